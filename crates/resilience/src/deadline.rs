@@ -1,0 +1,52 @@
+//! The moment after which nobody waits for the answer any more.
+
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// A point in time that a whole piece of work shares: waiting, attempts and sleeps together end there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Deadline(Instant);
+
+impl Deadline {
+    /// The deadline that lies `limit` from now.
+    pub fn after(limit: Duration) -> Self {
+        Self(Instant::now() + limit)
+    }
+
+    /// What is left; zero once it has passed.
+    pub fn remaining(self) -> Duration {
+        self.0.saturating_duration_since(Instant::now())
+    }
+
+    /// Whether it has passed.
+    pub fn has_passed(self) -> bool {
+        self.remaining().is_zero()
+    }
+
+    /// The earlier of this deadline and `limit` from now.
+    #[must_use]
+    pub fn at_most(self, limit: Duration) -> Self {
+        self.min(Self::after(limit))
+    }
+
+    /// The instant itself, for [`tokio::time::timeout_at`].
+    pub fn instant(self) -> Instant {
+        self.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_deadline_shrinks_and_then_stays_at_zero() {
+        let deadline = Deadline::after(Duration::from_secs(2));
+        tokio::time::advance(Duration::from_millis(500)).await;
+        assert_eq!(deadline.remaining(), Duration::from_millis(1500));
+        assert_eq!(deadline.at_most(Duration::from_secs(1)).remaining(), Duration::from_secs(1));
+        tokio::time::advance(Duration::from_secs(9)).await;
+        assert!(deadline.has_passed());
+        assert_eq!(deadline.remaining(), Duration::ZERO);
+    }
+}
