@@ -1,0 +1,158 @@
+//! Keys as people paste them: from mails, tables and chats, with any line end, dash, space or case.
+
+use crate::Invalid;
+use std::collections::HashSet;
+use std::fmt;
+
+/// Different keys that one request may check.
+pub const MAX_KEYS: usize = 50;
+
+/// Letters and digits of a key.
+const LENGTH: usize = 25;
+
+/// The field in which keys are pasted.
+const FIELD: &str = "keys";
+
+/// A product key: 25 upper-case letters and digits. Its `Debug` shows the first five only.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ProductKey([u8; LENGTH]);
+
+impl ProductKey {
+    /// The key in `text`, whatever its case, dashes and spaces; `None` when it is not 25 letters and digits.
+    pub fn parse(text: &str) -> Option<Self> {
+        let bare: Vec<u8> =
+            text.chars().filter(|c| !is_filler(*c)).map(to_key_byte).collect::<Option<_>>()?;
+        Some(Self(bare.try_into().ok()?))
+    }
+
+    /// The 25 characters without dashes.
+    pub fn as_str(&self) -> &str {
+        // Only ASCII letters and digits ever get in.
+        std::str::from_utf8(&self.0).unwrap_or_default()
+    }
+
+    /// Five groups of five with dashes between.
+    pub fn dashed(&self) -> String {
+        let text = self.as_str();
+        [0, 5, 10, 15, 20].map(|at| &text[at..at + 5]).join("-")
+    }
+}
+
+impl fmt::Debug for ProductKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "ProductKey({}***)", &self.as_str()[..5])
+    }
+}
+
+/// A pasted line that holds no key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RejectedLine {
+    /// Its number in the pasted text, from 1.
+    pub line: usize,
+    /// What stands there, cut at 40 characters.
+    pub text: String,
+}
+
+/// The keys of a pasted text: each once, in the order pasted, at most [`MAX_KEYS`], at least one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pasted {
+    keys: Vec<ProductKey>,
+    rejected: Vec<RejectedLine>,
+}
+
+impl Pasted {
+    /// Reads keys separated by line ends of any kind (also the four characters `\r\n` that some tools write),
+    /// commas, semicolons, tabs, or spaces. Repeated keys count once. Lines without a key are kept as rejected.
+    ///
+    /// # Errors
+    /// [`Invalid`] naming `keys` and the lines concerned: "No keys provided", "Maximum 50 keys per request", more than
+    /// 50 lines that hold no key, or a NUL.
+    pub fn parse(text: &str) -> Result<Self, Invalid> {
+        if text.contains('\0') {
+            return Err(Invalid::field(FIELD, "must not contain NUL characters"));
+        }
+        let text =
+            text.replace("\\r\\n", "\n").replace("\\n", "\n").replace("\\r", "\n").replace("\r\n", "\n");
+        let (mut keys, mut rejected, mut surplus) = (Vec::new(), Vec::new(), Vec::new());
+        let mut seen = HashSet::new();
+        for (index, line) in text.split(is_line_end).enumerate() {
+            for entry in line.split([',', ';', '\t']).map(str::trim).filter(|entry| has_content(entry)) {
+                let Some(found) = keys_of(entry) else {
+                    rejected.push(RejectedLine { line: index + 1, text: entry.chars().take(40).collect() });
+                    continue;
+                };
+                let fresh = found.into_iter().filter(|key| seen.insert(*key));
+                fresh.for_each(
+                    |key| if keys.len() < MAX_KEYS { keys.push(key) } else { surplus.push(index + 1) },
+                );
+            }
+        }
+        Self { keys, rejected }.within_limits(&surplus)
+    }
+
+    fn within_limits(self, surplus: &[usize]) -> Result<Self, Invalid> {
+        if let [first, ..] = surplus {
+            let message = format!("line {first} has key number {}; {} too many", MAX_KEYS + 1, surplus.len());
+            return Err(
+                Invalid::field(FIELD, message).headline(format!("Maximum {MAX_KEYS} keys per request"))
+            );
+        }
+        if self.keys.is_empty() {
+            return Err(self.no_keys());
+        }
+        if self.rejected.len() > MAX_KEYS {
+            return Err(self.named_lines(Invalid::field(FIELD, "most lines hold no product key")));
+        }
+        Ok(self)
+    }
+
+    fn no_keys(&self) -> Invalid {
+        let allowed = "one key of 25 letters and digits a line, with or without dashes";
+        self.named_lines(Invalid::field(FIELD, allowed)).headline("No keys provided")
+    }
+
+    fn named_lines(&self, invalid: Invalid) -> Invalid {
+        self.rejected.iter().take(10).fold(invalid, |invalid, rejected| {
+            invalid.and(FIELD, format!("line {} is not a product key: {}", rejected.line, rejected.text))
+        })
+    }
+
+    /// The keys, each once, in the order pasted.
+    pub fn keys(&self) -> &[ProductKey] {
+        &self.keys
+    }
+
+    /// The lines that hold no key, in the order pasted, at most [`MAX_KEYS`].
+    pub fn rejected(&self) -> &[RejectedLine] {
+        &self.rejected
+    }
+}
+
+/// The keys of one entry: the whole of it, or word by word where spaces separate whole keys.
+fn keys_of(entry: &str) -> Option<Vec<ProductKey>> {
+    if let Some(key) = ProductKey::parse(entry) {
+        return Some(vec![key]);
+    }
+    entry.split_whitespace().map(ProductKey::parse).collect()
+}
+
+fn to_key_byte(c: char) -> Option<u8> {
+    c.is_ascii_alphanumeric().then(|| c.to_ascii_uppercase() as u8)
+}
+
+fn is_line_end(c: char) -> bool {
+    matches!(c, '\n' | '\r' | '\u{0B}' | '\u{0C}' | '\u{85}' | '\u{2028}' | '\u{2029}')
+}
+
+/// Dashes of every kind, spaces, and the invisible characters that text processors leave behind.
+fn is_filler(c: char) -> bool {
+    let dash = matches!(c, '-' | '\u{2010}'..='\u{2015}' | '\u{2212}' | '\u{00AD}' | '\u{FE63}' | '\u{FF0D}');
+    dash || c.is_whitespace() || matches!(c, '\u{200B}'..='\u{200D}' | '\u{2060}' | '\u{FEFF}')
+}
+
+fn has_content(entry: &str) -> bool {
+    !entry.chars().all(is_filler)
+}
+
+#[cfg(test)]
+mod tests;
