@@ -1,0 +1,19 @@
+#![doc = include_str!("../README.md")]
+
+mod answer;
+mod client;
+mod error;
+mod gate;
+mod key;
+mod rate;
+mod retry_after;
+mod settings;
+mod silence;
+mod wire;
+
+pub use answer::{Checked, KeyStatus};
+pub use client::{Client, MAX_KEYS};
+pub use error::Error;
+pub use key::ProductKey;
+pub use settings::{DEFAULT_BASE_URL, Settings};
+pub use steadfast_resilience as resilience;

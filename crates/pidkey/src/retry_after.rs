@@ -1,0 +1,77 @@
+//! How long a 429 asks to be left alone.
+
+use std::time::{Duration, SystemTime};
+
+/// What a 429 means that does not say how long, or says it in a way that cannot be read.
+pub(crate) const DEFAULT: Duration = Duration::from_secs(60);
+/// The longest silence that is kept: a slip of the other side must not switch us off for days.
+pub(crate) const LONGEST: Duration = Duration::from_secs(3600);
+
+/// The silence that the header's value asks for, at most [`LONGEST`]. A moment that has passed asks for none.
+pub(crate) fn parse(value: Option<&str>, now: SystemTime) -> Duration {
+    value
+        .map(str::trim)
+        .and_then(|value| seconds(value).or_else(|| date(value, now)))
+        .unwrap_or(DEFAULT)
+        .min(LONGEST)
+}
+
+fn seconds(value: &str) -> Option<Duration> {
+    let is_number = !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_digit());
+    // More digits than a number holds are still a number: a very long time.
+    is_number.then(|| Duration::from_secs(value.parse().unwrap_or(u64::MAX)))
+}
+
+fn date(value: &str, now: SystemTime) -> Option<Duration> {
+    let moment = httpdate::parse_http_date(value).ok()?;
+    Some(moment.duration_since(now).unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// Wed, 21 Oct 2015 07:28:00 GMT
+    const NOW: Duration = Duration::from_secs(1_445_412_480);
+
+    fn parsed(value: &str) -> u64 {
+        parse(Some(value), SystemTime::UNIX_EPOCH + NOW).as_secs()
+    }
+
+    #[test]
+    fn seconds_are_obeyed_up_to_an_hour() {
+        assert_eq!(["0", "7", " 120 ", "3600"].map(parsed), [0, 7, 120, 3600]);
+        assert_eq!(["3601", "86400", "99999999999999999999999"].map(parsed), [3600; 3]);
+    }
+
+    #[test]
+    fn all_three_spellings_of_an_http_date_are_obeyed() {
+        assert_eq!(parsed("Wed, 21 Oct 2015 07:30:00 GMT"), 120);
+        assert_eq!(parsed("Wednesday, 21-Oct-15 07:30:00 GMT"), 120);
+        assert_eq!(parsed("Wed Oct 21 07:30:00 2015"), 120);
+        assert_eq!(parsed("Thu, 22 Oct 2015 07:28:00 GMT"), 3600, "at most an hour");
+        assert_eq!(parsed("Tue, 20 Oct 2015 07:28:00 GMT"), 0, "already over");
+    }
+
+    #[test]
+    fn no_value_and_nonsense_mean_a_minute() {
+        assert_eq!(["", "-5", "1.5", "soon", "+7", "0x10", "7 s"].map(parsed), [60; 7]);
+        assert_eq!(parse(None, SystemTime::UNIX_EPOCH), DEFAULT);
+    }
+
+    proptest! {
+        #[test]
+        fn every_value_gives_at_most_an_hour(value in "\\PC{0,40}|[0-9]{1,30}", now in 0_u64..10_000_000_000) {
+            let now = SystemTime::UNIX_EPOCH + Duration::from_secs(now);
+            prop_assert!(parse(Some(&value), now) <= LONGEST);
+        }
+
+        #[test]
+        fn a_date_is_as_good_as_its_seconds(ahead in 0_u64..=3600) {
+            let now = SystemTime::UNIX_EPOCH + NOW;
+            let date = httpdate::fmt_http_date(now + Duration::from_secs(ahead));
+            prop_assert_eq!(parse(Some(&date), now).as_secs(), ahead);
+        }
+    }
+}

@@ -1,0 +1,157 @@
+//! PIDKey.com's JSON, read leniently: numbers may come as text and text as numbers, members may be missing, null or
+//! unknown, but what is not an answer at all must never look like "no such key".
+
+use crate::{Checked, Error, KeyStatus, ProductKey};
+use chrono::{DateTime, FixedOffset, NaiveDateTime, Utc};
+use serde_json::{Map, Value};
+use std::collections::HashMap;
+
+/// The longest text that is taken over, in characters; what follows is cut off.
+const TEXT_CHARS: usize = 255;
+/// The same for the key type.
+const KEY_TYPE_CHARS: usize = 50;
+/// "Nothing to count".
+const NOT_APPLICABLE: i32 = -1;
+/// Beyond 2^53 a floating-point number is no longer exact.
+const EXACT_FLOAT: f64 = 9_007_199_254_740_992.0;
+
+/// An answer, ordered as it was asked.
+#[derive(Debug, PartialEq)]
+pub(crate) struct Answer {
+    /// One for each asked key.
+    pub(crate) checked: Vec<Checked>,
+    /// Asked keys that were not answered.
+    pub(crate) missing: usize,
+    /// Objects in the answer for keys that were not asked, or for none.
+    pub(crate) strangers: usize,
+}
+
+/// Reads the answer for the keys `asked`: an array of objects, or one object that has a `keyname`.
+///
+/// Of two objects for a key the last one counts.
+///
+/// # Errors
+/// [`Error::Body`] for anything else. An array in which no object names a key is an error as well: the sister services
+/// report their troubles so, and the keys would be taken for unknown.
+pub(crate) fn read(body: &[u8], asked: &[ProductKey]) -> Result<Answer, Error> {
+    let objects = objects(body)?;
+    let mut found: HashMap<ProductKey, Option<Checked>> = asked.iter().map(|&key| (key, None)).collect();
+    let (mut named, mut strangers) = (0, 0);
+    for object in &objects {
+        let key = key_of(object);
+        named += usize::from(key.is_some());
+        match key.and_then(|key| found.get_mut(&key).map(|place| (key, place))) {
+            Some((key, place)) => *place = Some(checked(key, object)),
+            None => strangers += 1,
+        }
+    }
+    if named == 0 && !objects.is_empty() {
+        return Err(Error::Body("no object names a key"));
+    }
+    let missing = found.values().filter(|place| place.is_none()).count();
+    let of = |key: &ProductKey| found.get(key).cloned().flatten().unwrap_or(Checked::Unknown { key: *key });
+    Ok(Answer { checked: asked.iter().map(of).collect(), missing, strangers })
+}
+
+fn objects(body: &[u8]) -> Result<Vec<Map<String, Value>>, Error> {
+    const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
+    let body = body.strip_prefix(BYTE_ORDER_MARK).unwrap_or(body);
+    match serde_json::from_slice(body) {
+        Ok(Value::Array(entries)) => entries.into_iter().map(object).collect(),
+        Ok(Value::Object(one)) if one.contains_key("keyname") => Ok(vec![one]),
+        Ok(Value::Object(_)) => Err(Error::Body("an object without a keyname")),
+        Ok(_) => Err(Error::Body("neither an array nor an object")),
+        Err(error) if error.is_eof() => Err(Error::Body("JSON that ends early")),
+        Err(_) => Err(Error::Body("not JSON")),
+    }
+}
+
+fn object(entry: Value) -> Result<Map<String, Value>, Error> {
+    match entry {
+        Value::Object(object) => Ok(object),
+        _ => Err(Error::Body("an array of something else than objects")),
+    }
+}
+
+fn key_of(object: &Map<String, Value>) -> Option<ProductKey> {
+    let parsed =
+        |name| object.get(name).and_then(Value::as_str).and_then(|text| ProductKey::parse(text).ok());
+    parsed("keyname").or_else(|| parsed("keyname_with_dash"))
+}
+
+fn checked(key: ProductKey, object: &Map<String, Value>) -> Checked {
+    let text = |name| text(object.get(name), TEXT_CHARS);
+    let integer = |name| integer(object.get(name));
+    let Some(product) = text("prd") else {
+        return Checked::Unknown { key };
+    };
+    let checked_text = text("datetime_checked_done");
+    Checked::Known(KeyStatus {
+        key,
+        product,
+        extended_pid: text("eid"),
+        key_type: self::text(object.get("is_key_type"), KEY_TYPE_CHARS),
+        is_retail: integer("is_retail"),
+        sub_type: text("sub"),
+        // Less than nothing has one meaning only; sums must not meet another.
+        remaining: integer("remaining").unwrap_or(NOT_APPLICABLE).max(NOT_APPLICABLE),
+        blocked: integer("blocked") == Some(1),
+        error_code: text("errorcode"),
+        had_occurred: integer("had_occurred").map(|number| number != 0),
+        invalid: integer("invalid").map(|number| number != 0),
+        checked_at: checked_text.as_deref().and_then(moment),
+        checked_text,
+    })
+}
+
+/// Text, or a number as text; `None` for nothing, blanks and everything else.
+fn text(value: Option<&Value>, chars: usize) -> Option<String> {
+    let text = match value? {
+        Value::String(text) => text.trim().chars().filter(|&c| c != '\0').take(chars).collect(),
+        Value::Number(number) => number.to_string().chars().take(chars).collect(),
+        _ => String::new(),
+    };
+    Some(text).filter(|text| !text.trim().is_empty())
+}
+
+/// A number, a whole number in floating-point clothes, either of them as text, or a boolean; `None` when it does not
+/// fit.
+fn integer(value: Option<&Value>) -> Option<i32> {
+    let number = match value? {
+        Value::Number(number) => number.as_i64().or_else(|| whole(number.as_f64()?)),
+        Value::String(text) => text.trim().parse().ok().or_else(|| whole(text.trim().parse().ok()?)),
+        Value::Bool(flag) => Some(i64::from(*flag)),
+        _ => None,
+    };
+    number.and_then(|number| i32::try_from(number).ok())
+}
+
+fn whole(number: f64) -> Option<i64> {
+    (number.fract() == 0.0 && number.abs() < EXACT_FLOAT).then_some(number as i64)
+}
+
+/// `1/12/2026 1:48:27 PM (GMT+7)`: month first, and the offset counts.
+fn moment(text: &str) -> Option<DateTime<Utc>> {
+    let (date, zone) = text.split_once('(')?;
+    let local = NaiveDateTime::parse_from_str(date.trim(), "%m/%d/%Y %I:%M:%S %p").ok()?;
+    let offset = offset(zone.trim_end().strip_suffix(')')?.trim().strip_prefix("GMT")?.trim())?;
+    local.and_local_timezone(offset).single().map(|moment| moment.to_utc())
+}
+
+/// `+7`, `-3:30`, `+07:00`, or nothing for GMT itself.
+fn offset(text: &str) -> Option<FixedOffset> {
+    if text.is_empty() {
+        return FixedOffset::east_opt(0);
+    }
+    let (sign, digits) = match text.split_at_checked(1)? {
+        ("+", digits) => (1, digits),
+        ("-", digits) => (-1, digits),
+        _ => return None,
+    };
+    let (hours, minutes) = digits.split_once(':').unwrap_or((digits, "0"));
+    let seconds = i32::from(hours.parse::<u8>().ok()?) * 3600 + i32::from(minutes.parse::<u8>().ok()?) * 60;
+    FixedOffset::east_opt(sign * seconds)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,103 @@
+//! Checks that succeed, against the stand-in over real connections.
+
+use crate::support::{KEY, client, keys, later, sandbox};
+use anyhow::Result;
+use pidkey_sandbox::{Control, Mode};
+use steadfast_pidkey::{Checked, Error, MAX_KEYS, ProductKey};
+
+/// Different keys, each spelled from its number.
+fn many_keys(count: usize) -> Result<Vec<ProductKey>> {
+    (0..count).map(|number| Ok(ProductKey::parse(&format!("BCDFG{number:020}"))?)).collect()
+}
+
+#[tokio::test]
+async fn fifty_keys_are_answered_by_one_request_in_the_order_asked() -> Result<()> {
+    let sandbox = sandbox().await?;
+    let keys = many_keys(MAX_KEYS)?;
+    let answers = client(&sandbox)?.check(&keys, later()).await?;
+    assert_eq!(answers.iter().map(Checked::key).collect::<Vec<_>>(), keys);
+    assert_eq!((sandbox.seen().requests, sandbox.seen().keys), (1, 50));
+    Ok(())
+}
+
+#[tokio::test]
+async fn the_keys_travel_with_dashes_and_real_line_ends() -> Result<()> {
+    let sandbox = sandbox().await?;
+    client(&sandbox)?.check(&keys()?, later()).await?;
+    assert_eq!(
+        sandbox.seen().last_query,
+        "keys=6NRGD-KHFCF-Y4TF7-PRWFD-YBF3H%0D%0ABHJMN-PQRTV-WXY23-46789-23467&justgetdescription=0\
+         &apikey=QW7ERT5YUI3OPL9KJH2GFD4SA"
+    );
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_known_key_comes_with_all_that_is_said_of_it() -> Result<()> {
+    let sandbox = sandbox().await?;
+    let answers = client(&sandbox)?.check(&[ProductKey::parse(KEY)?], later()).await?;
+    let [Checked::Known(status)] = &answers[..] else { panic!("{answers:?}") };
+    assert_eq!((status.product.as_str(), status.remaining), ("Windows81_Enterprise_MAK", 2154));
+    assert_eq!((status.blocked, status.is_retail, status.invalid), (false, Some(2), Some(false)));
+    assert_eq!(status.checked_text.as_deref(), Some("11/27/2025 7:23:31 PM (GMT+7)"));
+    assert_eq!(status.checked_at, "2025-11-27T12:23:31Z".parse().ok());
+    Ok(())
+}
+
+#[tokio::test]
+async fn of_many_keys_some_are_unknown_and_some_are_blocked() -> Result<()> {
+    let sandbox = sandbox().await?;
+    let client = client(&sandbox)?;
+    let (mut unknown, mut blocked) = (0, 0);
+    for keys in many_keys(500)?.chunks(MAX_KEYS) {
+        for answer in client.check(keys, later()).await? {
+            match answer {
+                Checked::Known(status) => blocked += usize::from(status.blocked),
+                Checked::Unknown { .. } => unknown += 1,
+            }
+        }
+    }
+    assert!((5..=30).contains(&unknown), "{unknown} of 500 are unknown");
+    assert!((10..=50).contains(&blocked), "{blocked} of 500 are blocked");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_key_that_is_given_twice_is_sent_once_and_answered_twice() -> Result<()> {
+    let sandbox = sandbox().await?;
+    let key = ProductKey::parse(KEY)?;
+    let answers = client(&sandbox)?.check(&[key, key], later()).await?;
+    assert_eq!(answers.len(), 2);
+    assert_eq!(answers[0], answers[1]);
+    assert_eq!(sandbox.seen().keys, 1);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_bare_object_answers_for_its_key() -> Result<()> {
+    let sandbox = sandbox().await?;
+    sandbox.control(Control::mode(Mode::SingleObject));
+    let answers = client(&sandbox)?.check(&keys()?, later()).await?;
+    assert!(matches!(&answers[..], [Checked::Known(_), Checked::Unknown { .. }]), "{answers:?}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn left_out_keys_are_unknown_and_strangers_are_passed_over() -> Result<()> {
+    let sandbox = sandbox().await?;
+    sandbox.control(Control::mode(Mode::Uneven));
+    let answers = client(&sandbox)?.check(&keys()?, later()).await?;
+    assert!(matches!(&answers[..], [Checked::Known(_), Checked::Unknown { .. }]), "{answers:?}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn no_keys_need_no_request_and_too_many_get_none() -> Result<()> {
+    let sandbox = sandbox().await?;
+    let client = client(&sandbox)?;
+    assert_eq!(client.check(&[], later()).await, Ok(Vec::new()));
+    let refused = client.check(&many_keys(MAX_KEYS + 1)?, later()).await;
+    assert_eq!(refused, Err(Error::TooManyKeys { given: 51 }));
+    assert_eq!(sandbox.seen().requests, 0);
+    Ok(())
+}

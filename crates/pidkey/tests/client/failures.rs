@@ -1,0 +1,219 @@
+//! Every way in which PIDKey.com can fail: which error comes of it, after how many requests, and what the breaker makes
+//! of it.
+
+use crate::support::{client, impatient, keys, later, sandbox, settings};
+use anyhow::Result;
+use pidkey_sandbox::{Control, Mode, Sandbox};
+use std::time::Duration;
+use steadfast_pidkey::{Checked, Client, Error, Settings};
+use steadfast_resilience::{BreakerConfig, BreakerState, Class, Classify, Deadline};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpListener;
+
+/// The outcome of one check in `mode`, and how many requests it took.
+async fn outcome(mode: Mode) -> Result<(Result<Vec<Checked>, Error>, u64)> {
+    let sandbox = sandbox().await?;
+    sandbox.control(Control::mode(mode));
+    let times_out = matches!(mode, Mode::Hang | Mode::SlowDrip);
+    let settings = if times_out { impatient(sandbox.base_url()) } else { settings(sandbox.base_url()) };
+    let outcome = Client::new(settings)?.check(&keys()?, later()).await;
+    Ok((outcome, sandbox.seen().requests))
+}
+
+#[tokio::test]
+async fn only_timeouts_are_repeated_and_each_failure_has_its_own_error() -> Result<()> {
+    let body = |text| Error::Body(text);
+    for (mode, error, requests) in [
+        (Mode::Hang, Error::Timeout, 3),
+        (Mode::SlowDrip, Error::Timeout, 3),
+        (Mode::Unauthorized, Error::Unauthorized, 1),
+        (Mode::Forbidden, Error::Status(403), 1),
+        (Mode::ServerError, Error::Status(500), 1),
+        (Mode::Redirect, Error::Status(302), 1),
+        (Mode::Oversized, Error::TooLarge { cap_bytes: 1_048_576 }, 1),
+        (Mode::Garbage, body("not JSON"), 1),
+        (Mode::Object, body("an object without a keyname"), 1),
+        (Mode::CutJson, body("JSON that ends early"), 1),
+        (Mode::Truncated, body("it broke off before its end"), 1),
+    ] {
+        assert_eq!(outcome(mode).await?, (Err(error), requests), "{mode:?}");
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_timeout_is_healed_by_a_repetition() -> Result<()> {
+    let sandbox = sandbox().await?;
+    sandbox.control(Control::mode(Mode::Hang).times(2));
+    let client = Client::new(impatient(sandbox.base_url()))?;
+    assert_eq!(client.check(&keys()?, later()).await?.len(), 2);
+    assert_eq!(sandbox.seen().requests, 3);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_repetition_that_cannot_end_in_time_is_not_started() -> Result<()> {
+    let sandbox = sandbox().await?;
+    sandbox.control(Control::mode(Mode::Hang));
+    let deadline = Deadline::after(Duration::from_millis(950));
+    let client = Client::new(impatient(sandbox.base_url()))?;
+    assert_eq!(client.check(&keys()?, deadline).await, Err(Error::Timeout));
+    assert_eq!(sandbox.seen().requests, 1);
+    assert!(!deadline.has_passed(), "and nobody waits for it");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_short_deadline_ends_the_try_and_says_nothing_of_the_service() -> Result<()> {
+    let sandbox = sandbox().await?;
+    sandbox.control(Control::mode(Mode::Hang));
+    let client = client(&sandbox)?;
+    let outcome = client.check(&keys()?, Deadline::after(Duration::from_millis(500))).await;
+    assert_eq!(outcome, Err(Error::Timeout));
+    assert_eq!((client.breaker().failures, client.breaker().cancelled), (0, 1));
+    let outcome = client.check(&keys()?, Deadline::after(Duration::ZERO)).await;
+    assert_eq!(outcome, Err(Error::Timeout));
+    assert_eq!(sandbox.seen().requests, 1, "without any time nothing is sent");
+    Ok(())
+}
+
+/// Ends when a request has come in.
+async fn arrived(sandbox: &Sandbox) {
+    while sandbox.seen().requests == 0 {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+}
+
+#[tokio::test]
+async fn a_caller_who_leaves_takes_nothing_along() -> Result<()> {
+    let sandbox = sandbox().await?;
+    sandbox.control(Control::mode(Mode::Hang).times(1));
+    let client = client(&sandbox)?;
+    let keys = keys()?;
+    tokio::select! {
+        outcome = client.check(&keys, later()) => panic!("it hangs: {outcome:?}"),
+        () = arrived(&sandbox) => {}
+    }
+    assert_eq!((client.breaker().failures, client.breaker().cancelled), (0, 1));
+    assert_eq!(client.check(&keys, later()).await?.len(), 2);
+    Ok(())
+}
+
+#[tokio::test]
+async fn five_failures_open_the_breaker_and_a_probe_closes_it() -> Result<()> {
+    let sandbox = sandbox().await?;
+    let breaker = BreakerConfig::consecutive(5, Duration::from_secs(1));
+    let client = Client::new(Settings { breaker, ..settings(sandbox.base_url()) })?;
+    sandbox.control(Control::mode(Mode::ServerError));
+    for _ in 0..5 {
+        assert_eq!(client.check(&keys()?, later()).await, Err(Error::Status(500)));
+    }
+    let Err(Error::Open(rejected)) = client.check(&keys()?, later()).await else {
+        panic!("the breaker is open")
+    };
+    assert_eq!(sandbox.seen().requests, 5, "the sixth was not sent");
+    sandbox.control(Control::default());
+    tokio::time::sleep(rejected.retry_after).await;
+    client.check(&keys()?, later()).await?;
+    assert_eq!(client.breaker().state, BreakerState::Closed);
+    Ok(())
+}
+
+#[tokio::test]
+async fn refusals_do_not_open_the_breaker() -> Result<()> {
+    let sandbox = sandbox().await?;
+    let client = client(&sandbox)?;
+    for mode in [Mode::Unauthorized, Mode::Forbidden, Mode::Redirect] {
+        sandbox.control(Control::mode(mode));
+        for _ in 0..5 {
+            assert!(client.check(&keys()?, later()).await.is_err());
+        }
+    }
+    assert_eq!((client.breaker().state, client.breaker().failures), (BreakerState::Closed, 0));
+    Ok(())
+}
+
+#[tokio::test]
+async fn every_try_counts_for_the_breaker() -> Result<()> {
+    let sandbox = sandbox().await?;
+    let breaker = BreakerConfig::consecutive(2, Duration::from_secs(60));
+    let client = Client::new(Settings { breaker, ..impatient(sandbox.base_url()) })?;
+    sandbox.control(Control::mode(Mode::Hang));
+    let outcome = client.check(&keys()?, later()).await;
+    assert!(matches!(outcome, Err(Error::Open(_))), "the second timeout opened it: {outcome:?}");
+    assert_eq!(sandbox.seen().requests, 2);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_check_that_finds_no_slot_in_time_is_refused_without_a_request() -> Result<()> {
+    let sandbox = sandbox().await?;
+    let client =
+        Client::new(Settings { requests_per_second: 1.try_into()?, ..settings(sandbox.base_url()) })?;
+    let (keys, soon) = (keys()?, Deadline::after(Duration::from_millis(200)));
+    let (passed, refused) = tokio::join!(client.check(&keys, later()), client.check(&keys, soon));
+    assert!(passed.is_ok(), "{passed:?}");
+    assert!(matches!(refused, Err(Error::Busy { .. })), "{refused:?}");
+    assert_eq!(sandbox.seen().requests, 1);
+    Ok(())
+}
+
+#[tokio::test]
+async fn an_answer_of_exactly_the_cap_is_read() -> Result<()> {
+    let server = Raw::start(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n[]").await?;
+    for (answer_cap_bytes, read) in [(2, true), (1, false)] {
+        let client = Client::new(Settings { answer_cap_bytes, ..settings(&server.url) })?;
+        assert_eq!(client.check(&keys()?, later()).await.is_ok(), read, "{answer_cap_bytes}");
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn no_way_to_the_service_is_told_from_an_answer() -> Result<()> {
+    let gone = TcpListener::bind("127.0.0.1:0").await?.local_addr()?;
+    let silent = Raw::start(b"").await?;
+    let foreign = Raw::start(b"220 mail.example.org ESMTP\r\n").await?;
+    let plain = sandbox().await?;
+    for base_url in [
+        format!("http://{gone}/"),
+        silent.url.clone(),
+        foreign.url.clone(),
+        plain.base_url().replace("http://", "https://"),
+    ] {
+        let error = Client::new(settings(&base_url))?.check(&keys()?, later()).await;
+        let Err(error @ Error::Unreachable(_)) = error else { panic!("{base_url}: {error:?}") };
+        assert_eq!(error.class(), Class::Unavailable);
+        assert!(!error.to_string().contains("127.0.0.1:"), "the address is not shown: {error}");
+    }
+    Ok(())
+}
+
+/// A server that answers each connection with the same bytes, whatever is asked, and closes it.
+struct Raw {
+    url: String,
+    task: tokio::task::JoinHandle<std::io::Result<()>>,
+}
+
+impl Raw {
+    async fn start(answer: &'static [u8]) -> Result<Self> {
+        let listener = TcpListener::bind("127.0.0.1:0").await?;
+        let url = format!("http://{}/", listener.local_addr()?);
+        let task = tokio::spawn(async move {
+            loop {
+                let (mut stream, _) = listener.accept().await?;
+                // The whole request is one packet here; what matters is that it was read before the close.
+                let read = stream.read(&mut [0; 4096]).await?;
+                assert!(read > 0);
+                stream.write_all(answer).await?;
+                stream.shutdown().await?;
+            }
+        });
+        Ok(Self { url, task })
+    }
+}
+
+impl Drop for Raw {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}

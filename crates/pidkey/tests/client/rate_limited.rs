@@ -1,0 +1,71 @@
+//! A 429: never repeated, and silence for everybody until its time is over.
+
+use crate::support::{client, keys, later, sandbox};
+use anyhow::Result;
+use pidkey_sandbox::{Control, Mode};
+use std::time::{Duration, SystemTime};
+use steadfast_pidkey::Error;
+use steadfast_resilience::{BreakerState, Classify};
+
+/// The silence in seconds, rounded up, after one 429 as `control` says.
+async fn silence(control: Control) -> Result<u64> {
+    let sandbox = sandbox().await?;
+    sandbox.control(control);
+    let client = client(&sandbox)?;
+    let first = client.check(&keys()?, later()).await;
+    let second = client.check(&keys()?, later()).await;
+    assert_eq!(sandbox.seen().requests, 1, "one request, no repetition, then silence");
+    let (Err(Error::RateLimited { retry_after }), Err(Error::RateLimited { retry_after: left })) =
+        (&first, &second)
+    else {
+        panic!("{first:?}, {second:?}")
+    };
+    assert!(
+        left <= retry_after && *retry_after - *left < Duration::from_secs(5),
+        "{left:?} of {retry_after:?}"
+    );
+    assert_eq!(client.breaker().state, BreakerState::Closed);
+    Ok(retry_after.as_millis().div_ceil(1000) as u64)
+}
+
+fn limited(retry_after: impl Into<String>) -> Control {
+    Control::mode(Mode::RateLimited).retry_after(retry_after)
+}
+
+#[tokio::test]
+async fn the_silence_lasts_as_long_as_was_asked() -> Result<()> {
+    assert_eq!(silence(limited("7")).await?, 7);
+    assert_eq!(silence(limited("86400")).await?, 3600, "an hour at most");
+    Ok(())
+}
+
+#[tokio::test]
+async fn an_http_date_is_obeyed() -> Result<()> {
+    let date = httpdate::fmt_http_date(SystemTime::now() + Duration::from_secs(90));
+    let seconds = silence(limited(date)).await?;
+    assert!((85..=90).contains(&seconds), "{seconds}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn without_a_readable_time_the_silence_lasts_a_minute() -> Result<()> {
+    assert_eq!(silence(Control::mode(Mode::RateLimitedWithoutRetryAfter)).await?, 60);
+    assert_eq!(silence(limited("-3")).await?, 60);
+    assert_eq!(silence(limited("in a while")).await?, 60);
+    Ok(())
+}
+
+#[tokio::test]
+async fn after_the_silence_the_service_is_asked_again_by_all_clones() -> Result<()> {
+    let sandbox = sandbox().await?;
+    sandbox.control(limited("1").times(1));
+    let client = client(&sandbox)?;
+    let limited = client.check(&keys()?, later()).await.unwrap_err();
+    let clone = client.clone();
+    assert!(clone.check(&keys()?, later()).await.is_err(), "the silence is shared");
+    assert_eq!(sandbox.seen().requests, 1);
+    tokio::time::sleep(limited.retry_after().unwrap_or_default()).await;
+    clone.check(&keys()?, later()).await?;
+    assert_eq!(sandbox.seen().requests, 2);
+    Ok(())
+}

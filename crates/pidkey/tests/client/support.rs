@@ -1,0 +1,45 @@
+//! A stand-in of PIDKey.com and a client of it whose tries and pauses are short.
+
+use anyhow::Result;
+use pidkey_sandbox::Sandbox;
+use std::num::NonZeroU32;
+use std::time::Duration;
+use steadfast_pidkey::{Client, ProductKey, Settings};
+use steadfast_resilience::{Backoff, Deadline};
+
+pub(crate) const API_KEY: &str = "QW7ERT5YUI3OPL9KJH2GFD4SA";
+pub(crate) const KEY: &str = "6NRGDKHFCFY4TF7PRWFDYBF3H";
+pub(crate) const OTHER_KEY: &str = "BHJMNPQRTVWXY234678923467";
+
+pub(crate) async fn sandbox() -> Result<Sandbox> {
+    Ok(pidkey_sandbox::start(([127, 0, 0, 1], 0).into()).await?)
+}
+
+/// Short pauses, and otherwise nothing that a test would meet by chance on a busy machine.
+pub(crate) fn settings(base_url: impl Into<String>) -> Settings {
+    Settings {
+        base_url: base_url.into(),
+        try_timeout: Duration::from_secs(20),
+        backoff: Backoff::exponential(Duration::from_millis(10), Duration::from_millis(20)),
+        requests_per_second: NonZeroU32::MIN.saturating_add(999),
+        ..Settings::new(API_KEY.into())
+    }
+}
+
+/// The same for a stand-in that lets tries time out.
+pub(crate) fn impatient(base_url: impl Into<String>) -> Settings {
+    Settings { try_timeout: Duration::from_millis(500), ..settings(base_url) }
+}
+
+pub(crate) fn client(sandbox: &Sandbox) -> Result<Client> {
+    Ok(Client::new(settings(sandbox.base_url()))?)
+}
+
+pub(crate) fn keys() -> Result<[ProductKey; 2]> {
+    Ok([ProductKey::parse(KEY)?, ProductKey::parse(OTHER_KEY)?])
+}
+
+/// Far enough away to play no part.
+pub(crate) fn later() -> Deadline {
+    Deadline::after(Duration::from_secs(60))
+}
