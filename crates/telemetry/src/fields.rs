@@ -1,0 +1,171 @@
+//! The fields of one event or span, taken from the facade as JSON values of bounded size.
+
+use serde_json::Value;
+use std::error::Error;
+use std::fmt::{self, Write};
+use tracing::field::{Field, Visit};
+
+/// What the message of an event is called among its fields.
+const MESSAGE: &str = "message";
+
+/// A text is kept up to here, in bytes: a span may live as long as the process, its fields with it.
+pub(crate) const TEXT_MAX: usize = 16 * 1024;
+
+/// So many sources of an error are named; a longer chain is a fault of its own.
+const SOURCES_MAX: usize = 16;
+
+/// Stands where a text was cut.
+pub(crate) const ELLIPSIS: &str = "…";
+
+/// Names and values in the order in which they were recorded, each name once.
+#[derive(Debug, Default)]
+pub(crate) struct Fields(Vec<(&'static str, Value)>);
+
+impl Fields {
+    /// Each field.
+    pub(crate) fn all(&self) -> impl Iterator<Item = (&'static str, &Value)> {
+        self.0.iter().map(|(name, value)| (*name, value))
+    }
+
+    /// Each field but the message.
+    pub(crate) fn named(&self) -> impl Iterator<Item = (&'static str, &Value)> {
+        self.all().filter(|(name, _)| *name != MESSAGE)
+    }
+
+    /// What was recorded as `message`.
+    pub(crate) fn message(&self) -> Option<&Value> {
+        self.0.iter().find(|(name, _)| *name == MESSAGE).map(|(_, value)| value)
+    }
+
+    fn set(&mut self, field: &Field, value: Value) {
+        match self.0.iter_mut().find(|(name, _)| *name == field.name()) {
+            Some((_, old)) => *old = value,
+            None => self.0.push((field.name(), value)),
+        }
+    }
+}
+
+impl Visit for Fields {
+    fn record_bool(&mut self, field: &Field, value: bool) {
+        self.set(field, Value::from(value));
+    }
+
+    fn record_i64(&mut self, field: &Field, value: i64) {
+        self.set(field, Value::from(value));
+    }
+
+    fn record_u64(&mut self, field: &Field, value: u64) {
+        self.set(field, Value::from(value));
+    }
+
+    fn record_f64(&mut self, field: &Field, value: f64) {
+        let number = if value.is_finite() { Value::from(value) } else { Value::from(value.to_string()) };
+        self.set(field, number);
+    }
+
+    fn record_str(&mut self, field: &Field, value: &str) {
+        self.set(field, text(format_args!("{value}")));
+    }
+
+    fn record_error(&mut self, field: &Field, value: &(dyn Error + 'static)) {
+        self.set(field, Value::from(chain(value)));
+    }
+
+    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
+        self.set(field, text(format_args!("{value:?}")));
+    }
+}
+
+fn text(value: fmt::Arguments<'_>) -> Value {
+    let mut kept = BoundedText::default();
+    // A value whose formatting fails is kept as far as it came: a log line is no place to panic.
+    let _ = kept.write_fmt(value);
+    Value::from(kept.finish())
+}
+
+/// The error's text and those of its sources. A source that its parent has already quoted is not told twice.
+fn chain(error: &(dyn Error + 'static)) -> String {
+    let mut kept = BoundedText::default();
+    let mut told = error.to_string();
+    let _ = kept.write_str(&told);
+    let mut source = error.source();
+    for _ in 0..SOURCES_MAX {
+        let Some(cause) = source else { break };
+        let text = cause.to_string();
+        if !told.ends_with(&text) {
+            let _ = write!(kept, ": {text}");
+        }
+        told = text;
+        source = cause.source();
+    }
+    kept.finish()
+}
+
+/// Takes text until it is full and lets the rest go by.
+///
+/// It never answers with an error: formatters that unwrap the result of a write would panic.
+#[derive(Default)]
+struct BoundedText {
+    kept: String,
+    cut: bool,
+}
+
+impl BoundedText {
+    fn finish(mut self) -> String {
+        if self.cut {
+            self.kept.push_str(ELLIPSIS);
+        }
+        self.kept
+    }
+}
+
+impl Write for BoundedText {
+    fn write_str(&mut self, more: &str) -> fmt::Result {
+        if self.cut {
+            return Ok(());
+        }
+        let room = TEXT_MAX - self.kept.len();
+        self.cut = more.len() > room;
+        self.kept.push_str(beginning(more, room));
+        Ok(())
+    }
+}
+
+/// The longest beginning of `text` in at most `bytes`, which ends between characters.
+fn beginning(text: &str, bytes: usize) -> &str {
+    let end = (0..=bytes.min(text.len())).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0);
+    &text[..end]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug, thiserror::Error)]
+    #[error("{0}")]
+    struct Told(&'static str, #[source] Option<Box<Told>>);
+
+    #[test]
+    fn an_error_is_told_with_its_sources() {
+        let error = Told(
+            "cannot answer",
+            Some(Box::new(Told("no connection", Some(Box::new(Told("refused", None)))))),
+        );
+        assert_eq!(chain(&error), "cannot answer: no connection: refused");
+    }
+
+    #[test]
+    fn a_source_quoted_by_its_parent_is_told_once() {
+        let error = Told("cannot answer: refused", Some(Box::new(Told("refused", None))));
+        assert_eq!(chain(&error), "cannot answer: refused");
+    }
+
+    #[test]
+    fn a_long_text_is_cut_between_characters() {
+        let long = "é".repeat(TEXT_MAX);
+        let Value::String(kept) = text(format_args!("a{long}")) else { unreachable!() };
+        assert!(kept.ends_with('…'));
+        assert!(kept.len() <= TEXT_MAX + ELLIPSIS.len());
+        assert!(kept.starts_with("aéé"));
+    }
+}

@@ -1,0 +1,63 @@
+//! The layer between the facade and the output: keeps what spans know, writes each event as one line.
+
+use crate::fields::Fields;
+use crate::line::Line;
+use chrono::Utc;
+use std::io::Write;
+use tracing::span::{Attributes, Id, Record};
+use tracing::{Event, Subscriber};
+use tracing_subscriber::Layer;
+use tracing_subscriber::fmt::MakeWriter;
+use tracing_subscriber::layer::Context;
+use tracing_subscriber::registry::LookupSpan;
+
+/// Writes each event that reaches it as one line of JSON, in one call of the writer.
+///
+/// Threads may log at the same time: their lines stay apart as long as the writer takes one `write_all` as a whole, which
+/// standard streams, a locked buffer and a non-blocking writer do. A writer that fails loses the line; nobody is told,
+/// for there is no other place to tell it.
+#[derive(Debug)]
+pub struct JsonLayer<W> {
+    writer: W,
+}
+
+impl<W> JsonLayer<W> {
+    /// A layer that writes through `writer`.
+    pub fn new(writer: W) -> Self {
+        Self { writer }
+    }
+}
+
+impl<S, W> Layer<S> for JsonLayer<W>
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+    W: for<'a> MakeWriter<'a> + 'static,
+{
+    fn on_new_span(&self, attributes: &Attributes<'_>, id: &Id, context: Context<'_, S>) {
+        let Some(span) = context.span(id) else { return };
+        let mut fields = Fields::default();
+        attributes.record(&mut fields);
+        span.extensions_mut().insert(fields);
+    }
+
+    fn on_record(&self, id: &Id, values: &Record<'_>, context: Context<'_, S>) {
+        let Some(span) = context.span(id) else { return };
+        if let Some(fields) = span.extensions_mut().get_mut::<Fields>() {
+            values.record(fields);
+        }
+    }
+
+    fn on_event(&self, event: &Event<'_>, context: Context<'_, S>) {
+        let mut own = Fields::default();
+        event.record(&mut own);
+        let about = event.metadata();
+        let mut line = Line::open(Utc::now(), about.level().as_str(), about.target(), own.message());
+        own.named().for_each(|(name, value)| line.field(name, value));
+        for span in context.event_scope(event).into_iter().flatten() {
+            if let Some(fields) = span.extensions().get::<Fields>() {
+                fields.all().for_each(|(name, value)| line.field(name, value));
+            }
+        }
+        let _ = self.writer.make_writer_for(about).write_all(&line.finish());
+    }
+}

@@ -1,0 +1,14 @@
+#![doc = include_str!("../README.md")]
+
+mod error;
+mod fields;
+mod filter;
+mod install;
+mod layer;
+mod line;
+mod settings;
+
+pub use error::Error;
+pub use install::{Guard, install};
+pub use layer::JsonLayer;
+pub use settings::{LogFormat, LogOutput, LogSettings};
