@@ -1,0 +1,257 @@
+//! Template databases: built once per fingerprint however many processes ask, cloned by all, never half there.
+
+use crate::scratch::fnv1a;
+use crate::url::ServerUrl;
+use crate::{Error, Process, Result};
+use std::future::Future;
+use std::hash::{BuildHasher as _, Hasher as _};
+use std::time::Duration;
+use tokio::task::JoinHandle;
+use tokio_postgres::error::SqlState;
+use tokio_postgres::types::ToSql;
+use tokio_postgres::{Client, NoTls};
+
+const CONNECT_PATIENCE: Duration = Duration::from_secs(10);
+/// Longer than any migration of a test database; whoever waits that long waits for a process that hangs.
+const LOCK_PATIENCE: &str = "300s";
+/// The server itself waits 5 s for other sessions before it refuses a clone, a rename or a drop.
+const IN_USE_TRIES: u32 = 6;
+const NAME_BYTES: usize = 40;
+/// How names of test databases begin; then process id, counter and a random number follow.
+pub(crate) const CLONE_PREFIX: &str = "t_";
+
+/// A session in the database `postgres` that creates and drops others. Dropped, it ends, and with it its locks.
+pub(crate) struct Admin {
+    client: Client,
+    connection: JoinHandle<()>,
+}
+
+impl Drop for Admin {
+    fn drop(&mut self) {
+        self.connection.abort();
+    }
+}
+
+impl Admin {
+    pub(crate) async fn connect(server: &ServerUrl) -> Result<Self> {
+        let action = || format!("reach the server {server:?}");
+        let url = server.database("postgres");
+        let mut config: tokio_postgres::Config = url.parse().map_err(Error::database(action()))?;
+        config.connect_timeout(CONNECT_PATIENCE).application_name("steadfast-testkit");
+        let (client, connection) = config.connect(NoTls).await.map_err(Error::database(action()))?;
+        let connection = tokio::spawn(async move {
+            if let Err(error) = connection.await {
+                tracing::debug!(%error, "the set-up session ended");
+            }
+        });
+        Ok(Self { client, connection })
+    }
+
+    pub(crate) async fn ensure_database(&self, name: &str) -> Result<bool> {
+        check_name(name)?;
+        match self.client.batch_execute(&format!("CREATE DATABASE {name}")).await {
+            Ok(()) => Ok(true),
+            // Two creators at once collide in the catalogue's unique index.
+            Err(error) if has_code(&error, &[SqlState::DUPLICATE_DATABASE, SqlState::UNIQUE_VIOLATION]) => {
+                Ok(false)
+            }
+            Err(error) => Err(Error::database(format!("create database {name}"))(error)),
+        }
+    }
+
+    /// A new database under `name`, empty or a copy of `template`.
+    pub(crate) async fn create(&self, name: &str, template: Option<&str>) -> Result<()> {
+        let template = template.map_or_else(String::new, |template| format!(" TEMPLATE {template}"));
+        self.execute_unless_in_use(&format!("CREATE DATABASE {name}{template}")).await
+    }
+
+    /// Ends its sessions and drops it; one that is not there is fine.
+    pub(crate) async fn drop_database(&self, name: &str) -> Result<()> {
+        self.execute(&format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)")).await
+    }
+
+    /// Drops the test databases of processes that ended without doing so. Only for a server of this machine: the
+    /// process ids in the names say nothing elsewhere.
+    pub(crate) async fn sweep(&self) -> Result<()> {
+        for name in self.databases("^t_[0-9]+_[0-9]+_[0-9a-f]+$").await? {
+            let owner = name.split('_').nth(1).and_then(|pid| pid.parse().ok()).and_then(Process::new);
+            if owner.is_some_and(|owner| !owner.exists()) {
+                self.drop_database(&name).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Clones the template of `prefix` and `fingerprint` to `name`, after building it by `migrate` if it is missing.
+    ///
+    /// Cloning holds the prefix's lock shared, building and dropping hold it exclusively: nobody clones what is not
+    /// finished, nobody drops what is about to be cloned. The locks end with the session, however that ends.
+    pub(crate) async fn clone_template<F, E>(
+        &self,
+        name: &str,
+        template: &Template<'_>,
+        migrate: impl FnOnce(String) -> F,
+        server: &ServerUrl,
+    ) -> Result<()>
+    where
+        F: Future<Output = Result<(), E>>,
+        E: Into<Box<dyn std::error::Error + Send + Sync>>,
+    {
+        self.lock(template, "pg_advisory_lock_shared").await?;
+        if !self.exists(&template.name()).await? {
+            self.lock(template, "pg_advisory_unlock_shared").await?;
+            self.lock(template, "pg_advisory_lock").await?;
+            if !self.exists(&template.name()).await? {
+                self.build(template, migrate, server).await?;
+            }
+            self.lock(template, "pg_advisory_lock_shared").await?;
+            self.lock(template, "pg_advisory_unlock").await?;
+        }
+        self.create(name, Some(&template.name())).await
+    }
+
+    /// Built under another name and renamed when it is whole; what a killed build left goes first.
+    async fn build<F, E>(
+        &self,
+        template: &Template<'_>,
+        migrate: impl FnOnce(String) -> F,
+        server: &ServerUrl,
+    ) -> Result<()>
+    where
+        F: Future<Output = Result<(), E>>,
+        E: Into<Box<dyn std::error::Error + Send + Sync>>,
+    {
+        let unfinished = template.unfinished();
+        self.drop_database(&unfinished).await?;
+        self.create(&unfinished, None).await?;
+        if let Err(error) = migrate(server.database(&unfinished)).await {
+            self.drop_database(&unfinished).await?;
+            return Err(Error::Migration { template: template.name(), source: error.into() });
+        }
+        self.close_to_sessions(&unfinished).await?;
+        self.execute_unless_in_use(&format!("ALTER DATABASE {unfinished} RENAME TO {}", template.name()))
+            .await?;
+        self.drop_outdated(template).await;
+        Ok(())
+    }
+
+    /// A session on a template would block every clone of it; this also ends those that the migration left open.
+    async fn close_to_sessions(&self, name: &str) -> Result<()> {
+        self.execute(&format!("ALTER DATABASE {name} WITH ALLOW_CONNECTIONS false")).await?;
+        let end = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = $1";
+        self.rows(end, &[&name]).await.map(drop)
+    }
+
+    /// Best effort: what cannot be dropped now goes with the next build.
+    async fn drop_outdated(&self, template: &Template<'_>) {
+        let pattern = format!("^{}_[0-9a-f]{{16}}$", template.prefix);
+        let outdated = self.databases(&pattern).await.unwrap_or_default();
+        for name in outdated.into_iter().filter(|name| *name != template.name()) {
+            if let Err(error) = self.drop_database(&name).await {
+                tracing::debug!(%error, "an outdated template stays for now");
+            }
+        }
+    }
+
+    async fn exists(&self, name: &str) -> Result<bool> {
+        let query = "SELECT 1 FROM pg_catalog.pg_database WHERE datname = $1";
+        Ok(!self.rows(query, &[&name]).await?.is_empty())
+    }
+
+    async fn databases(&self, pattern: &str) -> Result<Vec<String>> {
+        let query = "SELECT datname::text FROM pg_catalog.pg_database WHERE datname ~ $1 ORDER BY 1";
+        let rows = self.rows(query, &[&pattern]).await?;
+        Ok(rows.iter().map(|row| row.get(0)).collect())
+    }
+
+    async fn lock(&self, template: &Template<'_>, function: &str) -> Result<()> {
+        self.execute(&format!("SET lock_timeout = '{LOCK_PATIENCE}'")).await?;
+        self.rows(&format!("SELECT {function}($1)"), &[&template.lock_key()]).await.map(drop)
+    }
+
+    async fn rows(&self, query: &str, values: &[&(dyn ToSql + Sync)]) -> Result<Vec<tokio_postgres::Row>> {
+        self.client.query(query, values).await.map_err(Error::database(format!("run `{query}`")))
+    }
+
+    async fn execute(&self, statement: &str) -> Result<()> {
+        self.client.batch_execute(statement).await.map_err(Error::database(format!("run `{statement}`")))
+    }
+
+    async fn execute_unless_in_use(&self, statement: &str) -> Result<()> {
+        for _ in 1..IN_USE_TRIES {
+            match self.client.batch_execute(statement).await {
+                Err(error) if has_code(&error, &[SqlState::OBJECT_IN_USE]) => {}
+                outcome => return outcome.map_err(Error::database(format!("run `{statement}`"))),
+            }
+        }
+        self.execute(statement).await
+    }
+}
+
+/// Which template: the caller's name for its kind, and what it was built from.
+pub(crate) struct Template<'a> {
+    prefix: &'a str,
+    fingerprint: u64,
+}
+
+impl<'a> Template<'a> {
+    pub(crate) fn new(prefix: &'a str, fingerprint: &str) -> Result<Self> {
+        check_name(prefix)?;
+        Ok(Self { prefix, fingerprint: fnv1a(fingerprint.as_bytes()) })
+    }
+
+    pub(crate) fn name(&self) -> String {
+        format!("{}_{:016x}", self.prefix, self.fingerprint)
+    }
+
+    fn unfinished(&self) -> String {
+        format!("{}_unfinished", self.prefix)
+    }
+
+    fn lock_key(&self) -> i64 {
+        fnv1a(format!("template:{}", self.prefix).as_bytes()).cast_signed()
+    }
+}
+
+/// Names are put into statements as they are.
+fn check_name(name: &str) -> Result<()> {
+    let fits = name.starts_with(|c: char| c.is_ascii_lowercase())
+        && name.len() <= NAME_BYTES
+        && name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_');
+    // A template must not look like a test database, or it would be swept as one.
+    if fits && !name.starts_with(CLONE_PREFIX) {
+        Ok(())
+    } else {
+        Err(Error::BadName { name: name.to_owned() })
+    }
+}
+
+fn has_code(error: &tokio_postgres::Error, codes: &[SqlState]) -> bool {
+    error.code().is_some_and(|code| codes.contains(code))
+}
+
+/// Differs from call to call and process to process; no secret is made of it.
+pub(crate) fn random() -> u64 {
+    std::collections::hash_map::RandomState::new().build_hasher().finish()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_that_need_quoting_are_refused() {
+        for name in ["", "A", "1a", "a-b", "a\"; DROP", "t_1", &"a".repeat(41)] {
+            assert!(matches!(check_name(name), Err(Error::BadName { .. })), "{name}");
+        }
+        assert!(check_name("steadfast").is_ok());
+    }
+
+    #[test]
+    fn another_fingerprint_is_another_template_under_the_same_lock() {
+        let [one, two] = ["1", "2"].map(|fingerprint| Template::new("shop", fingerprint).unwrap());
+        assert_ne!(one.name(), two.name());
+        assert_eq!(one.lock_key(), two.lock_key());
+        assert_eq!(one.name().len(), "shop_".len() + 16);
+    }
+}

@@ -1,0 +1,132 @@
+//! Databases of tests: whole, alone, and gone afterwards.
+#![expect(clippy::unwrap_used, reason = "a test whose set-up fails has failed")]
+
+use std::sync::atomic::{AtomicU32, Ordering};
+use steadfast_testkit::{Error, Server, TestDatabase};
+use tokio_postgres::{Client, NoTls};
+
+async fn connect(url: &str) -> Client {
+    let (client, connection) = tokio_postgres::connect(url, NoTls).await.unwrap();
+    tokio::spawn(connection);
+    client
+}
+
+async fn migrate(url: &str) -> Result<(), tokio_postgres::Error> {
+    connect(url).await.batch_execute("CREATE TABLE trees (name text)").await
+}
+
+async fn names(server: &Server, pattern: &str) -> Vec<String> {
+    let query = "SELECT datname::text FROM pg_database WHERE datname LIKE $1 ORDER BY 1";
+    let rows = connect(&server.url("postgres")).await.query(query, &[&pattern]).await.unwrap();
+    rows.iter().map(|row| row.get(0)).collect()
+}
+
+async fn reachable(url: &str) -> bool {
+    tokio_postgres::connect(url, NoTls).await.is_ok()
+}
+
+#[tokio::test]
+async fn parallel_clones_do_not_see_each_other() {
+    let clone = async |rows: i64| {
+        let database = TestDatabase::from_template("parallel", 1, migrate).await.unwrap();
+        let client = connect(&database.url()).await;
+        let insert = "INSERT INTO trees SELECT 'oak' FROM generate_series(1, $1::bigint)";
+        client.execute(insert, &[&rows]).await.unwrap();
+        (database, client, rows)
+    };
+    let clones: [_; 4] = tokio::join!(clone(1), clone(2), clone(3), clone(4)).into();
+    for (_database, client, rows) in &clones {
+        let seen: i64 = client.query_one("SELECT count(*) FROM trees", &[]).await.unwrap().get(0);
+        assert_eq!(seen, *rows);
+    }
+}
+
+#[tokio::test]
+async fn a_template_is_built_once_however_many_ask() {
+    let server = Server::private().unwrap();
+    let built = AtomicU32::new(0);
+    let count = async |url: &str| {
+        built.fetch_add(1, Ordering::Relaxed);
+        migrate(url).await
+    };
+    let clone = || TestDatabase::from_template_on(&server, "once", "v1", count);
+    let (one, two, three, four) = tokio::join!(clone(), clone(), clone(), clone());
+    for database in [&one, &two, &three, &four] {
+        let client = connect(&database.as_ref().unwrap().url()).await;
+        client.batch_execute("INSERT INTO trees VALUES ('oak')").await.unwrap();
+    }
+    assert_eq!(built.into_inner(), 1);
+}
+
+#[tokio::test]
+async fn another_fingerprint_replaces_the_template() {
+    let server = Server::private().unwrap();
+    drop(TestDatabase::from_template_on(&server, "versions", 1, migrate).await.unwrap());
+    let before = names(&server, "versions%").await;
+    drop(TestDatabase::from_template_on(&server, "versions", 2, migrate).await.unwrap());
+    let after = names(&server, "versions%").await;
+    assert_eq!((before.len(), after.len()), (1, 1));
+    assert_ne!(before, after);
+}
+
+#[tokio::test]
+async fn a_failed_migration_is_told_and_leaves_nothing() {
+    let server = Server::private().unwrap();
+    let fail = async |_: &str| Err("the forest burns");
+    let error = TestDatabase::from_template_on(&server, "burnt", 1, fail).await.unwrap_err();
+    assert!(matches!(error, Error::Migration { .. }));
+    assert!(error.to_string().contains("the forest burns"), "{error}");
+    assert_eq!(names(&server, "burnt%").await, [""; 0]);
+    assert_eq!(names(&server, "t\\_%").await, [""; 0]);
+    TestDatabase::from_template_on(&server, "burnt", 1, migrate).await.unwrap();
+}
+
+#[tokio::test]
+async fn sessions_that_a_migration_leaves_open_do_not_block_the_clones() {
+    let server = Server::private().unwrap();
+    let left = std::sync::Mutex::new(None);
+    let leave_open = async |url: &str| {
+        let client = connect(url).await;
+        client.batch_execute("CREATE TABLE trees (name text)").await?;
+        *left.lock().unwrap() = Some(client);
+        Ok::<(), tokio_postgres::Error>(())
+    };
+    let database = TestDatabase::from_template_on(&server, "open", 1, leave_open).await.unwrap();
+    connect(&database.url()).await.batch_execute("SELECT name FROM trees").await.unwrap();
+}
+
+#[tokio::test]
+async fn a_dropped_database_is_gone_with_its_open_sessions() {
+    let database = TestDatabase::empty().await.unwrap();
+    let url = database.url();
+    let client = connect(&url).await;
+    drop(database);
+    assert!(!reachable(&url).await);
+    assert!(client.batch_execute("SELECT 1").await.is_err());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_panic_drops_the_database_too() {
+    let (send, receive) = tokio::sync::oneshot::channel();
+    let panicked = tokio::spawn(async {
+        let database = TestDatabase::empty().await.unwrap();
+        send.send(database.url()).unwrap();
+        panic!("a test that fails");
+    });
+    assert!(panicked.await.unwrap_err().is_panic());
+    assert!(!reachable(&receive.await.unwrap()).await);
+}
+
+#[tokio::test]
+async fn a_database_whose_server_is_gone_is_dropped_without_a_fuss() {
+    let server = Server::private().unwrap();
+    let database = TestDatabase::from_template_on(&server, "gone", 1, migrate).await.unwrap();
+    drop(server);
+    drop(database);
+}
+
+#[tokio::test]
+async fn a_prefix_that_needs_quoting_is_refused() {
+    let refused = TestDatabase::from_template("no\"quotes", 1, migrate).await;
+    assert!(matches!(refused, Err(Error::BadName { .. })));
+}
