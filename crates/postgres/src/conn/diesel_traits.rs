@@ -1,0 +1,110 @@
+//! What makes a [`Conn`] usable with diesel-async: its connection traits, each statement counted on the way.
+
+use super::Conn;
+use crate::target::{SessionSettings, Target};
+use diesel::connection::{CacheSize, Instrumentation};
+use diesel::pg::Pg;
+use diesel::query_builder::{AsQuery, QueryFragment, QueryId};
+use diesel::{ConnectionError, ConnectionResult, QueryResult};
+use diesel_async::{
+    AnsiTransactionManager, AsyncConnection, AsyncConnectionCore, AsyncPgConnection, SimpleAsyncConnection,
+};
+use std::sync::Arc;
+
+type Inner = AsyncPgConnection;
+
+impl SimpleAsyncConnection for Conn {
+    async fn batch_execute(&mut self, query: &str) -> QueryResult<()> {
+        self.inner.batch_execute(query).await
+    }
+}
+
+impl SimpleAsyncConnection for &Conn {
+    async fn batch_execute(&mut self, query: &str) -> QueryResult<()> {
+        (&self.inner).batch_execute(query).await
+    }
+}
+
+impl AsyncConnectionCore for Conn {
+    type LoadFuture<'conn, 'query> = <Inner as AsyncConnectionCore>::LoadFuture<'conn, 'query>;
+    type ExecuteFuture<'conn, 'query> = <Inner as AsyncConnectionCore>::ExecuteFuture<'conn, 'query>;
+    type Stream<'conn, 'query> = <Inner as AsyncConnectionCore>::Stream<'conn, 'query>;
+    type Row<'conn, 'query> = <Inner as AsyncConnectionCore>::Row<'conn, 'query>;
+    type Backend = Pg;
+
+    fn load<'conn, 'query, T>(&'conn mut self, source: T) -> Self::LoadFuture<'conn, 'query>
+    where
+        T: AsQuery + 'query,
+        T::Query: QueryFragment<Pg> + QueryId + 'query,
+    {
+        self.count_statement();
+        AsyncConnectionCore::load(&mut self.inner, source)
+    }
+
+    fn execute_returning_count<'conn, 'query, T>(
+        &'conn mut self,
+        source: T,
+    ) -> Self::ExecuteFuture<'conn, 'query>
+    where
+        T: QueryFragment<Pg> + QueryId + 'query,
+    {
+        self.count_statement();
+        AsyncConnectionCore::execute_returning_count(&mut self.inner, source)
+    }
+}
+
+/// Shared access pipelines: futures that are polled together share their round trips.
+impl<'a> AsyncConnectionCore for &'a Conn {
+    type LoadFuture<'conn, 'query> = <&'a Inner as AsyncConnectionCore>::LoadFuture<'conn, 'query>;
+    type ExecuteFuture<'conn, 'query> = <&'a Inner as AsyncConnectionCore>::ExecuteFuture<'conn, 'query>;
+    type Stream<'conn, 'query> = <&'a Inner as AsyncConnectionCore>::Stream<'conn, 'query>;
+    type Row<'conn, 'query> = <&'a Inner as AsyncConnectionCore>::Row<'conn, 'query>;
+    type Backend = Pg;
+
+    fn load<'conn, 'query, T>(&'conn mut self, source: T) -> Self::LoadFuture<'conn, 'query>
+    where
+        T: AsQuery + 'query,
+        T::Query: QueryFragment<Pg> + QueryId + 'query,
+    {
+        self.count_statement();
+        AsyncConnectionCore::load(&mut &self.inner, source)
+    }
+
+    fn execute_returning_count<'conn, 'query, T>(
+        &'conn mut self,
+        source: T,
+    ) -> Self::ExecuteFuture<'conn, 'query>
+    where
+        T: QueryFragment<Pg> + QueryId + 'query,
+    {
+        self.count_statement();
+        AsyncConnectionCore::execute_returning_count(&mut &self.inner, source)
+    }
+}
+
+impl AsyncConnection for Conn {
+    type TransactionManager = AnsiTransactionManager;
+
+    async fn establish(database_url: &str) -> ConnectionResult<Self> {
+        let target = Target::new(database_url, &SessionSettings::default());
+        let target = target.map_err(|error| ConnectionError::InvalidConnectionUrl(error.to_string()))?;
+        let opened = Self::open(Arc::new(target)).await;
+        opened.map_err(|error| ConnectionError::BadConnection(error.to_string()))
+    }
+
+    fn transaction_state(&mut self) -> &mut AnsiTransactionManager {
+        self.inner.transaction_state()
+    }
+
+    fn instrumentation(&mut self) -> &mut dyn Instrumentation {
+        self.inner.instrumentation()
+    }
+
+    fn set_instrumentation(&mut self, instrumentation: impl Instrumentation) {
+        self.inner.set_instrumentation(instrumentation);
+    }
+
+    fn set_prepared_statement_cache_size(&mut self, size: CacheSize) {
+        self.inner.set_prepared_statement_cache_size(size);
+    }
+}

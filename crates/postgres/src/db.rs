@@ -1,0 +1,192 @@
+//! A database to work with: units of work that are named, bounded, measured, repeated when that helps.
+
+use crate::error::{Error, UrlError};
+use crate::operation::{Kind, Operation};
+use crate::pool::{Pool, PoolSettings};
+use crate::unit;
+use crate::work::Work;
+use crate::{Conn, Health};
+use diesel::QueryResult;
+use std::sync::Arc;
+use std::time::Duration;
+use steadfast_resilience::{Backoff, Breaker, BreakerConfig, Classify, Deadline, Retry};
+use tokio::time::Instant;
+
+/// Settings of a [`Db`].
+#[derive(Clone, Debug)]
+pub struct DbSettings {
+    /// The pool.
+    pub pool: PoolSettings,
+    /// When the breaker in front of the database opens, and for how long: 3 failures in a row, 30 s. The pool's own
+    /// prober ends that time early.
+    pub breaker: BreakerConfig,
+    /// Repetitions of a transaction that was in another one's way: 3, after 0.1, 0.2 and 0.4 s with jitter.
+    pub retry: Retry,
+    /// The longest that a unit of work may take whose operation says nothing: 30 s.
+    pub deadline: Duration,
+    /// From when on a unit of work is reported as slow whose operation says nothing: 1 s.
+    pub slow_after: Duration,
+}
+
+impl Default for DbSettings {
+    fn default() -> Self {
+        Self {
+            pool: PoolSettings::default(),
+            breaker: BreakerConfig::consecutive(3, Duration::from_secs(30)),
+            retry: Retry::new(
+                3,
+                Backoff::exponential(Duration::from_millis(100), Duration::from_millis(400)),
+            ),
+            deadline: Duration::from_secs(30),
+            slow_after: Duration::from_secs(1),
+        }
+    }
+}
+
+/// A database. Cheap to clone; all clones share pool and breaker.
+#[derive(Clone, Debug)]
+pub struct Db {
+    pool: Pool,
+    breaker: Arc<Breaker>,
+    retry: Retry,
+    deadline: Duration,
+    slow_after: Duration,
+}
+
+impl Db {
+    /// The database at `url`. Nothing is connected yet.
+    ///
+    /// # Errors
+    /// [`UrlError`] when the URL cannot be used.
+    pub fn new(url: &str, settings: DbSettings) -> Result<Self, UrlError> {
+        let DbSettings { pool, breaker, retry, deadline, slow_after } = settings;
+        let breaker = Arc::new(Breaker::new("database", breaker));
+        let reached = Arc::downgrade(&breaker);
+        let pool = Pool::new(url, pool, move || {
+            if let Some(breaker) = reached.upgrade() {
+                breaker.reached();
+            }
+        })?;
+        Ok(Self { pool, breaker, retry, deadline, slow_after })
+    }
+
+    /// Runs a reading unit of work. Each statement stands for itself, unless the operation asks for a snapshot. A session
+    /// that ends meanwhile is replaced once, and `work` runs again.
+    ///
+    /// # Errors
+    /// [`Error`]; nothing was changed.
+    pub async fn read<T, F>(&self, operation: &'static Operation, work: F) -> Result<T, Error>
+    where
+        F: for<'r> Work<&'r mut Conn, QueryResult<T>, Fut: Send>
+            + for<'r> AsyncFn(&'r mut Conn) -> QueryResult<T>
+            + Send
+            + Sync,
+        T: Send,
+    {
+        debug_assert_ne!(operation.kind(), Kind::Write, "{} is declared as a write", operation.name());
+        self.run(operation, work).await
+    }
+
+    /// Runs a writing unit of work in one transaction, and commits it when `work` returns `Ok`. When another
+    /// transaction stood in its way it is rolled back and `work` runs again, from the start.
+    ///
+    /// # Errors
+    /// [`Error`]; nothing was kept, except that after [`Error::CommitUnknown`] nobody knows.
+    pub async fn write<T, F>(&self, operation: &'static Operation, work: F) -> Result<T, Error>
+    where
+        F: for<'r> Work<&'r mut Conn, QueryResult<T>, Fut: Send>
+            + for<'r> AsyncFn(&'r mut Conn) -> QueryResult<T>
+            + Send
+            + Sync,
+        T: Send,
+    {
+        debug_assert_eq!(operation.kind(), Kind::Write, "{} is declared as a read", operation.name());
+        self.run(operation, work).await
+    }
+
+    /// What state pool and breaker are in. Touches no connection, so it answers also when the pool is exhausted.
+    pub fn health(&self) -> Health {
+        Health { pool: self.pool.state(), breaker: self.breaker.snapshot() }
+    }
+
+    /// Starts no unit of work any more; those under way go on.
+    pub fn close(&self) {
+        self.pool.close();
+    }
+
+    async fn run<T, F>(&self, operation: &'static Operation, work: F) -> Result<T, Error>
+    where
+        F: for<'r> Work<&'r mut Conn, QueryResult<T>, Fut: Send>
+            + for<'r> AsyncFn(&'r mut Conn) -> QueryResult<T>
+            + Send
+            + Sync,
+        T: Send,
+    {
+        let began = Instant::now();
+        let limit = operation.own_deadline().unwrap_or(self.deadline);
+        let deadline = Deadline::after(limit);
+        let mut attempts = self.retry.attempts(deadline);
+        let mut may_read_again = operation.kind() != Kind::Write;
+        let outcome = loop {
+            let error = match self.attempt(operation, deadline, limit, &work).await {
+                Ok(value) => break Ok(value),
+                Err(error) => error,
+            };
+            if error.is_lost_session() && std::mem::take(&mut may_read_again) {
+                continue;
+            }
+            match attempts.delay_after(&error) {
+                Some(delay) => tokio::time::sleep(delay).await,
+                None => break Err(error),
+            }
+        };
+        self.report(operation, began.elapsed(), attempts.repeated(), outcome.as_ref().err());
+        outcome
+    }
+
+    async fn attempt<T, F>(
+        &self,
+        operation: &'static Operation,
+        deadline: Deadline,
+        limit: Duration,
+        work: &F,
+    ) -> Result<T, Error>
+    where
+        F: for<'r> Work<&'r mut Conn, QueryResult<T>, Fut: Send>
+            + for<'r> AsyncFn(&'r mut Conn) -> QueryResult<T>
+            + Send
+            + Sync,
+        T: Send,
+    {
+        let permit = self.breaker.try_acquire()?;
+        let result = match self.pool.get(deadline).await {
+            Ok(conn) => unit::run(conn, operation, deadline, limit, work).await,
+            Err(error) => Err(error),
+        };
+        match result.as_ref().err() {
+            // Says that this session is over, not that the server is away: the next connect will tell.
+            Some(error) if error.is_lost_session() => drop(permit),
+            error => permit.record(error.map(Classify::class)),
+        }
+        result
+    }
+
+    fn report(&self, operation: &Operation, took: Duration, repeated: u32, error: Option<&Error>) {
+        let (name, seconds) = (operation.name(), took.as_secs_f64());
+        let outcome = error.map_or("ok", |error| error.class().as_str());
+        metrics::histogram!("db_operation_seconds", "operation" => name, "outcome" => outcome)
+            .record(seconds);
+        if repeated > 0 {
+            metrics::counter!("db_operation_repeats_total", "operation" => name).increment(repeated.into());
+        }
+        if took >= operation.own_slow_after().unwrap_or(self.slow_after) {
+            tracing::warn!(
+                operation = name,
+                duration_ms = seconds * 1e3,
+                repeated,
+                outcome,
+                "slow database operation"
+            );
+        }
+    }
+}

@@ -1,0 +1,186 @@
+//! What can go wrong between a unit of work and its answer: the one error of this layer.
+
+use crate::SqlState;
+use diesel::result::DatabaseErrorKind;
+use std::time::Duration;
+use steadfast_resilience::{Class, Classify, Rejected};
+
+/// Why no connection could be made. Carries no password and no query.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ConnectError {
+    /// The address does not answer, or the stream broke before the session was open.
+    #[error("{address}: {cause}")]
+    Unreachable {
+        /// Host and port, or the socket's path.
+        address: String,
+        /// What the operating system or the protocol said.
+        cause: String,
+    },
+    /// The server answered and refused the session.
+    #[error("{address}: the server refused the session: {message} (SQLSTATE {sqlstate})")]
+    Refused {
+        /// Host and port, or the socket's path.
+        address: String,
+        /// Its code, e.g. 57P03 while it starts up, 53300 with too many clients.
+        sqlstate: SqlState,
+        /// Its words.
+        message: String,
+    },
+}
+
+/// Why a database URL cannot be used.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("database URL: {0}")]
+pub struct UrlError(pub(crate) String);
+
+/// What a unit of work failed with. Its text is for logs: it names no values of the data.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The breaker is open: nothing was sent.
+    #[error(transparent)]
+    Rejected(#[from] Rejected),
+    /// No connection could be made: nothing was sent.
+    #[error("no connection to the database: {0}")]
+    Connect(#[from] ConnectError),
+    /// All connections were in use until the pool's timeout or the deadline: nothing was sent.
+    #[error("QueuePool limit of size {size} overflow {overflow} reached, connection timed out, timeout {:.2}", waited.as_secs_f64())]
+    PoolTimeout {
+        /// Connections that are kept.
+        size: u32,
+        /// Connections more on demand.
+        overflow: u32,
+        /// How long the caller waited.
+        waited: Duration,
+    },
+    /// The pool was closed: the process is about to end.
+    #[error("the pool is closed")]
+    PoolClosed,
+    /// The deadline of the unit of work passed. Nothing was kept.
+    #[error("deadline of {:.1} s passed", limit.as_secs_f64())]
+    Deadline {
+        /// What the unit of work was allowed.
+        limit: Duration,
+    },
+    /// The server refused a statement. Nothing of a write was kept.
+    #[error("SQLSTATE {sqlstate} ({}){}", sqlstate.class(), constraint_text(constraint))]
+    Server {
+        /// Its code.
+        sqlstate: SqlState,
+        /// The constraint that it names, if any.
+        constraint: Option<String>,
+    },
+    /// The connection broke before COMMIT was sent. Nothing was kept.
+    #[error("the connection to the database broke")]
+    ConnectionLost,
+    /// COMMIT was sent and its answer was lost: it may have been stored.
+    #[error("the answer to COMMIT was lost: it may have been stored")]
+    CommitUnknown,
+    /// COMMIT was answered by ROLLBACK, because a statement had failed and its error was swallowed. Nothing was kept.
+    #[error(
+        "COMMIT was answered by ROLLBACK after SQLSTATE {}: a failed statement was ignored",
+        code_text(sqlstate)
+    )]
+    RolledBack {
+        /// The code of the ignored error.
+        sqlstate: Option<SqlState>,
+    },
+    /// The unit of work gave up by itself, or an answer could not be read. Nothing was kept.
+    #[error("{0}")]
+    Query(diesel::result::Error),
+}
+
+impl Error {
+    /// The SQLSTATE, where the server gave one.
+    pub fn sqlstate(&self) -> Option<SqlState> {
+        match self {
+            Self::Server { sqlstate, .. } | Self::Connect(ConnectError::Refused { sqlstate, .. }) => {
+                Some(*sqlstate)
+            }
+            Self::RolledBack { sqlstate } => *sqlstate,
+            _ => None,
+        }
+    }
+
+    /// Whether the session ended under the unit of work, through no fault of its own.
+    pub(crate) fn is_lost_session(&self) -> bool {
+        match self {
+            Self::ConnectionLost => true,
+            Self::Server { sqlstate, .. } => {
+                sqlstate.class() == Class::Unavailable && sqlstate.ends_session()
+            }
+            _ => false,
+        }
+    }
+
+    /// The error that diesel gave, with the code that the guard saw for its text.
+    pub(crate) fn from_diesel(
+        error: diesel::result::Error,
+        sqlstate_of: impl Fn(&str) -> Option<SqlState>,
+    ) -> Self {
+        let diesel::result::Error::DatabaseError(kind, info) = &error else {
+            return Self::Query(error);
+        };
+        match sqlstate_of(info.message()) {
+            Some(sqlstate) => {
+                Self::Server { sqlstate, constraint: info.constraint_name().map(str::to_owned) }
+            }
+            None if is_lost_connection(kind) => Self::ConnectionLost,
+            None => Self::Query(error),
+        }
+    }
+}
+
+impl Classify for Error {
+    fn class(&self) -> Class {
+        match self {
+            Self::Rejected(_) | Self::ConnectionLost => Class::Unavailable,
+            Self::Connect(error) => error.class(),
+            Self::PoolTimeout { .. } | Self::Deadline { .. } => Class::Timeout,
+            Self::PoolClosed => Class::Overload,
+            Self::Server { sqlstate, .. } => sqlstate.class(),
+            Self::CommitUnknown => Class::Ambiguous,
+            Self::RolledBack { .. } => Class::Fault,
+            Self::Query(diesel::result::Error::NotFound) => Class::Caller,
+            Self::Query(_) => Class::Fault,
+        }
+    }
+
+    fn key(&self) -> Option<&str> {
+        match self {
+            Self::Server { constraint, .. } => constraint.as_deref(),
+            _ => None,
+        }
+    }
+
+    fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::Rejected(rejected) => Some(rejected.retry_after),
+            _ => None,
+        }
+    }
+}
+
+impl Classify for ConnectError {
+    fn class(&self) -> Class {
+        match self {
+            Self::Unreachable { .. } => Class::Unavailable,
+            Self::Refused { sqlstate, .. } => match sqlstate.class() {
+                Class::Overload => Class::Overload,
+                _ => Class::Unavailable,
+            },
+        }
+    }
+}
+
+/// diesel-async gives every failure without a server's answer this kind; the texts are tokio-postgres' own.
+fn is_lost_connection(kind: &DatabaseErrorKind) -> bool {
+    matches!(kind, DatabaseErrorKind::UnableToSendCommand | DatabaseErrorKind::ClosedConnection)
+}
+
+fn constraint_text(constraint: &Option<String>) -> String {
+    constraint.as_ref().map(|name| format!(" on {name}")).unwrap_or_default()
+}
+
+fn code_text(sqlstate: &Option<SqlState>) -> String {
+    sqlstate.map_or_else(|| "unknown".to_owned(), |code| code.to_string())
+}

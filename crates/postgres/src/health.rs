@@ -1,0 +1,43 @@
+//! How the database is doing, read from counters alone.
+
+use crate::pool::PoolState;
+use steadfast_resilience::{BreakerState, Snapshot};
+
+/// How well the database can be worked with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Level {
+    /// Less than three quarters of the connections are in use.
+    Healthy,
+    /// Three quarters to nine tenths are in use.
+    Degraded,
+    /// More than nine tenths are in use, or the server cannot be reached.
+    Unhealthy,
+}
+
+/// State of pool and breaker at one moment.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Health {
+    /// The pool.
+    pub pool: PoolState,
+    /// The breaker in front of it.
+    pub breaker: Snapshot,
+}
+
+impl Health {
+    /// Whether the server can be reached, as far as anybody tried.
+    pub fn is_connected(&self) -> bool {
+        self.pool.outage.is_none() && self.breaker.state != BreakerState::Open
+    }
+
+    /// The level.
+    pub fn level(&self) -> Level {
+        let used = self.pool.utilisation();
+        if !self.is_connected() || used > 0.9 {
+            Level::Unhealthy
+        } else if used >= 0.75 {
+            Level::Degraded
+        } else {
+            Level::Healthy
+        }
+    }
+}

@@ -1,0 +1,31 @@
+#![doc = include_str!("../README.md")]
+
+mod cached;
+mod conn;
+mod db;
+mod error;
+mod health;
+mod operation;
+mod pool;
+mod sqlstate;
+mod target;
+mod unit;
+mod wire;
+mod work;
+
+pub use cached::{Cached, cached};
+pub use conn::Conn;
+pub use db::{Db, DbSettings};
+pub use error::{ConnectError, Error, UrlError};
+pub use health::{Health, Level};
+pub use operation::{Kind, Operation};
+pub use pool::{Pool, PoolSettings, PoolState, Pooled};
+pub use sqlstate::SqlState;
+pub use target::SessionSettings;
+pub use wire::WireCounts;
+pub use work::Work;
+
+pub use diesel;
+pub use diesel_async;
+pub use steadfast_resilience as resilience;
+pub use tokio_postgres;

@@ -1,0 +1,162 @@
+//! Where the database is and how a session begins there: the URL, checked once, with the session's settings added.
+
+use crate::error::{ConnectError, UrlError};
+use std::path::PathBuf;
+use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpStream, UnixStream};
+use tokio_postgres::Config;
+use tokio_postgres::config::{Host, SslMode};
+
+/// Settings that a session begins with. They travel in the startup packet: no statement is spent on them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SessionSettings {
+    /// Shown in `pg_stat_activity` and in the server's log.
+    pub application_name: String,
+    /// The longest that a statement may run: the backstop where no deadline is set. Zero is no limit.
+    pub statement_timeout: Duration,
+    /// The longest wait for a lock. Zero is no limit.
+    pub lock_timeout: Duration,
+    /// The longest that a transaction may sit idle. Zero is no limit.
+    pub idle_in_transaction_timeout: Duration,
+    /// How often the server looks whether the client is still there while it works for it. Zero is never.
+    pub connection_check_interval: Duration,
+}
+
+impl Default for SessionSettings {
+    /// 30 s a statement, 10 s a lock, 60 s idle in a transaction, a look at the client every 5 s.
+    fn default() -> Self {
+        Self {
+            application_name: "steadfast".to_owned(),
+            statement_timeout: Duration::from_secs(30),
+            lock_timeout: Duration::from_secs(10),
+            idle_in_transaction_timeout: Duration::from_secs(60),
+            connection_check_interval: Duration::from_secs(5),
+        }
+    }
+}
+
+impl SessionSettings {
+    fn as_options(&self) -> String {
+        [
+            ("statement_timeout", self.statement_timeout),
+            ("lock_timeout", self.lock_timeout),
+            ("idle_in_transaction_session_timeout", self.idle_in_transaction_timeout),
+            ("client_connection_check_interval", self.connection_check_interval),
+        ]
+        .map(|(name, limit)| format!("-c {name}={}", limit.as_millis()))
+        .join(" ")
+    }
+}
+
+/// One server and database, reachable over TCP or a unix socket.
+#[derive(Clone, Debug)]
+pub(crate) struct Target {
+    pub(crate) config: Config,
+    endpoint: Endpoint,
+}
+
+#[derive(Clone, Debug)]
+enum Endpoint {
+    Tcp(String, u16),
+    Unix(PathBuf),
+}
+
+impl Target {
+    /// Reads `url` and adds `session`.
+    pub(crate) fn new(url: &str, session: &SessionSettings) -> Result<Self, UrlError> {
+        // The parser's own text repeats parts of the URL, and with them perhaps the password.
+        let mut config: Config = url.parse().map_err(|_| UrlError("cannot be read".to_owned()))?;
+        let endpoint = Endpoint::of(&config)?;
+        if matches!(config.get_ssl_mode(), SslMode::Require) {
+            return Err(UrlError("sslmode=require needs TLS, which this build has not".to_owned()));
+        }
+        config.ssl_mode(SslMode::Disable);
+        config.application_name(&session.application_name);
+        let asked = config.get_options().map(|options| format!(" {options}")).unwrap_or_default();
+        config.options(format!("{}{asked}", session.as_options()));
+        Ok(Self { config, endpoint })
+    }
+
+    /// Host and port, or the socket's path.
+    pub(crate) fn address(&self) -> String {
+        match &self.endpoint {
+            Endpoint::Tcp(host, port) => format!("{host}:{port}"),
+            Endpoint::Unix(path) => path.display().to_string(),
+        }
+    }
+
+    /// A fresh stream to the server.
+    pub(crate) async fn dial(&self) -> Result<Box<dyn Stream>, ConnectError> {
+        let dialled: std::io::Result<Box<dyn Stream>> = match &self.endpoint {
+            Endpoint::Tcp(host, port) => {
+                TcpStream::connect((host.as_str(), *port)).await.and_then(|stream| {
+                    stream.set_nodelay(true)?;
+                    Ok(Box::new(stream) as _)
+                })
+            }
+            Endpoint::Unix(path) => UnixStream::connect(path).await.map(|stream| Box::new(stream) as _),
+        };
+        dialled.map_err(|error| self.unreachable(error.to_string()))
+    }
+
+    pub(crate) fn unreachable(&self, cause: String) -> ConnectError {
+        ConnectError::Unreachable { address: self.address(), cause }
+    }
+}
+
+impl Endpoint {
+    fn of(config: &Config) -> Result<Self, UrlError> {
+        let (hosts, ports) = (config.get_hosts(), config.get_ports());
+        let ([host], [] | [_]) = (hosts, ports) else {
+            return Err(UrlError(format!("needs one host, has {}; use a proxy for failover", hosts.len())));
+        };
+        let port = ports.first().copied().unwrap_or(5432);
+        match host {
+            Host::Tcp(name) => Ok(Self::Tcp(name.clone(), port)),
+            Host::Unix(folder) => Ok(Self::Unix(folder.join(format!(".s.PGSQL.{port}")))),
+        }
+    }
+}
+
+/// Any byte stream that a session can run over.
+pub(crate) trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
+impl<S: AsyncRead + AsyncWrite + Send + Unpin> Stream for S {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn target(url: &str) -> Result<Target, UrlError> {
+        Target::new(url, &SessionSettings::default())
+    }
+
+    #[test]
+    fn a_socket_folder_and_a_host_are_addresses() {
+        let address = |url| target(url).expect("a target").address();
+        assert_eq!(address("postgres://app@db.example:6543/shop"), "db.example:6543");
+        assert_eq!(address("postgres://app@db.example/shop"), "db.example:5432");
+        assert_eq!(address("postgres:///shop?host=/run/pg&user=app"), "/run/pg/.s.PGSQL.5432");
+    }
+
+    #[test]
+    fn settings_of_the_url_come_after_ours_and_so_win() {
+        let target = target("postgres://app@h/d?options=-c%20statement_timeout%3D5").expect("a target");
+        let options = target.config.get_options().expect("options");
+        assert!(options.starts_with("-c statement_timeout=30000 -c lock_timeout=10000"), "{options}");
+        assert!(options.ends_with(" -c statement_timeout=5"), "{options}");
+    }
+
+    #[test]
+    fn what_cannot_be_served_is_refused_without_showing_the_password() {
+        for url in [
+            "postgres://app:s3cret@h1,h2/d",
+            "postgres://app:s3cret@h/d?sslmode=require",
+            "postgres://app:s3cret@h/d?nonsense=1",
+            "mysql://app:s3cret@h/d",
+        ] {
+            let error = target(url).expect_err(url).to_string();
+            assert!(!error.contains("s3cret"), "{error}");
+        }
+    }
+}

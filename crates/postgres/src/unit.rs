@@ -1,0 +1,93 @@
+//! One attempt at a unit of work on one connection: BEGIN and COMMIT where they belong, watched against its budget.
+
+use crate::Conn;
+use crate::error::Error;
+use crate::operation::{Kind, Operation};
+use crate::pool::Pooled;
+use crate::work::Work;
+use diesel::QueryResult;
+use diesel_async::{AnsiTransactionManager, TransactionManager};
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::time::Duration;
+use steadfast_resilience::Deadline;
+use tokio::time::timeout_at;
+
+/// Runs `work` until `deadline`. A future that is dropped, here or by the deadline, leaves no transaction behind: the
+/// connection goes back with an answer outstanding, and the pool ends it.
+pub(crate) async fn run<T, F>(
+    mut conn: Pooled,
+    operation: &'static Operation,
+    deadline: Deadline,
+    limit: Duration,
+    work: &F,
+) -> Result<T, Error>
+where
+    F: for<'r> Work<&'r mut Conn, QueryResult<T>, Fut: Send>
+        + for<'r> AsyncFn(&'r mut Conn) -> QueryResult<T>
+        + Send
+        + Sync,
+    T: Send,
+{
+    let committing = AtomicBool::new(false);
+    let attempt = async {
+        let conn: &mut Conn = &mut conn;
+        let Some(begin) = opening(operation, deadline) else {
+            return work(conn).await.map_err(|error| conn.classify(error));
+        };
+        AnsiTransactionManager::begin_transaction_sql(conn, &begin)
+            .await
+            .map_err(|error| conn.classify(error))?;
+        match work(conn).await {
+            Ok(value) => commit(conn, operation, &committing).await.map(|()| value),
+            Err(error) => Err(roll_back(conn, error).await),
+        }
+    };
+    let outcome = timeout_at(deadline.instant(), attempt).await;
+    watch(operation, conn.statements());
+    match outcome {
+        Ok(outcome) => outcome,
+        Err(_) if committing.load(Relaxed) => Err(Error::CommitUnknown),
+        Err(_) => Err(Error::Deadline { limit }),
+    }
+}
+
+/// The message that opens the transaction, with its settings; `None` when each statement stands for itself.
+fn opening(operation: &Operation, deadline: Deadline) -> Option<String> {
+    match operation.kind() {
+        Kind::Read => None,
+        Kind::Snapshot => Some("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY".to_owned()),
+        // At least 1 ms: zero would mean no limit.
+        Kind::Write => {
+            let left = deadline.remaining().as_millis().max(1);
+            Some(format!("BEGIN; SET LOCAL statement_timeout = {left}"))
+        }
+    }
+}
+
+/// Commits, and makes sure that the server did. From here on a lost connection leaves a writer in doubt.
+async fn commit(conn: &mut Conn, operation: &Operation, committing: &AtomicBool) -> Result<(), Error> {
+    committing.store(operation.kind() == Kind::Write, Relaxed);
+    let answer = AnsiTransactionManager::commit_transaction(conn).await;
+    match answer.map_err(|error| conn.classify(error)) {
+        Ok(()) if conn.last_command_was("COMMIT") => Ok(()),
+        Ok(()) => Err(Error::RolledBack { sqlstate: conn.last_sqlstate() }),
+        Err(error) if operation.kind() == Kind::Write && error.is_lost_session() => Err(Error::CommitUnknown),
+        Err(error) => Err(error),
+    }
+}
+
+/// Rolls back after `error` and returns it. A failed rollback needs no care: the pool closes the connection.
+async fn roll_back(conn: &mut Conn, error: diesel::result::Error) -> Error {
+    let error = conn.classify(error);
+    _ = AnsiTransactionManager::rollback_transaction(conn).await;
+    error
+}
+
+/// Reports a unit of work that sent more statements than its operation declares.
+fn watch(operation: &Operation, statements: u32) {
+    let (name, limit) = (operation.name(), operation.statement_limit());
+    if statements > limit {
+        metrics::counter!("db_operation_over_budget_total", "operation" => name).increment(1);
+        tracing::warn!(operation = name, statements, limit, "more statements than the operation declares");
+    }
+}

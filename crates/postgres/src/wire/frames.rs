@@ -1,0 +1,133 @@
+//! Cuts the bytes of one direction of PostgreSQL's protocol into messages, however they are chunked.
+
+/// Stands for the first message of the client, which has no tag on the wire.
+pub(super) const STARTUP: u8 = 0;
+
+/// The longest body that is kept for reading; error texts beyond it are cut, other bodies are never kept.
+const BODY_KEPT: usize = 16 * 1024;
+
+/// The state of one direction: where in a message the next byte stands.
+#[derive(Debug)]
+pub(super) struct Frames {
+    header: [u8; 5],
+    /// Bytes of the header that have come; the first message of a client has no tag, so it begins at 1.
+    header_len: usize,
+    /// Bytes of the current body that have not come yet.
+    missing: usize,
+    tag: Option<u8>,
+    body: Vec<u8>,
+}
+
+impl Frames {
+    /// The direction from the server.
+    pub(super) fn from_server() -> Self {
+        Self { header: [0; 5], header_len: 0, missing: 0, tag: None, body: Vec::new() }
+    }
+
+    /// The direction to the server, from the first byte on: its first message is untagged.
+    pub(super) fn to_server() -> Self {
+        Self { header_len: 1, header: [STARTUP, 0, 0, 0, 0], ..Self::from_server() }
+    }
+
+    /// Takes the next bytes and calls `message` with tag and body of each message that is complete now. The body is
+    /// empty where `keep` refuses the tag.
+    pub(super) fn feed(
+        &mut self,
+        mut bytes: &[u8],
+        keep: fn(u8) -> bool,
+        mut message: impl FnMut(u8, &[u8]),
+    ) {
+        while !bytes.is_empty() {
+            bytes = match self.tag {
+                None => self.take_header(bytes),
+                Some(tag) => self.take_body(bytes, keep(tag)),
+            };
+            if let (Some(tag), 0) = (self.tag, self.missing) {
+                message(tag, &self.body);
+                self.tag = None;
+                self.body.clear();
+            }
+        }
+    }
+
+    fn take_header<'a>(&mut self, bytes: &'a [u8]) -> &'a [u8] {
+        let wanted = (self.header.len() - self.header_len).min(bytes.len());
+        let (taken, rest) = bytes.split_at(wanted);
+        self.header[self.header_len..self.header_len + wanted].copy_from_slice(taken);
+        self.header_len += wanted;
+        if self.header_len == self.header.len() {
+            let [tag, length @ ..] = self.header;
+            // The length counts itself. Less than that is no PostgreSQL; the libraries above will say so.
+            self.missing = (u32::from_be_bytes(length) as usize).saturating_sub(4);
+            self.tag = Some(tag);
+            self.header_len = 0;
+        }
+        rest
+    }
+
+    fn take_body<'a>(&mut self, bytes: &'a [u8], keep: bool) -> &'a [u8] {
+        let (taken, rest) = bytes.split_at(self.missing.min(bytes.len()));
+        if keep {
+            let room = BODY_KEPT.saturating_sub(self.body.len());
+            self.body.extend_from_slice(&taken[..taken.len().min(room)]);
+        }
+        self.missing -= taken.len();
+        rest
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn framed(tag: u8, body: &[u8]) -> Vec<u8> {
+        let length = (body.len() as u32 + 4).to_be_bytes();
+        [&[tag], &length[..], body].concat()
+    }
+
+    fn read(frames: &mut Frames, chunks: &[&[u8]]) -> Vec<(u8, Vec<u8>)> {
+        let mut seen = Vec::new();
+        for chunk in chunks {
+            frames.feed(chunk, |tag| tag != b'D', |tag, body| seen.push((tag, body.to_vec())));
+        }
+        seen
+    }
+
+    #[test]
+    fn the_first_message_of_a_client_has_no_tag() {
+        let startup = [&8_u32.to_be_bytes()[..], &[0, 3, 0, 0]].concat();
+        let bytes = [startup, framed(b'S', b"")].concat();
+        let seen = read(&mut Frames::to_server(), &[&bytes]);
+        assert_eq!(seen, [(STARTUP, vec![0, 3, 0, 0]), (b'S', vec![])]);
+    }
+
+    #[test]
+    fn a_huge_error_is_cut_and_the_next_message_is_still_found() {
+        let bytes = [framed(b'E', &[b'x'; 100_000]), framed(b'Z', b"I")].concat();
+        let seen = read(&mut Frames::from_server(), &[&bytes]);
+        assert_eq!(seen[0].1.len(), BODY_KEPT);
+        assert_eq!(seen[1], (b'Z', b"I".to_vec()));
+    }
+
+    proptest! {
+        #[test]
+        fn messages_are_the_same_however_the_bytes_are_chunked(
+            messages in prop::collection::vec((prop::sample::select(b"ZCEDT12".to_vec()), prop::collection::vec(any::<u8>(), 0..50)), 0..20),
+            cuts in prop::collection::vec(1_usize..9, 1..50),
+        ) {
+            let bytes: Vec<u8> = messages.iter().flat_map(|(tag, body)| framed(*tag, body)).collect();
+            let mut chunks = Vec::new();
+            let mut rest = &bytes[..];
+            for cut in cuts.iter().cycle() {
+                if rest.is_empty() { break; }
+                let (chunk, after) = rest.split_at((*cut).min(rest.len()));
+                chunks.push(chunk);
+                rest = after;
+            }
+            let expected: Vec<(u8, Vec<u8>)> =
+                messages.into_iter().map(|(tag, body)| (tag, if tag == b'D' { vec![] } else { body })).collect();
+            prop_assert_eq!(read(&mut Frames::from_server(), &chunks), expected);
+        }
+    }
+}

@@ -1,0 +1,118 @@
+//! The pool while the server is away, on a private server that these tests stop and start.
+
+use anyhow::Result;
+use std::time::{Duration, Instant};
+use steadfast_postgres::diesel::{QueryResult, sql_query};
+use steadfast_postgres::diesel_async::RunQueryDsl;
+use steadfast_postgres::resilience::{BreakerState, Class, Classify, Deadline};
+use steadfast_postgres::{Conn, Db, DbSettings, Error, Level, Operation, Pool, PoolSettings, cached};
+use steadfast_testkit::{Server, StopMode};
+use tokio::task::JoinSet;
+
+const READ: Operation = Operation::read("meadow.look");
+
+async fn look(conn: &mut Conn) -> QueryResult<usize> {
+    cached(sql_query("SELECT 1")).execute(conn).await
+}
+
+fn small(size: u32, overflow: u32) -> PoolSettings {
+    PoolSettings { pool_size: size, max_overflow: overflow, ..PoolSettings::default() }
+}
+
+#[tokio::test]
+async fn while_the_server_is_down_callers_fail_at_once_with_the_cause_and_it_serves_again_by_itself()
+-> Result<()> {
+    let server = Server::private()?;
+    let settings = DbSettings { pool: small(5, 0), ..DbSettings::default() };
+    let db = Db::new(&server.url("postgres"), settings)?;
+    db.read(&READ, look).await?;
+    server.stop(StopMode::Immediate)?;
+
+    let began = Instant::now();
+    let mut errors = Vec::new();
+    for _ in 0..50 {
+        errors.push(db.read(&READ, look).await.expect_err("the server is down"));
+    }
+    assert!(began.elapsed() < Duration::from_secs(1), "fifty callers waited {:?}", began.elapsed());
+    assert!(errors.iter().all(|error| error.class() == Class::Unavailable), "{errors:?}");
+    let texts: Vec<String> = errors.iter().map(ToString::to_string).collect();
+    assert!(
+        texts.iter().any(|text| text.contains("Connection refused") || text.contains("No such file")),
+        "{texts:?}"
+    );
+    assert!(matches!(errors.last(), Some(Error::Rejected(_))), "the breaker is open: {:?}", errors.last());
+    assert_eq!((db.health().level(), db.health().breaker.state), (Level::Unhealthy, BreakerState::Open));
+
+    server.restart()?;
+    let back = Instant::now();
+    while db.read(&READ, look).await.is_err() {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    assert!(back.elapsed() < Duration::from_secs(2), "served again after {:?}", back.elapsed());
+    assert_eq!((db.health().level(), db.health().breaker.state), (Level::Healthy, BreakerState::Closed));
+    Ok(())
+}
+
+#[tokio::test]
+async fn an_exhausted_pool_says_so_in_queue_pools_words_and_serves_in_order() -> Result<()> {
+    let server = Server::private()?;
+    let pool = Pool::new(&server.url("postgres"), small(1, 1), || {})?;
+    let held = (pool.get(far()).await?, pool.get(far()).await?);
+    assert_eq!((pool.state().open, pool.state().overflow(), pool.state().utilisation()), (2, 1, 1.0));
+    let error = pool.get(Deadline::after(Duration::from_millis(50))).await.expect_err("exhausted");
+    assert_eq!(error.class(), Class::Timeout);
+    assert!(
+        error.to_string().starts_with("QueuePool limit of size 1 overflow 1 reached, connection timed out"),
+        "{error}"
+    );
+
+    let (order, mut waiters) = (std::sync::Arc::new(std::sync::Mutex::new(Vec::new())), JoinSet::new());
+    for number in 0..5 {
+        let (waiting, order) = (pool.clone(), order.clone());
+        waiters.spawn(async move {
+            let held = waiting.get(far()).await;
+            order.lock().expect("not poisoned").push(number);
+            held.map(drop)
+        });
+        while pool.state().waiting <= number {
+            tokio::task::yield_now().await;
+        }
+    }
+    drop(held);
+    while let Some(waiter) = waiters.join_next().await {
+        waiter??;
+    }
+    assert_eq!(*order.lock().expect("not poisoned"), [0, 1, 2, 3, 4]);
+    assert_eq!((pool.state().open, pool.state().checked_out), (1, 0), "the overflow is closed");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_pool_whose_idle_connections_died_replaces_them_unseen() -> Result<()> {
+    let server = Server::private()?;
+    let db = Db::new(&server.url("postgres"), DbSettings { pool: small(3, 0), ..DbSettings::default() })?;
+    for _ in 0..3 {
+        db.read(&READ, look).await?;
+    }
+    server.restart()?;
+    for _ in 0..5 {
+        db.read(&READ, look).await?;
+    }
+    assert_eq!(db.health().breaker.state, BreakerState::Closed);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_closed_pool_hands_out_nothing_and_a_wrong_password_is_told() -> Result<()> {
+    let server = Server::private()?;
+    let pool = Pool::new(&server.url("no_such_database"), small(1, 0), || {})?;
+    let refused = pool.get(far()).await.expect_err("no such database");
+    assert_eq!(refused.sqlstate().expect("a code").as_str(), "3D000", "{refused}");
+    pool.close();
+    assert!(matches!(pool.get(far()).await, Err(Error::PoolClosed)));
+    Ok(())
+}
+
+fn far() -> Deadline {
+    Deadline::after(Duration::from_secs(20))
+}

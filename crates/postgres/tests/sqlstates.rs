@@ -1,0 +1,104 @@
+//! The table of SQLSTATEs, each row provoked on a real server.
+
+#![expect(clippy::expect_used, reason = "a test fails by panicking")]
+
+mod support;
+
+use anyhow::Result;
+use std::time::Duration;
+use steadfast_postgres::Operation;
+use steadfast_postgres::diesel::sql_query;
+use steadfast_postgres::diesel_async::{RunQueryDsl, SimpleAsyncConnection};
+use steadfast_postgres::resilience::{Class, Classify};
+use support::{Forest, insert};
+
+const WRITE: Operation = Operation::write("trees.provoke").statements(9);
+
+/// Runs `sql` in a transaction and gives the class and code of its error.
+async fn provoke(forest: &Forest, sql: &str) -> (Class, String) {
+    let error = forest.db.write(&WRITE, async |conn| conn.batch_execute(sql).await).await.expect_err(sql);
+    (error.class(), error.sqlstate().map(|code| code.to_string()).unwrap_or_default())
+}
+
+#[tokio::test]
+async fn what_the_server_refuses_has_the_class_of_its_code() -> Result<()> {
+    let forest =
+        Forest::with(|settings| settings.retry = steadfast_postgres::resilience::Retry::none()).await?;
+    forest
+        .looker
+        .batch_execute(
+            "INSERT INTO trees VALUES (1, 0);
+         CREATE EXTENSION IF NOT EXISTS btree_gist;
+         CREATE TABLE nests (tree int8 NOT NULL REFERENCES trees, eggs int CHECK (eggs > 0), branch int,
+                             EXCLUDE USING gist (branch WITH =))",
+        )
+        .await?;
+    forest.looker.batch_execute("INSERT INTO nests VALUES (1, 1, 1)").await?;
+    for (sql, class, code) in [
+        ("INSERT INTO trees VALUES (1, 0)", Class::Duplicate, "23505"),
+        ("INSERT INTO nests VALUES (99, 1, 2)", Class::Conflict, "23503"),
+        ("DELETE FROM trees WHERE id = 1", Class::Conflict, "23503"),
+        ("INSERT INTO nests VALUES (1, 0, 3)", Class::Conflict, "23514"),
+        ("INSERT INTO nests VALUES (NULL, 1, 4)", Class::Conflict, "23502"),
+        ("INSERT INTO nests VALUES (1, 1, 1)", Class::Conflict, "23P01"),
+        ("SET LOCAL statement_timeout = 20; SELECT pg_sleep(5)", Class::Timeout, "57014"),
+        ("SET TRANSACTION READ ONLY; DELETE FROM nests", Class::Unavailable, "25006"),
+        ("SELECT 1 / 0", Class::Fault, "22012"),
+        ("SELECT * FROM no_such_table", Class::Fault, "42P01"),
+        ("DO $$ BEGIN RAISE SQLSTATE '53100'; END $$", Class::Overload, "53100"),
+        ("DO $$ BEGIN RAISE SQLSTATE '08006'; END $$", Class::Unavailable, "08006"),
+    ] {
+        assert_eq!(provoke(&forest, sql).await, (class, code.to_owned()), "{sql}");
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_lock_that_is_not_given_and_a_stale_snapshot_are_deadlocks_to_be_repeated() -> Result<()> {
+    let forest =
+        Forest::with(|settings| settings.retry = steadfast_postgres::resilience::Retry::none()).await?;
+    forest.looker.batch_execute("INSERT INTO trees VALUES (1, 0)").await?;
+    forest.looker.batch_execute("BEGIN; UPDATE trees SET height_cm = 1").await?;
+    let waiting = "SET LOCAL lock_timeout = 20; UPDATE trees SET height_cm = 2";
+    assert_eq!(provoke(&forest, waiting).await, (Class::Deadlock, "55P03".to_owned()));
+    let looker = &forest.looker;
+    let stale = forest.db.write(&WRITE, async |conn| {
+        conn.batch_execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ; SELECT 1 FROM trees").await?;
+        looker.batch_execute("COMMIT").await.expect("committed beside");
+        conn.batch_execute("UPDATE trees SET height_cm = 3").await
+    });
+    let error = stale.await.expect_err("somebody was faster");
+    assert_eq!((error.class(), error.sqlstate().expect("a code").as_str()), (Class::Deadlock, "40001"));
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_terminated_session_is_unavailable_and_the_next_unit_of_work_has_another_one() -> Result<()> {
+    let forest = Forest::with(|settings| settings.pool.pool_size = 1).await?;
+    let looker = &forest.looker;
+    let killed = forest.db.write(&WRITE, async |conn| {
+        insert(1).execute(conn).await?;
+        let kill = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity \
+                    WHERE datname = current_database() AND application_name = 'steadfast'";
+        looker.batch_execute(kill).await.expect("terminated");
+        sql_query("SELECT pg_sleep(1)").execute(conn).await
+    });
+    let error = killed.await.expect_err("terminated");
+    assert_eq!(error.class(), Class::Unavailable, "{error}");
+    forest.db.write(&WRITE, async |conn| insert(2).execute(conn).await).await?;
+    assert_eq!(forest.trees().await?, [2]);
+    Ok(())
+}
+
+#[tokio::test]
+async fn idle_too_long_in_a_transaction_is_a_timeout() -> Result<()> {
+    let forest = Forest::new().await?;
+    let idle = forest.db.write(&WRITE, async |conn| {
+        conn.batch_execute("SET LOCAL idle_in_transaction_session_timeout = 30").await?;
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        insert(1).execute(conn).await
+    });
+    let class = idle.await.expect_err("the server ended the session").class();
+    assert!(matches!(class, Class::Timeout | Class::Unavailable), "{class}");
+    Ok(())
+}

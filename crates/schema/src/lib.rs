@@ -1,0 +1,6 @@
+#![doc = include_str!("../README.md")]
+
+mod migrate;
+pub mod schema;
+
+pub use migrate::{MigrateError, fingerprint, migrate};

@@ -1,0 +1,1 @@
+DROP TABLE pidms_keys;

@@ -1,0 +1,1 @@
+DROP TABLE icd10_codes;
