@@ -1,0 +1,55 @@
+//! Operations on a database of Steadfast: migrate it, import public data, make and withdraw API keys.
+
+mod api_key;
+mod import;
+
+use clap::{Parser, Subcommand};
+use std::process::ExitCode;
+use steadfast_repository::Store;
+
+/// Operations on a database of Steadfast.
+#[derive(Parser)]
+#[command(name = "steadfast-ctl", version)]
+struct Cli {
+    /// The database, as postgres://user:password@host/name.
+    #[arg(long, env = "DATABASE_URL", hide_env_values = true, value_name = "DATABASE_URL")]
+    database_url: String,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Brings the tables up to date. Safe to repeat; waits for another one that does the same.
+    Migrate,
+    /// Fills tables with public data.
+    #[command(subcommand)]
+    Import(import::Import),
+    /// Makes, tests and withdraws API keys.
+    #[command(subcommand)]
+    ApiKey(api_key::ApiKey),
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let cli = Cli::parse();
+    match run(cli.command, &cli.database_url).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::from(if error.is::<steadfast_domain::Invalid>() { 2 } else { 1 })
+        }
+    }
+}
+
+async fn run(command: Command, url: &str) -> anyhow::Result<()> {
+    match command {
+        Command::Migrate => {
+            let applied = steadfast_schema::migrate(url).await?;
+            println!("{} migrations applied", applied.len());
+            Ok(())
+        }
+        Command::Import(import) => import.run(&Store::connect(url)?).await,
+        Command::ApiKey(api_key) => api_key.run(&Store::connect(url)?).await,
+    }
+}

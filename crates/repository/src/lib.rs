@@ -1,0 +1,11 @@
+#![doc = include_str!("../README.md")]
+
+mod error;
+pub mod identity;
+pub mod keys;
+mod store;
+pub mod terminology;
+
+pub use error::Error;
+pub use steadfast_postgres::{Health, Level, Operation};
+pub use store::Store;

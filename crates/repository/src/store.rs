@@ -1,0 +1,59 @@
+//! The store: what a handler is given to work with. It holds the database privately.
+
+use crate::Error;
+use steadfast_postgres::diesel::QueryResult;
+use steadfast_postgres::{Conn, Db, DbSettings, Health, Operation, PoolSettings, UrlError, Work};
+
+/// The data of all areas. Cheap to clone; all clones share pool and breaker.
+#[derive(Clone, Debug)]
+pub struct Store {
+    db: Db,
+}
+
+impl Store {
+    /// The store in `db`.
+    pub fn new(db: Db) -> Self {
+        Self { db }
+    }
+
+    /// The store in the database at `url`, with a pool of five: for tools and tests.
+    ///
+    /// # Errors
+    /// [`UrlError`] when the URL cannot be used.
+    pub fn connect(url: &str) -> Result<Self, UrlError> {
+        let pool = PoolSettings { pool_size: 5, max_overflow: 5, ..PoolSettings::default() };
+        Ok(Self::new(Db::new(url, DbSettings { pool, ..DbSettings::default() })?))
+    }
+
+    /// How the database is doing. Touches no connection.
+    pub fn health(&self) -> Health {
+        self.db.health()
+    }
+
+    /// Starts no unit of work any more; those under way go on.
+    pub fn close(&self) {
+        self.db.close();
+    }
+
+    pub(crate) async fn read<T, F>(&self, operation: &'static Operation, work: F) -> Result<T, Error>
+    where
+        F: for<'r> Work<&'r mut Conn, QueryResult<T>, Fut: Send>
+            + for<'r> AsyncFn(&'r mut Conn) -> QueryResult<T>
+            + Send
+            + Sync,
+        T: Send,
+    {
+        Ok(self.db.read(operation, work).await?)
+    }
+
+    pub(crate) async fn write<T, F>(&self, operation: &'static Operation, work: F) -> Result<T, Error>
+    where
+        F: for<'r> Work<&'r mut Conn, QueryResult<T>, Fut: Send>
+            + for<'r> AsyncFn(&'r mut Conn) -> QueryResult<T>
+            + Send
+            + Sync,
+        T: Send,
+    {
+        Ok(self.db.write(operation, work).await?)
+    }
+}

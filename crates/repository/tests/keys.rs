@@ -1,0 +1,313 @@
+//! Product keys on a real server: what is stored, what is found, and what it costs.
+
+#![expect(clippy::expect_used, reason = "a test fails by panicking")]
+
+mod support;
+
+use anyhow::Result;
+use std::collections::HashSet;
+use steadfast_domain::keys::{Blocked, Cursor, Filter, KeyStatus, Position, ProductKey};
+use steadfast_postgres::tokio_postgres::Client;
+use steadfast_repository::keys;
+use support::Fixture;
+
+fn key(number: u32) -> ProductKey {
+    ProductKey::parse(&format!("{number:025}")).expect("25 digits")
+}
+
+fn status(number: u32, product: &str, remaining: i32) -> KeyStatus {
+    KeyStatus {
+        key: key(number),
+        product: product.to_owned(),
+        extended_pid: None,
+        key_type: Some("2".to_owned()),
+        is_retail: Some(2),
+        sub_type: Some("X21-74564".to_owned()),
+        remaining,
+        blocked: number.is_multiple_of(7),
+        error_code: None,
+        had_occurred: Some(0),
+        invalid: None,
+        checked_text: Some("1/12/2026 1:48:27 PM (GMT+7)".to_owned()),
+        checked_at: Some("2026-01-12T06:48:27Z".parse().expect("a moment")),
+    }
+}
+
+fn first_page() -> Position {
+    Position::new(None, Some(100), None).expect("a page")
+}
+
+fn filter(product: Option<&str>, min: Option<u64>, max: Option<u64>, blocked: Option<i64>) -> Filter {
+    Filter::new(product, min, max, blocked).expect("a filter")
+}
+
+#[tokio::test]
+async fn a_stored_key_comes_back_as_it_was_and_a_second_check_updates_it() -> Result<()> {
+    let fixture = Fixture::new().await?;
+    let first = keys::upsert(&fixture.store, &[status(2, "Office16", 10), status(1, "Office15", 5)]).await?;
+    assert_eq!(
+        first.iter().map(|u| u.stored.status.key).collect::<Vec<_>>(),
+        [key(1), key(2)],
+        "in key order"
+    );
+    assert!(first.iter().all(|upserted| upserted.is_new && upserted.stored.updated_at.is_none()));
+    assert_eq!(first[0].stored.status, status(1, "Office15", 5));
+
+    let mut changed = status(1, "Office15", 4);
+    (changed.error_code, changed.sub_type) = (Some("0xC004C060".to_owned()), None);
+    let second = keys::upsert(&fixture.store, &[changed.clone(), status(3, "Office19", -1)]).await?;
+    assert_eq!(second.iter().map(|upserted| upserted.is_new).collect::<Vec<_>>(), [false, true]);
+    assert_eq!(second[0].stored.status, changed);
+    assert_eq!(second[0].stored.id, first[0].stored.id);
+    assert_eq!(second[0].stored.created_at, first[0].stored.created_at);
+    assert!(second[0].stored.updated_at.is_some());
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_warm_check_of_fifty_keys_is_one_statement_whatever_is_stored() -> Result<()> {
+    let fixture = Fixture::new().await?;
+    let meter = fixture.meter().await?;
+    let batch = |from: u32| (from..from + 50).map(|n| status(n, "Office16", 1)).collect::<Vec<_>>();
+    keys::upsert(&fixture.store, &batch(0)).await?;
+    for (name, from) in [("all new", 100), ("all stored", 0), ("half", 75)] {
+        let (upserted, reading) = meter.read(keys::upsert(&fixture.store, &batch(from))).await?;
+        assert_eq!(upserted?.len(), 50, "{name}");
+        // BEGIN, SET LOCAL, COMMIT: the first two travel in one message.
+        assert_eq!((reading.statements, reading.utility), (1, 3), "{name}");
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn fifty_checks_of_overlapping_keys_at_once_lose_and_double_nothing() -> Result<()> {
+    let fixture = Fixture::new().await?;
+    let checks = (0..50_u32).map(|check| {
+        let store = fixture.store.clone();
+        tokio::spawn(async move {
+            // Each in an order of its own, overlapping with its neighbours.
+            let mut batch: Vec<_> = (0..50).map(|n| status(check * 10 + n, "Office16", 1)).collect();
+            batch.rotate_left(check as usize);
+            keys::upsert(&store, &batch).await
+        })
+    });
+    let mut new = 0;
+    for check in checks.collect::<Vec<_>>() {
+        let upserted = check.await??;
+        assert_eq!(upserted.len(), 50);
+        new += upserted.iter().filter(|upserted| upserted.is_new).count();
+    }
+    let stored: i64 = fixture.client().await?.query_one("SELECT count(*) FROM pidms_keys", &[]).await?.get(0);
+    assert_eq!((new, stored), (540, 540), "every key was new exactly once");
+    Ok(())
+}
+
+#[tokio::test]
+async fn what_like_takes_for_a_wildcard_is_searched_as_it_stands() -> Result<()> {
+    let fixture = Fixture::new().await?;
+    let stored = ["100%_sure", "100 sure", "back\\slash", "Office"];
+    let batch: Vec<_> = (1..).zip(stored).map(|(n, product)| status(n, product, 1)).collect();
+    keys::upsert(&fixture.store, &batch).await?;
+    for (asked, expected) in
+        [("%", 1), ("_", 1), ("0%_S", 1), ("\\", 1), ("OFFICE", 1), ("sure", 2), ("*", 0)]
+    {
+        let found =
+            keys::search(&fixture.store, &filter(Some(asked), None, None, None), &first_page()).await?;
+        assert_eq!((found.keys.len(), found.total.items), (expected, expected as u32), "{asked}");
+    }
+    Ok(())
+}
+
+/// A few hundred keys with every kind of tie, and what a search of them must find.
+struct Model(Vec<KeyStatus>);
+
+impl Model {
+    async fn stored(fixture: &Fixture) -> Result<Self> {
+        let products =
+            ["Office15_ProPlusVL_MAK", "Office16_ProPlusVL_MAK", "Office16_StandardVL_MAK", "Win10_Pro"];
+        let statuses: Vec<_> = (0..400_u32)
+            .map(|n| status(n, products[(n % 9 % 4) as usize], (n * 7 % 23) as i32 - 1))
+            .collect();
+        for batch in statuses.chunks(50) {
+            keys::upsert(&fixture.store, batch).await?;
+        }
+        Ok(Self(statuses))
+    }
+
+    fn find(&self, filter: &Filter) -> Vec<ProductKey> {
+        let lowest = if filter.min_remaining.or(filter.max_remaining).is_some() { 0 } else { -1 };
+        let product = filter.product.clone().unwrap_or_default().to_lowercase();
+        let mut found: Vec<_> = self
+            .0
+            .iter()
+            .filter(|key| {
+                key.product.to_lowercase().contains(&product)
+                    && key.remaining >= filter.min_remaining.unwrap_or(lowest)
+                    && key.remaining <= filter.max_remaining.unwrap_or(i32::MAX)
+                    && filter.blocked.is_none_or(|blocked| key.blocked == (blocked == Blocked::Yes))
+            })
+            .collect();
+        // Keys were stored in key order, so ids follow it.
+        found.sort_by_key(|key| (key.product.clone(), -key.remaining, key.key));
+        found.into_iter().map(|key| key.key).collect()
+    }
+}
+
+fn all_filters() -> Vec<Filter> {
+    let mut filters = Vec::new();
+    for product in [None, Some("office"), Some("16"), Some("WIN"), Some("absent")] {
+        for (min, max) in
+            [(None, None), (Some(5), None), (None, Some(3)), (Some(2), Some(9)), (Some(0), None)]
+        {
+            for blocked in [None, Some(-1), Some(1)] {
+                filters.push(filter(product, min, max, blocked));
+            }
+        }
+    }
+    filters
+}
+
+#[tokio::test]
+async fn pages_by_number_and_by_cursor_show_what_the_model_finds() -> Result<()> {
+    let fixture = Fixture::new().await?;
+    let model = Model::stored(&fixture).await?;
+    for filter in all_filters() {
+        let expected = model.find(&filter);
+        let (mut by_number, mut by_cursor) = (Vec::new(), Vec::new());
+        let mut cursor: Option<String> = None;
+        for page in 1.. {
+            let numbered =
+                keys::search(&fixture.store, &filter, &Position::new(Some(page), Some(37), None)?).await?;
+            assert_eq!(
+                (numbered.total.items as usize, numbered.total.exact),
+                (expected.len(), true),
+                "{filter:?}"
+            );
+            by_number.extend(numbered.keys.iter().map(|key| key.status.key));
+            let after = Position::new(None, Some(37), cursor.as_deref())?;
+            let followed = keys::search(&fixture.store, &filter, &after).await?;
+            by_cursor.extend(followed.keys.iter().map(|key| key.status.key));
+            assert_eq!(numbered.next, followed.next, "{filter:?} page {page}");
+            match followed.next {
+                Some(next) => cursor = Some(next.encode()),
+                None => break,
+            }
+        }
+        assert_eq!(by_number, expected, "{filter:?}");
+        assert_eq!(by_cursor, expected, "{filter:?}");
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_cursor_that_was_tampered_with_finds_no_foreign_product() -> Result<()> {
+    let fixture = Fixture::new().await?;
+    Model::stored(&fixture).await?;
+    let forged = Cursor { product: "Win10_Pro".to_owned(), remaining: 99, id: 0 };
+    let found =
+        keys::search(&fixture.store, &filter(Some("office"), None, None, None), &Position::After(forged, 50))
+            .await?;
+    assert_eq!(found.keys, []);
+    Ok(())
+}
+
+#[tokio::test]
+async fn totals_leave_the_sentinel_out_and_low_inventory_shows() -> Result<()> {
+    let fixture = Fixture::new().await?;
+    let batch = [
+        status(1, "A", 3),
+        status(2, "A", 4),
+        status(3, "A", -1),
+        status(4, "B", -1),
+        status(5, "B", 4),
+        status(6, "C", -1),
+    ];
+    keys::upsert(&fixture.store, &batch).await?;
+    let products = keys::products(&fixture.store).await?;
+    let seen: Vec<_> = products
+        .iter()
+        .map(|p| (p.product.as_str(), p.key_count, p.total_remaining, p.avg_remaining, p.low_inventory()))
+        .collect();
+    assert_eq!(seen, [("A", 3, 7, 3.5, false), ("B", 2, 4, 4.0, true), ("C", 1, 0, 0.0, true)]);
+    Ok(())
+}
+
+/// Fills the table up to `total` keys of 80 products, 5 % blocked.
+async fn fill(fixture: &Fixture, total: i32) -> Result<()> {
+    let client = fixture.client().await?;
+    // VACUUM finds no row visible to all whose commit is not flushed yet.
+    client.batch_execute("SET synchronous_commit = on").await?;
+    let sql = "INSERT INTO pidms_keys (keyname, keyname_with_dash, prd, remaining, blocked) \
+         SELECT lpad(n::text, 25, '0'), lpad(n::text, 29, '0'), 'Product' || lpad((n * 7919 / 50 % 80)::text, 2, '0') || '_MAK', \
+                n % 3000, CASE WHEN n % 20 = 0 THEN 1 ELSE -1 END \
+         FROM generate_series((SELECT coalesce(max(id), 0) + 1 FROM pidms_keys), $1) n";
+    client.execute(sql, &[&i64::from(total)]).await?;
+    client.batch_execute("VACUUM ANALYZE pidms_keys").await?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn the_first_page_costs_the_same_at_ten_thousand_and_at_a_million_keys() -> Result<()> {
+    let fixture = Fixture::new().await?;
+    let (meter, looker) = (fixture.meter().await?, fixture.client().await?);
+    let cases = [
+        ("early", filter(Some("product00"), None, None, Some(-1))),
+        ("late", filter(Some("product79"), None, None, Some(-1))),
+        ("late, blocked", filter(Some("product7"), None, None, Some(1))),
+        ("late, any", filter(Some("product79"), Some(10), None, None)),
+        ("all", filter(None, None, None, None)),
+    ];
+    let mut costs = Vec::new();
+    for total in [10_000, 1_000_000] {
+        fill(&fixture, total).await?;
+        let mut row = Vec::new();
+        for (name, filter) in &cases {
+            for _ in 0..8 {
+                // Beyond the fifth run a generic plan could be chosen; it must not cost more.
+                keys::search(&fixture.store, filter, &Position::new(None, Some(50), None)?).await?;
+            }
+            let position = Position::new(None, Some(50), None)?;
+            let (found, reading) = meter.read(keys::search(&fixture.store, filter, &position)).await?;
+            let found = found?;
+            assert_eq!(reading.statements, 2, "{name}");
+            row.push((*name, page_buffers(&looker).await?, reading.buffers, found.total));
+        }
+        costs.push(row);
+    }
+    for (small, large) in costs[0].iter().zip(&costs[1]) {
+        assert!(large.1 <= 2 * small.1, "page: {small:?} then {large:?}");
+    }
+    let counted_all = &costs[1][4];
+    assert!(!counted_all.3.exact && counted_all.3.items == 10_000);
+    // 10,001 entries of the index, at some hundreds a leaf, besides the step to each product.
+    assert!(counted_all.2 - counted_all.1 <= 800, "{counted_all:?}");
+    Ok(())
+}
+
+/// The buffers of the page statement since the meter was last set to zero.
+async fn page_buffers(looker: &Client) -> Result<i64> {
+    let sql = "SELECT coalesce(sum(shared_blks_hit + shared_blks_read), 0)::bigint FROM pg_stat_statements \
+               WHERE dbid = (SELECT oid FROM pg_database WHERE datname = current_database()) \
+               AND query LIKE 'SELECT id, %'";
+    Ok(looker.query_one(sql, &[]).await?.get(0))
+}
+
+#[tokio::test]
+async fn the_hundredth_page_by_cursor_costs_what_the_first_costs() -> Result<()> {
+    let fixture = Fixture::new().await?;
+    fill(&fixture, 30_000).await?;
+    let (meter, looker) = (fixture.meter().await?, fixture.client().await?);
+    let all = filter(None, None, None, Some(-1));
+    let mut position = Position::new(None, Some(100), None)?;
+    let (mut costs, mut seen) = (Vec::new(), HashSet::new());
+    for _ in 0..100 {
+        let (found, _) = meter.read(keys::search(&fixture.store, &all, &position)).await?;
+        let found = found?;
+        assert!(found.keys.iter().all(|key| seen.insert(key.id)), "no key twice");
+        costs.push(page_buffers(&looker).await?);
+        position = Position::After(found.next.expect("more pages"), 100);
+    }
+    let (first, most) = (costs[0], costs[1..].iter().max().copied().unwrap_or(0));
+    assert!(most <= 2 * first, "first {first}, most {most}");
+    Ok(())
+}

@@ -1,0 +1,7 @@
+#![doc = include_str!("../README.md")]
+
+mod error;
+pub mod keys;
+pub mod terminology;
+
+pub use error::{Error, Upstream};
