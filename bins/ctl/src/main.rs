@@ -37,7 +37,7 @@ async fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("error: {error:#}");
-            ExitCode::from(if error.is::<steadfast_domain::Invalid>() { 2 } else { 1 })
+            ExitCode::from(if is_usage(&error) { 2 } else { 1 })
         }
     }
 }
@@ -52,4 +52,9 @@ async fn run(command: Command, url: &str) -> anyhow::Result<()> {
         Command::Import(import) => import.run(&Store::connect(url)?).await,
         Command::ApiKey(api_key) => api_key.run(&Store::connect(url)?).await,
     }
+}
+
+/// Whether the caller can mend it by giving something else.
+fn is_usage(error: &anyhow::Error) -> bool {
+    error.is::<steadfast_domain::Invalid>() || error.is::<steadfast_repository::UrlError>()
 }

@@ -7,5 +7,5 @@ mod store;
 pub mod terminology;
 
 pub use error::Error;
-pub use steadfast_postgres::{Health, Level, Operation};
+pub use steadfast_postgres::{Health, Level, Operation, UrlError};
 pub use store::Store;
