@@ -1,0 +1,90 @@
+//! `cargo xtask test`: everything that must hold before a change is merged, with its own set-up. What CI runs is this.
+
+mod server;
+mod steps;
+
+use crate::cargo::cargo;
+use crate::workspace::Workspace;
+use crate::{schema, tidy};
+use anyhow::Context as _;
+use server::TestServer;
+use std::cell::OnceCell;
+use std::process::{Command, Stdio};
+use steadfast_testkit::SERVER_VARIABLE;
+use steps::{CommandFailed, Step};
+
+/// What `test` takes.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Arguments {
+    /// Passed on to the test runner, as in `cargo xtask test -- -p steadfast-http`.
+    #[arg(last = true)]
+    passed_on: Vec<String>,
+}
+
+/// Runs the steps in order, up to the first that fails, and prints what each took.
+///
+/// # Errors
+/// The failed step's; [`exit_code`] tells what its command ended with.
+pub(crate) fn run(workspace: &Workspace, arguments: &Arguments) -> anyhow::Result<()> {
+    // Started by its step and stopped when this function ends, whichever step that is.
+    let server = OnceCell::new();
+    let on_server = |command: &mut Command| run_on(server.get(), command);
+    let in_cargo = |words: &str| run_command(cargo(workspace).args(words.split(' ')));
+    steps::run([
+        Step::new("format", || in_cargo("fmt --all --check")),
+        Step::new("tidy", || tidy::run(workspace)),
+        Step::new("server", || start(workspace, &server)),
+        Step::new("schema", || schema::check(workspace)),
+        Step::new("clippy", || in_cargo("clippy --workspace --all-targets --locked -- -D warnings")),
+        Step::new("tests", || on_server(tests(workspace).args(&arguments.passed_on))),
+        Step::new("doctests", || {
+            on_server(cargo(workspace).args(["test", "--workspace", "--doc", "--locked"]))
+        }),
+        Step::new("docs", || {
+            let mut docs = cargo(workspace);
+            run_command(
+                docs.args(["doc", "--workspace", "--no-deps", "--locked"]).env("RUSTDOCFLAGS", "-D warnings"),
+            )
+        }),
+    ])
+}
+
+/// The code that the command of a failed step ended with.
+pub(crate) fn exit_code(error: &anyhow::Error) -> Option<u8> {
+    error.downcast_ref::<CommandFailed>().and_then(CommandFailed::exit_code)
+}
+
+fn start(workspace: &Workspace, server: &OnceCell<TestServer>) -> anyhow::Result<()> {
+    let started = TestServer::start(workspace)?;
+    println!("server: {}", started.url());
+    server.set(started).ok().context("the server is started once")
+}
+
+/// Every test that nextest finds, or that `cargo test` finds on a machine without it. Documentation has its own step.
+fn tests(workspace: &Workspace) -> Command {
+    let mut command = cargo(workspace);
+    if has_nextest(workspace) {
+        command.args(["nextest", "run", "--profile", "ci", "--workspace", "--locked"]);
+    } else {
+        println!("tests: by cargo test; cargo-nextest would run them faster and end those that hang");
+        command.args(["test", "--workspace", "--locked", "--all-targets"]);
+    }
+    command
+}
+
+fn has_nextest(workspace: &Workspace) -> bool {
+    let asked =
+        cargo(workspace).args(["nextest", "--version"]).stdout(Stdio::null()).stderr(Stdio::null()).status();
+    asked.is_ok_and(|status| status.success())
+}
+
+fn run_on(server: Option<&TestServer>, command: &mut Command) -> anyhow::Result<()> {
+    let server = server.context("the server is started before the tests")?;
+    run_command(command.env(SERVER_VARIABLE, server.url()))
+}
+
+fn run_command(command: &mut Command) -> anyhow::Result<()> {
+    let status =
+        command.status().with_context(|| format!("cannot run {}", command.get_program().display()))?;
+    if status.success() { Ok(()) } else { Err(CommandFailed { status }.into()) }
+}

@@ -1,0 +1,119 @@
+//! The workspace's own binaries: built, put where the children's user can run them, and run.
+
+use crate::workspace::Workspace;
+use anyhow::Context as _;
+use serde_json::Value;
+use std::fs::{File, OpenOptions};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use steadfast_testkit::{Account, claim_folder};
+
+const API: &str = "steadfast-api";
+const CTL: &str = "steadfast-ctl";
+const SANDBOX: &str = "pidkey-sandbox";
+
+/// Where the binaries are, and as whom they run.
+#[derive(Debug)]
+pub(crate) struct Programs {
+    pub(crate) account: Account,
+    pub(crate) api: PathBuf,
+    pub(crate) sandbox: PathBuf,
+    ctl: PathBuf,
+    scratch: PathBuf,
+}
+
+impl Programs {
+    /// Builds them. cargo reports on the terminal itself.
+    pub(crate) fn build(workspace: &Workspace, release: bool) -> anyhow::Result<Self> {
+        let account = Account::for_children()?;
+        let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+        cargo.args(["build", "--message-format=json-render-diagnostics"]).current_dir(workspace.root());
+        cargo.args([API, CTL, SANDBOX].iter().flat_map(|package| ["--package", package]));
+        if release {
+            cargo.arg("--release");
+        }
+        let output =
+            cargo.stdin(Stdio::null()).stderr(Stdio::inherit()).output().context("cargo does not run")?;
+        anyhow::ensure!(output.status.success(), "cargo build ended with {}", output.status);
+        let built = String::from_utf8_lossy(&output.stdout);
+        let scratch = workspace.scratch();
+        let place = |name| place(&executable(&built, name)?, &scratch.join("bin"), account);
+        Ok(Self { account, api: place(API)?, sandbox: place(SANDBOX)?, ctl: place(CTL)?, scratch })
+    }
+
+    /// `file` at a path where the children's user can read it.
+    pub(crate) fn readable(&self, file: &Path) -> anyhow::Result<PathBuf> {
+        place(file, &self.scratch.join("data"), self.account)
+    }
+
+    /// A service's command line, to be completed.
+    pub(crate) fn service(&self, program: &Path) -> Command {
+        let mut command = Command::new(program);
+        command.current_dir(&self.scratch);
+        command
+    }
+
+    /// Runs `steadfast-ctl` and returns what it wrote to its standard output. What it says besides goes to `log`.
+    pub(crate) fn ctl(
+        &self,
+        log: &Path,
+        variables: &[(&str, &str)],
+        arguments: &[&str],
+    ) -> anyhow::Result<String> {
+        let file = OpenOptions::new().create(true).append(true).open(log);
+        let file = file.with_context(|| format!("cannot write {}", log.display()))?;
+        let mut command = self.service(&self.ctl);
+        command.args(arguments).envs(variables.iter().copied()).stdin(Stdio::null()).stderr(file);
+        let output = self.account.run(&mut command).output().context("steadfast-ctl does not run")?;
+        let words = arguments.iter().take(2).copied().collect::<Vec<_>>().join(" ");
+        anyhow::ensure!(output.status.success(), "steadfast-ctl {words} ended with {}", output.status);
+        Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+    }
+}
+
+/// What cargo says it built, wherever its target folder is.
+fn executable(messages: &str, name: &str) -> anyhow::Result<PathBuf> {
+    let artifacts = messages.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+    let mut paths = artifacts.filter_map(|message| message.get("executable")?.as_str().map(PathBuf::from));
+    let path = paths.rfind(|path| path.file_stem().is_some_and(|stem| stem == name));
+    path.with_context(|| format!("cargo built no {name}"))
+}
+
+/// When children run as somebody else, a copy in `folder`: that user may not enter the checkout. Else `file` itself.
+/// The copy is replaced whole, since the old one may be running.
+fn place(file: &Path, folder: &Path, account: Account) -> anyhow::Result<PathBuf> {
+    if !account.differs() {
+        return Ok(file.to_path_buf());
+    }
+    claim_folder(folder)?;
+    let target = folder.join(file.file_name().context("a file has a name")?);
+    let new = target.with_extension("new");
+    let copied = std::fs::copy(file, &new)
+        .and_then(|_| account.own(&new).map_err(std::io::Error::other))
+        .and_then(|()| std::fs::rename(&new, &target));
+    copied.with_context(|| format!("cannot copy {} to {}", file.display(), folder.display()))?;
+    Ok(target)
+}
+
+/// Begins a log anew.
+pub(crate) fn clear(log: &Path) -> anyhow::Result<()> {
+    File::create(log).map(drop).with_context(|| format!("cannot write {}", log.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_executable_is_the_one_that_cargo_names() {
+        let messages = concat!(
+            r#"{"reason":"compiler-artifact","executable":null}"#,
+            "\nnot json\n",
+            r#"{"reason":"compiler-artifact","executable":"/t/debug/steadfast-api"}"#,
+            "\n",
+            r#"{"reason":"build-finished","success":true}"#,
+        );
+        assert_eq!(executable(messages, "steadfast-api").unwrap(), Path::new("/t/debug/steadfast-api"));
+        assert!(executable(messages, "steadfast-ctl").is_err());
+    }
+}
