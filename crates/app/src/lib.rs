@@ -1,0 +1,8 @@
+#![doc = include_str!("../README.md")]
+
+pub mod settings;
+mod wiring;
+
+pub use settings::{Settings, SettingsError};
+pub use steadfast_http::Drained;
+pub use wiring::{Running, StartError, install_logs, run, shutdown_signal, start};

@@ -1,0 +1,64 @@
+//! What can be chosen from outside: read from the environment once, then passed on as plain values.
+
+mod database;
+mod http;
+mod log;
+mod pidkey;
+mod reader;
+mod setting;
+
+pub use database::DatabaseSettings;
+pub use http::HttpSettings;
+pub(crate) use log::LEVEL;
+pub use reader::{Environment, SettingsError};
+
+use reader::Reader;
+use setting::Setting;
+use steadfast_pidkey::Settings as PidkeySettings;
+use steadfast_telemetry::LogSettings;
+
+/// The rooms, each with its heading.
+const ROOMS: [(&str, &[Setting]); 4] =
+    [("Database", database::ALL), ("Server", http::ALL), ("PIDKey.com", pidkey::ALL), ("Logs", log::ALL)];
+
+/// Everything that can be chosen. Its `Debug` shows no secret.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The database.
+    pub database: DatabaseSettings,
+    /// The server.
+    pub http: HttpSettings,
+    /// PIDKey.com.
+    pub pidkey: PidkeySettings,
+    /// Logs.
+    pub log: LogSettings,
+}
+
+impl Settings {
+    /// The settings that `environment` says. A variable that is set to nothing counts as not set.
+    ///
+    /// # Errors
+    /// [`SettingsError`] naming every variable that is wrong, with what is allowed; no value of a secret.
+    pub fn read(environment: Environment<'_>) -> Result<Self, SettingsError> {
+        let mut reader = Reader::new(environment);
+        let settings = Self {
+            database: database::read(&mut reader),
+            http: http::read(&mut reader),
+            pidkey: pidkey::read(&mut reader),
+            log: log::read(&mut reader),
+        };
+        reader.finish(settings)
+    }
+}
+
+/// Every setting with its default, what is allowed and what it is for: the text for `--help`.
+pub fn help() -> String {
+    let rooms = ROOMS.iter().map(|(heading, settings)| {
+        let settings: Vec<String> = settings.iter().map(Setting::to_string).collect();
+        format!("{heading} (environment variables, defaults in brackets):\n\n{}", settings.join("\n"))
+    });
+    rooms.collect::<Vec<_>>().join("\n")
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,129 @@
+//! Settings from made-up environments.
+
+use super::*;
+use secrecy::ExposeSecret;
+use std::collections::HashSet;
+use std::time::Duration;
+use steadfast_http::ServeSettings;
+use steadfast_postgres::{DbSettings, PoolSettings};
+
+const URL: (&str, &str) = ("DATABASE_URL", "postgres://app:S3CRET@db/steadfast");
+
+fn read(variables: &[(&str, &str)]) -> Result<Settings, SettingsError> {
+    Settings::read(&|name| {
+        variables.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned())
+    })
+}
+
+fn read_with(variable: (&str, &str)) -> Result<Settings, SettingsError> {
+    read(&[URL, variable])
+}
+
+fn refused(variables: &[(&str, &str)]) -> String {
+    read(variables).expect_err("refused").to_string()
+}
+
+#[test]
+fn with_nothing_but_the_database_the_defaults_are_those_of_each_library() {
+    let settings = read(&[URL]).expect("settings");
+    assert_eq!(settings.database.url.expose_secret(), URL.1);
+    let DbSettings { pool, breaker, slow_after, .. } = settings.database.db;
+    let library = DbSettings::default();
+    assert_eq!((breaker, slow_after), (library.breaker, library.slow_after));
+    let expected = PoolSettings { session: pool.session.clone(), ..PoolSettings::default() };
+    assert_eq!(pool, expected);
+    assert_eq!(pool.session.statement_timeout, Duration::from_secs(30));
+    assert_eq!(settings.http.serve, ServeSettings::default());
+    assert_eq!((settings.http.host.as_str(), settings.http.port), ("127.0.0.1", 8080));
+    let library = PidkeySettings::new("".into());
+    assert_eq!(settings.pidkey.base_url, library.base_url);
+    assert_eq!(settings.pidkey.try_timeout, library.try_timeout);
+    assert_eq!(settings.pidkey.breaker, library.breaker);
+    assert_eq!(settings.pidkey.requests_per_second, library.requests_per_second);
+    assert_eq!(settings.log, LogSettings::default());
+}
+
+#[test]
+fn a_profile_presets_the_pool_and_single_variables_go_before() {
+    let pool = |variables: &[(&str, &str)]| {
+        let all: Vec<_> = [URL].iter().chain(variables).copied().collect();
+        let pool = read(&all).expect("settings").database.db.pool;
+        (pool.pool_size, pool.max_overflow, pool.recycle.as_secs())
+    };
+    assert_eq!(pool(&[("DB_PROFILE", "Development")]), (5, 5, 3600));
+    assert_eq!(pool(&[("DB_PROFILE", "high")]), (20, 30, 3600));
+    assert_eq!(pool(&[("DB_PROFILE", "jobs")]), (10, 20, 300));
+    assert_eq!(pool(&[("DB_PROFILE", "jobs"), ("DB_POOL_SIZE", "3")]), (3, 20, 300));
+    assert_eq!(pool(&[("POOL_RECYCLE", "60"), ("MAX_OVERFLOW", "0")]), (20, 0, 60));
+}
+
+#[test]
+fn a_settings_own_name_goes_before_its_other_names() {
+    let http = read(&[URL, ("PORT", "1"), ("HTTP_PORT", "2"), ("HOST", "::1"), ("HTTP_HOST", " ")]);
+    let http = http.expect("settings").http;
+    assert_eq!((http.host.as_str(), http.port), ("::1", 2));
+}
+
+#[test]
+fn every_wrong_variable_is_named_at_once_with_what_is_allowed() {
+    let text = refused(&[("PORT", "70000"), ("DB_POOL_PRE_PING", "perhaps"), ("DB_PROFILE", "huge")]);
+    for part in [
+        "DATABASE_URL has to be set",
+        "PORT must be a whole number from 0 to 65535, not \"70000\"",
+        "DB_POOL_PRE_PING must be true or false",
+        "DB_PROFILE must be development, production, high, jobs",
+    ] {
+        assert!(text.contains(part), "{part} is not in {text}");
+    }
+}
+
+#[test]
+fn numbers_outside_of_their_range_are_refused() {
+    for wrong in [
+        ("DB_POOL_SIZE", "0"),
+        ("DB_POOL_SIZE", "-1"),
+        ("DB_POOL_SIZE", "1e3"),
+        ("DB_POOL_TIMEOUT", "NaN"),
+        ("DB_POOL_TIMEOUT", "inf"),
+        ("DB_POOL_TIMEOUT", "-0.1"),
+        ("DATABASE_RECOVERY_TIMEOUT", "0"),
+        ("PIDKEY_REQUESTS_PER_SECOND", "0"),
+        ("PIDKEY_TIMEOUT", "31"),
+    ] {
+        let error = read_with(wrong).expect_err("refused").to_string();
+        assert!(error.contains(wrong.0), "{wrong:?}: {error}");
+    }
+    let slow = read_with(("DB_SLOW_QUERY_THRESHOLD", "0.25")).expect("settings").database.db.slow_after;
+    assert_eq!(slow, Duration::from_millis(250));
+}
+
+#[test]
+fn no_secret_is_shown() {
+    let settings = read(&[URL, ("PIDKEY_API_KEY", "S3CRET")]).expect("settings");
+    assert!(!format!("{settings:?}").contains("S3CRET"));
+    assert!(!refused(&[URL, ("PIDKEY_API_KEY", "S3CRET"), ("PORT", "x")]).contains("S3CRET"));
+}
+
+#[test]
+fn help_documents_every_setting_and_no_name_is_used_twice() {
+    let (text, mut names) = (help(), HashSet::new());
+    for setting in ROOMS.iter().flat_map(|(_, settings)| settings.iter()) {
+        for name in std::iter::once(&setting.name).chain(setting.aliases) {
+            assert!(names.insert(*name), "{name} is used twice");
+            assert!(text.contains(name), "{name} is not documented");
+        }
+        assert!(setting.help.len() > 10 && text.contains(setting.help), "{}", setting.name);
+    }
+}
+
+#[test]
+fn every_default_is_allowed() {
+    // A default that its own setting refuses would be named as wrong here.
+    assert!(read(&[URL]).is_ok());
+    for setting in ROOMS.iter().flat_map(|(_, settings)| settings.iter()) {
+        let setting::Default::Is(text) = setting.default else { continue };
+        if !text.is_empty() {
+            assert!(read(&[URL, (setting.name, text)]).is_ok(), "{}", setting.name);
+        }
+    }
+}

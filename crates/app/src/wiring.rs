@@ -1,0 +1,172 @@
+//! From settings to a running service, and to its orderly end.
+
+use crate::{Settings, SettingsError};
+use secrecy::ExposeSecret;
+use std::future::Future;
+use std::io;
+use std::net::SocketAddr;
+use steadfast_http::{Drained, Draining, ServeSettings, router, serve};
+use steadfast_pidkey::Client;
+use steadfast_postgres::Db;
+use steadfast_repository::{Error as RepositoryError, Store, identity};
+use steadfast_services::keys::Checker;
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+
+/// Why the service did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// Settings cannot be used.
+    #[error(transparent)]
+    Settings(#[from] SettingsError),
+    /// The address cannot be listened on.
+    #[error(
+        "cannot listen on {address}: {cause}; stop what listens there, or choose another HTTP_PORT or HTTP_HOST"
+    )]
+    Listen {
+        /// Host and port.
+        address: String,
+        /// What the operating system says.
+        cause: io::Error,
+    },
+    /// The signals that end the service cannot be waited for.
+    #[error("cannot wait for signals: {0}")]
+    Signals(io::Error),
+}
+
+/// The service, ready to accept but not accepting yet.
+struct Service {
+    listener: TcpListener,
+    store: Store,
+    checker: Checker,
+    settings: ServeSettings,
+}
+
+impl Service {
+    async fn prepare(settings: Settings) -> Result<Self, StartError> {
+        let Settings { database, http, pidkey, log: _ } = settings;
+        let db = Db::new(database.url.expose_secret(), database.db)
+            .map_err(|error| SettingsError::of("DATABASE_URL", error))?;
+        if pidkey.api_key.expose_secret().is_empty() {
+            tracing::warn!("PIDKEY_API_KEY is not set: checks of product keys will be refused by PIDKey.com");
+        }
+        let client = Client::new(pidkey).map_err(|error| SettingsError::of("PIDKEY_BASE_URL", error))?;
+        let listener = TcpListener::bind((http.host.as_str(), http.port))
+            .await
+            .map_err(|cause| StartError::Listen { address: format!("{}:{}", http.host, http.port), cause })?;
+        Ok(Self { listener, store: Store::new(db), checker: Checker::new(client), settings: http.serve })
+    }
+
+    fn address(&self) -> Result<SocketAddr, StartError> {
+        let address = String::from("the chosen address");
+        self.listener.local_addr().map_err(|cause| StartError::Listen { address, cause })
+    }
+
+    async fn run(self, shutdown: impl Future<Output = ()>) -> Drained {
+        let Self { listener, store, checker, settings } = self;
+        let first_contact = tokio::spawn(first_contact(store.clone()));
+        let draining = Draining::default();
+        let router = router(store.clone(), checker, draining.clone());
+        let drained = serve(listener, router, settings, draining, shutdown).await;
+        first_contact.abort();
+        store.close();
+        match drained {
+            Drained::Completely => tracing::info!("drained: every request was answered"),
+            Drained::CutOff(connections) => {
+                tracing::warn!(connections, "connections were cut off when the time to drain was over");
+            }
+        }
+        drained
+    }
+}
+
+/// Asks the database for something that is not there, so that readiness knows from the start whether it can be reached,
+/// and whoever starts the service reads in the log what is missing.
+async fn first_contact(store: Store) {
+    let Some(nobody) = steadfast_domain::identity::KeyHash::of_presented("nobody") else { return };
+    match identity::find_caller(&store, &nobody).await {
+        Ok(_) => tracing::info!("the database answers"),
+        Err(error @ RepositoryError::Query { .. }) => {
+            tracing::error!(%error, "the database has not the expected tables; run `steadfast-ctl migrate`");
+        }
+        Err(error) => {
+            tracing::error!(%error, "the database does not answer; check DATABASE_URL; it is tried again as requests come");
+        }
+    }
+}
+
+/// Runs the service until `shutdown` ends, then drains it.
+///
+/// # Errors
+/// [`StartError`]; once it runs it does not fail.
+pub async fn run(settings: Settings, shutdown: impl Future<Output = ()>) -> Result<Drained, StartError> {
+    let service = Service::prepare(settings).await?;
+    tracing::info!("listening on http://{}", service.address()?);
+    Ok(service.run(shutdown).await)
+}
+
+/// A running service. Dropped, it drains by itself in the background.
+#[derive(Debug)]
+pub struct Running {
+    address: SocketAddr,
+    stop: oneshot::Sender<()>,
+    ended: JoinHandle<Drained>,
+}
+
+/// Starts the service in the background: for tests and benchmarks.
+///
+/// # Errors
+/// [`StartError`].
+pub async fn start(settings: Settings) -> Result<Running, StartError> {
+    let service = Service::prepare(settings).await?;
+    let address = service.address()?;
+    let (stop, stopped) = oneshot::channel();
+    let ended = tokio::spawn(service.run(async {
+        // An error means that the handle was dropped.
+        let _ = stopped.await;
+    }));
+    Ok(Running { address, stop, ended })
+}
+
+impl Running {
+    /// Where it listens, the port filled in.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Drains the service and waits for its end.
+    ///
+    /// # Errors
+    /// When the service panicked.
+    pub async fn stop(self) -> Result<Drained, tokio::task::JoinError> {
+        // It is not listening any more when it has ended already.
+        let _ = self.stop.send(());
+        self.ended.await
+    }
+}
+
+/// Ends at the first SIGTERM or SIGINT after the call.
+///
+/// # Errors
+/// [`StartError::Signals`] when the operating system refuses.
+pub fn shutdown_signal() -> Result<impl Future<Output = ()>, StartError> {
+    let mut terminate = signal(SignalKind::terminate()).map_err(StartError::Signals)?;
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(StartError::Signals)?;
+    Ok(async move {
+        tokio::select! {
+            _ = terminate.recv() => tracing::info!("SIGTERM: draining"),
+            _ = interrupt.recv() => tracing::info!("SIGINT: draining"),
+        }
+    })
+}
+
+/// Sends the logs of this process where `settings` says. Keep the guard until the end of `main`.
+///
+/// # Errors
+/// [`StartError::Settings`] when the level cannot be read.
+pub fn install_logs(settings: &Settings) -> Result<steadfast_telemetry::Guard, StartError> {
+    let guard = steadfast_telemetry::install(settings.log.clone());
+    Ok(guard.map_err(|error| SettingsError::of(crate::settings::LEVEL.name, error))?)
+}

@@ -1,0 +1,91 @@
+//! One log event per request, whatever became of it. The path is written as its template and the query string not at
+//! all: both may carry data.
+
+use crate::correlation;
+use crate::problem::ErrorCode;
+use axum::body::HttpBody;
+use axum::extract::{MatchedPath, Request};
+use axum::http::Method;
+use axum::middleware::Next;
+use axum::response::Response;
+use std::sync::{Arc, OnceLock};
+use tokio::time::Instant;
+
+/// Status of a request whose caller left before the answer, as proxies log it. Never sent.
+const CLIENT_GONE: u16 = 499;
+
+/// Where the row id of the caller's API key is left for the log, once it is known.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct CallerSlot(Arc<OnceLock<i64>>);
+
+impl CallerSlot {
+    /// Leaves the id. The first one stays.
+    pub(crate) fn fill(&self, api_key_id: i64) {
+        let _ = self.0.set(api_key_id);
+    }
+}
+
+/// Middleware: logs the request when its answer is made, or when its caller is gone.
+pub(crate) async fn record(mut request: Request, next: Next) -> Response {
+    let route = request.extensions().get::<MatchedPath>().cloned();
+    let caller = CallerSlot::default();
+    request.extensions_mut().insert(caller.clone());
+    let mut entry = Entry::begin(request.method().clone(), route, caller);
+    let response = next.run(request).await;
+    entry.finish(&response);
+    response
+}
+
+/// A log event that is written when it is dropped, so that it is written exactly once.
+struct Entry {
+    method: Method,
+    route: Option<MatchedPath>,
+    caller: CallerSlot,
+    started: Instant,
+    status: u16,
+    error: Option<&'static str>,
+    bytes: Option<u64>,
+    // Kept, for a dropped future is dropped outside of the scope that knows it.
+    correlation_id: correlation::CorrelationId,
+    span: tracing::Span,
+}
+
+impl Entry {
+    fn begin(method: Method, route: Option<MatchedPath>, caller: CallerSlot) -> Self {
+        Self {
+            method,
+            route,
+            caller,
+            started: Instant::now(),
+            status: CLIENT_GONE,
+            error: Some("CLIENT_GONE"),
+            bytes: None,
+            correlation_id: correlation::current(),
+            span: tracing::Span::current(),
+        }
+    }
+
+    fn finish(&mut self, response: &Response) {
+        self.status = response.status().as_u16();
+        self.error = response.extensions().get::<ErrorCode>().map(|code| code.0);
+        self.bytes = response.body().size_hint().exact();
+    }
+}
+
+impl Drop for Entry {
+    fn drop(&mut self) {
+        let _entered = self.span.enter();
+        tracing::info!(
+            method = self.method.as_str(),
+            route = self.route.as_ref().map_or("unmatched", MatchedPath::as_str),
+            status = self.status,
+            // With three decimals: microseconds are as fine as it means anything.
+            duration_ms = (self.started.elapsed().as_secs_f64() * 1e6).round() / 1e3,
+            bytes = self.bytes,
+            error = self.error,
+            api_key_id = self.caller.0.get(),
+            correlation_id = self.correlation_id.as_str(),
+            "request"
+        );
+    }
+}

@@ -1,0 +1,137 @@
+//! Whether this process lives, and whether it should be sent requests. Read from counters: asking costs no connection
+//! and works when the database does not.
+
+use crate::openapi::Document;
+use crate::route::{Access, Route};
+use crate::serve::Draining;
+use crate::state::AppState;
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use serde::Serialize;
+use std::time::Duration;
+use steadfast_repository::{Health, Level, Store};
+use utoipa::ToSchema;
+
+/// How long these answers may take.
+const LIMIT: Duration = Duration::from_secs(2);
+
+/// The routes about the service itself.
+pub(crate) fn routes() -> Vec<Route<AppState>> {
+    vec![
+        Route::get("/health/live", Access::Open, live)
+            .summary("Whether the process answers at all")
+            .within(LIMIT)
+            .answers_bare::<Alive>(),
+        Route::get("/health/ready", Access::Open, ready)
+            .summary("Whether requests should be sent here; 503 while it drains or has no database")
+            .within(LIMIT)
+            .answers_bare::<Readiness>(),
+        Route::get("/openapi.json", Access::Open, description).summary("This description").within(LIMIT),
+    ]
+}
+
+/// The process answers.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Liveness)]
+struct Alive {
+    /// Always `alive`.
+    status: &'static str,
+}
+
+async fn live() -> Json<Alive> {
+    Json(Alive { status: "alive" })
+}
+
+/// Whether requests should be sent here.
+#[derive(Debug, Serialize, ToSchema)]
+struct Readiness {
+    /// `healthy`, `degraded` or `unhealthy` as the worst check is, or `draining`.
+    status: &'static str,
+    /// What it depends on.
+    checks: Dependencies,
+}
+
+/// What the service depends on.
+#[derive(Debug, Serialize, ToSchema)]
+struct Dependencies {
+    database: DatabaseCheck,
+}
+
+/// State of the database, as far as anybody tried.
+#[derive(Debug, Serialize, ToSchema)]
+struct DatabaseCheck {
+    /// `healthy` below 75 % of the connections in use, `degraded` up to 90 %, `unhealthy` beyond or when not connected.
+    status: &'static str,
+    /// Whether the server can be reached.
+    connected: bool,
+    /// Seconds since it could be reached last; null while it can.
+    unreachable_for_seconds: Option<f64>,
+    /// State of the circuit breaker: `closed`, `open` or `half_open`.
+    breaker: &'static str,
+    pool: PoolCounts,
+}
+
+/// Connections, counted.
+#[derive(Debug, Serialize, ToSchema)]
+struct PoolCounts {
+    /// Connections that are kept.
+    size: u32,
+    /// Connections more on demand.
+    max_overflow: u32,
+    /// Connections that are open.
+    open: u32,
+    /// Connections in use.
+    checked_out: u32,
+    /// Connections open beyond the size.
+    overflow: u32,
+    /// Requests that wait for a connection.
+    waiting: u64,
+    /// Share of all possible connections that is in use, from 0 to 1.
+    utilisation: f64,
+}
+
+impl From<Health> for DatabaseCheck {
+    fn from(health: Health) -> Self {
+        let pool = &health.pool;
+        Self {
+            status: level(health.level()),
+            connected: health.is_connected(),
+            unreachable_for_seconds: pool.outage.as_ref().map(|(since, _)| since.as_secs_f64()),
+            breaker: health.breaker.state.as_str(),
+            pool: PoolCounts {
+                size: pool.size,
+                max_overflow: pool.max_overflow,
+                open: pool.open,
+                checked_out: pool.checked_out,
+                overflow: pool.overflow(),
+                waiting: pool.waiting,
+                utilisation: pool.utilisation(),
+            },
+        }
+    }
+}
+
+fn level(level: Level) -> &'static str {
+    match level {
+        Level::Healthy => "healthy",
+        Level::Degraded => "degraded",
+        Level::Unhealthy => "unhealthy",
+    }
+}
+
+async fn ready(
+    State(store): State<Store>,
+    State(draining): State<Draining>,
+) -> (StatusCode, Json<Readiness>) {
+    let database = DatabaseCheck::from(store.health());
+    let drains = draining.has_begun();
+    // Busy is still ready: to send the requests elsewhere would only make the others busier.
+    let code = if drains || !database.connected { StatusCode::SERVICE_UNAVAILABLE } else { StatusCode::OK };
+    let status = if drains { "draining" } else { database.status };
+    (code, Json(Readiness { status, checks: Dependencies { database } }))
+}
+
+async fn description(State(document): State<Document>) -> Document {
+    document
+}

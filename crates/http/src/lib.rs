@@ -1,0 +1,21 @@
+#![doc = include_str!("../README.md")]
+
+mod access_log;
+mod correlation;
+mod envelope;
+mod extract;
+mod health;
+mod identity;
+mod keys;
+mod openapi;
+mod problem;
+mod route;
+mod router;
+mod serve;
+mod state;
+mod terminology;
+#[cfg(test)]
+mod testing;
+
+pub use router::router;
+pub use serve::{Drained, Draining, ServeSettings, serve};

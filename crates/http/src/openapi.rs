@@ -1,0 +1,197 @@
+//! The API's own description at `/openapi.json`, made of the declarations of the routes, once at start.
+
+use crate::envelope::Pagination;
+use crate::problem::{Code, ProblemBody};
+use crate::route::{Access, Answer, Component, Route};
+use axum::Json;
+use axum::http::{Method, header};
+use axum::response::{IntoResponse, Response};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use utoipa::openapi::header::HeaderBuilder;
+use utoipa::openapi::path::{HttpMethod, OperationBuilder};
+use utoipa::openapi::request_body::RequestBodyBuilder;
+use utoipa::openapi::schema::{ArrayBuilder, KnownFormat, ObjectBuilder, SchemaFormat, Type};
+use utoipa::openapi::security::{
+    ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme,
+};
+use utoipa::openapi::{
+    Components, Content, InfoBuilder, OpenApi, Paths, Ref, RefOr, Required, Response as Described,
+    ResponseBuilder, Schema,
+};
+use utoipa::{PartialSchema, ToSchema};
+
+/// Codes of every route that needs a database.
+const SERVER_CODES: [Code; 5] =
+    [Code::DbTimeout, Code::DbQuery, Code::InternalError, Code::DbConnection, Code::Overloaded];
+
+/// The description, made once and shared.
+#[derive(Clone)]
+pub(crate) struct Document(Arc<OpenApi>);
+
+impl Document {
+    /// The description of `routes`.
+    pub(crate) fn of<S>(routes: &[Route<S>]) -> Self {
+        Self(Arc::new(describe(routes)))
+    }
+}
+
+impl IntoResponse for Document {
+    fn into_response(self) -> Response {
+        Json(&*self.0).into_response()
+    }
+}
+
+/// The whole description.
+fn describe<S>(routes: &[Route<S>]) -> OpenApi {
+    let mut components = shared_components();
+    let mut paths = Paths::new();
+    for route in routes {
+        for (name, schema) in route.components.iter().cloned() {
+            components.schemas.insert(name, schema);
+        }
+        let operation = operation(route, &mut components);
+        paths.add_path_operation(route.path, vec![http_method(&route.method)], operation);
+    }
+    let info = InfoBuilder::new().title("Steadfast").version(env!("CARGO_PKG_VERSION")).build();
+    let mut document = OpenApi::new(info, paths);
+    document.components = Some(components);
+    document
+}
+
+fn http_method(method: &Method) -> HttpMethod {
+    if method == Method::POST { HttpMethod::Post } else { HttpMethod::Get }
+}
+
+fn operation<S>(route: &Route<S>, components: &mut Components) -> OperationBuilder {
+    let mut operation = OperationBuilder::new()
+        .summary(Some(route.summary))
+        .operation_id(Some(operation_id(&route.method, route.path)))
+        .parameters(Some(route.parameters.clone()))
+        .response("200", success(route.answer.as_ref()));
+    if let Some(body) = &route.body {
+        let body = RequestBodyBuilder::new()
+            .content("application/json", Content::new(Some(body.clone())))
+            .required(Some(Required::True));
+        operation = operation.request_body(Some(body.build()));
+    }
+    if let Access::Scope(scope) = route.access {
+        operation = operation
+            .description(Some(format!("Needs the scope `{scope}`.")))
+            .security(SecurityRequirement::new::<_, _, &str>("api_key", []))
+            .security(SecurityRequirement::new::<_, _, &str>("bearer", []));
+    }
+    for (status, name) in refusals(&codes(route), components) {
+        operation = operation.response(status.to_string(), Ref::from_response_name(name));
+    }
+    operation
+}
+
+/// For instance `get_api_v1_code_code`.
+fn operation_id(method: &Method, path: &str) -> String {
+    let words = path.split(|c: char| !c.is_ascii_alphanumeric()).filter(|word| !word.is_empty());
+    let method = method.as_str().to_ascii_lowercase();
+    std::iter::once(method.as_str()).chain(words).collect::<Vec<_>>().join("_")
+}
+
+/// Every code that the route can answer with.
+fn codes<S>(route: &Route<S>) -> Vec<Code> {
+    let mut codes = route.codes.clone();
+    if route.access != Access::Open {
+        codes.extend([Code::InvalidParams, Code::Unauthorized, Code::Forbidden]);
+        codes.extend(SERVER_CODES);
+    }
+    if route.body.is_some() {
+        codes.extend([Code::PayloadTooLarge, Code::UnsupportedMediaType]);
+    }
+    if !route.method.is_safe() {
+        codes.push(Code::OutcomeUnknown);
+    }
+    codes
+}
+
+/// One shared response for each status, named by its codes. Routes with the same codes share it.
+fn refusals(codes: &[Code], components: &mut Components) -> Vec<(u16, String)> {
+    let mut by_status: BTreeMap<u16, Vec<Code>> = BTreeMap::new();
+    for code in codes {
+        let same_status = by_status.entry(code.status().as_u16()).or_default();
+        if !same_status.contains(code) {
+            same_status.push(*code);
+        }
+    }
+    let mut named = Vec::new();
+    for (status, mut codes) in by_status {
+        codes.sort_by_key(|code| code.as_str());
+        let name = codes.iter().map(|code| code.as_str()).collect::<Vec<_>>().join(".");
+        components.responses.entry(name.clone()).or_insert_with(|| RefOr::T(refusal(status, &codes)));
+        named.push((status, name));
+    }
+    named
+}
+
+fn refusal(status: u16, codes: &[Code]) -> Described {
+    let lines = codes.iter().map(|code| format!("`{}`: {}", code.as_str(), code.text()));
+    let mut response = ResponseBuilder::new()
+        .description(lines.collect::<Vec<_>>().join("\n\n"))
+        .content("application/json", Content::new(Some(Ref::from_schema_name(ProblemBody::name()))));
+    if status == 503 {
+        let seconds = HeaderBuilder::new().schema(Some(ObjectBuilder::new().schema_type(Type::Integer)));
+        let seconds = seconds.description(Some("Seconds after which a repetition may succeed."));
+        response = response.header(header::RETRY_AFTER.as_str(), seconds.build());
+    }
+    response.build()
+}
+
+fn success(answer: Option<&Answer>) -> Described {
+    let response = ResponseBuilder::new().description("As asked.");
+    match answer {
+        Some(answer) => response.content("application/json", Content::new(Some(body_of(answer)))).build(),
+        None => response.build(),
+    }
+}
+
+fn body_of(answer: &Answer) -> RefOr<Schema> {
+    match answer {
+        Answer::One(data) => envelope(data.clone()).into(),
+        Answer::List(item) => envelope(ArrayBuilder::new().items(item.clone()))
+            .property("pagination", Ref::from_schema_name(Pagination::name()))
+            .required("pagination")
+            .into(),
+        Answer::Bare(body) => body.clone(),
+    }
+}
+
+fn envelope(data: impl Into<RefOr<Schema>>) -> ObjectBuilder {
+    let text = || ObjectBuilder::new().schema_type(Type::String);
+    let time = text().format(Some(SchemaFormat::KnownFormat(KnownFormat::DateTime)));
+    let always_true = ObjectBuilder::new().schema_type(Type::Boolean).description(Some("Always true."));
+    let properties = ["success", "data", "message", "correlation_id", "timestamp"];
+    let object = ObjectBuilder::new()
+        .property("success", always_true)
+        .property("data", data)
+        .property("message", text())
+        .property("correlation_id", text())
+        .property("timestamp", time);
+    properties.into_iter().fold(object, ObjectBuilder::required)
+}
+
+/// What is described once for all routes.
+fn shared_components() -> Components {
+    let mut components = Components::new();
+    let mut schemas: Vec<Component> = vec![
+        (ProblemBody::name().into_owned(), ProblemBody::schema()),
+        (Pagination::name().into_owned(), Pagination::schema()),
+    ];
+    ProblemBody::schemas(&mut schemas);
+    Pagination::schemas(&mut schemas);
+    components.schemas.extend(schemas);
+    let own = ApiKey::Header(ApiKeyValue::with_description("X-API-Key", "An API key of this service."));
+    let bearer =
+        HttpBuilder::new().scheme(HttpAuthScheme::Bearer).description(Some("The same API key.")).build();
+    components.add_security_scheme("api_key", SecurityScheme::ApiKey(own));
+    components.add_security_scheme("bearer", SecurityScheme::Http(bearer));
+    components
+}
+
+#[cfg(test)]
+mod tests;

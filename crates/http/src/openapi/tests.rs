@@ -1,0 +1,74 @@
+//! The description tells the truth about the routes.
+
+use super::*;
+use crate::router::routes;
+use serde_json::Value;
+
+fn described() -> Value {
+    serde_json::to_value(&*Document::of(&routes()).0).expect("JSON")
+}
+
+#[test]
+fn every_route_is_described_and_nothing_else() {
+    let document = described();
+    let paths = document["paths"].as_object().expect("paths");
+    let mut described: Vec<String> = paths
+        .iter()
+        .flat_map(|(path, item)| {
+            item.as_object().expect("an item").keys().map(move |method| format!("{method} {path}"))
+        })
+        .collect();
+    let mut routed: Vec<String> = routes()
+        .iter()
+        .map(|route| format!("{} {}", route.method.as_str().to_ascii_lowercase(), route.path))
+        .collect();
+    described.sort();
+    routed.sort();
+    assert_eq!(described, routed);
+    assert!(routed.contains(&"post /api/pidms/check".to_owned()), "{routed:?}");
+}
+
+#[test]
+fn every_reference_leads_somewhere() {
+    fn references(value: &Value, found: &mut Vec<String>) {
+        match value {
+            Value::Object(object) => {
+                found.extend(object.get("$ref").and_then(Value::as_str).map(str::to_owned));
+                object.values().for_each(|value| references(value, found));
+            }
+            Value::Array(array) => array.iter().for_each(|value| references(value, found)),
+            _ => {}
+        }
+    }
+    let (document, mut found) = (described(), Vec::new());
+    references(&document, &mut found);
+    assert!(found.len() > 20, "{found:?}");
+    for reference in found {
+        let pointer = reference.strip_prefix('#').expect("a reference within");
+        assert!(document.pointer(pointer).is_some(), "{reference} leads nowhere");
+    }
+}
+
+#[test]
+fn a_guarded_route_says_what_it_needs_and_how_it_refuses() {
+    let document = described();
+    let check = &document["paths"]["/api/pidms/check"]["post"];
+    assert_eq!(check["security"].as_array().map(Vec::len), Some(2));
+    assert!(check["description"].as_str().is_some_and(|text| text.contains("keys:write")));
+    for status in ["200", "400", "401", "403", "408", "413", "415", "500", "502", "503", "504"] {
+        assert!(check["responses"].get(status).is_some(), "{status}");
+    }
+    assert!(document["paths"]["/health/live"]["get"].get("security").is_none());
+}
+
+#[test]
+fn every_operation_has_a_summary_and_an_id_of_its_own() {
+    let document = described();
+    let mut ids = std::collections::HashSet::new();
+    for (path, item) in document["paths"].as_object().expect("paths") {
+        for operation in item.as_object().expect("an item").values() {
+            assert!(operation["summary"].as_str().is_some_and(|text| text.len() > 10), "{path}");
+            assert!(ids.insert(operation["operationId"].to_string()), "{path}");
+        }
+    }
+}

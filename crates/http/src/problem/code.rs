@@ -1,0 +1,142 @@
+//! Every error code with its status and meaning: the table that the answers and the API's description are made of.
+
+use axum::http::StatusCode;
+
+/// The code of a problem, left among the response's extensions for the access log.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct ErrorCode(pub(crate) &'static str);
+
+/// What kind of problem it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Code {
+    InvalidParams,
+    Unauthorized,
+    Forbidden,
+    NotFound,
+    MethodNotAllowed,
+    DbTimeout,
+    DuplicateEntry,
+    Conflict,
+    PayloadTooLarge,
+    UnsupportedMediaType,
+    DbQuery,
+    InternalError,
+    OutcomeUnknown,
+    UpstreamRateLimited,
+    UpstreamConfig,
+    UpstreamError,
+    UpstreamTimeout,
+    UpstreamUnreachable,
+    /// The same code as [`Code::UpstreamUnreachable`], known beforehand: nothing was sent, so it is worth a repetition.
+    UpstreamOpen,
+    DbConnection,
+    Overloaded,
+}
+
+impl Code {
+    /// The code as the caller reads it.
+    pub(crate) const fn as_str(self) -> &'static str {
+        self.row().0
+    }
+
+    /// The status of the answer.
+    pub(crate) const fn status(self) -> StatusCode {
+        self.row().1
+    }
+
+    /// The text for the caller where nothing more precise is known.
+    pub(crate) const fn text(self) -> &'static str {
+        self.row().2
+    }
+
+    const fn row(self) -> (&'static str, StatusCode, &'static str) {
+        match self {
+            Self::InvalidParams => {
+                ("INVALID_PARAMS", StatusCode::BAD_REQUEST, "The request is not valid; see field_errors.")
+            }
+            Self::Unauthorized => (
+                "UNAUTHORIZED",
+                StatusCode::UNAUTHORIZED,
+                "Send a valid API key in X-API-Key or as bearer token.",
+            ),
+            Self::Forbidden => ("FORBIDDEN", StatusCode::FORBIDDEN, "This API key may not do that."),
+            Self::NotFound => ("NOT_FOUND", StatusCode::NOT_FOUND, "There is nothing here."),
+            Self::MethodNotAllowed => (
+                "METHOD_NOT_ALLOWED",
+                StatusCode::METHOD_NOT_ALLOWED,
+                "This path takes other methods; see the header Allow.",
+            ),
+            Self::DbTimeout => (
+                "DB_TIMEOUT_ERROR",
+                StatusCode::REQUEST_TIMEOUT,
+                "The database took too long. Please ask for less or try again.",
+            ),
+            Self::DuplicateEntry => ("DUPLICATE_ENTRY", StatusCode::CONFLICT, "That exists already."),
+            Self::Conflict => ("CONFLICT", StatusCode::CONFLICT, "The stored data does not allow that."),
+            Self::PayloadTooLarge => (
+                "PAYLOAD_TOO_LARGE",
+                StatusCode::PAYLOAD_TOO_LARGE,
+                "The body is larger than this path takes.",
+            ),
+            Self::UnsupportedMediaType => (
+                "UNSUPPORTED_MEDIA_TYPE",
+                StatusCode::UNSUPPORTED_MEDIA_TYPE,
+                "Send JSON, with Content-Type: application/json.",
+            ),
+            Self::DbQuery => {
+                ("DB_QUERY_ERROR", StatusCode::INTERNAL_SERVER_ERROR, "The database refused a query.")
+            }
+            Self::InternalError => {
+                ("INTERNAL_ERROR", StatusCode::INTERNAL_SERVER_ERROR, "Internal server error.")
+            }
+            Self::OutcomeUnknown => (
+                "OUTCOME_UNKNOWN",
+                StatusCode::INTERNAL_SERVER_ERROR,
+                "The confirmation was lost: it may have been stored; read before repeating.",
+            ),
+            Self::DbConnection => (
+                "DB_CONNECTION_ERROR",
+                StatusCode::SERVICE_UNAVAILABLE,
+                "The database cannot be reached. Please try again later.",
+            ),
+            Self::Overloaded => (
+                "OVERLOADED",
+                StatusCode::SERVICE_UNAVAILABLE,
+                "The service has too much to do right now. Please try again later.",
+            ),
+            _ => self.upstream_row(),
+        }
+    }
+
+    /// Failures of PIDKey.com. The texts are part of the API's contract.
+    const fn upstream_row(self) -> (&'static str, StatusCode, &'static str) {
+        match self {
+            Self::UpstreamRateLimited => (
+                "UPSTREAM_RATE_LIMITED",
+                StatusCode::SERVICE_UNAVAILABLE,
+                "PIDKey.com API rate limit exceeded. Please try again later.",
+            ),
+            Self::UpstreamConfig => (
+                "UPSTREAM_CONFIG",
+                StatusCode::INTERNAL_SERVER_ERROR,
+                "Invalid PIDKey.com API key. Please check configuration.",
+            ),
+            Self::UpstreamError => {
+                ("UPSTREAM_ERROR", StatusCode::BAD_GATEWAY, "PIDKey.com API error: unreadable answer")
+            }
+            Self::UpstreamTimeout => {
+                ("UPSTREAM_TIMEOUT", StatusCode::GATEWAY_TIMEOUT, "PIDKey.com API timeout. Please try again.")
+            }
+            Self::UpstreamOpen => (
+                "UPSTREAM_UNREACHABLE",
+                StatusCode::SERVICE_UNAVAILABLE,
+                "PIDKey.com API failed repeatedly and is left alone for a while. Please try again later.",
+            ),
+            _ => (
+                "UPSTREAM_UNREACHABLE",
+                StatusCode::INTERNAL_SERVER_ERROR,
+                "Failed to communicate with PIDKey.com API",
+            ),
+        }
+    }
+}

@@ -1,0 +1,187 @@
+//! One route, declared once: where it is, who may use it, how long it may take, and how it is described. The router
+//! and the API's description are both made of these declarations, so neither knows a route that the other does not.
+
+use crate::identity::{self, Callers, Guard};
+use crate::problem::{Code, Problem};
+use axum::Router;
+use axum::extract::{Request, State};
+use axum::handler::Handler;
+use axum::http::Method;
+use axum::middleware::{Next, from_fn_with_state};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{MethodFilter, MethodRouter, on};
+use std::time::Duration;
+use steadfast_resilience::Deadline;
+use tokio::time::timeout_at;
+use utoipa::openapi::path::{Parameter, ParameterIn};
+use utoipa::openapi::{RefOr, Schema};
+use utoipa::{IntoParams, PartialSchema, ToSchema};
+
+/// How long a request may take unless its route says otherwise.
+const LIMIT: Duration = Duration::from_secs(30);
+
+/// What a handler gets beyond its deadline, to say itself what took so long.
+const GRACE: Duration = Duration::from_secs(1);
+
+/// Who may use a route.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Access {
+    /// Everybody.
+    Open,
+    /// Callers whose API key has this scope.
+    Scope(&'static str),
+}
+
+/// A named part of the API's description.
+pub(crate) type Component = (String, RefOr<Schema>);
+
+/// What a route answers when all is well.
+#[derive(Clone)]
+pub(crate) enum Answer {
+    /// The envelope around one thing.
+    One(RefOr<Schema>),
+    /// The envelope around a page of things.
+    List(RefOr<Schema>),
+    /// A body of its own.
+    Bare(RefOr<Schema>),
+}
+
+/// One route.
+pub(crate) struct Route<S> {
+    pub(crate) method: Method,
+    pub(crate) path: &'static str,
+    pub(crate) access: Access,
+    pub(crate) summary: &'static str,
+    pub(crate) parameters: Vec<Parameter>,
+    pub(crate) body: Option<RefOr<Schema>>,
+    pub(crate) answer: Option<Answer>,
+    /// Codes that this route answers with, beside those of every route.
+    pub(crate) codes: Vec<Code>,
+    pub(crate) components: Vec<Component>,
+    limit: Duration,
+    handler: MethodRouter<S>,
+}
+
+impl<S: Clone + Send + Sync + 'static> Route<S> {
+    /// A route for `GET`.
+    pub(crate) fn get<H: Handler<T, S>, T: 'static>(path: &'static str, access: Access, handler: H) -> Self {
+        Self::new(Method::GET, path, access, on(MethodFilter::GET, handler))
+    }
+
+    /// A route for `POST`.
+    pub(crate) fn post<H: Handler<T, S>, T: 'static>(path: &'static str, access: Access, handler: H) -> Self {
+        Self::new(Method::POST, path, access, on(MethodFilter::POST, handler))
+    }
+
+    fn new(method: Method, path: &'static str, access: Access, handler: MethodRouter<S>) -> Self {
+        Self {
+            method,
+            path,
+            access,
+            summary: "",
+            parameters: Vec::new(),
+            body: None,
+            answer: None,
+            codes: Vec::new(),
+            components: Vec::new(),
+            limit: LIMIT,
+            handler,
+        }
+    }
+
+    /// What it is for, in one sentence.
+    #[must_use]
+    pub(crate) fn summary(self, summary: &'static str) -> Self {
+        Self { summary, ..self }
+    }
+
+    /// How long it may take.
+    #[must_use]
+    pub(crate) fn within(self, limit: Duration) -> Self {
+        Self { limit, ..self }
+    }
+
+    /// The parameters of its query string.
+    #[must_use]
+    pub(crate) fn query<P: IntoParams>(self) -> Self {
+        Self { parameters: P::into_params(|| Some(ParameterIn::Query)), ..self }
+    }
+
+    /// The parameters of its path.
+    #[must_use]
+    pub(crate) fn path_parameters<P: IntoParams>(self) -> Self {
+        Self { parameters: P::into_params(|| Some(ParameterIn::Path)), ..self }
+    }
+
+    /// The JSON object that it takes.
+    #[must_use]
+    pub(crate) fn takes<T: ToSchema>(mut self) -> Self {
+        self.body = Some(self.named::<T>());
+        self
+    }
+
+    /// It answers with one `T` as `data`.
+    #[must_use]
+    pub(crate) fn answers<T: ToSchema>(mut self) -> Self {
+        self.answer = Some(Answer::One(self.named::<T>()));
+        self
+    }
+
+    /// It answers with a page of `T` as `data`.
+    #[must_use]
+    pub(crate) fn lists<T: ToSchema>(mut self) -> Self {
+        self.answer = Some(Answer::List(self.named::<T>()));
+        self
+    }
+
+    /// It answers with a `T` outside of the envelope.
+    #[must_use]
+    pub(crate) fn answers_bare<T: ToSchema>(mut self) -> Self {
+        self.answer = Some(Answer::Bare(self.named::<T>()));
+        self
+    }
+
+    /// It may answer with these codes too.
+    #[must_use]
+    pub(crate) fn codes(mut self, codes: &[Code]) -> Self {
+        self.codes.extend_from_slice(codes);
+        self
+    }
+
+    fn named<T: ToSchema>(&mut self) -> RefOr<Schema> {
+        let name = T::name().into_owned();
+        self.components.push((name.clone(), <T as PartialSchema>::schema()));
+        T::schemas(&mut self.components);
+        RefOr::Ref(utoipa::openapi::Ref::from_schema_name(name))
+    }
+
+    /// Puts it into the router: its deadline outermost, then the caller's credentials.
+    pub(crate) fn mount(self, router: Router<S>, callers: &Callers) -> Router<S> {
+        let guarded = match self.access {
+            Access::Open => self.handler,
+            Access::Scope(scope) => {
+                let guard = Guard { callers: callers.clone(), scope };
+                self.handler.route_layer(from_fn_with_state(guard, identity::require))
+            }
+        };
+        router.route(self.path, guarded.route_layer(from_fn_with_state(self.limit, bound)))
+    }
+}
+
+/// Middleware: gives the request its deadline, and ends it shortly after when the handler did not.
+async fn bound(State(limit): State<Duration>, mut request: Request, next: Next) -> Response {
+    let deadline = Deadline::after(limit);
+    request.extensions_mut().insert(deadline);
+    let reads = request.method().is_safe();
+    match timeout_at(deadline.instant() + GRACE, next.run(request)).await {
+        Ok(response) => response,
+        Err(_) => overdue(reads, limit).into_response(),
+    }
+}
+
+/// A read that was dropped did nothing; a write that was dropped may have been done.
+fn overdue(reads: bool, limit: Duration) -> Problem {
+    let code = if reads { Code::DbTimeout } else { Code::OutcomeUnknown };
+    let text = format!("not answered within {} s", limit.as_secs_f64());
+    Problem::new(code).caused("deadline", "timeout", text)
+}

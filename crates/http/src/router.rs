@@ -1,0 +1,63 @@
+//! All routes together, within what every request goes through.
+
+use crate::identity::Callers;
+use crate::openapi::Document;
+use crate::problem::{Code, Problem};
+use crate::route::Route;
+use crate::serve::Draining;
+use crate::state::AppState;
+use crate::{access_log, correlation, health, keys, terminology};
+use axum::Router;
+use axum::middleware::from_fn;
+use axum::response::{IntoResponse, Response};
+use std::any::Any;
+use std::sync::Arc;
+use steadfast_repository::{Store, identity};
+use steadfast_services::keys::Checker;
+use tower_http::catch_panic::CatchPanicLayer;
+
+/// The whole API over `store`, with `checker` for product keys. `draining` tells `/health/ready` when the end is near;
+/// it is the one that [`serve()`](crate::serve()) gets.
+pub fn router(store: Store, checker: Checker, draining: Draining) -> Router {
+    let callers = Callers::new({
+        let store = store.clone();
+        move |hash| {
+            let store = store.clone();
+            async move { Ok(identity::find_caller(&store, &hash).await?) }
+        }
+    });
+    let routes = routes();
+    let document = Document::of(&routes);
+    mount(routes, &callers).with_state(AppState { store, checker: Arc::new(checker), draining, document })
+}
+
+/// Every route of the API.
+pub(crate) fn routes() -> Vec<Route<AppState>> {
+    [health::routes(), keys::routes(), terminology::routes()].into_iter().flatten().collect()
+}
+
+/// A router of `routes`.
+pub(crate) fn mount<S>(routes: Vec<Route<S>>, callers: &Callers) -> Router<S>
+where
+    S: Clone + Send + Sync + 'static,
+{
+    let router = routes.into_iter().fold(Router::new(), |router, route| route.mount(router, callers));
+    within_shell(router)
+}
+
+/// Ids and logs around everything; panics, unknown paths and wrong methods answered like every other problem.
+fn within_shell<S: Clone + Send + Sync + 'static>(router: Router<S>) -> Router<S> {
+    router
+        .fallback(|| async { Problem::new(Code::NotFound) })
+        .method_not_allowed_fallback(|| async { Problem::new(Code::MethodNotAllowed) })
+        .layer(CatchPanicLayer::custom(answer_panic))
+        .layer(from_fn(access_log::record))
+        .layer(from_fn(correlation::assign))
+}
+
+fn answer_panic(panic: Box<dyn Any + Send>) -> Response {
+    Problem::panicked(&*panic).into_response()
+}
+
+#[cfg(test)]
+mod tests;

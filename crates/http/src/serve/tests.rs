@@ -1,0 +1,155 @@
+//! Connections that stall, wait and outlive the server.
+
+use super::*;
+use axum::routing::get;
+use std::net::SocketAddr;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::sync::{Notify, oneshot};
+use tokio::task::JoinHandle;
+
+/// No test waits longer for anything.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+const SHORT: Duration = Duration::from_millis(100);
+
+struct Server {
+    address: SocketAddr,
+    draining: Draining,
+    stop: oneshot::Sender<()>,
+    ended: JoinHandle<Drained>,
+}
+
+impl Server {
+    async fn start(router: Router, settings: ServeSettings) -> Self {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).await.expect("a free port");
+        let address = listener.local_addr().expect("an address");
+        let (draining, (stop, stopped)) = (Draining::default(), oneshot::channel());
+        let shutdown = async {
+            let _ = stopped.await;
+        };
+        let ended = tokio::spawn(serve(listener, router, settings, draining.clone(), shutdown));
+        Self { address, draining, stop, ended }
+    }
+
+    async fn connect(&self) -> TcpStream {
+        TcpStream::connect(self.address).await.expect("a connection")
+    }
+
+    async fn end(self) -> Drained {
+        self.stop.send(()).expect("a running server");
+        timeout(PATIENCE, self.ended).await.expect("an end in time").expect("no panic")
+    }
+}
+
+fn hello() -> Router {
+    Router::new().route("/", get(|| async { "hello" }))
+}
+
+async fn say(stream: &mut TcpStream, words: &str) {
+    stream.write_all(words.as_bytes()).await.expect("an open stream");
+}
+
+/// What comes until the server closes the connection.
+async fn rest(mut stream: TcpStream) -> String {
+    let mut text = Vec::new();
+    // A reset is an end too.
+    let _ = timeout(PATIENCE, stream.read_to_end(&mut text)).await.expect("an end in time");
+    String::from_utf8_lossy(&text).into_owned()
+}
+
+const ASK: &str = "GET / HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n";
+
+#[tokio::test]
+async fn a_request_is_answered() {
+    let server = Server::start(hello(), ServeSettings::default()).await;
+    let mut stream = server.connect().await;
+    say(&mut stream, ASK).await;
+    assert!(rest(stream).await.ends_with("hello"));
+    assert_eq!(server.end().await, Drained::Completely);
+}
+
+#[tokio::test]
+async fn who_says_nothing_or_half_a_request_is_cut_off() {
+    let settings = ServeSettings { header_timeout: SHORT, ..ServeSettings::default() };
+    let server = Server::start(hello(), settings).await;
+    for words in ["", "P", "PRI * HTTP/2.0\r\n", "GET / HTTP/1.1\r\nhost:"] {
+        let mut stream = server.connect().await;
+        say(&mut stream, words).await;
+        assert!(!rest(stream).await.contains("hello"), "{words:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_connection_beyond_the_limit_waits_for_its_turn() {
+    let settings = ServeSettings { max_connections: 1, header_timeout: SHORT, ..ServeSettings::default() };
+    let server = Server::start(hello(), settings).await;
+    let silent = server.connect().await;
+    let mut second = server.connect().await;
+    say(&mut second, ASK).await;
+    assert!(rest(second).await.ends_with("hello"), "served once the silent one was cut off");
+    drop(silent);
+}
+
+#[tokio::test]
+async fn a_request_under_way_is_finished_and_nothing_more_is_accepted() {
+    let (begun, go_on) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+    let (begun_in, go_on_in) = (Arc::clone(&begun), Arc::clone(&go_on));
+    let slow = Router::new().route(
+        "/",
+        get(move || async move {
+            begun_in.notify_one();
+            go_on_in.notified().await;
+            "done"
+        }),
+    );
+    let server = Server::start(slow, ServeSettings::default()).await;
+    let mut stream = server.connect().await;
+    say(&mut stream, "GET / HTTP/1.1\r\nhost: x\r\n\r\n").await;
+    begun.notified().await;
+
+    let (address, draining) = (server.address, server.draining.clone());
+    assert!(!draining.has_begun());
+    let ended = tokio::spawn(server.end());
+    let refused = async { while TcpStream::connect(address).await.is_ok() {} };
+    timeout(PATIENCE, refused).await.expect("nothing more is accepted");
+    assert!(draining.has_begun());
+    go_on.notify_one();
+    assert!(rest(stream).await.ends_with("done"));
+    assert_eq!(ended.await.expect("no panic"), Drained::Completely);
+}
+
+#[tokio::test]
+async fn what_does_not_end_in_time_is_cut_off() {
+    let begun = Arc::new(Notify::new());
+    let begun_in = Arc::clone(&begun);
+    let stuck = Router::new().route(
+        "/",
+        get(move || async move {
+            begun_in.notify_one();
+            std::future::pending::<()>().await;
+        }),
+    );
+    let settings = ServeSettings { drain_timeout: SHORT, ..ServeSettings::default() };
+    let server = Server::start(stuck, settings).await;
+    let mut stream = server.connect().await;
+    say(&mut stream, ASK).await;
+    begun.notified().await;
+    assert_eq!(server.end().await, Drained::CutOff(1));
+}
+
+#[tokio::test]
+async fn a_caller_that_sends_a_refused_body_to_its_end_still_reads_the_answer() {
+    use crate::extract::Json;
+    use crate::problem::Problem;
+    let refuse = |_: Json<serde_json::Value>| async { Problem::new(crate::problem::Code::NotFound) };
+    let router = Router::new().route("/", axum::routing::post(refuse));
+    let server = Server::start(router, ServeSettings::default()).await;
+    let mut stream = server.connect().await;
+    let length = 10 * 1024 * 1024;
+    let head = format!(
+        "POST / HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n"
+    );
+    say(&mut stream, &head).await;
+    say(&mut stream, &"x".repeat(length)).await;
+    assert!(rest(stream).await.starts_with("HTTP/1.1 413 "));
+}

@@ -1,0 +1,111 @@
+//! What the tests of this crate share: routers of toy routes, answers as JSON, log events as text.
+
+use crate::identity::Callers;
+use crate::problem::Problem;
+use crate::route::Route;
+use crate::router::mount;
+use axum::Router;
+use axum::body::Body;
+use axum::http::{HeaderMap, Request, StatusCode, header};
+use http_body_util::BodyExt;
+use serde_json::Value;
+use std::io;
+use std::sync::{Arc, Mutex, PoisonError};
+use steadfast_domain::identity::{Caller, KeyHash, Scope};
+use tower::ServiceExt;
+
+/// The key that the toy routers know.
+pub(crate) const KEY: &str = "sf_reader";
+
+/// A router of `routes` that knows one caller: the bearer of [`KEY`], who may `toys:read`.
+pub(crate) fn router(routes: Vec<Route<()>>) -> Router {
+    mount(routes, &Callers::new(|hash| async move { Ok(reader(hash)) })).with_state(())
+}
+
+/// The bearer of [`KEY`], by the hash of it.
+pub(crate) fn reader(hash: KeyHash) -> Option<Caller> {
+    let scopes = vec![Scope::parse("toys:read").expect("a scope")];
+    (Some(hash) == KeyHash::of_presented(KEY)).then_some(Caller { api_key_id: 7, scopes })
+}
+
+/// A request without body.
+pub(crate) fn get(uri: &str) -> Request<Body> {
+    Request::get(uri).body(Body::empty()).expect("a request")
+}
+
+/// A request with a JSON body.
+pub(crate) fn post(uri: &str, body: impl Into<Body>) -> Request<Body> {
+    let request = Request::post(uri).header(header::CONTENT_TYPE, "application/json");
+    request.body(body.into()).expect("a request")
+}
+
+/// An answer, read to its end.
+#[derive(Debug)]
+pub(crate) struct Answered {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Value,
+}
+
+impl Answered {
+    /// The names of the fields that the answer complains about.
+    pub(crate) fn fields(&self) -> Vec<&str> {
+        let errors = self.body["details"]["field_errors"].as_array().map(Vec::as_slice).unwrap_or_default();
+        errors.iter().filter_map(|error| error["field"].as_str()).collect()
+    }
+
+    /// A header as text; empty when there is none.
+    pub(crate) fn header(&self, name: &str) -> &str {
+        self.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
+    }
+}
+
+/// The answer of `router`. Its body must be JSON, whatever its status.
+pub(crate) async fn ask(router: &Router, request: Request<Body>) -> Answered {
+    let response = router.clone().oneshot(request).await.expect("routers do not fail");
+    let (parts, body) = response.into_parts();
+    let bytes = body.collect().await.expect("a whole body").to_bytes();
+    let body = serde_json::from_slice(&bytes).unwrap_or_else(|error| panic!("{error}: {bytes:?}"));
+    Answered { status: parts.status, headers: parts.headers, body }
+}
+
+/// A problem that a look-up fails with.
+pub(crate) fn database_down() -> Problem {
+    Problem::new(crate::problem::Code::DbConnection).retry_after(None)
+}
+
+/// Log lines, kept in memory.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Lines(Arc<Mutex<Vec<u8>>>);
+
+impl Lines {
+    /// Lines that the current thread writes while the guard lives.
+    pub(crate) fn capture() -> (Self, tracing::subscriber::DefaultGuard) {
+        let lines = Self::default();
+        let writer = lines.clone();
+        let subscriber = tracing_subscriber::fmt()
+            .with_ansi(false)
+            .with_max_level(tracing::Level::TRACE)
+            .with_writer(move || writer.clone())
+            .finish();
+        (lines, tracing::subscriber::set_default(subscriber))
+    }
+
+    /// The lines that contain `part`.
+    pub(crate) fn with(&self, part: &str) -> Vec<String> {
+        let bytes = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let text = String::from_utf8_lossy(&bytes);
+        text.lines().filter(|line| line.contains(part)).map(str::to_owned).collect()
+    }
+}
+
+impl io::Write for Lines {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}

@@ -1,0 +1,69 @@
+//! What callers and load balancers see of a service that drains or has lost its database.
+
+use crate::support::{Answered, Fixture, api_key, ask, checker};
+use anyhow::{Result, ensure};
+use axum::Router;
+use axum::body::Body;
+use axum::http::Request;
+use std::time::{Duration, Instant};
+use steadfast_http::{Draining, router};
+use steadfast_repository::Store;
+use steadfast_testkit::{Server, StopMode};
+
+/// Nothing here is waited for longer.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+async fn get(router: &Router, uri: &str, key: &str) -> Answered {
+    let request = Request::get(uri).header("x-api-key", key);
+    ask(router, request.body(Body::empty()).expect("a request")).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_service_that_drains_says_so_and_goes_on_answering() -> Result<()> {
+    let api = Fixture::new().await?;
+    let ready = api.get("/health/ready").await;
+    assert_eq!((ready.status.as_u16(), ready.body["status"].as_str()), (200, Some("healthy")));
+    assert_eq!(ready.body["checks"]["database"]["connected"], true);
+    api.draining.begin();
+    let ready = api.get("/health/ready").await;
+    assert_eq!((ready.status.as_u16(), ready.body["status"].as_str()), (503, Some("draining")));
+    for uri in ["/health/live", "/openapi.json", "/api/pidms/products"] {
+        assert_eq!(api.get(uri).await.status, 200, "{uri}");
+    }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_its_database_it_is_503_at_once_and_serves_again_when_it_is_back() -> Result<()> {
+    let server = Server::private()?;
+    server.ensure_database("steadfast").await?;
+    let url = server.url("steadfast");
+    steadfast_schema::migrate(&url).await?;
+    let store = Store::connect(&url)?;
+    let key = api_key(&store, &["*"]).await?;
+    let sandbox = pidkey_sandbox::start(([127, 0, 0, 1], 0).into()).await?;
+    let router = router(store, checker(&sandbox)?, Draining::default());
+    assert_eq!(get(&router, "/api/pidms/products", &key).await.status, 200);
+
+    server.stop(StopMode::Fast)?;
+    // The second one is not remembered, so that not even its caller can be looked up.
+    for key in [key.as_str(), "sf_nobody"].repeat(3) {
+        let began = Instant::now();
+        let answer = get(&router, "/api/pidms/products", key).await;
+        assert_eq!(answer.refusal(), (503, "DB_CONNECTION_ERROR", vec![]));
+        assert!(answer.headers.contains_key("retry-after"));
+        assert!(began.elapsed() < Duration::from_secs(1), "{:?}", began.elapsed());
+    }
+    let ready = get(&router, "/health/ready", "").await;
+    assert_eq!((ready.status.as_u16(), &ready.body["checks"]["database"]["connected"]), (503, &false.into()));
+    assert_eq!(get(&router, "/health/live", "").await.status, 200);
+
+    server.restart()?;
+    let began = Instant::now();
+    while get(&router, "/api/pidms/products", &key).await.status != 200 {
+        ensure!(began.elapsed() < PATIENCE, "not served again");
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(get(&router, "/health/ready", "").await.status, 200);
+    Ok(())
+}

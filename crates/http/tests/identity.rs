@@ -1,0 +1,61 @@
+//! API keys over the real table.
+
+use crate::support::{Answered, Fixture, api_key, ask};
+use anyhow::Result;
+use axum::body::Body;
+use axum::http::Request;
+use secrecy::ExposeSecret;
+use steadfast_domain::identity::{NewApiKey, Scope};
+use steadfast_repository::identity;
+
+async fn get_with(api: &Fixture, key: &str, uri: &str) -> Answered {
+    let request = Request::get(uri).header("authorization", format!("Bearer {key}"));
+    ask(&api.router, request.body(Body::empty()).expect("a request")).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_may_do_what_its_scopes_say() -> Result<()> {
+    let api = Fixture::new().await?;
+    let reader = api_key(&api.store, &["keys:read"]).await?;
+    assert_eq!(get_with(&api, &reader, "/api/pidms/products").await.status, 200);
+    let answer = get_with(&api, &reader, "/api/v1/code/E11").await;
+    assert_eq!(answer.refusal(), (403, "FORBIDDEN", vec![]));
+    assert_eq!(answer.body["message"], "This API key lacks the scope terminology:read.");
+    assert_eq!(get_with(&api, "sf_nobody", "/api/pidms/products").await.refusal().0, 401);
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_route_but_those_about_the_service_wants_a_key() -> Result<()> {
+    let api = Fixture::new().await?;
+    let document = api.get("/openapi.json").await.body;
+    let paths = document["paths"].as_object().expect("paths");
+    assert!(paths.len() >= 8);
+    for (path, item) in paths {
+        for method in item.as_object().expect("an item").keys() {
+            let method = method.to_ascii_uppercase();
+            let request = Request::builder().method(method.as_str()).uri(path.replace(['{', '}'], ""));
+            let status = ask(&api.router, request.body(Body::empty()).expect("fine")).await.status;
+            let open = path.starts_with("/health/") || path == "/openapi.json";
+            assert_eq!(status, if open { 200 } else { 401 }, "{method} {path}");
+        }
+    }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_withdrawn_key_is_refused_unless_it_is_still_remembered() -> Result<()> {
+    let api = Fixture::new().await?;
+    for (is_used_before, status) in [(false, 401), (true, 200)] {
+        let new = NewApiKey::generate("gone", vec![Scope::parse("*")?])?;
+        let id = identity::create_api_key(&api.store, &new.record).await?;
+        let ask = || get_with(&api, new.secret.expose_secret(), "/api/pidms/products");
+        if is_used_before {
+            assert_eq!(ask().await.status, 200);
+        }
+        identity::revoke_api_key(&api.store, id).await?;
+        // No look-up is what a key in use costs, and some seconds of trust.
+        assert_eq!(ask().await.status, status, "used before: {is_used_before}");
+    }
+    Ok(())
+}

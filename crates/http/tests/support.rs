@@ -1,0 +1,117 @@
+//! What the tests of every area share: the whole API over a database and a stand-in of PIDKey.com of the test's own.
+
+use anyhow::Result;
+use axum::Router;
+use axum::body::Body;
+use axum::http::{HeaderMap, Request, StatusCode, header};
+use http_body_util::BodyExt;
+use pidkey_sandbox::Sandbox;
+use secrecy::ExposeSecret;
+use serde_json::{Value, json};
+use std::time::Duration;
+use steadfast_domain::identity::{NewApiKey, Scope};
+use steadfast_http::{Draining, router};
+use steadfast_pidkey::resilience::{Backoff, Jitter};
+use steadfast_repository::{Store, identity};
+use steadfast_services::keys::Checker;
+use steadfast_testkit::TestDatabase;
+use tower::ServiceExt;
+
+/// The API, what it works with, and a key that may do everything.
+pub(crate) struct Fixture {
+    pub(crate) router: Router,
+    pub(crate) store: Store,
+    pub(crate) sandbox: Sandbox,
+    pub(crate) draining: Draining,
+    key: String,
+    _database: TestDatabase,
+}
+
+impl Fixture {
+    /// The API over a migrated database of the test's own.
+    pub(crate) async fn new() -> Result<Self> {
+        let migrate = async |url: &str| steadfast_schema::migrate(url).await.map(|_| ());
+        let fingerprint = steadfast_schema::fingerprint();
+        let database = TestDatabase::from_template("steadfast", fingerprint, migrate).await?;
+        let store = Store::connect(&database.url())?;
+        let key = api_key(&store, &["*"]).await?;
+        let sandbox = pidkey_sandbox::start(([127, 0, 0, 1], 0).into()).await?;
+        let draining = Draining::default();
+        let router = router(store.clone(), checker(&sandbox)?, draining.clone());
+        Ok(Self { router, store, sandbox, draining, key, _database: database })
+    }
+
+    /// The answer to `GET` with the key that may do everything.
+    pub(crate) async fn get(&self, uri: &str) -> Answered {
+        let request = Request::get(uri).header("x-api-key", &self.key);
+        ask(&self.router, request.body(Body::empty()).expect("a request")).await
+    }
+
+    /// The answer to the check of a pasted text.
+    pub(crate) async fn check(&self, keys: &str) -> Answered {
+        self.post("/api/pidms/check", json!({ "keys": keys }).to_string()).await
+    }
+
+    /// The answer to `POST` with the key that may do everything.
+    pub(crate) async fn post(&self, uri: &str, body: impl Into<Body>) -> Answered {
+        let request = Request::post(uri).header("x-api-key", &self.key);
+        let request = request.header(header::CONTENT_TYPE, "application/json");
+        ask(&self.router, request.body(body.into()).expect("a request")).await
+    }
+}
+
+/// A checker that asks `sandbox` and is not patient.
+pub(crate) fn checker(sandbox: &Sandbox) -> Result<Checker> {
+    let settings = steadfast_pidkey::Settings {
+        base_url: sandbox.base_url(),
+        try_timeout: Duration::from_millis(300),
+        backoff: Backoff::exponential(Duration::from_millis(10), Duration::from_millis(20))
+            .jitter(Jitter::None),
+        requests_per_second: std::num::NonZeroU32::new(1000).expect("not zero"),
+        ..steadfast_pidkey::Settings::new("sandbox".into())
+    };
+    Ok(Checker::new(steadfast_pidkey::Client::new(settings)?))
+}
+
+/// A stored API key that may do `scopes`.
+pub(crate) async fn api_key(store: &Store, scopes: &[&str]) -> Result<String> {
+    let scopes: Result<Vec<Scope>, _> = scopes.iter().map(|scope| Scope::parse(scope)).collect();
+    let new = NewApiKey::generate("test", scopes?)?;
+    identity::create_api_key(store, &new.record).await?;
+    Ok(new.secret.expose_secret().to_owned())
+}
+
+/// An answer, read to its end.
+#[derive(Debug)]
+pub(crate) struct Answered {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Value,
+}
+
+impl Answered {
+    /// What a success carries.
+    pub(crate) fn data(&self) -> &Value {
+        assert_eq!(self.status, StatusCode::OK, "{}", self.body);
+        assert_eq!(self.body["success"], true);
+        &self.body["data"]
+    }
+
+    /// Status, code and wrong fields of a refusal.
+    pub(crate) fn refusal(&self) -> (u16, &str, Vec<&str>) {
+        assert_eq!(self.body["success"], false, "{}", self.body);
+        let errors = self.body["details"]["field_errors"].as_array().map(Vec::as_slice).unwrap_or_default();
+        let mut fields: Vec<&str> = errors.iter().filter_map(|error| error["field"].as_str()).collect();
+        fields.dedup();
+        (self.status.as_u16(), self.body["error"].as_str().unwrap_or_default(), fields)
+    }
+}
+
+/// The answer of `router`. Its body must be JSON, whatever its status.
+pub(crate) async fn ask(router: &Router, request: Request<Body>) -> Answered {
+    let response = router.clone().oneshot(request).await.expect("routers do not fail");
+    let (parts, body) = response.into_parts();
+    let bytes = body.collect().await.expect("a whole body").to_bytes();
+    let body = serde_json::from_slice(&bytes).unwrap_or_else(|error| panic!("{error}: {bytes:?}"));
+    Answered { status: parts.status, headers: parts.headers, body }
+}
