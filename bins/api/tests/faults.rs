@@ -1,0 +1,169 @@
+//! The program under many callers, and killed in the middle of its work: what was answered stays.
+
+#![expect(clippy::expect_used, reason = "a test fails by panicking")]
+
+use anyhow::{Context, Result, ensure};
+use pidkey_sandbox::Sandbox;
+use reqwest::Client;
+use serde_json::{Value, json};
+use std::collections::HashSet;
+use std::io::{BufRead, BufReader};
+use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+use steadfast_testkit::TestDatabase;
+use tokio_postgres::NoTls;
+
+/// An API key whose hash is stored without the tool that makes keys.
+const KEY: &str = "sf_faults";
+
+/// The program as a process of its own, over a database and a stand-in of PIDKey.com of the test's own.
+struct Api {
+    child: Child,
+    url: String,
+    client: Client,
+}
+
+impl Api {
+    fn start(database: &TestDatabase, sandbox: &Sandbox) -> Result<Self> {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_steadfast-api"));
+        command
+            .env_clear()
+            .env("DATABASE_URL", database.url())
+            .env("HTTP_PORT", "0")
+            .env("LOG_FORMAT", "text");
+        command.env("PIDKEY_BASE_URL", sandbox.base_url()).env("PIDKEY_API_KEY", "sandbox");
+        command.env("PIDKEY_REQUESTS_PER_SECOND", "1000").stdin(Stdio::null()).stderr(Stdio::piped());
+        let mut child = command.spawn()?;
+        let mut lines = BufReader::new(child.stderr.take().context("piped")?).lines().map_while(Result::ok);
+        let listening = lines.find_map(|line| Some(line.split_once("listening on ")?.1.trim().to_owned()));
+        // Somebody has to read the rest, or the program waits for room in the pipe.
+        std::thread::spawn(move || lines.for_each(drop));
+        let url = listening.context("it ended without listening")?;
+        Ok(Self { child, url, client: Client::new() })
+    }
+
+    async fn check(&self, keys: &str) -> Result<Value> {
+        let request = self.client.post(format!("{}/api/pidms/check", self.url)).bearer_auth(KEY);
+        let body = json!({ "keys": keys }).to_string();
+        let response = request.header("content-type", "application/json").body(body).send().await?;
+        let status = response.status();
+        let text = response.text().await?;
+        ensure!(status.is_success(), "{status}: {text}");
+        Ok(serde_json::from_str(&text)?)
+    }
+
+    fn kill(&mut self) -> Result<()> {
+        self.child.kill()?;
+        self.child.wait()?;
+        Ok(())
+    }
+}
+
+impl Drop for Api {
+    fn drop(&mut self) {
+        // It is gone already where the test killed it.
+        _ = self.kill();
+    }
+}
+
+async fn database() -> Result<TestDatabase> {
+    let migrate = async |url: &str| steadfast_schema::migrate(url).await.map(|_| ());
+    let database = TestDatabase::from_template("steadfast", steadfast_schema::fingerprint(), migrate).await?;
+    let sql = "INSERT INTO api_keys (key_hash, name, key_prefix, scopes) VALUES (sha256($1::text::bytea), 'test', 'sf_fault', '{*}')";
+    client(&database).await?.execute(sql, &[&KEY]).await?;
+    Ok(database)
+}
+
+async fn client(database: &TestDatabase) -> Result<tokio_postgres::Client> {
+    let (client, connection) = tokio_postgres::connect(&database.url(), NoTls).await?;
+    tokio::spawn(connection);
+    Ok(client)
+}
+
+async fn stored(database: &TestDatabase) -> Result<HashSet<String>> {
+    let rows = client(database).await?.query("SELECT keyname FROM pidms_keys", &[]).await?;
+    Ok(rows.iter().map(|row| row.get(0)).collect())
+}
+
+/// Fifty keys, of which those of two neighbouring batches overlap.
+fn batch(number: u32) -> String {
+    (0..50).map(|n| format!("{:025}\n", number * 10 + n)).collect()
+}
+
+fn keys_stored_by(answer: &Value) -> Vec<String> {
+    let results = answer["data"]["results"].as_array().expect("results");
+    let of_status = |result: &&Value| result["status"] != "error";
+    results
+        .iter()
+        .filter(of_status)
+        .filter_map(|result| Some(result["keyname"].as_str()?.to_owned()))
+        .collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn fifty_checks_of_overlapping_keys_at_once_are_all_answered_and_each_key_is_new_once() -> Result<()> {
+    let (database, sandbox) = (database().await?, pidkey_sandbox::start(([127, 0, 0, 1], 0).into()).await?);
+    let api = Arc::new(Api::start(&database, &sandbox)?);
+    let mut checks = Vec::new();
+    for number in 0..50 {
+        let api = Arc::clone(&api);
+        checks.push(tokio::spawn(async move { api.check(&batch(number)).await }));
+    }
+    let (mut new, mut named) = (0, HashSet::new());
+    for check in checks {
+        let answer = check.await??;
+        new += answer["data"]["summary"]["new_keys"].as_u64().context("a count")?;
+        named.extend(keys_stored_by(&answer));
+    }
+    let stored = stored(&database).await?;
+    assert_eq!((new as usize, named.len()), (stored.len(), stored.len()), "none lost, none doubled");
+    assert!(stored.len() > 450, "{}", stored.len());
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn killed_in_the_middle_of_checks_it_loses_nothing_that_was_answered() -> Result<()> {
+    let (database, sandbox) = (database().await?, pidkey_sandbox::start(([127, 0, 0, 1], 0).into()).await?);
+    let answered = Arc::new(Mutex::new(HashSet::new()));
+    for round in 0..3_u32 {
+        let mut api = Api::start(&database, &sandbox)?;
+        let mut callers = Vec::new();
+        for caller in 0..8_u32 {
+            let (answered, url, client) = (Arc::clone(&answered), api.url.clone(), api.client.clone());
+            callers.push(tokio::spawn(async move {
+                for number in 0.. {
+                    let keys = batch(1_000 * (round + 1) + 100 * caller + number);
+                    let request = client.post(format!("{url}/api/pidms/check")).bearer_auth(KEY);
+                    let body = json!({ "keys": keys }).to_string();
+                    let sent = request.header("content-type", "application/json").body(body).send().await;
+                    let Ok(response) = sent else { return };
+                    let Ok(text) = response.text().await else { return };
+                    let Ok(answer) = serde_json::from_str::<Value>(&text) else { return };
+                    answered.lock().expect("whole").extend(keys_stored_by(&answer));
+                }
+            }));
+        }
+        let before = answered.lock().expect("whole").len();
+        while answered.lock().expect("whole").len() < before + 500 {
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+        api.kill()?;
+        for caller in callers {
+            caller.await?;
+        }
+        let missing: Vec<String> = {
+            let stored = stored(&database).await?;
+            answered.lock().expect("whole").difference(&stored).cloned().collect()
+        };
+        assert!(missing.is_empty(), "round {round}: {missing:?}");
+    }
+    let api = Api::start(&database, &sandbox)?;
+    let again = api.check(&batch(1_000)).await?;
+    assert_eq!(
+        again["data"]["summary"]["new_keys"], 0,
+        "a repeated check is an update: {}",
+        again["data"]["summary"]
+    );
+    Ok(())
+}
