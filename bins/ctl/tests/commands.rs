@@ -1,7 +1,5 @@
 //! The tool as its users run it: as a process, on a database, sometimes killed.
 
-#![expect(clippy::expect_used, reason = "a test fails by panicking")]
-
 use anyhow::Result;
 use std::process::{Command, Output, Stdio};
 use std::time::Duration;
