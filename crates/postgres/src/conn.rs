@@ -10,6 +10,7 @@ use diesel_async::{AsyncPgConnection, SimpleAsyncConnection};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use std::time::Duration;
+use tokio::io::AsyncReadExt;
 use tokio::task::AbortHandle;
 use tokio::time::timeout;
 use tokio_postgres::NoTls;
@@ -32,7 +33,7 @@ pub struct Conn {
 impl Conn {
     /// Opens a session.
     pub(crate) async fn open(target: Arc<Target>) -> Result<Self, ConnectError> {
-        let wire = Arc::new(Wire::default());
+        let wire = Arc::new(Wire::new(target.heard.clone()));
         let guard: Guard<Box<dyn Stream>> = Guard::new(target.dial().await?, wire.clone());
         let opened = target.config.connect_raw(guard, NoTls).await;
         let (client, connection) = opened.map_err(|error| refusal(&target, &wire, &error))?;
@@ -46,7 +47,7 @@ impl Conn {
         Ok(Self { inner, wire, target, statements: AtomicU32::new(0), driver })
     }
 
-    /// Statements run through this connection since [`Conn::begin_unit`], by the count of calls.
+    /// Statements run through this connection in the current unit of work, by the count of calls.
     pub fn statements(&self) -> u32 {
         self.statements.load(Relaxed)
     }
@@ -58,7 +59,7 @@ impl Conn {
 
     /// The SQLSTATE of the last error of this session, until the next unit of work begins.
     pub fn last_sqlstate(&self) -> Option<SqlState> {
-        self.wire.last_sqlstate()
+        self.wire.last_error().map(|seen| seen.sqlstate)
     }
 
     /// The error of this layer for an error that diesel gave on this connection.
@@ -74,7 +75,7 @@ impl Conn {
 
     /// Whether the next borrower finds it as a fresh one: nothing outstanding, no transaction, alive.
     pub(crate) fn is_reusable(&self) -> bool {
-        self.wire.is_idle() && !self.wire.last_sqlstate().is_some_and(SqlState::ends_session)
+        self.wire.is_idle() && !self.wire.last_error().is_some_and(|seen| seen.sqlstate.ends_session())
     }
 
     /// Whether the server may still be working for it.
@@ -93,13 +94,27 @@ impl Conn {
         answer.map_err(|error| self.classify(error))
     }
 
-    /// Asks the server to stop what it does for this session, then ends the session. Takes at most a second.
-    pub(crate) async fn cancel_and_close(self) {
+    /// Asks the server to stop what it does for this session, then ends the session. Takes at most a second; `false` when
+    /// the server did not even take notice in that time.
+    pub(crate) async fn cancel_and_close(self) -> bool {
         let cancel = async {
-            let stream = self.target.dial().await.ok()?;
-            self.inner.cancel_token().cancel_query_raw(stream, NoTls).await.ok()
+            let mut stream = self.target.dial().await.ok()?;
+            self.inner.cancel_token().cancel_query_raw(&mut stream, NoTls).await.ok()?;
+            // The server says nothing, it closes; until then nobody has read the request.
+            stream.read_to_end(&mut Vec::new()).await.ok()
         };
-        _ = timeout(CANCEL_LIMIT, cancel).await;
+        // Refused is an answer too; only silence is none.
+        timeout(CANCEL_LIMIT, cancel).await.is_ok()
+    }
+
+    /// How long the server has owed an answer; zero when it owes none.
+    pub(crate) fn silent_for(&self) -> Duration {
+        self.wire.silent_for()
+    }
+
+    /// The beginning of the statement that failed last, without its values.
+    pub(crate) fn last_failed_statement(&self) -> Option<String> {
+        self.wire.last_error().and_then(|error| error.statement)
     }
 
     fn count_statement(&self) {
@@ -125,7 +140,11 @@ impl std::fmt::Debug for Conn {
 /// Why no session came about: the server's own refusal where it gave one.
 fn refusal(target: &Target, wire: &Wire, error: &dyn std::error::Error) -> ConnectError {
     match wire.last_error() {
-        Some((sqlstate, message)) => ConnectError::Refused { address: target.address(), sqlstate, message },
+        Some(seen) => ConnectError::Refused {
+            address: target.address(),
+            sqlstate: seen.sqlstate,
+            message: seen.message,
+        },
         None => target.unreachable(error.to_string()),
     }
 }

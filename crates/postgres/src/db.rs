@@ -159,7 +159,7 @@ impl Db {
         T: Send,
     {
         let permit = self.breaker.try_acquire()?;
-        let result = match self.pool.get(deadline).await {
+        let result = match self.pool.get_for(operation.name(), deadline).await {
             Ok(conn) => unit::run(conn, operation, deadline, limit, work).await,
             Err(error) => Err(error),
         };

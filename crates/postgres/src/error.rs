@@ -43,7 +43,7 @@ pub enum Error {
     #[error("no connection to the database: {0}")]
     Connect(#[from] ConnectError),
     /// All connections were in use until the pool's timeout or the deadline: nothing was sent.
-    #[error("QueuePool limit of size {size} overflow {overflow} reached, connection timed out, timeout {:.2}", waited.as_secs_f64())]
+    #[error("QueuePool limit of size {size} overflow {overflow} reached, connection timed out, timeout {:.2}{}", waited.as_secs_f64(), silence_text(*silent))]
     PoolTimeout {
         /// Connections that are kept.
         size: u32,
@@ -51,15 +51,19 @@ pub enum Error {
         overflow: u32,
         /// How long the caller waited.
         waited: Duration,
+        /// How much of that time no connection heard anything from the server.
+        silent: Duration,
     },
     /// The pool was closed: the process is about to end.
     #[error("the pool is closed")]
     PoolClosed,
     /// The deadline of the unit of work passed. Nothing was kept.
-    #[error("deadline of {:.1} s passed", limit.as_secs_f64())]
+    #[error("deadline of {:.1} s passed{}", limit.as_secs_f64(), silence_text(*silent))]
     Deadline {
         /// What the unit of work was allowed.
         limit: Duration,
+        /// How long the server has not answered on this connection; zero when it owed no answer.
+        silent: Duration,
     },
     /// The server refused a statement. Nothing of a write was kept.
     #[error("SQLSTATE {sqlstate} ({}){}", sqlstate.class(), constraint_text(constraint))]
@@ -76,13 +80,12 @@ pub enum Error {
     #[error("the answer to COMMIT was lost: it may have been stored")]
     CommitUnknown,
     /// COMMIT was answered by ROLLBACK, because a statement had failed and its error was swallowed. Nothing was kept.
-    #[error(
-        "COMMIT was answered by ROLLBACK after SQLSTATE {}: a failed statement was ignored",
-        code_text(sqlstate)
-    )]
+    #[error("COMMIT was answered by ROLLBACK: nothing was kept, because the error {} of this statement was ignored: {}", code_text(sqlstate), statement.as_deref().unwrap_or("unknown"))]
     RolledBack {
         /// The code of the ignored error.
         sqlstate: Option<SqlState>,
+        /// The beginning of the statement that failed, without its values.
+        statement: Option<String>,
     },
     /// The unit of work gave up by itself, or an answer could not be read. Nothing was kept.
     #[error("{0}")]
@@ -96,7 +99,7 @@ impl Error {
             Self::Server { sqlstate, .. } | Self::Connect(ConnectError::Refused { sqlstate, .. }) => {
                 Some(*sqlstate)
             }
-            Self::RolledBack { sqlstate } => *sqlstate,
+            Self::RolledBack { sqlstate, .. } => *sqlstate,
             _ => None,
         }
     }
@@ -175,6 +178,14 @@ impl Classify for ConnectError {
 /// diesel-async gives every failure without a server's answer this kind; the texts are tokio-postgres' own.
 fn is_lost_connection(kind: &DatabaseErrorKind) -> bool {
     matches!(kind, DatabaseErrorKind::UnableToSendCommand | DatabaseErrorKind::ClosedConnection)
+}
+
+/// Silence that is worth a word: less is a statement that takes its time.
+fn silence_text(silent: Duration) -> String {
+    if silent < Duration::from_millis(100) {
+        return String::new();
+    }
+    format!("; no answer from the server for {:.1} s", silent.as_secs_f64())
 }
 
 fn constraint_text(constraint: &Option<String>) -> String {

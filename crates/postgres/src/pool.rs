@@ -1,23 +1,34 @@
 //! The pool: QueuePool's meaning on bb8's ledger, fair by a queue of turns, failing fast with the cause.
 
+mod counters;
+mod leaks;
 mod outage;
+mod overflow;
 mod pooled;
 mod settings;
 mod slot;
+mod state;
 
+pub use counters::CloseReason;
 pub use pooled::Pooled;
-pub use settings::PoolSettings;
+pub use settings::{Order, PoolSettings};
+pub use state::PoolState;
 
-use crate::error::{ConnectError, Error, UrlError};
+use crate::error::{Error, UrlError};
+use crate::heard::Heard;
 use crate::target::Target;
+use counters::{Counters, Waiting};
+use leaks::Borrowers;
 use outage::Outage;
 use slot::Places;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, PoisonError};
 use steadfast_resilience::Deadline;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, timeout_at};
+
+/// Connections that are opened at once: a server that just came back is not stormed.
+const CONNECTING_AT_ONCE: usize = 4;
 
 /// A pool of connections to one database. Cheap to clone; all clones share it.
 #[derive(Clone, Debug)]
@@ -29,43 +40,18 @@ pub(crate) struct Inner {
     slots: bb8::Pool<Places>,
     /// One permit a place. Waiters get them in the order in which they came.
     turns: Arc<Semaphore>,
+    connecting: Semaphore,
     outage: Mutex<Option<Outage>>,
     /// Connections born before this moment are not handed out any more: one of them was found dead.
     valid_from: Mutex<Instant>,
-    waiting: AtomicU64,
-    opened: AtomicU64,
+    /// When the server was last heard, on any connection.
+    heard: Arc<Heard>,
+    /// The most connections in use since the sweep of lingering ones last looked.
+    peak: AtomicU32,
+    sweeping: AtomicBool,
+    counters: Counters,
+    borrowers: Borrowers,
     on_reached: Box<dyn Fn() + Send + Sync>,
-}
-
-/// What the pool looks like at one moment.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PoolState {
-    /// Connections that are kept.
-    pub size: u32,
-    /// Connections more on demand.
-    pub max_overflow: u32,
-    /// Connections that are open now.
-    pub open: u32,
-    /// Of those, in use.
-    pub checked_out: u32,
-    /// Callers that wait for one.
-    pub waiting: u64,
-    /// Connections opened since the start.
-    pub opened: u64,
-    /// Since when and why the server cannot be reached.
-    pub outage: Option<(Duration, ConnectError)>,
-}
-
-impl PoolState {
-    /// Connections beyond the size of the pool.
-    pub fn overflow(&self) -> u32 {
-        self.open.saturating_sub(self.size)
-    }
-
-    /// Connections in use as a share of the most that there may be, from 0 to 1.
-    pub fn utilisation(&self) -> f64 {
-        f64::from(self.checked_out) / f64::from(self.size.max(1) + self.max_overflow)
-    }
 }
 
 impl Pool {
@@ -79,25 +65,32 @@ impl Pool {
         settings: PoolSettings,
         on_reached: impl Fn() + Send + Sync + 'static,
     ) -> Result<Self, UrlError> {
-        let target = Arc::new(Target::new(url, &settings.session)?);
+        let target = Target::new(url, &settings.session)?;
+        let heard = target.heard.clone();
         let ceiling = settings.ceiling();
         let slots = bb8::Pool::builder()
             .max_size(ceiling)
             .max_lifetime(None)
             .idle_timeout(None)
             .test_on_check_out(false)
-            .queue_strategy(bb8::QueueStrategy::Lifo)
+            .queue_strategy(match settings.order {
+                Order::Lifo => bb8::QueueStrategy::Lifo,
+                Order::Fifo => bb8::QueueStrategy::Fifo,
+            })
             .build_unchecked(Places);
-        let turns = Arc::new(Semaphore::new(ceiling as usize));
         Ok(Self(Arc::new(Inner {
-            target,
+            target: Arc::new(target),
             settings,
             slots,
-            turns,
+            turns: Arc::new(Semaphore::new(ceiling as usize)),
+            connecting: Semaphore::new(CONNECTING_AT_ONCE),
             outage: Mutex::default(),
             valid_from: Mutex::new(Instant::now()),
-            waiting: AtomicU64::new(0),
-            opened: AtomicU64::new(0),
+            heard,
+            peak: AtomicU32::new(0),
+            sweeping: AtomicBool::new(false),
+            counters: Counters::default(),
+            borrowers: Borrowers::default(),
             on_reached: Box::new(on_reached),
         })))
     }
@@ -108,13 +101,24 @@ impl Pool {
     /// # Errors
     /// [`Error::PoolTimeout`], [`Error::PoolClosed`] or [`Error::Connect`].
     pub async fn get(&self, deadline: Deadline) -> Result<Pooled, Error> {
-        let turn = self.wait_for_turn(deadline.at_most(self.0.settings.timeout)).await?;
+        self.get_for("unnamed", deadline).await
+    }
+
+    /// As [`Pool::get`], for a borrower with a name: it is told when the connection does not come back.
+    ///
+    /// # Errors
+    /// As [`Pool::get`].
+    pub async fn get_for(&self, borrower: &'static str, deadline: Deadline) -> Result<Pooled, Error> {
+        let deadline = deadline.at_most(self.0.settings.timeout);
+        let turn = self.wait_for_turn(deadline).await?;
         // There is a place for each turn, and making an empty one needs no server: this cannot time out.
         let Ok(place) = self.0.slots.get_owned().await else {
             return Err(Error::PoolClosed);
         };
-        let mut pooled = Pooled { place: Some(place), pool: self.0.clone(), turn: Some(turn) };
-        pooled.furnish().await?;
+        let mut pooled = Pooled::new(place, self.0.clone(), turn);
+        pooled.furnish(deadline).await?;
+        self.0.note_use();
+        pooled.lend_to(borrower);
         Ok(pooled)
     }
 
@@ -127,8 +131,10 @@ impl Pool {
             max_overflow: inner.settings.max_overflow,
             open: slots.connections,
             checked_out: slots.connections.saturating_sub(slots.idle_connections),
-            waiting: inner.waiting.load(Relaxed),
-            opened: inner.opened.load(Relaxed),
+            waiting: inner.counters.waiting.load(Relaxed),
+            timed_out: inner.counters.timed_out.load(Relaxed),
+            opened: inner.counters.opened.load(Relaxed),
+            closed: CloseReason::ALL.map(|reason| (reason, inner.counters.closed_for(reason))),
             outage: inner.outage().map(|outage| (outage.since.elapsed(), outage.cause)),
         }
     }
@@ -140,32 +146,31 @@ impl Pool {
 
     async fn wait_for_turn(&self, deadline: Deadline) -> Result<OwnedSemaphorePermit, Error> {
         let inner = &self.0;
+        // No clock and no timer while nobody has to wait.
+        if let Ok(turn) = inner.turns.clone().try_acquire_owned() {
+            return Ok(turn);
+        }
         let began = Instant::now();
-        let _waiting = Waiting::new(&inner.waiting);
+        let _waiting = Waiting::new(&inner.counters);
         match timeout_at(deadline.instant(), inner.turns.clone().acquire_owned()).await {
             Ok(turn) => turn.map_err(|_| Error::PoolClosed),
-            Err(_) => Err(Error::PoolTimeout {
-                size: inner.settings.pool_size,
-                overflow: inner.settings.max_overflow,
-                waited: began.elapsed(),
-            }),
+            Err(_) => {
+                inner.counters.timed_out.fetch_add(1, Relaxed);
+                Err(Error::PoolTimeout {
+                    size: inner.settings.pool_size,
+                    overflow: inner.settings.max_overflow,
+                    waited: began.elapsed(),
+                    silent: inner.heard.silent_for().min(began.elapsed()),
+                })
+            }
         }
     }
 }
 
-/// Counts a caller as waiting for as long as it does, also when it leaves early.
-struct Waiting<'a>(&'a AtomicU64);
-
-impl<'a> Waiting<'a> {
-    fn new(waiting: &'a AtomicU64) -> Self {
-        waiting.fetch_add(1, Relaxed);
-        Self(waiting)
-    }
-}
-
-impl Drop for Waiting<'_> {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Relaxed);
+impl Inner {
+    /// Connections born before now are handed out no more.
+    fn outdate(&self) {
+        *self.valid_from.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
     }
 }
 

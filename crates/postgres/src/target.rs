@@ -1,7 +1,9 @@
 //! Where the database is and how a session begins there: the URL, checked once, with the session's settings added.
 
 use crate::error::{ConnectError, UrlError};
+use crate::heard::Heard;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, UnixStream};
@@ -53,6 +55,8 @@ impl SessionSettings {
 #[derive(Clone, Debug)]
 pub(crate) struct Target {
     pub(crate) config: Config,
+    /// When this server was last heard, on any session.
+    pub(crate) heard: Arc<Heard>,
     endpoint: Endpoint,
 }
 
@@ -75,7 +79,7 @@ impl Target {
         config.application_name(&session.application_name);
         let asked = config.get_options().map(|options| format!(" {options}")).unwrap_or_default();
         config.options(format!("{}{asked}", session.as_options()));
-        Ok(Self { config, endpoint })
+        Ok(Self { config, heard: Arc::new(Heard::now()), endpoint })
     }
 
     /// Host and port, or the socket's path.

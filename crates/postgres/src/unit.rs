@@ -47,7 +47,7 @@ where
     match outcome {
         Ok(outcome) => outcome,
         Err(_) if committing.load(Relaxed) => Err(Error::CommitUnknown),
-        Err(_) => Err(Error::Deadline { limit }),
+        Err(_) => Err(Error::Deadline { limit, silent: conn.silent_for() }),
     }
 }
 
@@ -70,7 +70,9 @@ async fn commit(conn: &mut Conn, operation: &Operation, committing: &AtomicBool)
     let answer = AnsiTransactionManager::commit_transaction(conn).await;
     match answer.map_err(|error| conn.classify(error)) {
         Ok(()) if conn.last_command_was("COMMIT") => Ok(()),
-        Ok(()) => Err(Error::RolledBack { sqlstate: conn.last_sqlstate() }),
+        Ok(()) => {
+            Err(Error::RolledBack { sqlstate: conn.last_sqlstate(), statement: conn.last_failed_statement() })
+        }
         Err(error) if operation.kind() == Kind::Write && error.is_lost_session() => Err(Error::CommitUnknown),
         Err(error) => Err(error),
     }

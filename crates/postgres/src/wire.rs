@@ -2,13 +2,17 @@
 
 mod frames;
 mod guard;
+mod statements;
 
 pub(crate) use guard::Guard;
 
 use crate::SqlState;
+use crate::heard::Heard;
+use statements::Statements;
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU8, AtomicU64, Ordering::Relaxed};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 /// Errors that are remembered for pairing a code with the text that the libraries kept.
 const ERRORS_KEPT: usize = 8;
@@ -24,8 +28,17 @@ pub struct WireCounts {
     pub simple: u64,
 }
 
+/// An error as the server sent it.
+#[derive(Clone, Debug)]
+pub(crate) struct Seen {
+    pub(crate) sqlstate: SqlState,
+    pub(crate) message: String,
+    /// The beginning of the statement that it answers.
+    pub(crate) statement: Option<String>,
+}
+
 /// Facts of one connection, written by the guard as bytes pass, read without a round trip.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Wire {
     /// I idle, T in a transaction, E in a failed one, 0 before the first answer.
     status: AtomicU8,
@@ -37,10 +50,32 @@ pub(crate) struct Wire {
     executes: AtomicU64,
     prepares: AtomicU64,
     simple: AtomicU64,
-    errors: Mutex<VecDeque<(SqlState, String)>>,
+    statements: Mutex<Statements>,
+    errors: Mutex<VecDeque<Seen>>,
+    has_errors: AtomicBool,
+    /// When bytes came last on this connection, or a request went out while none was owed an answer.
+    heard_here: Heard,
+    heard: Arc<Heard>,
 }
 
 impl Wire {
+    pub(crate) fn new(heard: Arc<Heard>) -> Self {
+        Self {
+            status: AtomicU8::new(0),
+            in_flight: AtomicI64::new(0),
+            tag: AtomicU64::new(0),
+            closed: AtomicBool::new(false),
+            executes: AtomicU64::new(0),
+            prepares: AtomicU64::new(0),
+            simple: AtomicU64::new(0),
+            statements: Mutex::default(),
+            errors: Mutex::default(),
+            has_errors: AtomicBool::new(false),
+            heard_here: Heard::now(),
+            heard,
+        }
+    }
+
     pub(crate) fn is_idle(&self) -> bool {
         self.status.load(Relaxed) == b'I' && !self.has_requests_in_flight() && !self.is_closed()
     }
@@ -51,6 +86,11 @@ impl Wire {
 
     pub(crate) fn has_requests_in_flight(&self) -> bool {
         self.in_flight.load(Relaxed) != 0
+    }
+
+    /// How long the server has owed an answer on this connection.
+    pub(crate) fn silent_for(&self) -> Duration {
+        if self.has_requests_in_flight() { self.heard_here.silent_for() } else { Duration::ZERO }
     }
 
     pub(crate) fn last_command_was(&self, tag: &str) -> bool {
@@ -67,53 +107,76 @@ impl Wire {
 
     /// The code that came with the error text `message`, the latest if it came more than once.
     pub(crate) fn sqlstate_of(&self, message: &str) -> Option<SqlState> {
-        self.errors().iter().rev().find(|(_, text)| text == message).map(|(code, _)| *code)
+        self.errors().iter().rev().find(|seen| seen.message == message).map(|seen| seen.sqlstate)
     }
 
-    /// The code of the last error of this connection.
-    pub(crate) fn last_sqlstate(&self) -> Option<SqlState> {
-        self.last_error().map(|(code, _)| code)
-    }
-
-    /// Code and text of the last error of this connection.
-    pub(crate) fn last_error(&self) -> Option<(SqlState, String)> {
-        self.errors().back().cloned()
+    /// The last error of this connection since [`Wire::forget_errors`].
+    pub(crate) fn last_error(&self) -> Option<Seen> {
+        if self.has_errors.load(Relaxed) { self.errors().back().cloned() } else { None }
     }
 
     pub(crate) fn forget_errors(&self) {
-        self.errors().clear();
+        if self.has_errors.swap(false, Relaxed) {
+            self.errors().clear();
+        }
     }
 
-    fn errors(&self) -> MutexGuard<'_, VecDeque<(SqlState, String)>> {
+    fn errors(&self) -> MutexGuard<'_, VecDeque<Seen>> {
         self.errors.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn statements(&self) -> MutexGuard<'_, Statements> {
+        self.statements.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn close(&self) {
         self.closed.store(true, Relaxed);
     }
 
-    /// A message went out to the server.
-    fn sent(&self, tag: u8) {
+    fn heard(&self) {
+        self.heard_here.touch();
+        self.heard.touch();
+    }
+
+    /// A message went out to the server. Only those with a limit of [`sent_limit`] have their body.
+    fn sent(&self, tag: u8, body: &[u8]) {
         match tag {
+            b'P' => {
+                self.prepares.fetch_add(1, Relaxed);
+                self.statements().parsed(body);
+            }
+            b'B' => self.statements().bound(body),
             b'E' => _ = self.executes.fetch_add(1, Relaxed),
-            b'P' => _ = self.prepares.fetch_add(1, Relaxed),
             b'Q' => {
                 self.simple.fetch_add(1, Relaxed);
-                self.in_flight.fetch_add(1, Relaxed);
+                self.statements().queried(body);
+                self.asked();
             }
-            b'S' | frames::STARTUP => _ = self.in_flight.fetch_add(1, Relaxed),
+            b'S' | frames::STARTUP => self.asked(),
             _ => {}
         }
     }
 
-    /// A message came in from the server. Only those of [`is_read`] have their body.
+    fn asked(&self) {
+        if self.in_flight.fetch_add(1, Relaxed) == 0 {
+            self.heard_here.touch();
+        }
+    }
+
+    /// A message came in from the server. Only those with a limit of [`received_limit`] have their body.
     fn received(&self, tag: u8, body: &[u8]) {
         match (tag, body) {
             (b'Z', [status, ..]) => {
                 self.status.store(*status, Relaxed);
-                self.in_flight.fetch_sub(1, Relaxed);
+                if self.in_flight.fetch_sub(1, Relaxed) == 1 {
+                    self.statements().all_answered();
+                }
             }
-            (b'C', tag) => self.tag.store(tag_word(tag), Relaxed),
+            (b'C', tag) => {
+                self.tag.store(tag_word(tag), Relaxed);
+                self.statements().answered();
+            }
+            (b'1' | b'I', _) => _ = self.statements().answered(),
             (b'E', fields) => self.remember(fields),
             _ => {}
         }
@@ -124,20 +187,36 @@ impl Wire {
             let found = fields.split(|byte| *byte == 0).find(|field| field.first() == Some(&name))?;
             std::str::from_utf8(&found[1..]).ok()
         };
-        let (Some(code), Some(message)) = (field(b'C').and_then(SqlState::parse), field(b'M')) else {
+        let (Some(sqlstate), Some(message)) = (field(b'C').and_then(SqlState::parse), field(b'M')) else {
             return;
         };
+        let statement = self.statements().answered();
         let mut errors = self.errors();
         if errors.len() == ERRORS_KEPT {
             errors.pop_front();
         }
-        errors.push_back((code, message.to_owned()));
+        errors.push_back(Seen { sqlstate, message: message.to_owned(), statement });
+        self.has_errors.store(true, Relaxed);
     }
 }
 
-/// Whether the body of a message from the server is needed: ReadyForQuery, CommandComplete, ErrorResponse.
-fn is_read(tag: u8) -> bool {
-    matches!(tag, b'Z' | b'C' | b'E')
+/// How much of a message from the server is read: ReadyForQuery, CommandComplete, ErrorResponse; nothing of others.
+fn received_limit(tag: u8) -> usize {
+    match tag {
+        b'Z' | b'C' => 64,
+        b'E' => 16 * 1024,
+        _ => 0,
+    }
+}
+
+/// How much of a message to the server is read: the beginning of statements, the name in a Bind; never its values,
+/// which come after the names.
+fn sent_limit(tag: u8) -> usize {
+    match tag {
+        b'P' | b'Q' => 160,
+        b'B' => 32,
+        _ => 0,
+    }
 }
 
 fn tag_word(tag: &[u8]) -> u64 {

@@ -5,7 +5,9 @@ use std::time::{Duration, Instant};
 use steadfast_postgres::diesel::{QueryResult, sql_query};
 use steadfast_postgres::diesel_async::RunQueryDsl;
 use steadfast_postgres::resilience::{BreakerState, Class, Classify, Deadline};
-use steadfast_postgres::{Conn, Db, DbSettings, Error, Level, Operation, Pool, PoolSettings, cached};
+use steadfast_postgres::{
+    CloseReason, Conn, Db, DbSettings, Error, Level, Operation, Pool, PoolSettings, cached,
+};
 use steadfast_testkit::{Server, StopMode};
 use tokio::task::JoinSet;
 
@@ -56,7 +58,8 @@ async fn while_the_server_is_down_callers_fail_at_once_with_the_cause_and_it_ser
 #[tokio::test]
 async fn an_exhausted_pool_says_so_in_queue_pools_words_and_serves_in_order() -> Result<()> {
     let server = Server::private()?;
-    let pool = Pool::new(&server.url("postgres"), small(1, 1), || {})?;
+    let settings = PoolSettings { linger: Duration::ZERO, ..small(1, 1) };
+    let pool = Pool::new(&server.url("postgres"), settings, || {})?;
     let held = (pool.get(far()).await?, pool.get(far()).await?);
     assert_eq!((pool.state().open, pool.state().overflow(), pool.state().utilisation()), (2, 1, 1.0));
     let error = pool.get(Deadline::after(Duration::from_millis(50))).await.expect_err("exhausted");
@@ -84,6 +87,43 @@ async fn an_exhausted_pool_says_so_in_queue_pools_words_and_serves_in_order() ->
     }
     assert_eq!(*order.lock().expect("not poisoned"), [0, 1, 2, 3, 4]);
     assert_eq!((pool.state().open, pool.state().checked_out), (1, 0), "the overflow is closed");
+    Ok(())
+}
+
+#[tokio::test]
+async fn overflow_lingers_while_it_is_needed_and_is_closed_when_it_is_not() -> Result<()> {
+    let server = Server::private()?;
+    let settings = PoolSettings { linger: Duration::from_millis(200), ..small(2, 4) };
+    let pool = Pool::new(&server.url("postgres"), settings, || {})?;
+    for _ in 0..20 {
+        let four = futures_util::future::try_join_all((0..4).map(|_| pool.get(far()))).await?;
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        drop(four);
+    }
+    assert_eq!(
+        (pool.state().opened, pool.state().open),
+        (4, 4),
+        "steady load above the size opens nothing anew"
+    );
+    while pool.state().open > 2 {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    assert_eq!(pool.state().closed_for(CloseReason::Overflow), 2);
+    pool.dispose().await;
+    assert_eq!((pool.state().open, pool.state().checked_out), (0, 0));
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_null_pool_keeps_nothing_and_bounds_the_connections() -> Result<()> {
+    let server = Server::private()?;
+    let pool = Pool::new(&server.url("postgres"), small(0, 2), || {})?;
+    let held = (pool.get(far()).await?, pool.get(far()).await?);
+    assert!(pool.get(Deadline::after(Duration::from_millis(50))).await.is_err(), "two at most");
+    drop(held);
+    assert_eq!((pool.state().open, pool.state().opened), (0, 2));
+    drop(pool.get(far()).await?);
+    assert_eq!((pool.state().open, pool.state().opened), (0, 3));
     Ok(())
 }
 

@@ -65,7 +65,11 @@ async fn a_failed_statement_that_is_ignored_is_no_silent_loss() -> Result<()> {
     });
     let error = swallowed.await.expect_err("COMMIT was answered by ROLLBACK");
     assert!(
-        matches!(error, Error::RolledBack { sqlstate: Some(code) } if code.as_str() == "23505"),
+        matches!(&error, Error::RolledBack { sqlstate: Some(code), .. } if code.as_str() == "23505"),
+        "{error}"
+    );
+    assert!(
+        error.to_string().ends_with("was ignored: INSERT INTO trees (id, height_cm) VALUES (1, 100)"),
         "{error}"
     );
     assert_eq!(forest.trees().await?, [1]);

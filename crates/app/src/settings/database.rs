@@ -3,7 +3,6 @@
 use super::reader::Reader;
 use super::setting::{Default, Kind, Setting};
 use secrecy::SecretString;
-use std::time::Duration;
 use steadfast_postgres::{DbSettings, PoolSettings, SessionSettings};
 use steadfast_resilience::BreakerConfig;
 
@@ -127,27 +126,18 @@ pub struct DatabaseSettings {
 }
 
 /// What a profile presets.
-struct Profile {
-    pool_size: u32,
-    max_overflow: u32,
-    recycle: Duration,
-}
-
-impl Profile {
-    fn named(name: &str) -> Self {
-        let (pool_size, max_overflow, recycle_s) = match name {
-            "development" => (5, 5, 3600),
-            "high" => (20, 30, 3600),
-            "jobs" => (10, 20, 300),
-            _ => (20, 10, 3600),
-        };
-        Self { pool_size, max_overflow, recycle: Duration::from_secs(recycle_s) }
+fn profile(name: &str) -> PoolSettings {
+    match name {
+        "development" => PoolSettings::development(),
+        "high" => PoolSettings::bursts(),
+        "jobs" => PoolSettings::short_lived(),
+        _ => PoolSettings::production(),
     }
 }
 
 /// The database, as the environment says.
 pub(super) fn read(reader: &mut Reader<'_>) -> DatabaseSettings {
-    let profile = Profile::named(reader.word(&PROFILE));
+    let preset = profile(reader.word(&PROFILE));
     let session = SessionSettings {
         application_name: "steadfast-api".to_owned(),
         statement_timeout: reader.seconds(&STATEMENT_TIMEOUT),
@@ -156,12 +146,13 @@ pub(super) fn read(reader: &mut Reader<'_>) -> DatabaseSettings {
         ..SessionSettings::default()
     };
     let pool = PoolSettings {
-        pool_size: reader.count_if_set(&POOL_SIZE).unwrap_or(profile.pool_size),
-        max_overflow: reader.count_if_set(&MAX_OVERFLOW).unwrap_or(profile.max_overflow),
+        pool_size: reader.count_if_set(&POOL_SIZE).unwrap_or(preset.pool_size),
+        max_overflow: reader.count_if_set(&MAX_OVERFLOW).unwrap_or(preset.max_overflow),
         timeout: reader.seconds(&POOL_TIMEOUT),
-        recycle: reader.seconds_if_set(&POOL_RECYCLE).unwrap_or(profile.recycle),
+        recycle: reader.seconds_if_set(&POOL_RECYCLE).unwrap_or(preset.recycle),
         pre_ping: reader.flag(&POOL_PRE_PING),
         session,
+        ..preset
     };
     let failures = reader.count(&FAILURE_THRESHOLD);
     let breaker = BreakerConfig::consecutive(failures, reader.seconds(&RECOVERY_TIMEOUT));

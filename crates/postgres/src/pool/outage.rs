@@ -6,7 +6,8 @@ use crate::Conn;
 use crate::error::ConnectError;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
-use tokio::time::{Instant, timeout};
+use steadfast_resilience::Deadline;
+use tokio::time::{Instant, timeout, timeout_at};
 
 /// The pause between two attempts of the prober: at most five connects a second for the whole pool.
 const PAUSE: Duration = Duration::from_millis(200);
@@ -15,7 +16,7 @@ const PAUSE: Duration = Duration::from_millis(200);
 const SPREAD: Duration = Duration::from_millis(50);
 
 /// The longest that one attempt may take: a black hole does not answer at all.
-pub(super) const ATTEMPT: Duration = Duration::from_secs(5);
+const ATTEMPT: Duration = Duration::from_secs(2);
 
 /// The server cannot be reached since, and why.
 #[derive(Clone, Debug)]
@@ -31,34 +32,65 @@ pub(super) async fn probe(pool: Weak<Inner>) {
         let Some(pool) = pool.upgrade().filter(|pool| !pool.turns.is_closed()) else {
             return;
         };
-        match open(&pool).await {
-            Ok(conn) => return pool.end_outage(conn),
-            Err(cause) => pool.renew_outage(cause),
+        match timeout(ATTEMPT, Conn::open(pool.target.clone())).await {
+            Ok(Ok(conn)) => return pool.end_outage(conn),
+            Ok(Err(cause)) => pool.renew_outage(cause),
+            Err(_) => pool.renew_outage(pool.no_answer(ATTEMPT)),
         }
     }
 }
 
-/// Opens one connection within the time of an attempt.
-pub(super) async fn open(pool: &Arc<Inner>) -> Result<Conn, ConnectError> {
-    let opened = timeout(ATTEMPT, Conn::open(pool.target.clone())).await;
-    opened
-        .unwrap_or_else(|_| Err(pool.target.unreachable(format!("no answer within {} s", ATTEMPT.as_secs()))))
-}
-
 impl Inner {
+    /// A fresh connection, at the latest at `deadline`; during an outage its cause, at once. Few connect at a time, and
+    /// those who wait for their turn to do so learn with the first that it is in vain.
+    pub(super) async fn connect(self: &Arc<Self>, deadline: Deadline) -> Result<Conn, ConnectError> {
+        self.refuse_during_outage()?;
+        let until = deadline.at_most(ATTEMPT);
+        let connecting = timeout_at(until.instant(), self.connecting.acquire()).await;
+        self.refuse_during_outage()?;
+        let opened = match connecting {
+            Ok(_few) => timeout_at(until.instant(), Conn::open(self.target.clone())).await,
+            Err(elapsed) => Err(elapsed),
+        };
+        match opened {
+            Ok(Ok(conn)) => {
+                self.counters.opened();
+                Ok(conn)
+            }
+            Ok(Err(cause)) => Err(self.begin_outage(cause)),
+            // A caller in a hurry proves nothing; one that waited as long as anybody would does.
+            Err(_) if until < deadline => Err(self.begin_outage(self.no_answer(ATTEMPT))),
+            Err(_) => Err(self.no_answer(Duration::ZERO)),
+        }
+    }
+
+    /// The server took the connection, or not even that, and said nothing.
+    pub(super) fn no_answer(&self, waited: Duration) -> ConnectError {
+        let silent = self.heard.silent_for().max(waited);
+        self.target.unreachable(format!("no answer from the server for {:.1} s", silent.as_secs_f64()))
+    }
+
+    fn refuse_during_outage(&self) -> Result<(), ConnectError> {
+        match self.outage() {
+            Some(outage) => Err(outage.cause),
+            None => Ok(()),
+        }
+    }
+
     /// Why nobody can connect at present.
     pub(super) fn outage(&self) -> Option<Outage> {
         self.outage.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone()
     }
 
-    /// Starts an outage, unless one is on.
-    pub(super) fn begin_outage(self: &Arc<Self>, cause: ConnectError) {
+    /// Starts an outage, unless one is on; gives its cause back.
+    pub(super) fn begin_outage(self: &Arc<Self>, cause: ConnectError) -> ConnectError {
         let mut outage = self.outage.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         if outage.is_none() {
             tracing::error!(%cause, "the database cannot be reached");
-            *outage = Some(Outage { since: Instant::now(), cause });
+            *outage = Some(Outage { since: Instant::now(), cause: cause.clone() });
             tokio::spawn(probe(Arc::downgrade(self)));
         }
+        cause
     }
 
     fn renew_outage(&self, cause: ConnectError) {
@@ -70,6 +102,7 @@ impl Inner {
 
     fn end_outage(&self, conn: Conn) {
         let ended = self.outage.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take();
+        self.counters.opened();
         // A full pool has no use for one more; then it just closes.
         _ = self.slots.add(Slot::with(conn, self.settings.recycle));
         (self.on_reached)();

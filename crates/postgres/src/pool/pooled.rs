@@ -1,16 +1,17 @@
 //! A borrowed connection: how it is made ready for its borrower, and what becomes of it on return.
 
+use super::counters::CloseReason;
 use super::slot::{Places, Slot};
-use super::{Inner, outage};
+use super::{Inner, leaks};
 use crate::Conn;
-use crate::error::{ConnectError, Error};
+use crate::error::Error;
 use std::ops::{Deref, DerefMut};
-use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
+use steadfast_resilience::Deadline;
 use tokio::runtime::Handle;
 use tokio::sync::OwnedSemaphorePermit;
-use tokio::time::{Instant, timeout};
+use tokio::time::timeout_at;
 
 /// A connection that was used this short a time ago is taken to be alive.
 const FRESH: Duration = Duration::from_millis(500);
@@ -22,81 +23,121 @@ const PING_LIMIT: Duration = Duration::from_secs(2);
 /// transaction, an outstanding answer (the server is asked to stop first), an error that ends the session, its age.
 pub struct Pooled {
     /// Present until the drop.
-    pub(super) place: Option<bb8::PooledConnection<'static, Places>>,
-    pub(super) pool: Arc<Inner>,
-    pub(super) turn: Option<OwnedSemaphorePermit>,
+    place: Option<bb8::PooledConnection<'static, Places>>,
+    pool: Arc<Inner>,
+    turn: Option<OwnedSemaphorePermit>,
+    loan: Option<u64>,
 }
 
 impl Pooled {
+    pub(super) fn new(
+        place: bb8::PooledConnection<'static, Places>,
+        pool: Arc<Inner>,
+        turn: OwnedSemaphorePermit,
+    ) -> Self {
+        Self { place: Some(place), pool, turn: Some(turn), loan: None }
+    }
+
     /// Makes sure that there is a living connection in the place.
-    pub(super) async fn furnish(&mut self) -> Result<(), Error> {
+    pub(super) async fn furnish(&mut self, deadline: Deadline) -> Result<(), Error> {
         let Some(place) = &mut self.place else {
             return Err(Error::PoolClosed);
         };
-        if !self.pool.is_usable(place).await {
-            // The dead one goes first: never more sessions than places.
-            drop(place.take());
-            **place = Slot::with(self.pool.connect().await?, self.pool.settings.recycle);
+        if let Some(unfit) = self.pool.unfitness(place, deadline).await {
+            // The old one goes first: never more sessions than places.
+            if place.take().is_some() {
+                self.pool.counters.closed(unfit);
+            }
+            **place = Slot::with(self.pool.connect(deadline).await?, self.pool.settings.recycle);
         }
         self.begin_unit();
         Ok(())
     }
+
+    /// Notes who has the connection from now on.
+    pub(super) fn lend_to(&mut self, borrower: &'static str) {
+        let (loan, first) = self.pool.borrowers.lend(borrower);
+        self.loan = Some(loan);
+        if first {
+            tokio::spawn(leaks::watch(Arc::downgrade(&self.pool)));
+        }
+    }
+
+    /// Ends a session for which the server still works, in the background. The turn goes with it: nobody opens another
+    /// one in its stead before it is gone.
+    fn abandon(&mut self, conn: Conn) {
+        self.pool.counters.closed(CloseReason::Abandoned);
+        let (turn, pool) = (self.turn.take(), Arc::downgrade(&self.pool));
+        let Ok(runtime) = Handle::try_current() else { return };
+        runtime.spawn(async move {
+            let obeyed = conn.cancel_and_close().await;
+            drop(turn);
+            if let Some(pool) = pool.upgrade().filter(|_| !obeyed) {
+                pool.begin_outage(pool.no_answer(Duration::ZERO));
+            }
+        });
+    }
 }
 
 impl Inner {
-    /// Whether the place holds a connection that can be handed out.
-    async fn is_usable(&self, slot: &mut Slot) -> bool {
+    /// Why the connection in the place cannot be handed out; `None` when it can.
+    async fn unfitness(&self, slot: &mut Slot, deadline: Deadline) -> Option<CloseReason> {
         let valid_from = *self.valid_from.lock().unwrap_or_else(PoisonError::into_inner);
-        let outdated = slot.is_expired() || slot.is_older_than(valid_from);
+        if slot.is_older_than(valid_from) {
+            return Some(CloseReason::Dead);
+        }
+        if slot.is_expired() {
+            return Some(CloseReason::Recycled);
+        }
         let rested = slot.rested();
-        let Some(conn) = slot.conn_mut().filter(|conn| !outdated && conn.is_reusable()) else {
-            return false;
+        let Some(conn) = slot.conn_mut().filter(|conn| conn.is_reusable()) else {
+            return Some(CloseReason::Broken);
         };
         if rested < FRESH || !self.settings.pre_ping {
-            return true;
+            return None;
         }
-        let alive = matches!(timeout(PING_LIMIT, conn.ping()).await, Ok(Ok(())));
-        if !alive {
-            *self.valid_from.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
+        let until = deadline.at_most(PING_LIMIT);
+        if matches!(timeout_at(until.instant(), conn.ping()).await, Ok(Ok(()))) {
+            return None;
         }
-        alive
+        self.outdate();
+        Some(CloseReason::Dead)
     }
 
-    /// A fresh connection; during an outage its cause, at once.
-    async fn connect(self: &Arc<Self>) -> Result<Conn, ConnectError> {
-        if let Some(outage) = self.outage() {
-            return Err(outage.cause);
+    /// Why a connection that came back is not kept; `None` when it is.
+    fn reason_to_close(self: &Arc<Self>, slot: &Slot) -> Option<CloseReason> {
+        if !slot.conn()?.is_reusable() {
+            return Some(CloseReason::Broken);
         }
-        match outage::open(self).await {
-            Ok(conn) => {
-                self.opened.fetch_add(1, Relaxed);
-                Ok(conn)
-            }
-            Err(cause) => {
-                self.begin_outage(cause.clone());
-                Err(cause)
-            }
+        if slot.is_expired() {
+            return Some(CloseReason::Recycled);
         }
+        if !self.has_surplus() {
+            return None;
+        }
+        // A null pool keeps nothing, however long its overflow might linger.
+        if self.settings.linger.is_zero() || self.settings.pool_size == 0 {
+            return Some(CloseReason::Overflow);
+        }
+        self.let_linger();
+        None
     }
 }
 
 impl Drop for Pooled {
     fn drop(&mut self) {
+        if let Some(loan) = self.loan.take() {
+            self.pool.borrowers.take_back(loan);
+        }
         let Some(mut place) = self.place.take() else { return };
         place.touch();
         if place.conn().is_some_and(Conn::is_busy) {
-            // The turn goes with the session: nobody opens another one in its stead before it is gone.
-            let (conn, turn) = (place.take(), self.turn.take());
-            if let (Some(conn), Ok(runtime)) = (conn, Handle::try_current()) {
-                runtime.spawn(async move {
-                    conn.cancel_and_close().await;
-                    drop(turn);
-                });
+            if let Some(conn) = place.take() {
+                self.abandon(conn);
             }
-        } else if place.is_expired()
-            || self.pool.slots.state().idle_connections >= self.pool.settings.pool_size
-        {
+        } else if let Some(reason) = self.pool.reason_to_close(&place) {
             drop(place.take());
+            self.pool.counters.closed(reason);
         }
         // The place goes back before the turn does, so that the next one finds it.
         drop(place);

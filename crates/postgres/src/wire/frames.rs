@@ -3,9 +3,6 @@
 /// Stands for the first message of the client, which has no tag on the wire.
 pub(super) const STARTUP: u8 = 0;
 
-/// The longest body that is kept for reading; error texts beyond it are cut, other bodies are never kept.
-const BODY_KEPT: usize = 16 * 1024;
-
 /// The state of one direction: where in a message the next byte stands.
 #[derive(Debug)]
 pub(super) struct Frames {
@@ -29,18 +26,18 @@ impl Frames {
         Self { header_len: 1, header: [STARTUP, 0, 0, 0, 0], ..Self::from_server() }
     }
 
-    /// Takes the next bytes and calls `message` with tag and body of each message that is complete now. The body is
-    /// empty where `keep` refuses the tag.
+    /// Takes the next bytes and calls `message` with tag and body of each message that is complete now. The body is cut at
+    /// `limit` bytes for its tag.
     pub(super) fn feed(
         &mut self,
         mut bytes: &[u8],
-        keep: fn(u8) -> bool,
+        limit: fn(u8) -> usize,
         mut message: impl FnMut(u8, &[u8]),
     ) {
         while !bytes.is_empty() {
             bytes = match self.tag {
                 None => self.take_header(bytes),
-                Some(tag) => self.take_body(bytes, keep(tag)),
+                Some(tag) => self.take_body(bytes, limit(tag)),
             };
             if let (Some(tag), 0) = (self.tag, self.missing) {
                 message(tag, &self.body);
@@ -65,12 +62,10 @@ impl Frames {
         rest
     }
 
-    fn take_body<'a>(&mut self, bytes: &'a [u8], keep: bool) -> &'a [u8] {
+    fn take_body<'a>(&mut self, bytes: &'a [u8], limit: usize) -> &'a [u8] {
         let (taken, rest) = bytes.split_at(self.missing.min(bytes.len()));
-        if keep {
-            let room = BODY_KEPT.saturating_sub(self.body.len());
-            self.body.extend_from_slice(&taken[..taken.len().min(room)]);
-        }
+        let room = limit.saturating_sub(self.body.len());
+        self.body.extend_from_slice(&taken[..taken.len().min(room)]);
         self.missing -= taken.len();
         rest
     }
@@ -86,10 +81,14 @@ mod tests {
         [&[tag], &length[..], body].concat()
     }
 
+    fn limit(tag: u8) -> usize {
+        if tag == b'D' { 0 } else { 1_000 }
+    }
+
     fn read(frames: &mut Frames, chunks: &[&[u8]]) -> Vec<(u8, Vec<u8>)> {
         let mut seen = Vec::new();
         for chunk in chunks {
-            frames.feed(chunk, |tag| tag != b'D', |tag, body| seen.push((tag, body.to_vec())));
+            frames.feed(chunk, limit, |tag, body| seen.push((tag, body.to_vec())));
         }
         seen
     }
@@ -106,7 +105,7 @@ mod tests {
     fn a_huge_error_is_cut_and_the_next_message_is_still_found() {
         let bytes = [framed(b'E', &[b'x'; 100_000]), framed(b'Z', b"I")].concat();
         let seen = read(&mut Frames::from_server(), &[&bytes]);
-        assert_eq!(seen[0].1.len(), BODY_KEPT);
+        assert_eq!(seen[0].1.len(), limit(b'E'));
         assert_eq!(seen[1], (b'Z', b"I".to_vec()));
     }
 

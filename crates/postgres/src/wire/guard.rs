@@ -1,7 +1,7 @@
 //! The protocol guard: a stream that passes every byte on unchanged and notes what it means.
 
 use super::frames::Frames;
-use super::{Wire, is_read};
+use super::{Wire, received_limit, sent_limit};
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -37,7 +37,8 @@ impl<S: AsyncRead + Unpin> AsyncRead for Guard<S> {
         if bytes.is_empty() || result.is_err() {
             this.wire.close();
         }
-        this.incoming.feed(bytes, is_read, |tag, body| this.wire.received(tag, body));
+        this.wire.heard();
+        this.incoming.feed(bytes, received_limit, |tag, body| this.wire.received(tag, body));
         Poll::Ready(result)
     }
 }
@@ -47,7 +48,9 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Guard<S> {
         let this = &mut *self;
         let written = ready!(Pin::new(&mut this.stream).poll_write(cx, buf));
         match &written {
-            Ok(count) => this.outgoing.feed(&buf[..*count], |_| false, |tag, _| this.wire.sent(tag)),
+            Ok(count) => {
+                this.outgoing.feed(&buf[..*count], sent_limit, |tag, body| this.wire.sent(tag, body))
+            }
             Err(_) => this.wire.close(),
         }
         Poll::Ready(written)

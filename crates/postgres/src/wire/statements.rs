@@ -1,0 +1,81 @@
+//! Which statement an answer belongs to: answers come in the order of the requests.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+
+/// Prepared statements whose text is remembered: more than any program keeps per connection.
+const PREPARED_KEPT: usize = 1_000;
+
+/// The statements of one connection: those that it knows by name, and those whose answer is outstanding.
+#[derive(Debug, Default)]
+pub(super) struct Statements {
+    prepared: HashMap<Vec<u8>, Arc<str>>,
+    outstanding: VecDeque<Option<Arc<str>>>,
+}
+
+impl Statements {
+    /// A Parse went out: name, then text. It has an answer of its own.
+    pub(super) fn parsed(&mut self, body: &[u8]) {
+        let Some((name, rest)) = split_name(body) else { return };
+        let text = beginning(rest);
+        if self.prepared.len() < PREPARED_KEPT {
+            self.prepared.insert(name.to_vec(), text.clone());
+        }
+        self.outstanding.push_back(Some(text));
+    }
+
+    /// A Bind went out: portal, then name. Its statement is run next.
+    pub(super) fn bound(&mut self, body: &[u8]) {
+        let name = split_name(body).and_then(|(_portal, rest)| split_name(rest)).map(|(name, _)| name);
+        self.outstanding.push_back(name.and_then(|name| self.prepared.get(name).cloned()));
+    }
+
+    /// A simple query went out.
+    pub(super) fn queried(&mut self, body: &[u8]) {
+        self.outstanding.push_back(Some(beginning(body)));
+    }
+
+    /// An answer came: the beginning of the statement that it belongs to. A simple query of several statements is
+    /// answered once for each; then the first answer takes it.
+    pub(super) fn answered(&mut self) -> Option<String> {
+        self.outstanding.pop_front().flatten().map(|text| text.to_string())
+    }
+
+    /// Every request was answered.
+    pub(super) fn all_answered(&mut self) {
+        self.outstanding.clear();
+    }
+}
+
+fn split_name(body: &[u8]) -> Option<(&[u8], &[u8])> {
+    let end = body.iter().position(|byte| *byte == 0)?;
+    Some((&body[..end], &body[end + 1..]))
+}
+
+/// The text up to its end or to where it was cut, on one line.
+fn beginning(text: &[u8]) -> Arc<str> {
+    let text = text.split(|byte| *byte == 0).next().unwrap_or_default();
+    let text = String::from_utf8_lossy(text);
+    text.split_whitespace().collect::<Vec<_>>().join(" ").into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn answers_belong_to_requests_in_their_order() {
+        let mut statements = Statements::default();
+        statements.parsed(b"s0\0SELECT  1\n FROM a\0\0\0");
+        statements.parsed(b"s1\0SELECT 2\0\0\0");
+        assert_eq!(statements.answered().as_deref(), Some("SELECT 1 FROM a"));
+        assert_eq!(statements.answered().as_deref(), Some("SELECT 2"));
+        for body in [&b"\0s1\0rest"[..], b"\0s0\0", b"\0unknown\0", b"\0"] {
+            statements.bound(body);
+        }
+        statements.queried(b"COMMIT\0");
+        let answers: Vec<_> = std::iter::repeat_with(|| statements.answered()).take(6).collect();
+        let texts: Vec<_> = answers.iter().map(|answer| answer.as_deref()).collect();
+        assert_eq!(texts, [Some("SELECT 2"), Some("SELECT 1 FROM a"), None, None, Some("COMMIT"), None]);
+    }
+}
