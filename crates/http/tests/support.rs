@@ -24,7 +24,7 @@ pub(crate) struct Fixture {
     pub(crate) sandbox: Sandbox,
     pub(crate) draining: Draining,
     key: String,
-    _database: TestDatabase,
+    pub(crate) database: TestDatabase,
 }
 
 impl Fixture {
@@ -38,7 +38,7 @@ impl Fixture {
         let sandbox = pidkey_sandbox::start(([127, 0, 0, 1], 0).into()).await?;
         let draining = Draining::default();
         let router = router(store.clone(), checker(&sandbox)?, draining.clone());
-        Ok(Self { router, store, sandbox, draining, key, _database: database })
+        Ok(Self { router, store, sandbox, draining, key, database })
     }
 
     /// The answer to `GET` with the key that may do everything.

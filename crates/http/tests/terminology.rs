@@ -59,6 +59,22 @@ async fn a_search_finds_by_code_by_words_and_by_likeness() -> Result<()> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_leg_that_fails_is_left_out_and_named_and_only_when_all_fail_is_there_no_answer() -> Result<()> {
+    let api = filled().await?;
+    let (client, connection) = tokio_postgres::connect(&api.database.url(), tokio_postgres::NoTls).await?;
+    tokio::spawn(connection);
+    // Takes the operator of the similarity leg away, and the index of the term leg, which gets by without it.
+    client.batch_execute("DROP EXTENSION pg_trgm CASCADE").await?;
+    let answer = api.get("/api/v1/search/icd10?query=diabetes").await;
+    assert_eq!(answer.data()["failed_legs"], json!(["similarity"]));
+    assert_eq!(answer.data()["total_count"], 5);
+    client.batch_execute("DROP TABLE icd10_codes").await?;
+    let answer = api.get("/api/v1/search/icd10?query=E11").await;
+    assert_eq!((answer.status.as_u16(), &answer.body["error"]), (500, &json!("DB_QUERY_ERROR")));
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_code_is_found_with_its_relatives_however_it_is_written() -> Result<()> {
     let api = filled().await?;
     for code in ["E11.6", "e116", "E11-6", "%45116"] {
