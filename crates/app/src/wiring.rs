@@ -1,5 +1,6 @@
 //! From settings to a running service, and to its orderly end.
 
+use crate::settings::DatabaseSettings;
 use crate::{Settings, SettingsError};
 use secrecy::ExposeSecret;
 use std::future::Future;
@@ -39,7 +40,9 @@ pub enum StartError {
 /// The service, ready to accept but not accepting yet.
 struct Service {
     listener: TcpListener,
-    store: Store,
+    db: Db,
+    instances: u32,
+    reserved: u32,
     checker: Checker,
     settings: ServeSettings,
 }
@@ -47,8 +50,9 @@ struct Service {
 impl Service {
     async fn prepare(settings: Settings) -> Result<Self, StartError> {
         let Settings { database, http, pidkey, log: _ } = settings;
-        let db = Db::new(database.url.expose_secret(), database.db)
-            .map_err(|error| SettingsError::of("DATABASE_URL", error))?;
+        let DatabaseSettings { url, db, instances, reserved } = database;
+        let db =
+            Db::new(url.expose_secret(), db).map_err(|error| SettingsError::of("DATABASE_URL", error))?;
         if pidkey.api_key.expose_secret().is_empty() {
             tracing::warn!("PIDKEY_API_KEY is not set: checks of product keys will be refused by PIDKey.com");
         }
@@ -56,7 +60,7 @@ impl Service {
         let listener = TcpListener::bind((http.host.as_str(), http.port))
             .await
             .map_err(|cause| StartError::Listen { address: format!("{}:{}", http.host, http.port), cause })?;
-        Ok(Self { listener, store: Store::new(db), checker: Checker::new(client), settings: http.serve })
+        Ok(Self { listener, db, instances, reserved, checker: Checker::new(client), settings: http.serve })
     }
 
     fn address(&self) -> Result<SocketAddr, StartError> {
@@ -65,8 +69,9 @@ impl Service {
     }
 
     async fn run(self, shutdown: impl Future<Output = ()>) -> Drained {
-        let Self { listener, store, checker, settings } = self;
-        let first_contact = tokio::spawn(first_contact(store.clone()));
+        let Self { listener, db, instances, reserved, checker, settings } = self;
+        let store = Store::new(db.clone());
+        let first_contact = tokio::spawn(first_contact(db, store.clone(), instances, reserved));
         let draining = Draining::default();
         let router = router(store.clone(), checker, draining.clone());
         let drained = serve(listener, router, settings, draining, shutdown).await;
@@ -84,10 +89,14 @@ impl Service {
 
 /// Asks the database for something that is not there, so that readiness knows from the start whether it can be reached,
 /// and whoever starts the service reads in the log what is missing.
-async fn first_contact(store: Store) {
+async fn first_contact(db: Db, store: Store, instances: u32, reserved: u32) {
     let Some(nobody) = steadfast_domain::identity::KeyHash::of_presented("nobody") else { return };
     match identity::find_caller(&store, &nobody).await {
-        Ok(_) => tracing::info!("the database answers"),
+        Ok(_) => {
+            tracing::info!("the database answers");
+            // Warns by itself when there are too few connections; a failure here shows at the next request too.
+            _ = db.check_capacity(instances, reserved).await;
+        }
         Err(error @ RepositoryError::Query { .. }) => {
             tracing::error!(%error, "the database has not the expected tables; run `steadfast-ctl migrate`");
         }

@@ -5,7 +5,7 @@ mod diesel_traits;
 use crate::error::{ConnectError, Error};
 use crate::target::{Stream, Target};
 use crate::wire::{Guard, Wire, WireCounts};
-use crate::{SqlState, error};
+use crate::{Operation, SqlState, error};
 use diesel_async::{AsyncPgConnection, SimpleAsyncConnection};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
@@ -33,7 +33,7 @@ pub struct Conn {
 impl Conn {
     /// Opens a session.
     pub(crate) async fn open(target: Arc<Target>) -> Result<Self, ConnectError> {
-        let wire = Arc::new(Wire::new(target.heard.clone()));
+        let wire = Arc::new(Wire::new(target.heard.clone(), target.statement_log));
         let guard: Guard<Box<dyn Stream>> = Guard::new(target.dial().await?, wire.clone());
         let opened = target.config.connect_raw(guard, NoTls).await;
         let (client, connection) = opened.map_err(|error| refusal(&target, &wire, &error))?;
@@ -65,6 +65,24 @@ impl Conn {
     /// The error of this layer for an error that diesel gave on this connection.
     pub fn classify(&self, error: diesel::result::Error) -> Error {
         error::Error::from_diesel(error, |message| self.wire.sqlstate_of(message))
+    }
+
+    /// The SQLSTATE of an error that diesel gave on this connection, where the server gave one.
+    pub(crate) fn sqlstate_of(&self, error: &diesel::result::Error) -> Option<SqlState> {
+        match error {
+            diesel::result::Error::DatabaseError(_, info) => self.wire.sqlstate_of(info.message()),
+            _ => None,
+        }
+    }
+
+    /// Whether a transaction is open and can go on.
+    pub(crate) fn is_in_transaction(&self) -> bool {
+        self.wire.is_in_transaction()
+    }
+
+    /// Has slow statements reported for `operation` from now on, by its own threshold if it has one.
+    pub(crate) fn work_for(&self, operation: &'static Operation) {
+        self.wire.work_for(operation.name(), operation.own_slow_after());
     }
 
     /// Starts counting statements and errors anew.

@@ -109,6 +109,12 @@ impl Db {
         Health { pool: self.pool.state(), breaker: self.breaker.snapshot() }
     }
 
+    /// The most connections at any moment.
+    pub(crate) fn ceiling(&self) -> u32 {
+        let state = self.pool.state();
+        state.size.saturating_add(state.max_overflow).max(1)
+    }
+
     /// Starts no unit of work any more; those under way go on.
     pub fn close(&self) {
         self.pool.close();

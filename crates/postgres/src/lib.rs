@@ -1,6 +1,8 @@
 #![doc = include_str!("../README.md")]
 
+mod bulk;
 mod cached;
+mod capacity;
 mod conn;
 mod db;
 mod error;
@@ -9,12 +11,15 @@ mod heard;
 mod operation;
 mod pool;
 mod sqlstate;
+mod statement_log;
 mod target;
 mod unit;
 mod wire;
 mod work;
 
+pub use bulk::Bulk;
 pub use cached::{Cached, cached};
+pub use capacity::Capacity;
 pub use conn::Conn;
 pub use db::{Db, DbSettings};
 pub use error::{ConnectError, Error, UrlError};
@@ -22,6 +27,7 @@ pub use health::{Health, Level};
 pub use operation::{Kind, Operation};
 pub use pool::{CloseReason, Order, Pool, PoolSettings, PoolState, Pooled};
 pub use sqlstate::SqlState;
+pub use statement_log::StatementLog;
 pub use target::SessionSettings;
 pub use wire::WireCounts;
 pub use work::Work;

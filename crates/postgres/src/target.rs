@@ -1,5 +1,6 @@
 //! Where the database is and how a session begins there: the URL, checked once, with the session's settings added.
 
+use crate::StatementLog;
 use crate::error::{ConnectError, UrlError};
 use crate::heard::Heard;
 use std::path::PathBuf;
@@ -23,6 +24,8 @@ pub struct SessionSettings {
     pub idle_in_transaction_timeout: Duration,
     /// How often the server looks whether the client is still there while it works for it. Zero is never.
     pub connection_check_interval: Duration,
+    /// What is written of the session's statements.
+    pub statement_log: StatementLog,
 }
 
 impl Default for SessionSettings {
@@ -34,6 +37,7 @@ impl Default for SessionSettings {
             lock_timeout: Duration::from_secs(10),
             idle_in_transaction_timeout: Duration::from_secs(60),
             connection_check_interval: Duration::from_secs(5),
+            statement_log: StatementLog::default(),
         }
     }
 }
@@ -57,6 +61,7 @@ pub(crate) struct Target {
     pub(crate) config: Config,
     /// When this server was last heard, on any session.
     pub(crate) heard: Arc<Heard>,
+    pub(crate) statement_log: StatementLog,
     endpoint: Endpoint,
 }
 
@@ -79,7 +84,7 @@ impl Target {
         config.application_name(&session.application_name);
         let asked = config.get_options().map(|options| format!(" {options}")).unwrap_or_default();
         config.options(format!("{}{asked}", session.as_options()));
-        Ok(Self { config, heard: Arc::new(Heard::now()), endpoint })
+        Ok(Self { config, heard: Arc::new(Heard::now()), statement_log: session.statement_log, endpoint })
     }
 
     /// Host and port, or the socket's path.

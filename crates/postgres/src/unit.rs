@@ -28,6 +28,7 @@ where
         + Sync,
     T: Send,
 {
+    conn.work_for(operation);
     let committing = AtomicBool::new(false);
     let attempt = async {
         let conn: &mut Conn = &mut conn;

@@ -6,9 +6,9 @@ mod statements;
 
 pub(crate) use guard::Guard;
 
-use crate::SqlState;
 use crate::heard::Heard;
-use statements::Statements;
+use crate::{SqlState, StatementLog};
+use statements::{Answered, Statements};
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU8, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -16,6 +16,9 @@ use std::time::Duration;
 
 /// Errors that are remembered for pairing a code with the text that the libraries kept.
 const ERRORS_KEPT: usize = 8;
+
+/// Characters of a failed statement that an error shows.
+const SHOWN_OF_FAILED: usize = 200;
 
 /// What went over a connection so far. Counts only grow; compare two of them to know what a piece of work sent.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -51,6 +54,9 @@ pub(crate) struct Wire {
     prepares: AtomicU64,
     simple: AtomicU64,
     statements: Mutex<Statements>,
+    statement_log: StatementLog,
+    /// For whom the session works at present, and from when on a statement of it is slow.
+    work: Mutex<(&'static str, Duration)>,
     errors: Mutex<VecDeque<Seen>>,
     has_errors: AtomicBool,
     /// When bytes came last on this connection, or a request went out while none was owed an answer.
@@ -59,7 +65,7 @@ pub(crate) struct Wire {
 }
 
 impl Wire {
-    pub(crate) fn new(heard: Arc<Heard>) -> Self {
+    pub(crate) fn new(heard: Arc<Heard>, statement_log: StatementLog) -> Self {
         Self {
             status: AtomicU8::new(0),
             in_flight: AtomicI64::new(0),
@@ -69,6 +75,8 @@ impl Wire {
             prepares: AtomicU64::new(0),
             simple: AtomicU64::new(0),
             statements: Mutex::default(),
+            statement_log,
+            work: Mutex::new(("unnamed", statement_log.slow_after)),
             errors: Mutex::default(),
             has_errors: AtomicBool::new(false),
             heard_here: Heard::now(),
@@ -78,6 +86,10 @@ impl Wire {
 
     pub(crate) fn is_idle(&self) -> bool {
         self.status.load(Relaxed) == b'I' && !self.has_requests_in_flight() && !self.is_closed()
+    }
+
+    pub(crate) fn is_in_transaction(&self) -> bool {
+        self.status.load(Relaxed) == b'T'
     }
 
     pub(crate) fn is_closed(&self) -> bool {
@@ -115,6 +127,14 @@ impl Wire {
         if self.has_errors.load(Relaxed) { self.errors().back().cloned() } else { None }
     }
 
+    pub(crate) fn work_for(&self, operation: &'static str, slow_after: Option<Duration>) {
+        *self.work() = (operation, slow_after.unwrap_or(self.statement_log.slow_after));
+    }
+
+    fn work(&self) -> MutexGuard<'_, (&'static str, Duration)> {
+        self.work.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     pub(crate) fn forget_errors(&self) {
         if self.has_errors.swap(false, Relaxed) {
             self.errors().clear();
@@ -145,11 +165,15 @@ impl Wire {
                 self.prepares.fetch_add(1, Relaxed);
                 self.statements().parsed(body);
             }
-            b'B' => self.statements().bound(body),
+            b'B' => {
+                let text = self.statements().bound(body);
+                self.statement_log.sent(text.as_deref().unwrap_or_default());
+            }
             b'E' => _ = self.executes.fetch_add(1, Relaxed),
             b'Q' => {
                 self.simple.fetch_add(1, Relaxed);
-                self.statements().queried(body);
+                let text = self.statements().queried(body);
+                self.statement_log.sent(&text);
                 self.asked();
             }
             b'S' | frames::STARTUP => self.asked(),
@@ -174,12 +198,22 @@ impl Wire {
             }
             (b'C', tag) => {
                 self.tag.store(tag_word(tag), Relaxed);
-                self.statements().answered();
+                self.answered();
             }
-            (b'1' | b'I', _) => _ = self.statements().answered(),
+            (b'1' | b'I', _) => _ = self.answered(),
             (b'E', fields) => self.remember(fields),
             _ => {}
         }
+    }
+
+    /// The statement whose answer came, reported when it was slow.
+    fn answered(&self) -> Option<Arc<str>> {
+        let Answered { text, took } = self.statements().answered()?;
+        let (operation, slow_after) = *self.work();
+        if took >= slow_after {
+            self.statement_log.slow(operation, text.as_deref().unwrap_or_default(), took);
+        }
+        text
     }
 
     fn remember(&self, fields: &[u8]) {
@@ -190,7 +224,7 @@ impl Wire {
         let (Some(sqlstate), Some(message)) = (field(b'C').and_then(SqlState::parse), field(b'M')) else {
             return;
         };
-        let statement = self.statements().answered();
+        let statement = self.answered().map(|text| text.chars().take(SHOWN_OF_FAILED).collect());
         let mut errors = self.errors();
         if errors.len() == ERRORS_KEPT {
             errors.pop_front();
@@ -213,7 +247,7 @@ fn received_limit(tag: u8) -> usize {
 /// which come after the names.
 fn sent_limit(tag: u8) -> usize {
     match tag {
-        b'P' | b'Q' => 160,
+        b'P' | b'Q' => 2_000,
         b'B' => 32,
         _ => 0,
     }

@@ -175,6 +175,17 @@ async fn both_statements_of_a_snapshot_see_the_same_trees() -> Result<()> {
 }
 
 #[tokio::test]
+async fn the_pool_is_held_against_what_the_server_allows() -> Result<()> {
+    let forest = Forest::new().await?;
+    let allowed = forest.db.check_capacity(1, 10).await?;
+    assert_eq!((allowed.ceiling, allowed.is_enough()), (4, true));
+    assert_eq!(allowed.share(), allowed.max_connections - allowed.reserved);
+    let crowded = forest.db.check_capacity(allowed.share() / 4 + 1, 10).await?;
+    assert!(!crowded.is_enough(), "{crowded:?}");
+    Ok(())
+}
+
+#[tokio::test]
 async fn warm_statements_are_prepared_once_and_pipelined_ones_are_all_counted() -> Result<()> {
     let forest = Forest::with(|settings| settings.pool.pool_size = 1).await?;
     let mut counts = Vec::new();

@@ -3,7 +3,7 @@
 use super::reader::Reader;
 use super::setting::{Default, Kind, Setting};
 use secrecy::SecretString;
-use steadfast_postgres::{DbSettings, PoolSettings, SessionSettings};
+use steadfast_postgres::{DbSettings, PoolSettings, SessionSettings, StatementLog};
 use steadfast_resilience::BreakerConfig;
 
 const URL: Setting = Setting {
@@ -82,7 +82,7 @@ const SLOW_QUERY_THRESHOLD: Setting = Setting {
     aliases: &[],
     default: Default::Is("1.0"),
     kind: Kind::Seconds(0..=3600),
-    help: "From when on an operation is reported as slow that has no threshold of its own.",
+    help: "From when on a statement or operation is reported as slow that has no threshold of its own.",
 };
 const FAILURE_THRESHOLD: Setting = Setting {
     name: "DATABASE_FAILURE_THRESHOLD",
@@ -99,6 +99,36 @@ const RECOVERY_TIMEOUT: Setting = Setting {
     help: "How long it is not asked then, at most: it is asked again as soon as it can be reached.",
 };
 
+const ENABLE_QUERY_LOGGING: Setting = Setting {
+    name: "DB_ENABLE_QUERY_LOGGING",
+    aliases: &[],
+    default: Default::Is("false"),
+    kind: Kind::Flag,
+    help: "Whether slow statements are also written to standard error as `[time] SLOW QUERY (2.345s): text`.",
+};
+const ECHO: Setting = Setting {
+    name: "DB_ECHO",
+    aliases: &[],
+    default: Default::Is("false"),
+    kind: Kind::Flag,
+    help: "Whether every statement is logged as it is sent, without its values. Not for production.",
+};
+
+const INSTANCES: Setting = Setting {
+    name: "DB_INSTANCES",
+    aliases: &[],
+    default: Default::Is("1"),
+    kind: Kind::Count(1..=1000),
+    help: "Servers like this one that share the database. A warning at start says when their connections are too many.",
+};
+const RESERVED_CONNECTIONS: Setting = Setting {
+    name: "DB_RESERVED_CONNECTIONS",
+    aliases: &[],
+    default: Default::Is("10"),
+    kind: Kind::Count(0..=1000),
+    help: "Connections that are left for others: tools, backups, people.",
+};
+
 /// All settings of this room, in the order of `--help`.
 pub(super) const ALL: &[Setting] = &[
     URL,
@@ -112,8 +142,12 @@ pub(super) const ALL: &[Setting] = &[
     LOCK_TIMEOUT,
     IDLE_IN_TRANSACTION_TIMEOUT,
     SLOW_QUERY_THRESHOLD,
+    ENABLE_QUERY_LOGGING,
+    ECHO,
     FAILURE_THRESHOLD,
     RECOVERY_TIMEOUT,
+    INSTANCES,
+    RESERVED_CONNECTIONS,
 ];
 
 /// The database.
@@ -123,6 +157,10 @@ pub struct DatabaseSettings {
     pub url: SecretString,
     /// How it is used.
     pub db: DbSettings,
+    /// Servers like this one that share it.
+    pub instances: u32,
+    /// Connections that are left for others.
+    pub reserved: u32,
 }
 
 /// What a profile presets.
@@ -138,11 +176,18 @@ fn profile(name: &str) -> PoolSettings {
 /// The database, as the environment says.
 pub(super) fn read(reader: &mut Reader<'_>) -> DatabaseSettings {
     let preset = profile(reader.word(&PROFILE));
+    let slow_after = reader.seconds(&SLOW_QUERY_THRESHOLD);
+    let statement_log = StatementLog {
+        slow_after,
+        slow_to_stderr: reader.flag(&ENABLE_QUERY_LOGGING),
+        echo: reader.flag(&ECHO),
+    };
     let session = SessionSettings {
         application_name: "steadfast-api".to_owned(),
         statement_timeout: reader.seconds(&STATEMENT_TIMEOUT),
         lock_timeout: reader.seconds(&LOCK_TIMEOUT),
         idle_in_transaction_timeout: reader.seconds(&IDLE_IN_TRANSACTION_TIMEOUT),
+        statement_log,
         ..SessionSettings::default()
     };
     let pool = PoolSettings {
@@ -156,7 +201,11 @@ pub(super) fn read(reader: &mut Reader<'_>) -> DatabaseSettings {
     };
     let failures = reader.count(&FAILURE_THRESHOLD);
     let breaker = BreakerConfig::consecutive(failures, reader.seconds(&RECOVERY_TIMEOUT));
-    let slow_after = reader.seconds(&SLOW_QUERY_THRESHOLD);
     let db = DbSettings { pool, breaker, slow_after, ..DbSettings::default() };
-    DatabaseSettings { url: reader.secret(&URL), db }
+    DatabaseSettings {
+        url: reader.secret(&URL),
+        db,
+        instances: reader.count(&INSTANCES),
+        reserved: reader.count(&RESERVED_CONNECTIONS),
+    }
 }

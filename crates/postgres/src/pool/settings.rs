@@ -86,13 +86,6 @@ impl PoolSettings {
     pub fn ceiling(&self) -> u32 {
         self.pool_size.saturating_add(self.max_overflow).max(1)
     }
-
-    /// The connections that each of `instances` may have when a server allows `max_connections` and `reserved` of them
-    /// are kept for others. Compare with [`PoolSettings::ceiling`].
-    pub const fn share_of(max_connections: u32, reserved: u32, instances: u32) -> u32 {
-        let instances = if instances == 0 { 1 } else { instances };
-        max_connections.saturating_sub(reserved) / instances
-    }
 }
 
 #[cfg(test)]
@@ -107,12 +100,5 @@ mod tests {
         assert_eq!(sizes(PoolSettings::default()), (20, 10, 3600));
         assert_eq!(sizes(PoolSettings::bursts()), (20, 30, 3600));
         assert_eq!(sizes(PoolSettings::short_lived()), (10, 20, 300));
-    }
-
-    #[test]
-    fn instances_share_what_the_server_allows() {
-        assert_eq!(PoolSettings::share_of(100, 10, 3), 30);
-        assert_eq!(PoolSettings::share_of(100, 200, 3), 0);
-        assert_eq!(PoolSettings::share_of(100, 0, 0), 100);
     }
 }

@@ -1,7 +1,8 @@
-//! Which statement an answer belongs to: answers come in the order of the requests.
+//! Which statement an answer belongs to, and how long it took: answers come in the order of the requests.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 /// Prepared statements whose text is remembered: more than any program keeps per connection.
 const PREPARED_KEPT: usize = 1_000;
@@ -10,7 +11,22 @@ const PREPARED_KEPT: usize = 1_000;
 #[derive(Debug, Default)]
 pub(super) struct Statements {
     prepared: HashMap<Vec<u8>, Arc<str>>,
-    outstanding: VecDeque<Option<Arc<str>>>,
+    outstanding: VecDeque<Outstanding>,
+}
+
+#[derive(Debug)]
+struct Outstanding {
+    text: Option<Arc<str>>,
+    sent: Instant,
+}
+
+/// A statement whose answer has come.
+#[derive(Debug)]
+pub(super) struct Answered {
+    /// The beginning of its text, where it is known.
+    pub(super) text: Option<Arc<str>>,
+    /// From sending it to the end of its answer.
+    pub(super) took: Duration,
 }
 
 impl Statements {
@@ -21,29 +37,38 @@ impl Statements {
         if self.prepared.len() < PREPARED_KEPT {
             self.prepared.insert(name.to_vec(), text.clone());
         }
-        self.outstanding.push_back(Some(text));
+        self.expect(Some(text));
     }
 
-    /// A Bind went out: portal, then name. Its statement is run next.
-    pub(super) fn bound(&mut self, body: &[u8]) {
+    /// A Bind went out: portal, then name. Its statement is run next; its text, where it is known.
+    pub(super) fn bound(&mut self, body: &[u8]) -> Option<Arc<str>> {
         let name = split_name(body).and_then(|(_portal, rest)| split_name(rest)).map(|(name, _)| name);
-        self.outstanding.push_back(name.and_then(|name| self.prepared.get(name).cloned()));
+        let text = name.and_then(|name| self.prepared.get(name).cloned());
+        self.expect(text.clone());
+        text
     }
 
-    /// A simple query went out.
-    pub(super) fn queried(&mut self, body: &[u8]) {
-        self.outstanding.push_back(Some(beginning(body)));
+    /// A simple query went out; the beginning of its text.
+    pub(super) fn queried(&mut self, body: &[u8]) -> Arc<str> {
+        let text = beginning(body);
+        self.expect(Some(text.clone()));
+        text
     }
 
-    /// An answer came: the beginning of the statement that it belongs to. A simple query of several statements is
-    /// answered once for each; then the first answer takes it.
-    pub(super) fn answered(&mut self) -> Option<String> {
-        self.outstanding.pop_front().flatten().map(|text| text.to_string())
+    /// An answer came: the statement that it belongs to. A simple query of several statements is answered once for each;
+    /// then the first answer takes it.
+    pub(super) fn answered(&mut self) -> Option<Answered> {
+        let Outstanding { text, sent } = self.outstanding.pop_front()?;
+        Some(Answered { text, took: sent.elapsed() })
     }
 
     /// Every request was answered.
     pub(super) fn all_answered(&mut self) {
         self.outstanding.clear();
+    }
+
+    fn expect(&mut self, text: Option<Arc<str>>) {
+        self.outstanding.push_back(Outstanding { text, sent: Instant::now() });
     }
 }
 
@@ -68,14 +93,16 @@ mod tests {
         let mut statements = Statements::default();
         statements.parsed(b"s0\0SELECT  1\n FROM a\0\0\0");
         statements.parsed(b"s1\0SELECT 2\0\0\0");
-        assert_eq!(statements.answered().as_deref(), Some("SELECT 1 FROM a"));
-        assert_eq!(statements.answered().as_deref(), Some("SELECT 2"));
         for body in [&b"\0s1\0rest"[..], b"\0s0\0", b"\0unknown\0", b"\0"] {
             statements.bound(body);
         }
         statements.queried(b"COMMIT\0");
-        let answers: Vec<_> = std::iter::repeat_with(|| statements.answered()).take(6).collect();
-        let texts: Vec<_> = answers.iter().map(|answer| answer.as_deref()).collect();
-        assert_eq!(texts, [Some("SELECT 2"), Some("SELECT 1 FROM a"), None, None, Some("COMMIT"), None]);
+        let answers: Vec<_> = std::iter::from_fn(|| statements.answered()).collect();
+        let texts: Vec<_> = answers.iter().map(|answer| answer.text.as_deref()).collect();
+        let parsed = [Some("SELECT 1 FROM a"), Some("SELECT 2")];
+        assert_eq!(
+            texts,
+            [&parsed[..], &[Some("SELECT 2"), Some("SELECT 1 FROM a"), None, None, Some("COMMIT")]].concat()
+        );
     }
 }

@@ -1,0 +1,93 @@
+//! What is written of statements: slow ones by their operation's threshold, all of them with echo, values never.
+
+#![expect(clippy::expect_used, reason = "a test fails by panicking")]
+
+mod support;
+
+use anyhow::Result;
+use std::io::Write;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+use steadfast_postgres::diesel::sql_query;
+use steadfast_postgres::diesel::sql_types::Text;
+use steadfast_postgres::diesel_async::RunQueryDsl;
+use steadfast_postgres::{Operation, cached};
+use support::{Forest, insert};
+
+const UNHURRIED: Operation =
+    Operation::write("trees.unhurried").slow_after(Duration::from_secs(20)).statements(2);
+const HASTY: Operation = Operation::write("trees.hasty").slow_after(Duration::from_millis(50)).statements(2);
+
+/// Collects what is logged on this thread.
+#[derive(Clone, Default)]
+struct Lines(Arc<Mutex<Vec<u8>>>);
+
+impl Write for Lines {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().expect("not poisoned").write(bytes)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Lines {
+    fn text(&self) -> String {
+        String::from_utf8_lossy(&self.0.lock().expect("not poisoned")).into_owned()
+    }
+}
+
+/// Runs a unit of work that plants a tree and then sleeps for 0.1 s, with a value that nobody may see.
+async fn work(forest: &Forest, operation: &'static Operation) -> Result<()> {
+    let work = forest.db.write(operation, async |conn| {
+        insert(1).execute(conn).await?;
+        let sleep = sql_query("SELECT pg_sleep(0.1), $1::text").bind::<Text, _>("s3cret");
+        cached(sleep).execute(conn).await
+    });
+    work.await?;
+    assert_eq!(forest.trees().await?, [1]);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_slow_statement_is_reported_by_the_threshold_of_its_operation_and_without_its_values() -> Result<()>
+{
+    let lines = Lines::default();
+    let writer = lines.clone();
+    let subscriber = tracing_subscriber::fmt().with_ansi(false).with_writer(move || writer.clone()).finish();
+    let _logged = tracing::subscriber::set_default(subscriber);
+    work(&Forest::new().await?, &UNHURRIED).await?;
+    assert!(!lines.text().contains("slow"), "{}", lines.text());
+    work(&Forest::new().await?, &HASTY).await?;
+    let logged = lines.text();
+    let slow: Vec<&str> = logged.lines().filter(|line| line.contains("slow statement")).collect();
+    assert_eq!(slow.len(), 1, "{logged}");
+    assert!(
+        slow[0].contains("trees.hasty") && slow[0].contains("SELECT pg_sleep(0.1), $1::text"),
+        "{logged}"
+    );
+    assert!(logged.contains("slow database operation") && !logged.contains("s3cret"), "{logged}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn with_echo_every_statement_is_logged_without_its_values() -> Result<()> {
+    let lines = Lines::default();
+    let writer = lines.clone();
+    let subscriber = tracing_subscriber::fmt().with_ansi(false).with_writer(move || writer.clone()).finish();
+    let _logged = tracing::subscriber::set_default(subscriber);
+    work(&Forest::with(|settings| settings.pool.session.statement_log.echo = true).await?, &UNHURRIED)
+        .await?;
+    let logged = lines.text();
+    for statement in [
+        "BEGIN; SET LOCAL statement_timeout",
+        "INSERT INTO trees",
+        "SELECT pg_sleep(0.1), $1::text",
+        "COMMIT",
+    ] {
+        assert_eq!(logged.matches(statement).count(), 1, "{statement}: {logged}");
+    }
+    assert!(!logged.contains("s3cret"));
+    Ok(())
+}
