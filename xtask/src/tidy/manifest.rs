@@ -24,6 +24,9 @@ pub(super) struct Dependency<'a> {
     pub(super) inherited: bool,
 }
 
+/// Comparisons with other libraries. Each is a workspace of its own, with versions of its own.
+const OTHER_WORKSPACES: &str = "benches/peers/";
+
 /// The manifest of one package of the workspace.
 #[derive(Debug)]
 pub(super) struct Manifest<'a> {
@@ -37,7 +40,9 @@ pub(super) struct Manifest<'a> {
 impl<'a> Manifest<'a> {
     /// Every package's manifest.
     pub(super) fn all(tree: &'a Tree) -> Vec<Self> {
-        tree.files().filter(|file| file.path.ends_with("/Cargo.toml")).filter_map(Self::parse).collect()
+        let ours = |file: &&File| !file.path.starts_with(OTHER_WORKSPACES);
+        let files = tree.files().filter(|file| file.path.ends_with("/Cargo.toml")).filter(ours);
+        files.filter_map(Self::parse).collect()
     }
 
     /// The package's name without the project's.

@@ -1,0 +1,68 @@
+//! What the whole stack costs: units of work as shipped against plain diesel-async on held connections, alternated in one
+//! run, with other pools printed beside. `cargo xtask bench postgres` runs it.
+
+mod contestants;
+mod rounds;
+
+use anyhow::Result;
+use contestants::{Contestant, Load};
+use rounds::Pairs;
+use std::time::Duration;
+use steadfast_testkit::Server;
+
+/// Rows of the table that is read from.
+const ROWS: i32 = 100_000;
+
+/// Pairs of rounds, and how long one takes: enough for a lower bound of the median.
+const PAIRS: usize = 15;
+const ROUND: Duration = Duration::from_secs(5);
+
+/// What must not be fallen short of: the stack's share of what plain diesel-async does.
+const BOUND: f64 = 0.90;
+
+#[tokio::main]
+async fn main() -> Result<()> {
+    let quick = std::env::args().any(|argument| argument == "--quick");
+    let (pairs, round) = if quick { (5, Duration::from_secs(1)) } else { (PAIRS, ROUND) };
+    let _log = contestants::observe()?;
+    let server = Server::private()?;
+    let url = server.url("postgres");
+    contestants::fill(&url, ROWS).await?;
+    if let Some(name) = std::env::args().skip_while(|argument| argument != "--only").nth(1) {
+        return only(&name, &Load { url, rows: ROWS, connections: 8 }).await;
+    }
+    println!(
+        "one row by primary key of {ROWS}; {pairs} pairs of {round:?} rounds, ABBA, one task a connection"
+    );
+    let mut missed = false;
+    for connections in [8, 32] {
+        let load = Load { url: url.clone(), rows: ROWS, connections };
+        let (plain, stack) = (Contestant::plain(&load).await?, Contestant::stack(&load).await?);
+        let allocations = contestants::allocations(&plain, &stack).await?;
+        let pairs = Pairs::run(&plain, &stack, pairs, round).await?;
+        println!("\n{connections} connections");
+        println!("  plain diesel-async, held    {:>9.0} /s", pairs.base_rate());
+        println!("  whole stack                 {:>9.0} /s", pairs.rate());
+        println!(
+            "  ratio: median {:.3}, at least {:.3} with 95 % confidence",
+            pairs.median(),
+            pairs.lower_bound()
+        );
+        println!("  allocations an operation: plain {:.1}, stack {:.1}", allocations.0, allocations.1);
+        missed |= pairs.lower_bound() < BOUND;
+        for peer in contestants::peers(&load).await? {
+            let rate = peer.rate(round).await?;
+            println!("  {:<27} {rate:>9.0} /s, {:.3} of plain", peer.name, rate / pairs.base_rate());
+        }
+    }
+    anyhow::ensure!(!missed, "the lower bound of a ratio is below {BOUND}");
+    Ok(())
+}
+
+/// Runs one contestant for a while, for a profiler to look at.
+async fn only(name: &str, load: &Load) -> Result<()> {
+    let contestant =
+        if name == "stack" { Contestant::stack(load).await? } else { Contestant::plain(load).await? };
+    println!("{name}: {:.0} /s", contestant.rate(2 * ROUND).await?);
+    Ok(())
+}

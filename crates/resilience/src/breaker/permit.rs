@@ -1,0 +1,114 @@
+//! Leave for one call, and what its outcome does while calls flow: no lock, unless it opens the breaker.
+
+use super::machine::Breaker;
+use super::word::{Flow, Word};
+use crate::Class;
+use crate::sync::Ordering;
+
+/// Leave for one call. Give it its outcome with [`Permit::record`]; dropped without one, the call counts as cancelled.
+#[derive(Debug)]
+#[must_use = "a permit that is dropped counts its call as cancelled"]
+pub struct Permit<'a> {
+    breaker: &'a Breaker,
+    phase: Word,
+}
+
+impl Breaker {
+    #[inline]
+    fn record(&self, phase: Word, failed: bool) {
+        match &self.window {
+            None if !failed && phase.flow() == Flow::Counted => {
+                if self.load().failures() != 0 {
+                    self.count_success(phase);
+                }
+            }
+            Some(window) if !failed && phase.flow() == Flow::Counted => {
+                if self.load().is_phase_of(phase) && window.succeeded(phase.mark()) {
+                    self.open_from(phase, window.count(phase.mark()));
+                }
+            }
+            _ => self.record_apart(phase, failed),
+        }
+    }
+
+    /// Every outcome but a success while calls flow and count.
+    #[cold]
+    fn record_apart(&self, phase: Word, failed: bool) {
+        match (phase.flow(), &self.window) {
+            (Flow::Counted, None) => self.count_failure(phase),
+            (Flow::Counted, Some(window)) => {
+                if self.load().is_phase_of(phase) && window.failed(phase.mark()) {
+                    self.open_from(phase, window.count(phase.mark()));
+                }
+            }
+            (Flow::Uncounted, _) => {}
+            (Flow::Gated, _) => self.record_probe(phase, failed),
+        }
+    }
+
+    #[cold]
+    fn count_success(&self, phase: Word) {
+        let mut now = self.load();
+        while now.failures() != 0 && now.is_phase_of(phase) {
+            match self.replace(now, now.succeeded()) {
+                Ok(()) => return,
+                Err(changed) => now = changed,
+            }
+        }
+    }
+
+    #[cold]
+    fn count_failure(&self, phase: Word) {
+        let threshold = self.config.failures.clamp(1, Word::FAILURES_MAX);
+        let mut now = self.load();
+        while now.is_phase_of(phase) {
+            match self.replace(now, now.failed()) {
+                Ok(()) if now.failed().failures() >= threshold => {
+                    return self.open_from(phase, (now.failed().failures(), now.failed().failures()));
+                }
+                Ok(()) => return,
+                Err(changed) => now = changed,
+            }
+        }
+    }
+
+    #[cold]
+    fn cancel(&self, phase: Word) {
+        if phase.flow() == Flow::Uncounted {
+            return;
+        }
+        self.cancelled.fetch_add(1, Ordering::Relaxed);
+        if phase.flow() == Flow::Gated {
+            self.give_back(phase);
+        }
+    }
+
+    fn replace(&self, old: Word, new: Word) -> Result<(), Word> {
+        let replaced = self.word.compare_exchange(old.0, new.0, Ordering::AcqRel, Ordering::Acquire);
+        replaced.map(drop).map_err(Word)
+    }
+}
+
+impl<'a> Permit<'a> {
+    #[inline]
+    pub(super) fn new(breaker: &'a Breaker, phase: Word) -> Self {
+        Self { breaker, phase }
+    }
+
+    /// The outcome of the call: `None` for success, else the class of its failure.
+    /// Only [`Class::Unavailable`] is a failure of the dependency; every other class proves that it answers.
+    #[inline]
+    pub fn record(self, failure: Option<Class>) {
+        let (breaker, phase) = (self.breaker, self.phase);
+        // It has its outcome: its end must not count as a cancellation.
+        std::mem::forget(self);
+        breaker.record(phase, failure == Some(Class::Unavailable));
+    }
+}
+
+impl Drop for Permit<'_> {
+    #[inline]
+    fn drop(&mut self) {
+        self.breaker.cancel(self.phase);
+    }
+}

@@ -1,0 +1,274 @@
+//! Every order in which threads can meet in a breaker and in a contention gate, explored by loom.
+//!
+//! The sources of both are compiled here a second time, over loom's locks and atomics instead of the standard
+//! library's: `crate::sync` is all that differs. So the crate itself needs no feature and no flag for it. Where all
+//! orders are too many, all with so many involuntary switches of the thread are explored; each test says so.
+#![expect(
+    dead_code,
+    unreachable_pub,
+    reason = "the sources are the crate's, and here only a part of them is used"
+)]
+
+#[path = "../src/breaker/config.rs"]
+mod config;
+#[path = "../src/gate/line.rs"]
+mod line;
+#[path = "../src/breaker/machine.rs"]
+mod machine;
+#[path = "../src/breaker/permit.rs"]
+mod permit;
+#[path = "../src/gate/rules.rs"]
+mod rules;
+#[path = "../src/breaker/window.rs"]
+mod window;
+#[path = "../src/breaker/word.rs"]
+mod word;
+
+mod state {
+    pub(crate) use steadfast_resilience::{BreakerState, Control, Rejected, Snapshot, Transition};
+}
+
+mod sync {
+    pub(crate) use loom::sync::atomic::{AtomicU32, AtomicU64, Ordering, fence};
+    pub(crate) use loom::sync::{Mutex, MutexGuard};
+}
+
+use config::{BreakerConfig, CountWindow};
+use line::{Entry, Line};
+use loom::sync::Arc;
+use machine::Breaker;
+use rules::ContentionRules;
+use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering::SeqCst};
+use std::time::Duration;
+use steadfast_resilience::BreakerState;
+pub(crate) use steadfast_resilience::{Backoff, Class, Jitter};
+
+/// Explores every interleaving of `scene` with at most `switches` involuntary ones of the thread, if given.
+fn explore(name: &str, switches: Option<usize>, scene: impl Fn() + Send + Sync + 'static) {
+    let explored = std::sync::Arc::new(AtomicUsize::new(0));
+    let counter = std::sync::Arc::clone(&explored);
+    let mut builder = loom::model::Builder::new();
+    builder.preemption_bound = switches;
+    builder.check(move || {
+        counter.fetch_add(1, SeqCst);
+        scene();
+    });
+    println!("{name}: {} interleavings", explored.load(SeqCst));
+    assert!(explored.load(SeqCst) > 10, "{name}: nothing was interleaved");
+}
+
+/// Runs each of `scenes` in a thread of its own.
+fn together<T: 'static>(shared: &Arc<T>, scenes: impl IntoIterator<Item = fn(&T)>) {
+    let threads: Vec<_> = scenes
+        .into_iter()
+        .map(|scene| {
+            let shared = Arc::clone(shared);
+            loom::thread::spawn(move || scene(&shared))
+        })
+        .collect();
+    threads.into_iter().for_each(|thread| assert!(thread.join().is_ok(), "a thread panicked"));
+}
+
+/// An open breaker whose time is over at once, with so many permits.
+fn probing(permits: u32) -> Breaker {
+    let breaker =
+        Breaker::new("depot", BreakerConfig::consecutive(1, Duration::ZERO).half_open_permits(permits));
+    fail(&breaker);
+    assert_eq!(breaker.snapshot().state, BreakerState::Open);
+    breaker
+}
+
+fn succeed(breaker: &Breaker) {
+    if let Ok(permit) = breaker.try_acquire() {
+        permit.record(None);
+    }
+}
+
+fn fail(breaker: &Breaker) {
+    if let Ok(permit) = breaker.try_acquire() {
+        permit.record(Some(Class::Unavailable));
+    }
+}
+
+fn leave(breaker: &Breaker) {
+    drop(breaker.try_acquire());
+}
+
+/// Whatever happened: calls flow again as soon as one of them ends well for each permit.
+fn assert_no_permit_is_lost(breaker: &Breaker, permits: u32) {
+    (0..permits).for_each(|_| succeed(breaker));
+    assert_eq!(breaker.snapshot().state, BreakerState::Closed, "a permit was lost");
+}
+
+#[test]
+fn two_callers_of_a_half_open_breaker_lose_no_permit() {
+    const ENDS: [fn(&Breaker); 3] = [succeed, fail, leave];
+    for (at, first) in ENDS.into_iter().enumerate() {
+        for second in &ENDS[at..] {
+            for permits in [1, 2] {
+                let ends = [first, *second];
+                explore("half-open, two callers", None, move || {
+                    let breaker = Arc::new(probing(permits));
+                    together(&breaker, ends);
+                    assert_no_permit_is_lost(&breaker, permits);
+                });
+            }
+        }
+    }
+}
+
+#[test]
+fn three_callers_of_a_half_open_breaker_lose_no_permit() {
+    explore("half-open, three callers, at most 2 switches", Some(2), || {
+        let breaker = Arc::new(probing(2));
+        together(&breaker, [succeed as fn(&Breaker), fail, leave]);
+        assert_no_permit_is_lost(&breaker, 2);
+    });
+}
+
+#[test]
+fn a_half_open_breaker_never_admits_more_than_its_permits() {
+    struct Scene {
+        breaker: Breaker,
+        admitted: AtomicU32,
+    }
+    fn hold(scene: &Scene) {
+        if let Ok(permit) = scene.breaker.try_acquire() {
+            scene.admitted.fetch_add(1, SeqCst);
+            // Never ends, so that nothing decides before all have come.
+            std::mem::forget(permit);
+        }
+    }
+    for permits in [1, 2] {
+        explore("half-open, three arrivals, at most 3 switches", Some(3), move || {
+            let scene = Arc::new(Scene { breaker: probing(permits), admitted: AtomicU32::new(0) });
+            together(&scene, [hold as fn(&Scene); 3]);
+            assert_eq!(scene.admitted.load(SeqCst), permits);
+        });
+    }
+}
+
+#[test]
+fn failures_at_the_same_instant_open_a_breaker_once() {
+    let window = CountWindow { size: 2, minimum_calls: 2, failure_percent: 100 };
+    let hour = Duration::from_secs(3_600);
+    for config in [BreakerConfig::consecutive(2, hour), BreakerConfig::count_window(window, hour)] {
+        explore("closed, two failures", None, move || {
+            let breaker = Arc::new(Breaker::new("depot", config));
+            together(&breaker, [fail as fn(&Breaker); 2]);
+            let now = breaker.snapshot();
+            assert_eq!((now.state, now.opened), (BreakerState::Open, 1));
+        });
+    }
+}
+
+#[test]
+fn an_outcome_of_an_earlier_phase_never_counts_in_a_later_one() {
+    explore("closed, a late success and a late failure", Some(3), || {
+        let hour = Duration::from_secs(3_600);
+        let breaker = Arc::new(Breaker::new("depot", BreakerConfig::consecutive(2, hour)));
+        fail(&breaker);
+        let (late, other) = (Arc::clone(&breaker), Arc::clone(&breaker));
+        let late = loom::thread::spawn(move || succeed(&late));
+        let opener = loom::thread::spawn(move || {
+            (0..2).for_each(|_| fail(&other));
+            other.reached();
+            succeed(&other);
+            fail(&other);
+        });
+        late.join().expect("a thread does not panic");
+        opener.join().expect("a thread does not panic");
+        let now = breaker.snapshot();
+        let expected = if now.opened == 0 { 3 } else { 1 };
+        assert!(now.state != BreakerState::Closed || now.failures <= expected, "{now:?}");
+    });
+}
+
+/// A gate that stays limited to one for as long as the test takes.
+fn limited() -> Line {
+    let hour = Duration::from_secs(3_600);
+    let line = Line::new(ContentionRules { raise_every: hour, open_after: hour, queue: 8 });
+    line.contended();
+    line
+}
+
+struct Gate {
+    line: Line,
+    inside: AtomicU32,
+}
+
+/// Comes in however long it takes, is inside, leaves. Nobody else may be.
+fn pass(gate: &Gate) {
+    if !gate.line.try_pass() {
+        match gate.line.line_up() {
+            Entry::Inside => {}
+            Entry::Full(_) => unreachable!("fewer threads than places in line"),
+            Entry::Waiting(mut waiting) => loom::future::block_on(waiting.turn()),
+        }
+    }
+    assert_eq!(gate.inside.fetch_add(1, SeqCst), 0, "two inside a gate that lets in one");
+    loom::thread::yield_now();
+    gate.inside.fetch_sub(1, SeqCst);
+    gate.line.leave();
+}
+
+/// Lines up and leaves the line, whether or not it was given a place meanwhile.
+fn give_up(gate: &Gate) {
+    match gate.line.line_up() {
+        Entry::Inside => gate.line.leave(),
+        Entry::Full(_) => unreachable!("fewer threads than places in line"),
+        Entry::Waiting(waiting) => {
+            loom::thread::yield_now();
+            drop(waiting);
+        }
+    }
+}
+
+fn explore_limited(
+    name: &str,
+    switches: Option<usize>,
+    scenes: impl IntoIterator<Item = fn(&Gate)> + Clone + Send + Sync + 'static,
+) {
+    explore(name, switches, move || {
+        let gate = Arc::new(Gate { line: limited(), inside: AtomicU32::new(0) });
+        together(&gate, scenes.clone());
+        let now = gate.line.snapshot();
+        assert_eq!((now.inside, now.waiting), (0, 0), "a place was lost");
+    });
+}
+
+#[test]
+fn a_limited_gate_lets_in_one_at_a_time_and_loses_no_place() {
+    explore_limited("limited gate, two callers", None, [pass as fn(&Gate); 2]);
+    explore_limited("limited gate, one of two gives up", None, [pass as fn(&Gate), give_up]);
+}
+
+#[test]
+fn a_place_given_to_callers_who_give_up_is_not_lost() {
+    let scenes = [pass as fn(&Gate), give_up, give_up];
+    explore_limited("limited gate, two of three give up, at most 2 switches", Some(2), scenes);
+}
+
+#[test]
+fn a_gate_that_closes_while_callers_come_and_go_loses_no_place() {
+    fn come_and_go(gate: &Gate) {
+        if !gate.line.try_pass() {
+            return give_up(gate);
+        }
+        gate.line.leave();
+    }
+    fn contend(gate: &Gate) {
+        if gate.line.try_pass() {
+            gate.line.contended();
+            gate.line.leave();
+        }
+    }
+    explore("closing gate, three callers, at most 2 switches", Some(2), || {
+        let hour = Duration::from_secs(3_600);
+        let rules = ContentionRules { raise_every: hour, open_after: hour, queue: 8 };
+        let gate = Arc::new(Gate { line: Line::new(rules), inside: AtomicU32::new(0) });
+        together(&gate, [come_and_go as fn(&Gate), come_and_go, contend]);
+        let now = gate.line.snapshot();
+        assert_eq!((now.inside, now.waiting, now.limit), (0, 0, Some(1)));
+    });
+}

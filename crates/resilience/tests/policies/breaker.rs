@@ -1,0 +1,212 @@
+//! The breaker's behaviour on a paused clock.
+
+use super::Failed;
+use std::time::Duration;
+use steadfast_resilience::{Breaker, BreakerConfig, BreakerState, Class, CountWindow, Rejected};
+
+const OPEN_FOR: Duration = Duration::from_secs(30);
+
+fn breaker() -> Breaker {
+    Breaker::new("depot", BreakerConfig::consecutive(3, OPEN_FOR))
+}
+
+fn fail(breaker: &Breaker) {
+    breaker.try_acquire().expect("calls flow").record(Some(Class::Unavailable));
+}
+
+fn succeed(breaker: &Breaker) {
+    breaker.try_acquire().expect("calls flow").record(None);
+}
+
+fn opened() -> Breaker {
+    let breaker = breaker();
+    (0..3).for_each(|_| fail(&breaker));
+    breaker
+}
+
+#[tokio::test(start_paused = true)]
+async fn three_failures_in_a_row_open_it_and_the_rejection_says_for_how_long() {
+    let breaker = opened();
+    tokio::time::advance(Duration::from_secs(10)).await;
+    let rejected = breaker.try_acquire().expect_err("open");
+    assert_eq!(rejected, Rejected { breaker: "depot", retry_after: Duration::from_secs(20) });
+    assert_eq!(breaker.snapshot().state, BreakerState::Open);
+    assert_eq!((breaker.snapshot().opened, breaker.snapshot().rejected), (1, 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_success_in_between_starts_the_count_again() {
+    let breaker = breaker();
+    fail(&breaker);
+    fail(&breaker);
+    succeed(&breaker);
+    fail(&breaker);
+    fail(&breaker);
+    assert_eq!(breaker.snapshot().state, BreakerState::Closed);
+}
+
+#[tokio::test(start_paused = true)]
+async fn only_an_unavailable_dependency_counts() {
+    let breaker = breaker();
+    for class in
+        [Class::Caller, Class::Duplicate, Class::Deadlock, Class::Timeout, Class::Overload, Class::Fault]
+    {
+        (0..5).for_each(|_| breaker.try_acquire().expect("closed").record(Some(class)));
+    }
+    assert_eq!(breaker.snapshot().state, BreakerState::Closed);
+}
+
+#[tokio::test(start_paused = true)]
+async fn after_its_time_one_probe_goes_through_and_its_success_closes_it() {
+    let breaker = opened();
+    tokio::time::advance(OPEN_FOR).await;
+    let probe = breaker.try_acquire().expect("the probe");
+    assert_eq!(breaker.snapshot().state, BreakerState::HalfOpen);
+    assert!(breaker.try_acquire().is_err(), "a second call waits for the probe");
+    probe.record(None);
+    assert_eq!(breaker.snapshot().state, BreakerState::Closed);
+    succeed(&breaker);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_failed_probe_opens_it_again_for_the_whole_time() {
+    let breaker = opened();
+    tokio::time::advance(OPEN_FOR).await;
+    fail(&breaker);
+    assert_eq!(breaker.try_acquire().expect_err("open").retry_after, OPEN_FOR);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_probe_whose_caller_leaves_gives_its_permit_back() {
+    let breaker = opened();
+    tokio::time::advance(OPEN_FOR).await;
+    drop(breaker.try_acquire().expect("the probe"));
+    assert_eq!(breaker.snapshot().cancelled, 1);
+    succeed(&breaker);
+    assert_eq!(breaker.snapshot().state, BreakerState::Closed);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_outcome_of_an_earlier_phase_changes_nothing() {
+    let breaker = breaker();
+    let slow = [breaker.try_acquire().expect("closed"), breaker.try_acquire().expect("closed")];
+    (0..3).for_each(|_| fail(&breaker));
+    tokio::time::advance(OPEN_FOR).await;
+    let probe = breaker.try_acquire().expect("the probe");
+    let [first, second] = slow;
+    first.record(None);
+    second.record(Some(Class::Unavailable));
+    assert_eq!(breaker.snapshot().state, BreakerState::HalfOpen);
+    probe.record(None);
+    assert_eq!((breaker.snapshot().state, breaker.snapshot().failures), (BreakerState::Closed, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn being_reached_by_other_means_ends_the_open_time_at_once() {
+    let breaker = opened();
+    breaker.reached();
+    succeed(&breaker);
+    assert_eq!(breaker.snapshot().state, BreakerState::Closed);
+    breaker.reached();
+    assert_eq!(breaker.snapshot().state, BreakerState::Closed, "nothing to do while closed");
+}
+
+fn windowed(size: u32, minimum_calls: u32, failure_percent: u32) -> Breaker {
+    let window = CountWindow { size, minimum_calls, failure_percent };
+    Breaker::new("depot", BreakerConfig::count_window(window, OPEN_FOR))
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_window_opens_at_its_rate_and_not_before_the_minimum_of_calls() {
+    let breaker = windowed(10, 4, 50);
+    (0..2).for_each(|_| fail(&breaker));
+    succeed(&breaker);
+    assert_eq!(breaker.snapshot().state, BreakerState::Closed, "three calls are too few to judge");
+    succeed(&breaker);
+    let now = breaker.snapshot();
+    assert_eq!((now.state, now.failures, now.calls), (BreakerState::Open, 2, 4));
+    assert!((now.failure_rate() - 0.5).abs() < f64::EPSILON);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_has_left_the_window_counts_no_more() {
+    let breaker = windowed(4, 4, 75);
+    (0..2).for_each(|_| fail(&breaker));
+    (0..4).for_each(|_| succeed(&breaker));
+    (0..2).for_each(|_| fail(&breaker));
+    assert_eq!((breaker.snapshot().state, breaker.snapshot().failures), (BreakerState::Closed, 2));
+    fail(&breaker);
+    assert_eq!(breaker.snapshot().state, BreakerState::Open);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_window_begins_empty_after_it_was_open() {
+    let breaker = windowed(4, 2, 50);
+    (0..2).for_each(|_| fail(&breaker));
+    breaker.reached();
+    succeed(&breaker);
+    assert_eq!((breaker.snapshot().state, breaker.snapshot().calls), (BreakerState::Closed, 0));
+    fail(&breaker);
+    assert_eq!(breaker.snapshot().state, BreakerState::Closed, "one call is below the minimum again");
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_more_calls_than_permits_go_through_before_it_is_decided() {
+    let breaker = Breaker::new("depot", BreakerConfig::consecutive(1, OPEN_FOR).half_open_permits(3));
+    fail(&breaker);
+    tokio::time::advance(OPEN_FOR).await;
+    let [first, second, third] = [(); 3].map(|()| breaker.try_acquire().expect("a permit"));
+    assert!(breaker.try_acquire().is_err(), "all permits are out");
+    first.record(None);
+    assert!(breaker.try_acquire().is_err(), "a permit that was used well is used");
+    drop(second);
+    let fourth = breaker.try_acquire().expect("a permit that was given back");
+    third.record(None);
+    assert_eq!(breaker.snapshot().state, BreakerState::HalfOpen);
+    fourth.record(Some(Class::Caller));
+    assert_eq!(breaker.snapshot().state, BreakerState::Closed);
+}
+
+#[tokio::test(start_paused = true)]
+async fn each_failed_probe_doubles_the_wait_up_to_its_cap_and_a_good_one_forgets_it() {
+    let config = BreakerConfig::consecutive(1, OPEN_FOR)
+        .growing_to(OPEN_FOR * 3)
+        .jitter(steadfast_resilience::Jitter::None);
+    let breaker = Breaker::new("depot", config);
+    for factor in [1, 2, 3, 3] {
+        fail(&breaker);
+        assert_eq!(breaker.snapshot().next_probe_in, Some(OPEN_FOR * factor));
+        tokio::time::advance(OPEN_FOR * factor).await;
+    }
+    succeed(&breaker);
+    fail(&breaker);
+    assert_eq!(breaker.snapshot().next_probe_in, Some(OPEN_FOR));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_growing_wait_is_spread_over_its_upper_half() {
+    let waits: Vec<Duration> = (0..50)
+        .map(|_| {
+            let breaker = Breaker::new("depot", BreakerConfig::consecutive(1, OPEN_FOR).growing_to(OPEN_FOR));
+            fail(&breaker);
+            breaker.snapshot().next_probe_in.expect("open")
+        })
+        .collect();
+    assert!(waits.iter().all(|wait| *wait >= OPEN_FOR / 2 && *wait <= OPEN_FOR), "{waits:?}");
+    assert!(waits.iter().any(|wait| *wait != waits[0]), "fifty times the same wait");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_whole_call_is_recorded_rejected_or_cancelled() {
+    let breaker = Breaker::new("depot", BreakerConfig::consecutive(1, OPEN_FOR));
+    assert_eq!(breaker.call(async || Ok::<_, Failed>(7)).await, Ok(7));
+    {
+        let mut left = Box::pin(breaker.call(std::future::pending::<Result<(), Failed>>));
+        assert!(super::poll_once(left.as_mut()).is_pending());
+    }
+    assert_eq!((breaker.snapshot().cancelled, breaker.snapshot().state), (1, BreakerState::Closed));
+    let failed = breaker.call(async || Err::<(), _>(Failed(Class::Unavailable))).await;
+    assert_eq!(failed, Err(Failed(Class::Unavailable)));
+    let rejected = breaker.call(async || -> Result<(), Failed> { unreachable!("the breaker is open") }).await;
+    assert_eq!((rejected.is_err(), breaker.snapshot().rejected), (true, 1));
+}

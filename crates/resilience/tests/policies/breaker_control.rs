@@ -1,0 +1,103 @@
+//! What an operator decides about a breaker, and what its observers see.
+
+use std::time::Duration;
+use steadfast_resilience::{Breaker, BreakerConfig, BreakerState, Class, Control, Permit, Transition};
+use tokio::sync::broadcast::error::TryRecvError;
+
+const OPEN_FOR: Duration = Duration::from_secs(30);
+
+fn breaker() -> Breaker {
+    Breaker::new("depot", BreakerConfig::consecutive(2, OPEN_FOR))
+}
+
+fn permit(breaker: &Breaker) -> Permit<'_> {
+    breaker.try_acquire().expect("calls flow")
+}
+
+fn fail(breaker: &Breaker, times: u32) {
+    (0..times).for_each(|_| permit(breaker).record(Some(Class::Unavailable)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn forced_open_rejects_whatever_time_passes_and_whoever_reaches_it() {
+    let breaker = breaker();
+    breaker.set_control(Control::ForcedOpen);
+    tokio::time::advance(OPEN_FOR * 100).await;
+    breaker.reached();
+    assert_eq!(breaker.try_acquire().expect_err("forced open").retry_after, OPEN_FOR);
+    let now = breaker.snapshot();
+    assert_eq!((now.state, now.control, now.next_probe_in), (BreakerState::Open, Control::ForcedOpen, None));
+}
+
+#[tokio::test(start_paused = true)]
+async fn after_forced_open_it_finds_out_by_a_probe() {
+    let breaker = breaker();
+    breaker.set_control(Control::ForcedOpen);
+    breaker.set_control(Control::Automatic);
+    let probe = permit(&breaker);
+    assert!(breaker.try_acquire().is_err());
+    probe.record(None);
+    assert_eq!(breaker.snapshot().state, BreakerState::Closed);
+}
+
+#[tokio::test(start_paused = true)]
+async fn forced_closed_counts_and_never_opens() {
+    let breaker = breaker();
+    breaker.set_control(Control::ForcedClosed);
+    fail(&breaker, 10);
+    assert_eq!((breaker.snapshot().state, breaker.snapshot().failures), (BreakerState::Closed, 10));
+    breaker.set_control(Control::Automatic);
+    fail(&breaker, 1);
+    assert_eq!(breaker.snapshot().state, BreakerState::Closed, "what was counted before is void");
+    fail(&breaker, 1);
+    assert_eq!(breaker.snapshot().state, BreakerState::Open);
+}
+
+#[tokio::test(start_paused = true)]
+async fn disabled_lets_everything_flow_and_counts_nothing() {
+    let breaker = breaker();
+    fail(&breaker, 2);
+    breaker.set_control(Control::Disabled);
+    fail(&breaker, 10);
+    drop(permit(&breaker));
+    let now = breaker.snapshot();
+    assert_eq!((now.state, now.failures, now.cancelled), (BreakerState::Closed, 0, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_outcome_of_a_call_from_before_a_command_is_void() {
+    let breaker = breaker();
+    let calls = [permit(&breaker), permit(&breaker)];
+    breaker.set_control(Control::Disabled);
+    breaker.set_control(Control::Automatic);
+    calls.into_iter().for_each(|call| call.record(Some(Class::Unavailable)));
+    assert_eq!(breaker.snapshot().failures, 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn every_transition_is_told_in_order() {
+    let breaker = breaker();
+    let mut transitions = breaker.transitions();
+    fail(&breaker, 2);
+    tokio::time::advance(OPEN_FOR).await;
+    permit(&breaker).record(None);
+    let told: Vec<(BreakerState, BreakerState)> =
+        std::iter::from_fn(|| transitions.try_recv().ok()).map(|told| (told.from, told.to)).collect();
+    let [closed, open, half_open] = [BreakerState::Closed, BreakerState::Open, BreakerState::HalfOpen];
+    assert_eq!(told, [(closed, open), (open, half_open), (half_open, closed)]);
+    breaker.set_control(Control::Disabled);
+    let disabled = Transition { breaker: "depot", from: closed, to: closed, control: Control::Disabled };
+    assert_eq!(transitions.try_recv(), Ok(disabled));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_reader_that_falls_behind_is_told_how_many_it_missed() {
+    let breaker = breaker();
+    let mut transitions = breaker.transitions();
+    for _ in 0..10 {
+        breaker.set_control(Control::ForcedClosed);
+        breaker.set_control(Control::Automatic);
+    }
+    assert_eq!(transitions.try_recv(), Err(TryRecvError::Lagged(4)));
+    assert!(transitions.try_recv().is_ok());
+}

@@ -1,0 +1,137 @@
+//! Retry: how often, how far apart, and how much more load it makes.
+
+use super::Failed;
+use std::cell::Cell;
+use std::sync::Arc;
+use std::time::Duration;
+use steadfast_resilience::{Backoff, BudgetRules, Class, Classify, Deadline, Jitter, Retry, RetryBudget};
+use tokio::time::Instant;
+
+const LIMIT: Duration = Duration::from_secs(30);
+
+fn documented() -> Retry {
+    let backoff = Backoff::exponential(Duration::from_millis(100), Duration::from_secs(1));
+    Retry::new(3, backoff.jitter(Jitter::None))
+}
+
+fn at_once(retries: u32) -> Retry {
+    let backoff = Backoff::exponential(Duration::ZERO, Duration::ZERO);
+    Retry::new(retries, backoff).on(|class| class == Class::Unavailable)
+}
+
+/// A stub that only fails: how often it was called, and for how long.
+async fn calls_until_final(policy: &Retry, limit: Duration, class: Class) -> (u32, Duration) {
+    let (calls, start) = (Cell::new(0), Instant::now());
+    let outcome: Result<(), Failed> = policy
+        .run(Deadline::after(limit), || {
+            calls.set(calls.get() + 1);
+            async move { Err(Failed(class)) }
+        })
+        .await;
+    assert_eq!(outcome, Err(Failed(class)));
+    (calls.get(), start.elapsed())
+}
+
+/// Calls that reach a stub that only fails, for so many pieces of work.
+async fn load(policy: &Retry, pieces: u32) -> u32 {
+    let mut load = 0;
+    for _ in 0..pieces {
+        load += calls_until_final(policy, LIMIT, Class::Unavailable).await.0;
+    }
+    load
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_deadlock_is_repeated_three_times_at_growing_distance() {
+    let (calls, took) = calls_until_final(&documented(), LIMIT, Class::Deadlock).await;
+    assert_eq!(calls, 4);
+    assert_eq!(took, Duration::from_millis(100 + 200 + 400));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_duplicate_is_never_repeated() {
+    let (calls, took) = calls_until_final(&documented(), LIMIT, Class::Duplicate).await;
+    assert_eq!((calls, took), (1, Duration::ZERO));
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_attempt_starts_after_the_deadline() {
+    let (calls, took) = calls_until_final(&documented(), Duration::from_millis(250), Class::Deadlock).await;
+    assert_eq!(calls, 2, "100 ms fits, the next 200 ms do not");
+    assert!(took < Duration::from_millis(250));
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_attempt_starts_after_the_policys_own_time() {
+    let policy = documented().max_elapsed(Duration::from_millis(350));
+    let (calls, took) = calls_until_final(&policy, LIMIT, Class::Deadlock).await;
+    assert_eq!((calls, took), (3, Duration::from_millis(300)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_dependency_that_asks_for_time_gets_it() {
+    struct Busy;
+    impl Classify for Busy {
+        fn class(&self) -> Class {
+            Class::Deadlock
+        }
+        fn retry_after(&self) -> Option<Duration> {
+            Some(Duration::from_secs(7))
+        }
+    }
+    let delay = |limit| documented().attempts(Deadline::after(limit)).delay_after(&Busy);
+    assert_eq!(delay(LIMIT), Some(Duration::from_secs(7)));
+    assert_eq!(delay(Duration::from_secs(7)), None, "it would begin when nobody waits any more");
+}
+
+#[tokio::test(start_paused = true)]
+async fn with_every_call_failing_the_load_grows_by_a_tenth_and_the_floor() {
+    let load = load(&at_once(3), 10_000).await;
+    assert!(load <= 10_000 + 1_000 + 10, "{load} calls for 10,000 pieces of work");
+    assert!(load >= 10_000 + 1_000, "{load}: the budget pays less than it promises");
+}
+
+#[tokio::test(start_paused = true)]
+async fn without_the_budget_the_same_policy_makes_four_times_the_load() {
+    assert_eq!(load(&at_once(3).without_budget(), 1_000).await, 4_000);
+}
+
+#[tokio::test(start_paused = true)]
+async fn deadlocks_are_not_paid_for() {
+    let policy = documented();
+    for _ in 0..100 {
+        assert_eq!(calls_until_final(&policy, LIMIT, Class::Deadlock).await.0, 4);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn policies_that_share_a_budget_are_bounded_together() {
+    let budget = Arc::new(RetryBudget::new(BudgetRules { percent: 0, ..BudgetRules::default() }));
+    let policies = [at_once(3).budget(Arc::clone(&budget)), at_once(8).budget(Arc::clone(&budget)).clone()];
+    let mut calls = 0;
+    for policy in &policies {
+        calls += load(policy, 10).await;
+    }
+    assert_eq!(calls, 20 + 10);
+    let now = budget.snapshot();
+    assert_eq!((now.available, now.granted, now.denied), (0, 10, 17));
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_floor_fills_up_with_time_and_no_further() {
+    let budget = RetryBudget::default();
+    while budget.withdraw() {}
+    tokio::time::advance(Duration::from_millis(2_500)).await;
+    assert_eq!(budget.snapshot().available, 2);
+    tokio::time::advance(Duration::from_millis(500)).await;
+    assert_eq!(budget.snapshot().available, 3);
+    tokio::time::advance(Duration::from_secs(3_600)).await;
+    assert_eq!(budget.snapshot().available, 10);
+}
+
+#[tokio::test(start_paused = true)]
+async fn first_attempts_save_up_to_a_limit() {
+    let budget = RetryBudget::default();
+    (0..100_000).for_each(|_| budget.deposit());
+    assert_eq!(budget.snapshot().available, 100 + 10);
+}
