@@ -1,22 +1,37 @@
 //! One session with the server: diesel-async's connection over the protocol guard.
 
+mod call;
+mod commit;
 mod diesel_traits;
+mod save_changes;
+
+pub(crate) use commit::was_rolled_back;
 
 use crate::error::{ConnectError, Error};
-use crate::target::{Stream, Target};
+use crate::stream::{AlreadySecured, Dialled};
+use crate::target::Target;
 use crate::wire::{Guard, Wire, WireCounts};
 use crate::{Operation, SqlState, error};
-use diesel_async::{AsyncPgConnection, SimpleAsyncConnection};
+use diesel::connection::CacheSize;
+use diesel_async::{AsyncConnection, AsyncPgConnection, SimpleAsyncConnection};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use std::time::Duration;
 use tokio::io::AsyncReadExt;
-use tokio::task::AbortHandle;
+use tokio::task::JoinHandle;
 use tokio::time::timeout;
-use tokio_postgres::NoTls;
 
 /// The longest that a cancel request may take before the session is just cut.
 const CANCEL_LIMIT: Duration = Duration::from_secs(1);
+
+/// How long a cancelled session may take to end before it is cancelled again.
+const CANCEL_PAUSE: Duration = Duration::from_millis(100);
+
+/// Cancel requests for one session: the first may come before the statement that it is meant for.
+const CANCELS: u32 = 5;
+
+/// The longest that the end of a session is waited for.
+const END_LIMIT: Duration = Duration::from_secs(1);
 
 /// A session with the server. Queries run on `&mut Conn`, and pipelined on `&Conn`.
 ///
@@ -27,24 +42,28 @@ pub struct Conn {
     wire: Arc<Wire>,
     target: Arc<Target>,
     statements: AtomicU32,
-    driver: AbortHandle,
+    /// Calls that were begun and have not come to their end, also those whose caller has left: the library may still
+    /// send what they had handed to it.
+    unfinished: AtomicU32,
+    driver: Option<JoinHandle<()>>,
 }
 
 impl Conn {
     /// Opens a session.
     pub(crate) async fn open(target: Arc<Target>) -> Result<Self, ConnectError> {
         let wire = Arc::new(Wire::new(target.heard.clone(), target.statement_log));
-        let guard: Guard<Box<dyn Stream>> = Guard::new(target.dial().await?, wire.clone());
-        let opened = target.config.connect_raw(guard, NoTls).await;
+        let guard: Guard<Dialled> = Guard::new(target.dial().await?, wire.clone());
+        let opened = target.config.connect_raw(guard, AlreadySecured).await;
         let (client, connection) = opened.map_err(|error| refusal(&target, &wire, &error))?;
         // Ends by itself when the client is dropped and the last answer has come.
-        let driver = tokio::spawn(async move { _ = connection.await }).abort_handle();
-        let inner = AsyncPgConnection::try_from(client).await;
+        let driver = tokio::spawn(async move { _ = connection.await });
+        let inner = set_up(client, target.pooled_by_transaction).await;
         let inner = inner.map_err(|error| {
             driver.abort();
-            refusal(&target, &wire, &error)
+            refusal(&target, &wire, &*error)
         })?;
-        Ok(Self { inner, wire, target, statements: AtomicU32::new(0), driver })
+        let (statements, unfinished) = (AtomicU32::new(0), AtomicU32::new(0));
+        Ok(Self { inner, wire, target, statements, unfinished, driver: Some(driver) })
     }
 
     /// Statements run through this connection in the current unit of work, by the count of calls.
@@ -85,6 +104,11 @@ impl Conn {
         self.wire.work_for(operation.name(), operation.own_slow_after());
     }
 
+    /// Whether its statements need a transaction to meet the same server.
+    pub(crate) fn is_pooled_by_transaction(&self) -> bool {
+        self.target.pooled_by_transaction
+    }
+
     /// Starts counting statements and errors anew.
     pub(crate) fn begin_unit(&self) {
         self.statements.store(0, Relaxed);
@@ -93,17 +117,36 @@ impl Conn {
 
     /// Whether the next borrower finds it as a fresh one: nothing outstanding, no transaction, alive.
     pub(crate) fn is_reusable(&self) -> bool {
-        self.wire.is_idle() && !self.wire.last_error().is_some_and(|seen| seen.sqlstate.ends_session())
+        self.is_quiet()
+            && !self.wire.listens()
+            && !self.wire.last_error().is_some_and(|seen| {
+                // A server that refuses to write may be a standby now; its address leads to the new primary.
+                seen.sqlstate.ends_session() || seen.sqlstate == SqlState::READ_ONLY
+            })
     }
 
     /// Whether the server may still be working for it.
     pub(crate) fn is_busy(&self) -> bool {
-        self.wire.has_requests_in_flight() && !self.wire.is_closed()
+        (self.wire.has_requests_in_flight() || self.has_unfinished_calls()) && !self.wire.is_closed()
     }
 
-    /// Whether the last command that the server completed was `tag`.
-    pub(crate) fn last_command_was(&self, tag: &str) -> bool {
-        self.wire.last_command_was(tag)
+    /// Whether the server does nothing for it any more and is about to say so.
+    pub(crate) fn is_about_to_be_ready(&self) -> bool {
+        self.wire.is_about_to_be_ready() && !self.has_unfinished_calls()
+    }
+
+    /// Whether the server has ended it.
+    pub(crate) fn is_closed(&self) -> bool {
+        self.wire.is_closed()
+    }
+
+    /// Nothing outstanding, nothing about to be sent, no transaction, alive.
+    fn is_quiet(&self) -> bool {
+        self.wire.is_idle() && !self.has_unfinished_calls()
+    }
+
+    fn has_unfinished_calls(&self) -> bool {
+        self.unfinished.load(Relaxed) != 0
     }
 
     /// One round trip that costs the server nothing.
@@ -112,17 +155,36 @@ impl Conn {
         answer.map_err(|error| self.classify(error))
     }
 
-    /// Asks the server to stop what it does for this session, then ends the session. Takes at most a second; `false` when
-    /// the server did not even take notice in that time.
+    /// Asks the server to stop what it does for this session, and ends the session. Takes at most a second or so;
+    /// `false` when the server did not even take notice in that time.
     pub(crate) async fn cancel_and_close(self) -> bool {
-        let cancel = async {
-            let mut stream = self.target.dial().await.ok()?;
-            self.inner.cancel_token().cancel_query_raw(&mut stream, NoTls).await.ok()?;
-            // The server says nothing, it closes; until then nobody has read the request.
-            stream.read_to_end(&mut Vec::new()).await.ok()
-        };
-        // Refused is an answer too; only silence is none.
-        timeout(CANCEL_LIMIT, cancel).await.is_ok()
+        let (target, token) = (self.target.clone(), self.inner.cancel_token());
+        let mut end = std::pin::pin!(self.end());
+        for _ in 0..CANCELS {
+            let cancel = async {
+                let mut stream = target.dial().await.ok()?;
+                token.cancel_query_raw(&mut stream, AlreadySecured).await.ok()?;
+                // The server says nothing, it closes; until then nobody has read the request.
+                stream.read_to_end(&mut Vec::new()).await.ok()
+            };
+            // Refused is an answer too; only silence is none.
+            if timeout(CANCEL_LIMIT, cancel).await.is_err() {
+                return false;
+            }
+            if timeout(CANCEL_PAUSE, &mut end).await.is_ok() {
+                break;
+            }
+        }
+        true
+    }
+
+    /// Ends the session. Afterwards the server has ended it too, unless it did not within a second; dropped earlier, the
+    /// session is cut.
+    pub(crate) async fn end(mut self) {
+        let Some(driver) = self.driver.take() else { return };
+        let mut driver = Cut(driver);
+        drop(self);
+        _ = timeout(END_LIMIT, &mut driver.0).await;
     }
 
     /// How long the server has owed an answer; zero when it owes none.
@@ -143,9 +205,18 @@ impl Conn {
 impl Drop for Conn {
     fn drop(&mut self) {
         // With an answer outstanding the driver would wait for it, and the server would finish what nobody wants.
-        if !self.wire.is_idle() {
-            self.driver.abort();
+        if let Some(driver) = self.driver.take().filter(|_| !self.is_quiet()) {
+            driver.abort();
         }
+    }
+}
+
+/// The driver of a session that must not outlive this value.
+struct Cut(JoinHandle<()>);
+
+impl Drop for Cut {
+    fn drop(&mut self) {
+        self.0.abort();
     }
 }
 
@@ -153,6 +224,22 @@ impl std::fmt::Debug for Conn {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Conn").field("address", &self.target.address()).field("wire", &self.wire).finish()
     }
+}
+
+/// diesel-async's connection over an open session. Its first statements are prepared ones: where another server may
+/// answer each of them, a transaction holds them together.
+async fn set_up(
+    client: tokio_postgres::Client,
+    pooled_by_transaction: bool,
+) -> Result<AsyncPgConnection, Box<dyn std::error::Error + Send + Sync>> {
+    if !pooled_by_transaction {
+        return Ok(AsyncPgConnection::try_from(client).await?);
+    }
+    client.batch_execute("BEGIN").await?;
+    let mut inner = AsyncPgConnection::try_from(client).await?;
+    inner.batch_execute("COMMIT").await?;
+    inner.set_prepared_statement_cache_size(CacheSize::Disabled);
+    Ok(inner)
 }
 
 /// Why no session came about: the server's own refusal where it gave one.
@@ -163,6 +250,10 @@ fn refusal(target: &Target, wire: &Wire, error: &dyn std::error::Error) -> Conne
             sqlstate: seen.sqlstate,
             message: seen.message,
         },
-        None => target.unreachable(error.to_string()),
+        // tokio-postgres' own text is its kind only; what happened stands behind it.
+        None => match error.source() {
+            Some(cause) => target.unreachable(format!("{error}: {cause}")),
+            None => target.unreachable(error.to_string()),
+        },
     }
 }

@@ -3,14 +3,20 @@
 use crate::error::{Error, UrlError};
 use crate::operation::{Kind, Operation};
 use crate::pool::{Pool, PoolSettings};
+use crate::standing::{Standing, Standings};
 use crate::unit;
 use crate::work::Work;
 use crate::{Conn, Health};
 use diesel::QueryResult;
+use diesel_async::SimpleAsyncConnection;
 use std::sync::Arc;
 use std::time::Duration;
-use steadfast_resilience::{Backoff, Breaker, BreakerConfig, Classify, Deadline, Retry};
+use steadfast_resilience::{Backoff, Breaker, BreakerConfig, Class, Classify, Deadline, Retry};
 use tokio::time::Instant;
+use tracing::Instrument;
+
+/// An operation of the library's own.
+const REACH: Operation = Operation::read("internal.reach").statements(0);
 
 /// Settings of a [`Db`].
 #[derive(Clone, Debug)]
@@ -51,6 +57,8 @@ pub struct Db {
     retry: Retry,
     deadline: Duration,
     slow_after: Duration,
+    standings: Arc<Standings>,
+    until: Option<Deadline>,
 }
 
 impl Db {
@@ -67,7 +75,7 @@ impl Db {
                 breaker.reached();
             }
         })?;
-        Ok(Self { pool, breaker, retry, deadline, slow_after })
+        Ok(Self { pool, breaker, retry, deadline, slow_after, standings: Arc::default(), until: None })
     }
 
     /// Runs a reading unit of work. Each statement stands for itself, unless the operation asks for a snapshot. A session
@@ -84,7 +92,7 @@ impl Db {
         T: Send,
     {
         debug_assert_ne!(operation.kind(), Kind::Write, "{} is declared as a write", operation.name());
-        self.run(operation, work).await
+        self.run(operation, work).instrument(tracing::debug_span!("db", operation = operation.name())).await
     }
 
     /// Runs a writing unit of work in one transaction, and commits it when `work` returns `Ok`. When another
@@ -101,7 +109,22 @@ impl Db {
         T: Send,
     {
         debug_assert_eq!(operation.kind(), Kind::Write, "{} is declared as a read", operation.name());
-        self.run(operation, work).await
+        self.run(operation, work).instrument(tracing::debug_span!("db", operation = operation.name())).await
+    }
+
+    /// The same database, whose units of work also end by `deadline`: that of a request, of which they are a part.
+    #[must_use]
+    pub fn within(&self, deadline: Deadline) -> Self {
+        Self { until: Some(deadline), ..self.clone() }
+    }
+
+    /// Makes sure that the server answers, by a round trip that costs it nothing: for callers that would do something
+    /// dear before their first unit of work.
+    ///
+    /// # Errors
+    /// [`Error`] when it does not.
+    pub async fn reach(&self) -> Result<(), Error> {
+        self.read(&REACH, async |conn| conn.batch_execute("").await).await
     }
 
     /// What state pool and breaker are in. Touches no connection, so it answers also when the pool is exhausted.
@@ -129,12 +152,14 @@ impl Db {
         T: Send,
     {
         let began = Instant::now();
+        let standing = self.standings.of(operation);
         let limit = operation.own_deadline().unwrap_or(self.deadline);
+        let limit = self.until.map_or(limit, |until| until.remaining().min(limit));
         let deadline = Deadline::after(limit);
         let mut attempts = self.retry.attempts(deadline);
         let mut may_read_again = operation.kind() != Kind::Write;
         let outcome = loop {
-            let error = match self.attempt(operation, deadline, limit, &work).await {
+            let error = match self.gated(&standing, operation, deadline, limit, &work).await {
                 Ok(value) => break Ok(value),
                 Err(error) => error,
             };
@@ -146,8 +171,36 @@ impl Db {
                 None => break Err(error),
             }
         };
-        self.report(operation, began.elapsed(), attempts.repeated(), outcome.as_ref().err());
+        self.report(operation, &standing, began.elapsed(), attempts.repeated(), outcome.as_ref().err());
         outcome
+    }
+
+    /// One attempt, behind the gate of its operation: a write that deadlocks lowers its own concurrency to one, before it
+    /// holds anything, and raises it again slowly.
+    async fn gated<T, F>(
+        &self,
+        standing: &Standing,
+        operation: &'static Operation,
+        deadline: Deadline,
+        limit: Duration,
+        work: &F,
+    ) -> Result<T, Error>
+    where
+        F: for<'r> Work<&'r mut Conn, QueryResult<T>, Fut: Send>
+            + for<'r> AsyncFn(&'r mut Conn) -> QueryResult<T>
+            + Send
+            + Sync,
+        T: Send,
+    {
+        if operation.kind() != Kind::Write {
+            return self.attempt(operation, deadline, limit, work).await;
+        }
+        let pass = standing.gate.enter(deadline).await?;
+        let result = self.attempt(operation, deadline, limit, work).await;
+        if result.as_ref().is_err_and(|error| error.class() == Class::Deadlock) {
+            pass.contended();
+        }
+        result
     }
 
     async fn attempt<T, F>(
@@ -164,7 +217,10 @@ impl Db {
             + Sync,
         T: Send,
     {
-        let permit = self.breaker.try_acquire()?;
+        let permit = self
+            .breaker
+            .try_acquire()
+            .map_err(|rejected| Error::Rejected { rejected, cause: self.pool.last_cause() })?;
         let result = match self.pool.get_for(operation.name(), deadline).await {
             Ok(conn) => unit::run(conn, operation, deadline, limit, work).await,
             Err(error) => Err(error),
@@ -177,18 +233,27 @@ impl Db {
         result
     }
 
-    fn report(&self, operation: &Operation, took: Duration, repeated: u32, error: Option<&Error>) {
-        let (name, seconds) = (operation.name(), took.as_secs_f64());
+    fn report(
+        &self,
+        operation: &Operation,
+        standing: &Standing,
+        took: Duration,
+        repeated: u32,
+        error: Option<&Error>,
+    ) {
+        let name = operation.name();
         let outcome = error.map_or("ok", |error| error.class().as_str());
-        metrics::histogram!("db_operation_seconds", "operation" => name, "outcome" => outcome)
-            .record(seconds);
+        match error {
+            None => standing.succeeded(took),
+            Some(_) => standing.failed(outcome, took),
+        }
         if repeated > 0 {
             metrics::counter!("db_operation_repeats_total", "operation" => name).increment(repeated.into());
         }
         if took >= operation.own_slow_after().unwrap_or(self.slow_after) {
             tracing::warn!(
                 operation = name,
-                duration_ms = seconds * 1e3,
+                duration_ms = took.as_secs_f64() * 1e3,
                 repeated,
                 outcome,
                 "slow database operation"

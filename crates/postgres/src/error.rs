@@ -3,7 +3,7 @@
 use crate::SqlState;
 use diesel::result::DatabaseErrorKind;
 use std::time::Duration;
-use steadfast_resilience::{Class, Classify, Rejected};
+use steadfast_resilience::{Class, Classify, Refused, Rejected};
 
 /// Why no connection could be made. Carries no password and no query.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -37,8 +37,13 @@ pub struct UrlError(pub(crate) String);
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The breaker is open: nothing was sent.
-    #[error(transparent)]
-    Rejected(#[from] Rejected),
+    #[error("{rejected}{}", cause_text(cause))]
+    Rejected {
+        /// By which breaker, and for how long at the most.
+        rejected: Rejected,
+        /// Why the server cannot be reached, as far as that is known.
+        cause: Option<ConnectError>,
+    },
     /// No connection could be made: nothing was sent.
     #[error("no connection to the database: {0}")]
     Connect(#[from] ConnectError),
@@ -54,6 +59,10 @@ pub enum Error {
         /// How much of that time no connection heard anything from the server.
         silent: Duration,
     },
+    /// Units of work of this operation deadlocked, so few are let in at a time, and it was not this one's turn in time.
+    /// Nothing was sent.
+    #[error("after a deadlock one at a time: {0}")]
+    Refused(#[from] Refused),
     /// The pool was closed: the process is about to end.
     #[error("the pool is closed")]
     PoolClosed,
@@ -136,10 +145,10 @@ impl Error {
 impl Classify for Error {
     fn class(&self) -> Class {
         match self {
-            Self::Rejected(_) | Self::ConnectionLost => Class::Unavailable,
+            Self::Rejected { .. } | Self::ConnectionLost => Class::Unavailable,
             Self::Connect(error) => error.class(),
             Self::PoolTimeout { .. } | Self::Deadline { .. } => Class::Timeout,
-            Self::PoolClosed => Class::Overload,
+            Self::PoolClosed | Self::Refused(_) => Class::Overload,
             Self::Server { sqlstate, .. } => sqlstate.class(),
             Self::CommitUnknown => Class::Ambiguous,
             Self::RolledBack { .. } => Class::Fault,
@@ -157,7 +166,7 @@ impl Classify for Error {
 
     fn retry_after(&self) -> Option<Duration> {
         match self {
-            Self::Rejected(rejected) => Some(rejected.retry_after),
+            Self::Rejected { rejected, .. } => Some(rejected.retry_after),
             _ => None,
         }
     }
@@ -186,6 +195,10 @@ fn silence_text(silent: Duration) -> String {
         return String::new();
     }
     format!("; no answer from the server for {:.1} s", silent.as_secs_f64())
+}
+
+fn cause_text(cause: &Option<ConnectError>) -> String {
+    cause.as_ref().map(|cause| format!("; {cause}")).unwrap_or_default()
 }
 
 fn constraint_text(constraint: &Option<String>) -> String {

@@ -1,7 +1,7 @@
 //! How the database is doing, read from counters alone.
 
 use crate::pool::PoolState;
-use steadfast_resilience::{BreakerState, Snapshot};
+use steadfast_resilience::Snapshot;
 
 /// How well the database can be worked with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -24,9 +24,10 @@ pub struct Health {
 }
 
 impl Health {
-    /// Whether the server can be reached, as far as anybody tried.
+    /// Whether the server can be reached, as far as anybody tried. The breaker has no say in it: an open one waits for a
+    /// call, and a load balancer that believes it sends none.
     pub fn is_connected(&self) -> bool {
-        self.pool.outage.is_none() && self.breaker.state != BreakerState::Open
+        self.pool.outage.is_none()
     }
 
     /// The level.

@@ -1,29 +1,50 @@
 //! When the server was last heard: tells a server that is silent from a pool that is merely busy.
 
 use std::sync::LazyLock;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
 static START: LazyLock<Instant> = LazyLock::new(Instant::now);
 
 /// The moment of the last bytes from the server, on any of the connections that share it.
 #[derive(Debug)]
-pub(crate) struct Heard(AtomicU64);
+pub(crate) struct Heard {
+    last: AtomicU64,
+    /// Connections that wait for an answer.
+    owing: AtomicU32,
+}
 
 impl Heard {
     /// Heard just now.
     pub(crate) fn now() -> Self {
-        Self(AtomicU64::new(since_start()))
+        Self { last: AtomicU64::new(since_start()), owing: AtomicU32::new(0) }
     }
 
     /// Bytes have come.
     pub(crate) fn touch(&self) {
-        self.0.store(since_start(), Relaxed);
+        self.last.store(since_start(), Relaxed);
+    }
+
+    /// One more connection waits for an answer. Only from then on is silence the server's.
+    pub(crate) fn owe(&self) {
+        if self.owing.fetch_add(1, Relaxed) == 0 {
+            self.touch();
+        }
+    }
+
+    /// It has its answer, or none is waited for any more.
+    pub(crate) fn owe_no_more(&self) {
+        self.owing.fetch_sub(1, Relaxed);
+    }
+
+    /// How long an answer has been owed and no bytes have come on any connection.
+    pub(crate) fn owing_for(&self) -> Duration {
+        if self.owing.load(Relaxed) == 0 { Duration::ZERO } else { self.silent_for() }
     }
 
     /// How long no bytes have come.
     pub(crate) fn silent_for(&self) -> Duration {
-        Duration::from_millis(since_start().saturating_sub(self.0.load(Relaxed)))
+        Duration::from_millis(since_start().saturating_sub(self.last.load(Relaxed)))
     }
 }
 

@@ -11,8 +11,12 @@ mod heard;
 mod operation;
 mod pool;
 mod sqlstate;
+mod standing;
 mod statement_log;
+mod stream;
 mod target;
+#[cfg_attr(not(feature = "tls"), path = "no_tls.rs")]
+mod tls;
 mod unit;
 mod wire;
 mod work;
@@ -29,6 +33,8 @@ pub use pool::{CloseReason, Order, Pool, PoolSettings, PoolState, Pooled};
 pub use sqlstate::SqlState;
 pub use statement_log::StatementLog;
 pub use target::SessionSettings;
+#[cfg(feature = "tls")]
+pub use tls::TlsRoots;
 pub use wire::WireCounts;
 pub use work::Work;
 

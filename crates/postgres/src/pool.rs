@@ -2,30 +2,35 @@
 
 mod counters;
 mod leaks;
+mod lifetimes;
 mod outage;
 mod overflow;
 mod pooled;
 mod settings;
 mod slot;
 mod state;
+mod trust;
 
 pub use counters::CloseReason;
 pub use pooled::Pooled;
 pub use settings::{Order, PoolSettings};
 pub use state::PoolState;
 
-use crate::error::{Error, UrlError};
+use crate::Conn;
+use crate::error::{ConnectError, Error, UrlError};
 use crate::heard::Heard;
 use crate::target::Target;
 use counters::{Counters, Waiting};
 use leaks::Borrowers;
+use lifetimes::Lifetimes;
 use outage::Outage;
-use slot::Places;
+use slot::{Places, Slot};
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use steadfast_resilience::Deadline;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, timeout_at};
+use trust::Trust;
 
 /// Connections that are opened at once: a server that just came back is not stormed.
 const CONNECTING_AT_ONCE: usize = 4;
@@ -41,9 +46,12 @@ pub(crate) struct Inner {
     /// One permit a place. Waiters get them in the order in which they came.
     turns: Arc<Semaphore>,
     connecting: Semaphore,
+    /// Held by the one who connects while that is in doubt.
+    scout: tokio::sync::Mutex<()>,
     outage: Mutex<Option<Outage>>,
-    /// Connections born before this moment are not handed out any more: one of them was found dead.
-    valid_from: Mutex<Instant>,
+    trust: Trust,
+    /// Why the last outage was: the breaker may be open for some moments longer.
+    last_cause: Mutex<Option<ConnectError>>,
     /// When the server was last heard, on any connection.
     heard: Arc<Heard>,
     /// The most connections in use since the sweep of lingering ones last looked.
@@ -51,15 +59,25 @@ pub(crate) struct Inner {
     sweeping: AtomicBool,
     counters: Counters,
     borrowers: Borrowers,
+    lifetimes: Lifetimes,
     on_reached: Box<dyn Fn() + Send + Sync>,
 }
 
 impl Pool {
+    /// A pool for the database at `url` with the settings for production. Nothing is connected yet.
+    ///
+    /// # Errors
+    /// As [`Pool::new`].
+    pub fn from_url(url: &str) -> Result<Self, UrlError> {
+        Self::new(url, PoolSettings::default(), || {})
+    }
+
     /// A pool for the database at `url`. Nothing is connected yet. `on_reached` is called whenever the server answers
     /// again after an outage.
     ///
     /// # Errors
-    /// [`UrlError`] when the URL cannot be read or asks for what this pool has not: several hosts, TLS.
+    /// [`UrlError`] when the URL cannot be read or asks for what this pool has not: several hosts, or TLS in a build without the
+    /// feature `tls`.
     pub fn new(
         url: &str,
         settings: PoolSettings,
@@ -78,14 +96,18 @@ impl Pool {
                 Order::Fifo => bb8::QueueStrategy::Fifo,
             })
             .build_unchecked(Places);
+        let lifetimes = Lifetimes::new(settings.recycle, ceiling);
         Ok(Self(Arc::new(Inner {
             target: Arc::new(target),
             settings,
+            lifetimes,
             slots,
             turns: Arc::new(Semaphore::new(ceiling as usize)),
             connecting: Semaphore::new(CONNECTING_AT_ONCE),
+            scout: tokio::sync::Mutex::default(),
             outage: Mutex::default(),
-            valid_from: Mutex::new(Instant::now()),
+            trust: Trust::new(),
+            last_cause: Mutex::default(),
             heard,
             peak: AtomicU32::new(0),
             sweeping: AtomicBool::new(false),
@@ -95,16 +117,24 @@ impl Pool {
         })))
     }
 
-    /// A connection, at the latest at `deadline` or after the pool's timeout. Callers are served in the order in which
-    /// they came. While the server cannot be reached they fail at once, with the cause.
+    /// A connection, after the pool's timeout at the latest. Callers are served in the order in which they came. While the
+    /// server cannot be reached they fail at once, with the cause.
     ///
     /// # Errors
     /// [`Error::PoolTimeout`], [`Error::PoolClosed`] or [`Error::Connect`].
-    pub async fn get(&self, deadline: Deadline) -> Result<Pooled, Error> {
+    pub async fn get(&self) -> Result<Pooled, Error> {
+        self.get_by(Deadline::after(self.0.settings.timeout)).await
+    }
+
+    /// As [`Pool::get`], at the latest at `deadline`.
+    ///
+    /// # Errors
+    /// As [`Pool::get`].
+    pub async fn get_by(&self, deadline: Deadline) -> Result<Pooled, Error> {
         self.get_for("unnamed", deadline).await
     }
 
-    /// As [`Pool::get`], for a borrower with a name: it is told when the connection does not come back.
+    /// As [`Pool::get_by`], for a borrower with a name: it is told when the connection does not come back.
     ///
     /// # Errors
     /// As [`Pool::get`].
@@ -135,8 +165,13 @@ impl Pool {
             timed_out: inner.counters.timed_out.load(Relaxed),
             opened: inner.counters.opened.load(Relaxed),
             closed: CloseReason::ALL.map(|reason| (reason, inner.counters.closed_for(reason))),
-            outage: inner.outage().map(|outage| (outage.since.elapsed(), outage.cause)),
+            outage: inner.outage_for(),
         }
+    }
+
+    /// Why the server cannot be reached, or could not when somebody tried last in vain.
+    pub(crate) fn last_cause(&self) -> Option<ConnectError> {
+        self.0.last_cause()
     }
 
     /// Hands out nothing any more; those who wait get [`Error::PoolClosed`], those who have a connection go on.
@@ -160,7 +195,7 @@ impl Pool {
                     size: inner.settings.pool_size,
                     overflow: inner.settings.max_overflow,
                     waited: began.elapsed(),
-                    silent: inner.heard.silent_for().min(began.elapsed()),
+                    silent: inner.heard.owing_for().min(began.elapsed()),
                 })
             }
         }
@@ -168,9 +203,8 @@ impl Pool {
 }
 
 impl Inner {
-    /// Connections born before now are handed out no more.
-    fn outdate(&self) {
-        *self.valid_from.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
+    fn slot_with(&self, conn: Conn) -> Slot {
+        Slot::with(conn, self.lifetimes.next())
     }
 }
 

@@ -16,6 +16,8 @@ impl SqlState {
     pub const QUERY_CANCELED: Self = Self(*b"57014");
     /// `in_failed_sql_transaction`: an earlier statement failed and the transaction went on
     pub const IN_FAILED_TRANSACTION: Self = Self(*b"25P02");
+    /// `read_only_sql_transaction`: on a server that was the primary, it is a standby now
+    pub const READ_ONLY: Self = Self(*b"25006");
 
     /// The code in `text`, when it has the form of one.
     pub fn parse(text: &str) -> Option<Self> {

@@ -3,13 +3,14 @@
 use crate::StatementLog;
 use crate::error::{ConnectError, UrlError};
 use crate::heard::Heard;
-use std::path::PathBuf;
+use crate::stream::Dialled;
+use crate::tls::Tls;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, UnixStream};
 use tokio_postgres::Config;
-use tokio_postgres::config::{Host, SslMode};
+use tokio_postgres::config::{Host, SslMode, SslNegotiation};
 
 /// Settings that a session begins with. They travel in the startup packet: no statement is spent on them.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,6 +27,13 @@ pub struct SessionSettings {
     pub connection_check_interval: Duration,
     /// What is written of the session's statements.
     pub statement_log: StatementLog,
+    /// Whether a PgBouncer in transaction mode stands in between. Then no setting travels with the session (give the role
+    /// its `statement_timeout` and `lock_timeout` by ALTER ROLE), no prepared statement is kept, and every unit of work is
+    /// a transaction. In session mode PgBouncer needs none of this.
+    pub pgbouncer_transaction: bool,
+    /// Which authorities are believed when the server's certificate is verified.
+    #[cfg(feature = "tls")]
+    pub tls_roots: crate::TlsRoots,
 }
 
 impl Default for SessionSettings {
@@ -38,6 +46,9 @@ impl Default for SessionSettings {
             idle_in_transaction_timeout: Duration::from_secs(60),
             connection_check_interval: Duration::from_secs(5),
             statement_log: StatementLog::default(),
+            pgbouncer_transaction: false,
+            #[cfg(feature = "tls")]
+            tls_roots: crate::TlsRoots::default(),
         }
     }
 }
@@ -56,13 +67,16 @@ impl SessionSettings {
 }
 
 /// One server and database, reachable over TCP or a unix socket.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(crate) struct Target {
     pub(crate) config: Config,
     /// When this server was last heard, on any session.
     pub(crate) heard: Arc<Heard>,
     pub(crate) statement_log: StatementLog,
+    /// Whether consecutive statements outside of a transaction may meet different servers.
+    pub(crate) pooled_by_transaction: bool,
     endpoint: Endpoint,
+    tls: Option<Tls>,
 }
 
 #[derive(Clone, Debug)]
@@ -75,16 +89,31 @@ impl Target {
     /// Reads `url` and adds `session`.
     pub(crate) fn new(url: &str, session: &SessionSettings) -> Result<Self, UrlError> {
         // The parser's own text repeats parts of the URL, and with them perhaps the password.
-        let mut config: Config = url.parse().map_err(|_| UrlError("cannot be read".to_owned()))?;
+        let mut config: Config =
+            with_one_name_for_verification(url).parse().map_err(|_| UrlError("cannot be read".to_owned()))?;
         let endpoint = Endpoint::of(&config)?;
-        if matches!(config.get_ssl_mode(), SslMode::Require) {
-            return Err(UrlError("sslmode=require needs TLS, which this build has not".to_owned()));
+        let tls = match &endpoint {
+            Endpoint::Tcp(host, _) => Tls::wanted(config.get_ssl_mode(), session, host)?,
+            Endpoint::Unix(_) => None,
+        };
+        // What `dial` gives is secured already: see AlreadySecured.
+        if config.get_ssl_negotiation() == SslNegotiation::Direct {
+            return Err(UrlError("sslnegotiation=direct is not supported: leave it out".to_owned()));
         }
-        config.ssl_mode(SslMode::Disable);
+        config.ssl_mode(SslMode::Require).ssl_negotiation(SslNegotiation::Direct);
         config.application_name(&session.application_name);
-        let asked = config.get_options().map(|options| format!(" {options}")).unwrap_or_default();
-        config.options(format!("{}{asked}", session.as_options()));
-        Ok(Self { config, heard: Arc::new(Heard::now()), statement_log: session.statement_log, endpoint })
+        if !session.pgbouncer_transaction {
+            let asked = config.get_options().map(|options| format!(" {options}")).unwrap_or_default();
+            config.options(format!("{}{asked}", session.as_options()));
+        }
+        Ok(Self {
+            config,
+            heard: Arc::new(Heard::now()),
+            statement_log: session.statement_log,
+            pooled_by_transaction: session.pgbouncer_transaction,
+            endpoint,
+            tls,
+        })
     }
 
     /// Host and port, or the socket's path.
@@ -95,18 +124,22 @@ impl Target {
         }
     }
 
-    /// A fresh stream to the server.
-    pub(crate) async fn dial(&self) -> Result<Box<dyn Stream>, ConnectError> {
-        let dialled: std::io::Result<Box<dyn Stream>> = match &self.endpoint {
-            Endpoint::Tcp(host, port) => {
-                TcpStream::connect((host.as_str(), *port)).await.and_then(|stream| {
-                    stream.set_nodelay(true)?;
-                    Ok(Box::new(stream) as _)
-                })
-            }
-            Endpoint::Unix(path) => UnixStream::connect(path).await.map(|stream| Box::new(stream) as _),
+    /// A fresh stream to the server, with TLS where that is wanted.
+    pub(crate) async fn dial(&self) -> Result<Dialled, ConnectError> {
+        let dialled = match &self.endpoint {
+            Endpoint::Tcp(host, port) => self.dial_tcp(host, *port).await,
+            Endpoint::Unix(path) => dial_unix(path).await,
         };
         dialled.map_err(|error| self.unreachable(error.to_string()))
+    }
+
+    async fn dial_tcp(&self, host: &str, port: u16) -> std::io::Result<Dialled> {
+        let stream = TcpStream::connect((host, port)).await?;
+        stream.set_nodelay(true)?;
+        match &self.tls {
+            Some(tls) => tls.secure(stream).await,
+            None => Ok(Box::new(stream)),
+        }
     }
 
     pub(crate) fn unreachable(&self, cause: String) -> ConnectError {
@@ -128,9 +161,19 @@ impl Endpoint {
     }
 }
 
-/// Any byte stream that a session can run over.
-pub(crate) trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
-impl<S: AsyncRead + AsyncWrite + Send + Unpin> Stream for S {}
+async fn dial_unix(path: &Path) -> std::io::Result<Dialled> {
+    Ok(Box::new(UnixStream::connect(path).await?))
+}
+
+/// tokio-postgres does not know libpq's `verify-full`; what it calls `require` is that here.
+fn with_one_name_for_verification(url: &str) -> String {
+    match url.split_once('?') {
+        Some((address, query)) => {
+            format!("{address}?{}", query.replace("sslmode=verify-full", "sslmode=require"))
+        }
+        None => url.to_owned(),
+    }
+}
 
 #[cfg(test)]
 mod tests {
@@ -160,7 +203,8 @@ mod tests {
     fn what_cannot_be_served_is_refused_without_showing_the_password() {
         for url in [
             "postgres://app:s3cret@h1,h2/d",
-            "postgres://app:s3cret@h/d?sslmode=require",
+            "postgres://app:s3cret@h/d?sslmode=verify-ca",
+            "postgres://app:s3cret@h/d?sslnegotiation=direct",
             "postgres://app:s3cret@h/d?nonsense=1",
             "mysql://app:s3cret@h/d",
         ] {

@@ -1,6 +1,7 @@
 //! One attempt at a unit of work on one connection: BEGIN and COMMIT where they belong, watched against its budget.
 
 use crate::Conn;
+use crate::conn::was_rolled_back;
 use crate::error::Error;
 use crate::operation::{Kind, Operation};
 use crate::pool::Pooled;
@@ -32,7 +33,7 @@ where
     let committing = AtomicBool::new(false);
     let attempt = async {
         let conn: &mut Conn = &mut conn;
-        let Some(begin) = opening(operation, deadline) else {
+        let Some(begin) = opening(operation, deadline, conn.is_pooled_by_transaction()) else {
             return work(conn).await.map_err(|error| conn.classify(error));
         };
         AnsiTransactionManager::begin_transaction_sql(conn, &begin)
@@ -52,10 +53,11 @@ where
     }
 }
 
-/// The message that opens the transaction, with its settings; `None` when each statement stands for itself.
-fn opening(operation: &Operation, deadline: Deadline) -> Option<String> {
+/// The message that opens the transaction, with its settings; `None` when each statement stands for itself, unless
+/// there is `always` a transaction.
+fn opening(operation: &Operation, deadline: Deadline, always: bool) -> Option<String> {
     match operation.kind() {
-        Kind::Read => None,
+        Kind::Read => always.then(|| "BEGIN READ ONLY".to_owned()),
         Kind::Snapshot => Some("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY".to_owned()),
         // At least 1 ms: zero would mean no limit.
         Kind::Write => {
@@ -68,14 +70,18 @@ fn opening(operation: &Operation, deadline: Deadline) -> Option<String> {
 /// Commits, and makes sure that the server did. From here on a lost connection leaves a writer in doubt.
 async fn commit(conn: &mut Conn, operation: &Operation, committing: &AtomicBool) -> Result<(), Error> {
     committing.store(operation.kind() == Kind::Write, Relaxed);
+    let sent_before = conn.wire_counts().simple;
     let answer = AnsiTransactionManager::commit_transaction(conn).await;
-    match answer.map_err(|error| conn.classify(error)) {
-        Ok(()) if conn.last_command_was("COMMIT") => Ok(()),
-        Ok(()) => {
-            Err(Error::RolledBack { sqlstate: conn.last_sqlstate(), statement: conn.last_failed_statement() })
-        }
-        Err(error) if operation.kind() == Kind::Write && error.is_lost_session() => Err(Error::CommitUnknown),
-        Err(error) => Err(error),
+    let Err(error) = answer else { return Ok(()) };
+    if was_rolled_back(&error) {
+        let (sqlstate, statement) = (conn.last_sqlstate(), conn.last_failed_statement());
+        return Err(Error::RolledBack { sqlstate, statement });
+    }
+    match conn.classify(error) {
+        // A session that was over before COMMIT left takes nothing to the server any more.
+        error if conn.wire_counts().simple == sent_before => Err(error),
+        error if operation.kind() == Kind::Write && error.is_lost_session() => Err(Error::CommitUnknown),
+        error => Err(error),
     }
 }
 

@@ -17,6 +17,9 @@ use std::time::Duration;
 /// Errors that are remembered for pairing a code with the text that the libraries kept.
 const ERRORS_KEPT: usize = 8;
 
+/// The command tag of LISTEN, as [`tag_word`] has it.
+const LISTEN: u64 = u64::from_be_bytes(*b"LISTEN\0\0");
+
 /// Characters of a failed statement that an error shows.
 const SHOWN_OF_FAILED: usize = 200;
 
@@ -45,11 +48,17 @@ pub(crate) struct Seen {
 pub(crate) struct Wire {
     /// I idle, T in a transaction, E in a failed one, 0 before the first answer.
     status: AtomicU8,
-    /// Requests whose ReadyForQuery has not come yet.
+    /// Requests that make the server work and whose ReadyForQuery has not come yet. The library's own closing of a
+    /// prepared statement, which it sends at any time, is none.
     in_flight: AtomicI64,
+    /// Whether the oldest request was answered by an error, and only the end of that answer is still to come.
+    failed: AtomicBool,
+    /// Whether anything but closing was sent since the last Sync.
+    works: AtomicBool,
     /// The first eight bytes of the last command tag: enough to tell COMMIT from ROLLBACK.
     tag: AtomicU64,
     closed: AtomicBool,
+    listens: AtomicBool,
     executes: AtomicU64,
     prepares: AtomicU64,
     simple: AtomicU64,
@@ -69,8 +78,11 @@ impl Wire {
         Self {
             status: AtomicU8::new(0),
             in_flight: AtomicI64::new(0),
+            failed: AtomicBool::new(false),
+            works: AtomicBool::new(false),
             tag: AtomicU64::new(0),
             closed: AtomicBool::new(false),
+            listens: AtomicBool::new(false),
             executes: AtomicU64::new(0),
             prepares: AtomicU64::new(0),
             simple: AtomicU64::new(0),
@@ -96,8 +108,18 @@ impl Wire {
         self.closed.load(Relaxed)
     }
 
+    /// Whether a LISTEN was carried out: notifications come from then on, and nobody reads them.
+    pub(crate) fn listens(&self) -> bool {
+        self.listens.load(Relaxed)
+    }
+
     pub(crate) fn has_requests_in_flight(&self) -> bool {
         self.in_flight.load(Relaxed) != 0
+    }
+
+    /// Whether nothing is outstanding but the end of an answer whose error has come: the server sends it separately.
+    pub(crate) fn is_about_to_be_ready(&self) -> bool {
+        self.in_flight.load(Relaxed) == 1 && self.failed.load(Relaxed) && !self.is_closed()
     }
 
     /// How long the server has owed an answer on this connection.
@@ -160,6 +182,9 @@ impl Wire {
 
     /// A message went out to the server. Only those with a limit of [`sent_limit`] have their body.
     fn sent(&self, tag: u8, body: &[u8]) {
+        if matches!(tag, b'P' | b'B' | b'E' | b'Q' | frames::STARTUP) {
+            self.works.store(true, Relaxed);
+        }
         match tag {
             b'P' => {
                 self.prepares.fetch_add(1, Relaxed);
@@ -182,8 +207,11 @@ impl Wire {
     }
 
     fn asked(&self) {
-        if self.in_flight.fetch_add(1, Relaxed) == 0 {
+        let works = self.works.swap(false, Relaxed);
+        self.statements().asked(works);
+        if works && self.in_flight.fetch_add(1, Relaxed) == 0 {
             self.heard_here.touch();
+            self.heard.owe();
         }
     }
 
@@ -192,12 +220,19 @@ impl Wire {
         match (tag, body) {
             (b'Z', [status, ..]) => {
                 self.status.store(*status, Relaxed);
-                if self.in_flight.fetch_sub(1, Relaxed) == 1 {
+                self.failed.store(false, Relaxed);
+                let worked = self.statements().ready();
+                if worked && self.in_flight.fetch_sub(1, Relaxed) == 1 {
+                    self.heard.owe_no_more();
                     self.statements().all_answered();
                 }
             }
             (b'C', tag) => {
-                self.tag.store(tag_word(tag), Relaxed);
+                let word = tag_word(tag);
+                self.tag.store(word, Relaxed);
+                if word == LISTEN {
+                    self.listens.store(true, Relaxed);
+                }
                 self.answered();
             }
             (b'1' | b'I', _) => _ = self.answered(),
@@ -224,6 +259,11 @@ impl Wire {
         let (Some(sqlstate), Some(message)) = (field(b'C').and_then(SqlState::parse), field(b'M')) else {
             return;
         };
+        self.failed.store(true, Relaxed);
+        // The server sends nothing more and closes, so there is no answer to wait for.
+        if matches!(field(b'V'), Some("FATAL" | "PANIC")) {
+            self.close();
+        }
         let statement = self.answered().map(|text| text.chars().take(SHOWN_OF_FAILED).collect());
         let mut errors = self.errors();
         if errors.len() == ERRORS_KEPT {
@@ -231,6 +271,14 @@ impl Wire {
         }
         errors.push_back(Seen { sqlstate, message: message.to_owned(), statement });
         self.has_errors.store(true, Relaxed);
+    }
+}
+
+impl Drop for Wire {
+    fn drop(&mut self) {
+        if self.has_requests_in_flight() {
+            self.heard.owe_no_more();
+        }
     }
 }
 

@@ -42,7 +42,11 @@ async fn while_the_server_is_down_callers_fail_at_once_with_the_cause_and_it_ser
         texts.iter().any(|text| text.contains("Connection refused") || text.contains("No such file")),
         "{texts:?}"
     );
-    assert!(matches!(errors.last(), Some(Error::Rejected(_))), "the breaker is open: {:?}", errors.last());
+    assert!(
+        matches!(errors.last(), Some(Error::Rejected { .. })),
+        "the breaker is open: {:?}",
+        errors.last()
+    );
     assert_eq!((db.health().level(), db.health().breaker.state), (Level::Unhealthy, BreakerState::Open));
 
     server.restart()?;
@@ -60,9 +64,9 @@ async fn an_exhausted_pool_says_so_in_queue_pools_words_and_serves_in_order() ->
     let server = Server::private()?;
     let settings = PoolSettings { linger: Duration::ZERO, ..small(1, 1) };
     let pool = Pool::new(&server.url("postgres"), settings, || {})?;
-    let held = (pool.get(far()).await?, pool.get(far()).await?);
+    let held = (pool.get_by(far()).await?, pool.get_by(far()).await?);
     assert_eq!((pool.state().open, pool.state().overflow(), pool.state().utilisation()), (2, 1, 1.0));
-    let error = pool.get(Deadline::after(Duration::from_millis(50))).await.expect_err("exhausted");
+    let error = pool.get_by(Deadline::after(Duration::from_millis(50))).await.expect_err("exhausted");
     assert_eq!(error.class(), Class::Timeout);
     assert!(
         error.to_string().starts_with("QueuePool limit of size 1 overflow 1 reached, connection timed out"),
@@ -73,7 +77,7 @@ async fn an_exhausted_pool_says_so_in_queue_pools_words_and_serves_in_order() ->
     for number in 0..5 {
         let (waiting, order) = (pool.clone(), order.clone());
         waiters.spawn(async move {
-            let held = waiting.get(far()).await;
+            let held = waiting.get_by(far()).await;
             order.lock().expect("not poisoned").push(number);
             held.map(drop)
         });
@@ -96,7 +100,7 @@ async fn overflow_lingers_while_it_is_needed_and_is_closed_when_it_is_not() -> R
     let settings = PoolSettings { linger: Duration::from_millis(200), ..small(2, 4) };
     let pool = Pool::new(&server.url("postgres"), settings, || {})?;
     for _ in 0..20 {
-        let four = futures_util::future::try_join_all((0..4).map(|_| pool.get(far()))).await?;
+        let four = futures_util::future::try_join_all((0..4).map(|_| pool.get_by(far()))).await?;
         tokio::time::sleep(Duration::from_millis(20)).await;
         drop(four);
     }
@@ -118,11 +122,11 @@ async fn overflow_lingers_while_it_is_needed_and_is_closed_when_it_is_not() -> R
 async fn a_null_pool_keeps_nothing_and_bounds_the_connections() -> Result<()> {
     let server = Server::private()?;
     let pool = Pool::new(&server.url("postgres"), small(0, 2), || {})?;
-    let held = (pool.get(far()).await?, pool.get(far()).await?);
-    assert!(pool.get(Deadline::after(Duration::from_millis(50))).await.is_err(), "two at most");
+    let held = (pool.get_by(far()).await?, pool.get_by(far()).await?);
+    assert!(pool.get_by(Deadline::after(Duration::from_millis(50))).await.is_err(), "two at most");
     drop(held);
     assert_eq!((pool.state().open, pool.state().opened), (0, 2));
-    drop(pool.get(far()).await?);
+    drop(pool.get_by(far()).await?);
     assert_eq!((pool.state().open, pool.state().opened), (0, 3));
     Ok(())
 }
@@ -146,10 +150,10 @@ async fn a_pool_whose_idle_connections_died_replaces_them_unseen() -> Result<()>
 async fn a_closed_pool_hands_out_nothing_and_a_wrong_password_is_told() -> Result<()> {
     let server = Server::private()?;
     let pool = Pool::new(&server.url("no_such_database"), small(1, 0), || {})?;
-    let refused = pool.get(far()).await.expect_err("no such database");
+    let refused = pool.get_by(far()).await.expect_err("no such database");
     assert_eq!(refused.sqlstate().expect("a code").as_str(), "3D000", "{refused}");
     pool.close();
-    assert!(matches!(pool.get(far()).await, Err(Error::PoolClosed)));
+    assert!(matches!(pool.get_by(far()).await, Err(Error::PoolClosed)));
     Ok(())
 }
 

@@ -3,7 +3,7 @@
 use super::reader::Reader;
 use super::setting::{Default, Kind, Setting};
 use secrecy::SecretString;
-use steadfast_postgres::{DbSettings, PoolSettings, SessionSettings, StatementLog};
+use steadfast_postgres::{DbSettings, PoolSettings, SessionSettings, StatementLog, TlsRoots};
 use steadfast_resilience::BreakerConfig;
 
 const URL: Setting = Setting {
@@ -12,6 +12,15 @@ const URL: Setting = Setting {
     default: Default::Required,
     kind: Kind::Secret,
     help: "The database, as postgres://user:password@host/name.",
+};
+const TLS_CA_FILE: Setting = Setting {
+    name: "DB_TLS_CA_FILE",
+    aliases: &["PGSSLROOTCERT"],
+    default: Default::Is(""),
+    kind: Kind::Text,
+    help: "A file of PEM certificates. With it the server must have TLS and a certificate from one of these authorities, \
+           for the host of DATABASE_URL. Without it, sslmode=require in DATABASE_URL asks for an authority that the \
+           operating system believes.",
 };
 const PROFILE: Setting = Setting {
     name: "DB_PROFILE",
@@ -129,9 +138,19 @@ const RESERVED_CONNECTIONS: Setting = Setting {
     help: "Connections that are left for others: tools, backups, people.",
 };
 
+const PGBOUNCER: Setting = Setting {
+    name: "DB_PGBOUNCER",
+    aliases: &[],
+    default: Default::Is("session"),
+    kind: Kind::Word(&["session", "transaction"]),
+    help: "The mode of a PgBouncer in between. With transaction no prepared statements are kept, every unit of work is a \
+           transaction, and the role brings its own timeouts (ALTER ROLE). Without one, leave it.",
+};
+
 /// All settings of this room, in the order of `--help`.
 pub(super) const ALL: &[Setting] = &[
     URL,
+    TLS_CA_FILE,
     PROFILE,
     POOL_SIZE,
     MAX_OVERFLOW,
@@ -146,6 +165,7 @@ pub(super) const ALL: &[Setting] = &[
     ECHO,
     FAILURE_THRESHOLD,
     RECOVERY_TIMEOUT,
+    PGBOUNCER,
     INSTANCES,
     RESERVED_CONNECTIONS,
 ];
@@ -188,6 +208,11 @@ pub(super) fn read(reader: &mut Reader<'_>) -> DatabaseSettings {
         lock_timeout: reader.seconds(&LOCK_TIMEOUT),
         idle_in_transaction_timeout: reader.seconds(&IDLE_IN_TRANSACTION_TIMEOUT),
         statement_log,
+        pgbouncer_transaction: reader.word(&PGBOUNCER) == "transaction",
+        tls_roots: match reader.text(&TLS_CA_FILE) {
+            path if path.is_empty() => TlsRoots::Platform,
+            path => TlsRoots::File(path.into()),
+        },
         ..SessionSettings::default()
     };
     let pool = PoolSettings {

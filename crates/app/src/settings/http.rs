@@ -43,9 +43,9 @@ const DRAIN_DELAY: Setting = Setting {
 const DRAIN_TIMEOUT: Setting = Setting {
     name: "HTTP_DRAIN_TIMEOUT",
     aliases: &[],
-    default: Default::Is("30"),
+    default: Default::Is("115"),
     kind: Kind::Seconds(0..=300),
-    help: "How long requests under way may take to end after that.",
+    help: "How long requests under way may take to end after that. A check of product keys may take 110.",
 };
 
 /// All settings of this room, in the order of `--help`.

@@ -5,7 +5,7 @@ use secrecy::ExposeSecret;
 use std::collections::HashSet;
 use std::time::Duration;
 use steadfast_http::ServeSettings;
-use steadfast_postgres::{DbSettings, PoolSettings};
+use steadfast_postgres::{DbSettings, PoolSettings, TlsRoots};
 
 const URL: (&str, &str) = ("DATABASE_URL", "postgres://app:S3CRET@db/steadfast");
 
@@ -41,6 +41,16 @@ fn with_nothing_but_the_database_the_defaults_are_those_of_each_library() {
     assert_eq!(settings.pidkey.breaker, library.breaker);
     assert_eq!(settings.pidkey.requests_per_second, library.requests_per_second);
     assert_eq!(settings.log, LogSettings::default());
+}
+
+#[test]
+fn a_file_of_authorities_is_named_by_one_variable() {
+    let roots = |settings: Settings| settings.database.db.pool.session.tls_roots;
+    assert_eq!(roots(read(&[URL]).expect("settings")), TlsRoots::Platform);
+    for name in ["DB_TLS_CA_FILE", "PGSSLROOTCERT"] {
+        let settings = read_with((name, "/etc/pg/ca.pem")).expect("settings");
+        assert_eq!(roots(settings), TlsRoots::File("/etc/pg/ca.pem".into()), "{name}");
+    }
 }
 
 #[test]

@@ -1,6 +1,8 @@
 //! What makes a [`Conn`] usable with diesel-async: its connection traits, each statement counted on the way.
 
 use super::Conn;
+use super::call::Call;
+use super::commit;
 use crate::target::{SessionSettings, Target};
 use diesel::connection::{CacheSize, Instrumentation};
 use diesel::pg::Pg;
@@ -15,19 +17,23 @@ type Inner = AsyncPgConnection;
 
 impl SimpleAsyncConnection for Conn {
     async fn batch_execute(&mut self, query: &str) -> QueryResult<()> {
-        self.inner.batch_execute(query).await
+        let answer = Call::new(&self.unfinished, &self.wire, Box::pin(self.inner.batch_execute(query))).await;
+        commit::verified(query, answer, &self.wire)
     }
 }
 
 impl SimpleAsyncConnection for &Conn {
     async fn batch_execute(&mut self, query: &str) -> QueryResult<()> {
-        (&self.inner).batch_execute(query).await
+        let mut inner = &self.inner;
+        let answer = Call::new(&self.unfinished, &self.wire, Box::pin(inner.batch_execute(query))).await;
+        commit::verified(query, answer, &self.wire)
     }
 }
 
 impl AsyncConnectionCore for Conn {
-    type LoadFuture<'conn, 'query> = <Inner as AsyncConnectionCore>::LoadFuture<'conn, 'query>;
-    type ExecuteFuture<'conn, 'query> = <Inner as AsyncConnectionCore>::ExecuteFuture<'conn, 'query>;
+    type LoadFuture<'conn, 'query> = Call<'conn, <Inner as AsyncConnectionCore>::LoadFuture<'conn, 'query>>;
+    type ExecuteFuture<'conn, 'query> =
+        Call<'conn, <Inner as AsyncConnectionCore>::ExecuteFuture<'conn, 'query>>;
     type Stream<'conn, 'query> = <Inner as AsyncConnectionCore>::Stream<'conn, 'query>;
     type Row<'conn, 'query> = <Inner as AsyncConnectionCore>::Row<'conn, 'query>;
     type Backend = Pg;
@@ -38,7 +44,7 @@ impl AsyncConnectionCore for Conn {
         T::Query: QueryFragment<Pg> + QueryId + 'query,
     {
         self.count_statement();
-        AsyncConnectionCore::load(&mut self.inner, source)
+        Call::new(&self.unfinished, &self.wire, AsyncConnectionCore::load(&mut self.inner, source))
     }
 
     fn execute_returning_count<'conn, 'query, T>(
@@ -49,14 +55,19 @@ impl AsyncConnectionCore for Conn {
         T: QueryFragment<Pg> + QueryId + 'query,
     {
         self.count_statement();
-        AsyncConnectionCore::execute_returning_count(&mut self.inner, source)
+        Call::new(
+            &self.unfinished,
+            &self.wire,
+            AsyncConnectionCore::execute_returning_count(&mut self.inner, source),
+        )
     }
 }
 
 /// Shared access pipelines: futures that are polled together share their round trips.
 impl<'a> AsyncConnectionCore for &'a Conn {
-    type LoadFuture<'conn, 'query> = <&'a Inner as AsyncConnectionCore>::LoadFuture<'conn, 'query>;
-    type ExecuteFuture<'conn, 'query> = <&'a Inner as AsyncConnectionCore>::ExecuteFuture<'conn, 'query>;
+    type LoadFuture<'conn, 'query> = Call<'a, <&'a Inner as AsyncConnectionCore>::LoadFuture<'conn, 'query>>;
+    type ExecuteFuture<'conn, 'query> =
+        Call<'a, <&'a Inner as AsyncConnectionCore>::ExecuteFuture<'conn, 'query>>;
     type Stream<'conn, 'query> = <&'a Inner as AsyncConnectionCore>::Stream<'conn, 'query>;
     type Row<'conn, 'query> = <&'a Inner as AsyncConnectionCore>::Row<'conn, 'query>;
     type Backend = Pg;
@@ -67,7 +78,7 @@ impl<'a> AsyncConnectionCore for &'a Conn {
         T::Query: QueryFragment<Pg> + QueryId + 'query,
     {
         self.count_statement();
-        AsyncConnectionCore::load(&mut &self.inner, source)
+        Call::new(&self.unfinished, &self.wire, AsyncConnectionCore::load(&mut &self.inner, source))
     }
 
     fn execute_returning_count<'conn, 'query, T>(
@@ -78,7 +89,11 @@ impl<'a> AsyncConnectionCore for &'a Conn {
         T: QueryFragment<Pg> + QueryId + 'query,
     {
         self.count_statement();
-        AsyncConnectionCore::execute_returning_count(&mut &self.inner, source)
+        Call::new(
+            &self.unfinished,
+            &self.wire,
+            AsyncConnectionCore::execute_returning_count(&mut &self.inner, source),
+        )
     }
 }
 

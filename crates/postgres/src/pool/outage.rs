@@ -1,28 +1,38 @@
 //! One outage of the server: the first caller that cannot connect starts it, one prober for the whole pool ends it.
 
-use super::Inner;
-use super::slot::Slot;
+use super::{CloseReason, Inner, Pooled};
 use crate::Conn;
 use crate::error::ConnectError;
-use std::sync::{Arc, Weak};
+use std::sync::{Arc, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 use steadfast_resilience::Deadline;
-use tokio::time::{Instant, timeout, timeout_at};
+use tokio::time::{Instant, timeout_at};
 
 /// The pause between two attempts of the prober: at most five connects a second for the whole pool.
 const PAUSE: Duration = Duration::from_millis(200);
 
 /// What is added to the pause by chance, so that many instances do not knock together.
-const SPREAD: Duration = Duration::from_millis(50);
+const SPREAD: Duration = Duration::from_millis(10);
 
 /// The longest that one attempt may take: a black hole does not answer at all.
 const ATTEMPT: Duration = Duration::from_secs(2);
+
+/// A caller whose deadline leaves less than this to a connect proves nothing when it fails.
+const HURRY: Duration = Duration::from_millis(250);
 
 /// The server cannot be reached since, and why.
 #[derive(Clone, Debug)]
 pub(crate) struct Outage {
     pub(super) since: Instant,
-    pub(super) cause: ConnectError,
+    pub(super) cause: Cause,
+}
+
+#[derive(Clone, Debug)]
+pub(super) enum Cause {
+    /// It refused, or is not there.
+    Refused(ConnectError),
+    /// It takes connections, or not even that, and says nothing.
+    Silent,
 }
 
 /// Knocks until the server lets somebody in, then ends the outage. Ends early when the pool is gone.
@@ -32,10 +42,9 @@ pub(super) async fn probe(pool: Weak<Inner>) {
         let Some(pool) = pool.upgrade().filter(|pool| !pool.turns.is_closed()) else {
             return;
         };
-        match timeout(ATTEMPT, Conn::open(pool.target.clone())).await {
-            Ok(Ok(conn)) => return pool.end_outage(conn),
-            Ok(Err(cause)) => pool.renew_outage(cause),
-            Err(_) => pool.renew_outage(pool.no_answer(ATTEMPT)),
+        match pool.knock().await {
+            Ok(()) => return pool.end_outage(),
+            Err(cause) => pool.renew_outage(cause),
         }
     }
 }
@@ -45,69 +54,136 @@ impl Inner {
     /// those who wait for their turn to do so learn with the first that it is in vain.
     pub(super) async fn connect(self: &Arc<Self>, deadline: Deadline) -> Result<Conn, ConnectError> {
         self.refuse_during_outage()?;
+        let began = Instant::now();
         let until = deadline.at_most(ATTEMPT);
-        let connecting = timeout_at(until.instant(), self.connecting.acquire()).await;
-        self.refuse_during_outage()?;
-        let opened = match connecting {
-            Ok(_few) => timeout_at(until.instant(), Conn::open(self.target.clone())).await,
-            Err(elapsed) => Err(elapsed),
-        };
+        let opened = timeout_at(until.instant(), self.connect_in_turn()).await;
         match opened {
-            Ok(Ok(conn)) => {
-                self.counters.opened();
-                Ok(conn)
+            Ok(Ok(conn)) => Ok(conn),
+            Ok(Err(cause)) if self.outage().is_some() => Err(cause),
+            Ok(Err(cause)) => {
+                self.begin_outage(Cause::Refused(cause.clone()), Duration::ZERO);
+                Err(cause)
             }
-            Ok(Err(cause)) => Err(self.begin_outage(cause)),
-            // A caller in a hurry proves nothing; one that waited as long as anybody would does.
-            Err(_) if until < deadline => Err(self.begin_outage(self.no_answer(ATTEMPT))),
-            Err(_) => Err(self.no_answer(Duration::ZERO)),
+            Err(_) => {
+                let silent = began.elapsed();
+                if silent >= HURRY {
+                    self.begin_outage(Cause::Silent, silent);
+                }
+                Err(self.no_answer(silent))
+            }
         }
     }
 
-    /// The server took the connection, or not even that, and said nothing.
-    pub(super) fn no_answer(&self, waited: Duration) -> ConnectError {
-        let silent = self.heard.silent_for().max(waited);
+    /// After a session broke, one connects alone and the others wait for what it learns; else few at a time.
+    async fn connect_in_turn(&self) -> Result<Conn, ConnectError> {
+        let scout = if self.trust.is_server_doubted() { Some(self.scout.lock().await) } else { None };
+        self.refuse_during_outage()?;
+        let _scout = scout.filter(|_| self.trust.is_server_doubted());
+        // Closed by nobody.
+        let _few = self.connecting.acquire().await;
+        self.refuse_during_outage()?;
+        self.open().await
+    }
+
+    /// A fresh connection, outage or not, as long as it takes.
+    pub(super) async fn open(&self) -> Result<Conn, ConnectError> {
+        let conn = Conn::open(self.target.clone()).await?;
+        self.trust.reached();
+        self.counters.opened();
+        Ok(conn)
+    }
+
+    /// Finds out whether the server lets somebody in. Takes a turn like everybody, so that there is never a session
+    /// beyond the ceiling; that is soon, since nobody gets far without the server.
+    async fn knock(self: &Arc<Self>) -> Result<(), Cause> {
+        let Ok(turn) = self.turns.clone().acquire_owned().await else { return Ok(()) };
+        let until = Instant::now() + ATTEMPT;
+        let opened = async {
+            if self.slots.state().connections < self.settings.ceiling() {
+                let conn = self.open().await?;
+                // The turn that is held here leaves room for it.
+                if self.has_surplus() {
+                    self.counters.closed(CloseReason::Overflow);
+                    conn.end().await;
+                } else {
+                    _ = self.slots.add(self.slot_with(conn));
+                }
+                return Ok(());
+            }
+            match self.slots.get_owned().await {
+                Ok(place) => Pooled::new(place, self.clone(), turn).revive().await,
+                Err(_) => Ok(()),
+            }
+        };
+        match timeout_at(until, opened).await {
+            Ok(answer) => answer.map_err(Cause::Refused),
+            Err(_) => Err(Cause::Silent),
+        }
+    }
+
+    /// The server took the connection, or not even that, and said nothing for so long.
+    fn no_answer(&self, silent: Duration) -> ConnectError {
         self.target.unreachable(format!("no answer from the server for {:.1} s", silent.as_secs_f64()))
     }
 
     fn refuse_during_outage(&self) -> Result<(), ConnectError> {
-        match self.outage() {
-            Some(outage) => Err(outage.cause),
-            None => Ok(()),
+        self.outage_cause().map_or(Ok(()), Err)
+    }
+
+    /// Why nobody can connect at present, or could not in the last outage.
+    pub(super) fn last_cause(&self) -> Option<ConnectError> {
+        self.outage_cause().or_else(|| self.last_cause.lock().unwrap_or_else(PoisonError::into_inner).clone())
+    }
+
+    fn outage_cause(&self) -> Option<ConnectError> {
+        self.outage().map(|outage| self.words(&outage))
+    }
+
+    /// Since when and why nobody can connect.
+    pub(super) fn outage_for(&self) -> Option<(Duration, ConnectError)> {
+        self.outage().map(|outage| (outage.since.elapsed(), self.words(&outage)))
+    }
+
+    fn words(&self, outage: &Outage) -> ConnectError {
+        match &outage.cause {
+            Cause::Refused(cause) => cause.clone(),
+            Cause::Silent => self.no_answer(outage.since.elapsed()),
         }
     }
 
-    /// Why nobody can connect at present.
-    pub(super) fn outage(&self) -> Option<Outage> {
-        self.outage.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone()
+    fn outage(&self) -> Option<Outage> {
+        self.outage_now().clone()
     }
 
-    /// Starts an outage, unless one is on; gives its cause back.
-    pub(super) fn begin_outage(self: &Arc<Self>, cause: ConnectError) -> ConnectError {
-        let mut outage = self.outage.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    /// Starts an outage, unless one is on. `silent` is how long the server has been so already.
+    pub(super) fn begin_outage(self: &Arc<Self>, cause: Cause, silent: Duration) {
+        let mut outage = self.outage_now();
         if outage.is_none() {
-            tracing::error!(%cause, "the database cannot be reached");
-            *outage = Some(Outage { since: Instant::now(), cause: cause.clone() });
+            self.trust.doubt();
+            let now = Instant::now();
+            let begun = Outage { since: now.checked_sub(silent).unwrap_or(now), cause };
+            tracing::error!(cause = %self.words(&begun), "the database cannot be reached");
+            *outage = Some(begun);
             tokio::spawn(probe(Arc::downgrade(self)));
         }
-        cause
     }
 
-    fn renew_outage(&self, cause: ConnectError) {
-        let mut outage = self.outage.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        if let Some(outage) = outage.as_mut() {
+    fn renew_outage(&self, cause: Cause) {
+        if let Some(outage) = self.outage_now().as_mut() {
             outage.cause = cause;
         }
     }
 
-    fn end_outage(&self, conn: Conn) {
-        let ended = self.outage.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take();
-        self.counters.opened();
-        // A full pool has no use for one more; then it just closes.
-        _ = self.slots.add(Slot::with(conn, self.settings.recycle));
+    fn end_outage(&self) {
+        *self.last_cause.lock().unwrap_or_else(PoisonError::into_inner) = self.outage_cause();
+        let ended = self.outage_now().take();
         (self.on_reached)();
         if let Some(outage) = ended {
             tracing::info!(outage_s = outage.since.elapsed().as_secs_f64(), "the database answers again");
         }
+    }
+
+    fn outage_now(&self) -> MutexGuard<'_, Option<Outage>> {
+        self.outage.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

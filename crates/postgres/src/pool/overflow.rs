@@ -4,6 +4,7 @@ use super::counters::CloseReason;
 use super::{Inner, Pool};
 use std::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release};
 use std::sync::{Arc, Weak};
+use tokio::time::Instant;
 
 impl Inner {
     /// Whether more connections rest than the pool keeps.
@@ -61,8 +62,9 @@ async fn close_one(inner: &Arc<Inner>) {
         return;
     }
     let Ok(mut place) = inner.slots.get_owned().await else { return };
-    if place.take().is_some() {
+    if let Some(conn) = place.take() {
         inner.counters.closed(CloseReason::Overflow);
+        conn.end().await;
     }
     drop(place);
     drop(turn);
@@ -71,7 +73,7 @@ async fn close_one(inner: &Arc<Inner>) {
 impl Pool {
     /// Closes what rests now, whatever its age. What is in use is closed on return.
     pub async fn dispose(&self) {
-        self.0.outdate();
+        self.0.trust.outdate(Instant::now());
         let resting = self.0.slots.state().idle_connections;
         for _ in 0..resting {
             close_one(&self.0).await;

@@ -1,20 +1,22 @@
 //! A borrowed connection: how it is made ready for its borrower, and what becomes of it on return.
 
 use super::counters::CloseReason;
+use super::outage::Cause;
 use super::slot::{Places, Slot};
 use super::{Inner, leaks};
 use crate::Conn;
-use crate::error::Error;
+use crate::error::{ConnectError, Error};
+use std::future::Future;
 use std::ops::{Deref, DerefMut};
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 use steadfast_resilience::Deadline;
 use tokio::runtime::Handle;
 use tokio::sync::OwnedSemaphorePermit;
-use tokio::time::timeout_at;
+use tokio::time::{Instant, timeout, timeout_at};
 
-/// A connection that was used this short a time ago is taken to be alive.
-const FRESH: Duration = Duration::from_millis(500);
+/// The longest wait for the end of an answer whose error has come.
+const LINGER_LIMIT: Duration = Duration::from_millis(200);
 
 /// The longest wait for a sign of life.
 const PING_LIMIT: Duration = Duration::from_secs(2);
@@ -27,6 +29,8 @@ pub struct Pooled {
     pool: Arc<Inner>,
     turn: Option<OwnedSemaphorePermit>,
     loan: Option<u64>,
+    /// It is back already, and waits for the end of its last answer.
+    is_lingering: bool,
 }
 
 impl Pooled {
@@ -35,7 +39,7 @@ impl Pooled {
         pool: Arc<Inner>,
         turn: OwnedSemaphorePermit,
     ) -> Self {
-        Self { place: Some(place), pool, turn: Some(turn), loan: None }
+        Self { place: Some(place), pool, turn: Some(turn), loan: None, is_lingering: false }
     }
 
     /// Makes sure that there is a living connection in the place.
@@ -45,12 +49,26 @@ impl Pooled {
         };
         if let Some(unfit) = self.pool.unfitness(place, deadline).await {
             // The old one goes first: never more sessions than places.
-            if place.take().is_some() {
-                self.pool.counters.closed(unfit);
+            if let Some(conn) = place.take() {
+                self.pool.note_closed(unfit, &conn);
+                _ = timeout_at(deadline.instant(), conn.end()).await;
             }
-            **place = Slot::with(self.pool.connect(deadline).await?, self.pool.settings.recycle);
+            **place = self.pool.slot_with(self.pool.connect(deadline).await?);
         }
         self.begin_unit();
+        Ok(())
+    }
+
+    /// Makes sure that the server answers: on the connection in the place, or on a fresh one in its stead.
+    pub(super) async fn revive(mut self) -> Result<(), ConnectError> {
+        let Some(place) = &mut self.place else { return Ok(()) };
+        if let Some(conn) = place.conn_mut().filter(|conn| conn.is_reusable())
+            && conn.ping().await.is_ok()
+        {
+            return Ok(());
+        }
+        drop(place.take());
+        **place = self.pool.slot_with(self.pool.open().await?);
         Ok(())
     }
 
@@ -63,44 +81,71 @@ impl Pooled {
         }
     }
 
-    /// Ends a session for which the server still works, in the background. The turn goes with it: nobody opens another
-    /// one in its stead before it is gone.
+    /// Returns a connection whose last answer was an error as soon as that answer has come to its end.
+    fn linger(&mut self, place: bb8::PooledConnection<'static, Places>) {
+        let (pool, turn) = (self.pool.clone(), self.turn.take());
+        let mut rest = Self { place: Some(place), pool, turn, loan: None, is_lingering: true };
+        let Ok(runtime) = Handle::try_current() else { return };
+        runtime.spawn(async move { _ = timeout(LINGER_LIMIT, rest.ping()).await });
+    }
+
+    /// Ends a session for which the server still works, in the background.
     fn abandon(&mut self, conn: Conn) {
         self.pool.counters.closed(CloseReason::Abandoned);
-        let (turn, pool) = (self.turn.take(), Arc::downgrade(&self.pool));
+        let pool = Arc::downgrade(&self.pool);
+        self.end_behind(async move {
+            let silent = conn.silent_for();
+            let began = Instant::now();
+            if conn.cancel_and_close().await {
+                return;
+            }
+            if let Some(pool) = pool.upgrade() {
+                pool.begin_outage(Cause::Silent, silent + began.elapsed());
+            }
+        });
+    }
+
+    /// Ends a session in the background. The turn goes with it: nobody opens another one in its stead before it is gone.
+    fn end_behind(&mut self, end: impl Future<Output = ()> + Send + 'static) {
+        let turn = self.turn.take();
         let Ok(runtime) = Handle::try_current() else { return };
         runtime.spawn(async move {
-            let obeyed = conn.cancel_and_close().await;
+            end.await;
             drop(turn);
-            if let Some(pool) = pool.upgrade().filter(|_| !obeyed) {
-                pool.begin_outage(pool.no_answer(Duration::ZERO));
-            }
         });
     }
 }
 
 impl Inner {
+    /// Counts a connection as closed. One that the server ended casts doubt on the others.
+    fn note_closed(&self, reason: CloseReason, conn: &Conn) {
+        if conn.is_closed() || reason == CloseReason::Dead {
+            self.trust.doubt();
+        }
+        self.counters.closed(reason);
+    }
+
     /// Why the connection in the place cannot be handed out; `None` when it can.
     async fn unfitness(&self, slot: &mut Slot, deadline: Deadline) -> Option<CloseReason> {
-        let valid_from = *self.valid_from.lock().unwrap_or_else(PoisonError::into_inner);
-        if slot.is_older_than(valid_from) {
+        if self.trust.is_outdated(slot) {
             return Some(CloseReason::Dead);
         }
         if slot.is_expired() {
             return Some(CloseReason::Recycled);
         }
-        let rested = slot.rested();
+        let (has_to_ask, last_used) = (self.trust.has_to_ask(slot), slot.last_used());
         let Some(conn) = slot.conn_mut().filter(|conn| conn.is_reusable()) else {
             return Some(CloseReason::Broken);
         };
-        if rested < FRESH || !self.settings.pre_ping {
+        if !has_to_ask || !self.settings.pre_ping {
             return None;
         }
         let until = deadline.at_most(PING_LIMIT);
         if matches!(timeout_at(until.instant(), conn.ping()).await, Ok(Ok(()))) {
             return None;
         }
-        self.outdate();
+        // What was born since may be on a server that came back.
+        self.trust.outdate(last_used);
         Some(CloseReason::Dead)
     }
 
@@ -108,6 +153,9 @@ impl Inner {
     fn reason_to_close(self: &Arc<Self>, slot: &Slot) -> Option<CloseReason> {
         if !slot.conn()?.is_reusable() {
             return Some(CloseReason::Broken);
+        }
+        if self.trust.is_outdated(slot) {
+            return Some(CloseReason::Dead);
         }
         if slot.is_expired() {
             return Some(CloseReason::Recycled);
@@ -131,13 +179,18 @@ impl Drop for Pooled {
         }
         let Some(mut place) = self.place.take() else { return };
         place.touch();
+        if !self.is_lingering && place.conn().is_some_and(Conn::is_about_to_be_ready) {
+            return self.linger(place);
+        }
         if place.conn().is_some_and(Conn::is_busy) {
             if let Some(conn) = place.take() {
                 self.abandon(conn);
             }
-        } else if let Some(reason) = self.pool.reason_to_close(&place) {
-            drop(place.take());
-            self.pool.counters.closed(reason);
+        } else if let Some(reason) = self.pool.reason_to_close(&place)
+            && let Some(conn) = place.take()
+        {
+            self.pool.note_closed(reason, &conn);
+            self.end_behind(conn.end());
         }
         // The place goes back before the turn does, so that the next one finds it.
         drop(place);

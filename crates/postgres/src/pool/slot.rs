@@ -23,10 +23,9 @@ impl Slot {
         Self { conn: None, born: now, last_used: now, expires: now }
     }
 
-    /// A place with a fresh connection that is to be replaced after `recycle`, give or take a tenth.
-    pub(super) fn with(conn: Conn, recycle: Duration) -> Self {
+    /// A place with a fresh connection that is to be replaced after `life`.
+    pub(super) fn with(conn: Conn, life: Duration) -> Self {
         let now = Instant::now();
-        let life = recycle.mul_f64(0.9 + 0.2 * rand::random::<f64>());
         Self { conn: Some(conn), born: now, last_used: now, expires: now + life }
     }
 
@@ -51,12 +50,16 @@ impl Slot {
         self.last_used.elapsed()
     }
 
+    pub(super) fn last_used(&self) -> Instant {
+        self.last_used
+    }
+
     pub(super) fn is_expired(&self) -> bool {
         Instant::now() >= self.expires
     }
 
-    pub(super) fn is_older_than(&self, moment: Instant) -> bool {
-        self.born < moment
+    pub(super) fn born(&self) -> Instant {
+        self.born
     }
 }
 

@@ -2,11 +2,18 @@
 
 use super::frames::Frames;
 use super::{Wire, received_limit, sent_limit};
+use std::future::Future;
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::time::{Sleep, sleep};
+use tokio_postgres::tls::{ChannelBinding, TlsStream};
+
+/// The longest that the end of a session waits for the server to end it too.
+const FAREWELL: Duration = Duration::from_secs(1);
 
 /// A stream to PostgreSQL that keeps a [`Wire`] up to date. With TLS it stands above the TLS stream.
 #[derive(Debug)]
@@ -15,12 +22,20 @@ pub(crate) struct Guard<S> {
     wire: Arc<Wire>,
     incoming: Frames,
     outgoing: Frames,
+    /// Set once nothing is sent any more: until when the server's own end is waited for.
+    farewell: Option<Pin<Box<Sleep>>>,
 }
 
 impl<S> Guard<S> {
     /// A guard over a stream on which nothing was sent yet.
     pub(crate) fn new(stream: S, wire: Arc<Wire>) -> Self {
-        Self { stream, wire, incoming: Frames::from_server(), outgoing: Frames::to_server() }
+        Self { stream, wire, incoming: Frames::from_server(), outgoing: Frames::to_server(), farewell: None }
+    }
+}
+
+impl<S: TlsStream + Unpin> TlsStream for Guard<S> {
+    fn channel_binding(&self) -> ChannelBinding {
+        self.stream.channel_binding()
     }
 }
 
@@ -43,7 +58,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Guard<S> {
     }
 }
 
-impl<S: AsyncWrite + Unpin> AsyncWrite for Guard<S> {
+impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Guard<S> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         let this = &mut *self;
         let written = ready!(Pin::new(&mut this.stream).poll_write(cx, buf));
@@ -60,7 +75,25 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Guard<S> {
         Pin::new(&mut self.stream).poll_flush(cx)
     }
 
+    /// Ready when the server has closed its side too, which it does when the session is really gone: only then may
+    /// another one take its place without exceeding the server's limit.
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(cx)
+        let this = &mut *self;
+        if this.farewell.is_none() {
+            ready!(Pin::new(&mut this.stream).poll_shutdown(cx))?;
+        }
+        let farewell = this.farewell.get_or_insert_with(|| Box::pin(sleep(FAREWELL)));
+        if farewell.as_mut().poll(cx).is_ready() {
+            return Poll::Ready(Ok(()));
+        }
+        let mut scratch = [0; 256];
+        loop {
+            let mut unread = ReadBuf::new(&mut scratch);
+            let read = ready!(Pin::new(&mut this.stream).poll_read(cx, &mut unread));
+            if read.is_err() || unread.filled().is_empty() {
+                this.wire.close();
+                return Poll::Ready(Ok(()));
+            }
+        }
     }
 }

@@ -12,6 +12,8 @@ const PREPARED_KEPT: usize = 1_000;
 pub(super) struct Statements {
     prepared: HashMap<Vec<u8>, Arc<str>>,
     outstanding: VecDeque<Outstanding>,
+    /// For each request that is not answered to its end: whether it makes the server work.
+    requests: VecDeque<bool>,
 }
 
 #[derive(Debug)]
@@ -60,6 +62,16 @@ impl Statements {
     pub(super) fn answered(&mut self) -> Option<Answered> {
         let Outstanding { text, sent } = self.outstanding.pop_front()?;
         Some(Answered { text, took: sent.elapsed() })
+    }
+
+    /// A request was sent to its end.
+    pub(super) fn asked(&mut self, works: bool) {
+        self.requests.push_back(works);
+    }
+
+    /// The oldest request was answered to its end: whether it made the server work.
+    pub(super) fn ready(&mut self) -> bool {
+        self.requests.pop_front().unwrap_or(false)
     }
 
     /// Every request was answered.

@@ -1,0 +1,50 @@
+//! One call on a connection, counted from its first step to its end: what a caller leaves half done is not forgotten.
+
+use crate::wire::Wire;
+use diesel::QueryResult;
+use diesel::result::{DatabaseErrorKind, Error};
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
+use std::task::{Context, Poll};
+
+/// What LISTEN is answered by. It was carried out, so the connection is not used again.
+const LISTENS: &str = "LISTEN on a pooled connection: its notifications would reach nobody; \
+     open a connection of your own with tokio_postgres, and read the messages of its Connection";
+
+/// A call whose caller may leave. Between its first step and the moment at which its request goes over the wire, nothing
+/// but this count knows of it: the library has queued it, and will send it also when nobody waits for the answer.
+#[derive(Debug)]
+pub struct Call<'a, F> {
+    work: F,
+    unfinished: &'a AtomicU32,
+    wire: &'a Wire,
+    begun: bool,
+}
+
+impl<'a, F> Call<'a, F> {
+    pub(super) fn new(unfinished: &'a AtomicU32, wire: &'a Wire, work: F) -> Self {
+        Self { work, unfinished, wire, begun: false }
+    }
+}
+
+impl<T, F: Future<Output = QueryResult<T>> + Unpin> Future for Call<'_, F> {
+    type Output = QueryResult<T>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<QueryResult<T>> {
+        if !self.begun {
+            self.begun = true;
+            self.unfinished.fetch_add(1, Relaxed);
+        }
+        let answer = Pin::new(&mut self.work).poll(cx);
+        if answer.is_ready() {
+            // Left early, it stays counted: the connection is never quiet again.
+            self.unfinished.fetch_sub(1, Relaxed);
+            if self.wire.listens() {
+                let text = Box::new(LISTENS.to_owned());
+                return Poll::Ready(Err(Error::DatabaseError(DatabaseErrorKind::Unknown, text)));
+            }
+        }
+        answer
+    }
+}

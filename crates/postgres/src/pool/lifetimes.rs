@@ -1,0 +1,48 @@
+//! How long each connection lives: those born together die one after the other, evenly spread.
+
+use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
+use std::time::Duration;
+
+/// The lifetimes of a pool's connections: `recycle`, give or take a tenth.
+///
+/// Chance alone would let some of them die in the same second. So each birth takes the next of as many steps as the
+/// pool has places, and chance decides only where a pool begins, so that instances differ.
+#[derive(Debug)]
+pub(super) struct Lifetimes {
+    recycle: Duration,
+    steps: u32,
+    begin: f64,
+    births: AtomicU32,
+}
+
+impl Lifetimes {
+    pub(super) fn new(recycle: Duration, steps: u32) -> Self {
+        Self { recycle, steps, begin: rand::random(), births: AtomicU32::new(0) }
+    }
+
+    /// The lifetime of the connection that is born now.
+    pub(super) fn next(&self) -> Duration {
+        let step = self.births.fetch_add(1, Relaxed) % self.steps;
+        let place = (self.begin + f64::from(step) / f64::from(self.steps)).fract();
+        self.recycle.mul_f64(0.9 + 0.2 * place)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lifetimes_of_one_generation_are_evenly_spread_over_a_fifth_of_recycle() {
+        let lifetimes = Lifetimes::new(Duration::from_secs(3600), 30);
+        let mut lives: Vec<_> = (0..30).map(|_| lifetimes.next()).collect();
+        lives.sort();
+        assert!(lives[0] >= Duration::from_secs(3240) && lives[29] < Duration::from_secs(3960), "{lives:?}");
+        for pair in lives.windows(2) {
+            assert!(
+                (pair[1] - pair[0]).abs_diff(Duration::from_secs(24)) < Duration::from_millis(1),
+                "{pair:?}"
+            );
+        }
+    }
+}

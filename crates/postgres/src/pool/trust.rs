@@ -1,0 +1,65 @@
+//! Which connections may be handed out without a question, and whether the server is there at all, as far as anybody knows.
+
+use super::slot::Slot;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// A connection that was used this short a time ago is taken to be alive.
+const FRESH: Duration = Duration::from_millis(500);
+
+/// Moments are kept as nanoseconds since `origin`, so that a borrower takes no lock.
+#[derive(Debug)]
+pub(super) struct Trust {
+    origin: Instant,
+    born_after: AtomicU64,
+    used_after: AtomicU64,
+    doubtful: AtomicBool,
+}
+
+impl Trust {
+    /// Nobody has connected yet, so that the server is in doubt.
+    pub(super) fn new() -> Self {
+        Self {
+            origin: Instant::now(),
+            born_after: AtomicU64::new(0),
+            used_after: AtomicU64::new(0),
+            doubtful: AtomicBool::new(true),
+        }
+    }
+
+    /// Connections born before `moment` are handed out no more: one of them was found dead, or all are unwanted.
+    pub(super) fn outdate(&self, moment: Instant) {
+        self.born_after.fetch_max(self.nanos(moment), Relaxed);
+    }
+
+    pub(super) fn is_outdated(&self, slot: &Slot) -> bool {
+        self.nanos(slot.born()) < self.born_after.load(Relaxed)
+    }
+
+    /// The server ended a session, and perhaps others with it: each connection is asked before it is handed out again, and
+    /// one caller connects before the others do.
+    pub(super) fn doubt(&self) {
+        self.used_after.fetch_max(self.nanos(Instant::now()), Relaxed);
+        self.doubtful.store(true, Relaxed);
+    }
+
+    /// Whether a connection has to be asked for a sign of life.
+    pub(super) fn has_to_ask(&self, slot: &Slot) -> bool {
+        slot.rested() >= FRESH || self.nanos(slot.last_used()) <= self.used_after.load(Relaxed)
+    }
+
+    /// Whether nobody has connected since the server was doubted.
+    pub(super) fn is_server_doubted(&self) -> bool {
+        self.doubtful.load(Relaxed)
+    }
+
+    /// Somebody has connected.
+    pub(super) fn reached(&self) {
+        self.doubtful.store(false, Relaxed);
+    }
+
+    fn nanos(&self, moment: Instant) -> u64 {
+        u64::try_from(moment.saturating_duration_since(self.origin).as_nanos()).unwrap_or(u64::MAX)
+    }
+}

@@ -1,0 +1,72 @@
+//! A program that was written for diesel-async and bb8 runs on this pool, and what it could not know is told to it.
+
+#[path = "../examples/port.rs"]
+mod station;
+
+use anyhow::Result;
+use diesel::sql_query;
+use diesel_async::{AsyncConnection, RunQueryDsl, SimpleAsyncConnection};
+use steadfast_postgres::{CloseReason, Operation, Pool};
+use steadfast_postgres::{Db, DbSettings};
+use steadfast_testkit::TestDatabase;
+
+const LISTEN: Operation = Operation::write("trains.listen");
+
+#[tokio::test]
+async fn the_ported_program_books_both_trains_or_none() -> Result<()> {
+    let database = TestDatabase::empty().await?;
+    let pool = Pool::from_url(&database.url())?;
+    let trains = station::day(&pool).await.map_err(anyhow::Error::from_boxed)?;
+    let seats: Vec<String> = trains.iter().map(|train| format!("{train:?}")).collect();
+    assert_eq!(
+        seats,
+        [
+            "Train { number: 401, destination: \"Trondheim\", free_seats: 41 }",
+            "Train { number: 402, destination: \"Bergen\", free_seats: 79 }"
+        ]
+    );
+    assert_eq!((pool.state().opened, pool.state().checked_out), (1, 0));
+    // The rest of the program is its start, which takes the address from the command line.
+    let _: fn() -> _ = station::main;
+    Ok(())
+}
+
+#[tokio::test]
+#[expect(clippy::disallowed_methods, reason = "what ported programs do")]
+async fn a_transaction_that_ignores_a_failed_statement_does_not_end_well() -> Result<()> {
+    let database = TestDatabase::empty().await?;
+    let pool = Pool::from_url(&database.url())?;
+    let mut conn = pool.get().await?;
+    let lost = conn
+        .transaction(async |conn| {
+            sql_query("CREATE TABLE kept (id int4)").execute(conn).await?;
+            _ = sql_query("SELECT 1 / 0").execute(conn).await;
+            Ok::<_, diesel::result::Error>(())
+        })
+        .await
+        .expect_err("PostgreSQL rolled it back");
+    assert!(lost.to_string().starts_with("COMMIT was answered by ROLLBACK: nothing was kept"), "{lost}");
+    conn.transaction(async |conn| sql_query("CREATE TABLE kept (id int4)").execute(conn).await).await?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn listen_is_refused_in_words_however_it_is_sent_and_its_connection_is_not_used_again() -> Result<()> {
+    let database = TestDatabase::empty().await?;
+    let pool = Pool::from_url(&database.url())?;
+    let mut conn = pool.get().await?;
+    let batch = conn.batch_execute("LISTEN arrivals").await.expect_err("refused");
+    drop(conn);
+    let mut conn = pool.get().await?;
+    let query = sql_query("LISTEN arrivals").execute(&mut conn).await.expect_err("refused");
+    drop(conn);
+    let db = Db::new(&database.url(), DbSettings::default())?;
+    let unit = db.write(&LISTEN, async |conn| sql_query("LISTEN arrivals").execute(conn).await).await;
+    let unit = unit.expect_err("refused");
+    for text in [batch.to_string(), query.to_string(), unit.to_string()] {
+        assert!(text.contains("LISTEN on a pooled connection"), "{text}");
+        assert!(text.contains("open a connection of your own with tokio_postgres"), "{text}");
+    }
+    assert_eq!((pool.state().opened, pool.state().closed_for(CloseReason::Broken)), (2, 2));
+    Ok(())
+}

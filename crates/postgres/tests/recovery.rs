@@ -1,0 +1,162 @@
+//! A crowd of callers through outages of the server: what they are told, how often the pool knocks, how soon it is back.
+
+#[path = "support/counting_proxy.rs"]
+mod counting_proxy;
+#[path = "support/load.rs"]
+mod load;
+
+use anyhow::Result;
+use counting_proxy::CountingProxy;
+use load::{Call, Load, errors, length, percentile_99, recovery};
+use std::time::{Duration, Instant};
+use steadfast_postgres::resilience::Class;
+use steadfast_postgres::tokio_postgres::{NoTls, connect};
+use steadfast_postgres::{Db, DbSettings, Operation, PoolSettings};
+use steadfast_testkit::{Server, StopMode};
+use tokio::task::{block_in_place, spawn_blocking};
+
+const READ: Operation = Operation::read("meadow.look");
+const CALLERS: usize = 50;
+const PAUSE: Duration = Duration::from_millis(20);
+const FULL_RATE: Duration = Duration::from_millis(250);
+const FIRST_ERROR: Duration = Duration::from_millis(50);
+const WAIT: Duration = Duration::from_millis(100);
+
+fn pool_of_ten(url: &str) -> Result<Db> {
+    Ok(Db::new(url, DbSettings { pool: PoolSettings::sized(10, 0), ..DbSettings::default() })?)
+}
+
+/// Asserts what holds for every outage, and tells its figures. The server began to go at `lost` and was gone at `gone`.
+fn judge(what: &str, calls: &[Call], lost: Instant, gone: Instant, back: Instant, causes: &[&str]) {
+    let during = || errors(calls).filter(|(call, ..)| call.ended() > lost);
+    let first = during().map(|(call, ..)| call.ended().saturating_duration_since(gone)).min();
+    let first = first.unwrap_or(Duration::MAX);
+    let p99 = percentile_99(during().map(|(call, ..)| call.took));
+    let (served, last_error) = recovery(calls, CALLERS, back);
+    let count = during().count();
+    // Tenths of a second, so that what else the machine does now and then is not taken for the pool's doing.
+    let served_in_tenth = |tenth: Instant| {
+        let to = tenth + Duration::from_millis(100);
+        calls.iter().filter(|call| call.error.is_none() && (tenth..to).contains(&call.ended())).count()
+    };
+    let tenths = |from: Instant| {
+        let mut counts: Vec<_> =
+            (0..5).map(|n| served_in_tenth(from + Duration::from_millis(100) * n)).collect();
+        counts.sort_unstable();
+        counts
+    };
+    let (before, after) = (tenths(lost - Duration::from_millis(500))[2], tenths(back + FULL_RATE)[4]);
+    println!(
+        "{what}: {count} errors, the first {first:?} after the loss, p99 of the waits {p99:?}; the last error \
+         {last_error:?} after the return, all served {served:?}, {after} calls in a tenth of a second, before {before}"
+    );
+    for (_, class, text) in during() {
+        assert_eq!(class, Class::Unavailable, "{text}");
+        assert!(causes.iter().any(|cause| text.contains(cause)), "no cause in: {text}");
+    }
+    assert!(errors(calls).all(|(call, ..)| call.ended() > lost), "errors before the loss");
+    assert!(first <= FIRST_ERROR, "the first error came {first:?} after the loss");
+    assert!(p99 <= WAIT, "callers waited {p99:?} for an error");
+    assert!(last_error <= FULL_RATE, "the last error came {last_error:?} after the return");
+    assert!(after * 10 >= before * 9, "{after} calls in a tenth of a second, {before} before the loss");
+}
+
+/// Cuts the pool off for `outage`, under load.
+async fn cut_off_for(outage: Duration) -> Result<()> {
+    let server = spawn_blocking(Server::private).await??;
+    let proxy = CountingProxy::start(server.port()).await?;
+    let db = pool_of_ten(&proxy.url())?;
+    let load = Load::start(&db, &READ, CALLERS, PAUSE);
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    let lost = proxy.set_up(false);
+    tokio::time::sleep(outage).await;
+    let back = proxy.set_up(true);
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    let calls = load.stop().await;
+    let (connects, most) = (proxy.connects(lost, back), proxy.most_a_second(lost, back));
+    println!("cut off for {outage:?}: {connects} connects, at most {most} within a second");
+    judge("cut off", &calls, lost, lost, back, &["127.0.0.1"]);
+    assert!(most <= 5, "{most} connects within a second");
+    let returning = proxy.connects(back, back + Duration::from_secs(1));
+    assert!(returning <= 10 + 1, "{returning} connects for ten places on return");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_short_loss_of_the_server_is_told_at_once_and_over_at_once() -> Result<()> {
+    cut_off_for(Duration::from_millis(500)).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_long_loss_of_the_server_costs_five_connects_a_second_and_is_over_as_fast() -> Result<()> {
+    cut_off_for(length(Duration::from_secs(3), Duration::from_secs(10))).await
+}
+
+/// Stops a real server under load, and starts it again.
+async fn stop_for(mode: StopMode, outage: Duration) -> Result<()> {
+    let server = spawn_blocking(Server::private).await??;
+    let db = pool_of_ten(&server.url("postgres"))?;
+    let load = Load::start(&db, &READ, CALLERS, PAUSE);
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    let asked = Instant::now();
+    block_in_place(|| server.stop(mode))?;
+    let gone = Instant::now();
+    tokio::time::sleep(outage).await;
+    block_in_place(|| server.restart())?;
+    let back = Instant::now();
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    let calls = load.stop().await;
+    let causes = ["Connection refused", "57P0", "the connection to the database broke", "127.0.0.1"];
+    judge(&format!("stopped, {mode:?}"), &calls, asked, gone, back, &causes);
+    assert!(
+        errors(&calls).any(|(.., text)| text.contains("Connection refused")),
+        "nobody was told the cause"
+    );
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_dies_is_named_as_refusing_connections() -> Result<()> {
+    stop_for(StopMode::Immediate, length(Duration::from_secs(2), Duration::from_secs(10))).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_is_stopped_in_order_is_named_as_refusing_connections() -> Result<()> {
+    stop_for(StopMode::Fast, Duration::from_secs(1)).await
+}
+
+/// Terminates every session of the pool at once, five times, under load.
+async fn terminate_all_five_times(pause: Duration) -> Result<()> {
+    let server = spawn_blocking(Server::private).await??;
+    let proxy = CountingProxy::start(server.port()).await?;
+    let db = pool_of_ten(&proxy.url())?;
+    let (looker, connection) = connect(&server.url("postgres"), NoTls).await?;
+    tokio::spawn(connection);
+    let load = Load::start(&db, &READ, CALLERS, pause);
+    tokio::time::sleep(Duration::from_millis(700)).await;
+    let mut rounds = Vec::new();
+    for _ in 0..5 {
+        let began = Instant::now();
+        let terminate =
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'steadfast'";
+        let killed = looker.query(terminate, &[]).await?.len();
+        tokio::time::sleep(Duration::from_millis(700)).await;
+        rounds.push((killed, proxy.connects(began, Instant::now())));
+    }
+    let calls = load.stop().await;
+    println!("terminated, pause {pause:?}: (killed, connects) {rounds:?}, {} calls", calls.len());
+    let told: Vec<_> = errors(&calls).map(|(.., text)| text).collect();
+    assert_eq!(told, [""; 0], "reads are repeated");
+    assert!(rounds.iter().all(|(_, connects)| *connects <= 10), "{rounds:?}");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_reader_notices_that_every_session_was_terminated() -> Result<()> {
+    terminate_all_five_times(PAUSE).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_reader_notices_terminated_sessions_under_full_load_either() -> Result<()> {
+    terminate_all_five_times(Duration::ZERO).await
+}

@@ -1,0 +1,86 @@
+//! Many writers in each other's way: deadlocks end by taking turns, duplicates are answered at once.
+
+mod support;
+
+use anyhow::Result;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
+use steadfast_postgres::diesel::sql_query;
+use steadfast_postgres::diesel_async::RunQueryDsl;
+use steadfast_postgres::resilience::{Class, Classify};
+use steadfast_postgres::{Operation, PoolSettings, cached};
+use support::{Forest, insert};
+
+const SWAP: Operation = Operation::write("trees.swap").statements(2);
+const PLANT: Operation = Operation::write("trees.plant");
+
+/// A forest with a pool of 20, whose server looks for deadlocks ten times a second.
+async fn crowded() -> Result<Arc<Forest>> {
+    let forest = Forest::with(|settings| settings.pool = PoolSettings::sized(20, 0)).await?;
+    let sql = "DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET deadlock_timeout = ''100ms''', current_database()); END $$";
+    forest.looker.batch_execute(sql).await?;
+    Ok(Arc::new(forest))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn fifty_writers_of_two_rows_in_opposite_orders_all_succeed() -> Result<()> {
+    let forest = crowded().await?;
+    forest.looker.batch_execute("INSERT INTO trees VALUES (1, 0), (2, 0)").await?;
+    let attempts = Arc::new(AtomicU32::new(0));
+    let mut writers = Vec::new();
+    for writer in 0..50_i64 {
+        let (forest, attempts) = (Arc::clone(&forest), Arc::clone(&attempts));
+        writers.push(tokio::spawn(async move {
+            let (first, second) = if writer % 2 == 0 { (1, 2) } else { (2, 1) };
+            let grow = |id: i64| format!("UPDATE trees SET height_cm = height_cm + 1 WHERE id = {id}");
+            for _ in 0..4 {
+                let swap = forest.db.write(&SWAP, async |conn| {
+                    attempts.fetch_add(1, Relaxed);
+                    cached(sql_query(grow(first))).execute(conn).await?;
+                    // Room for the other one to take the second row.
+                    tokio::time::sleep(std::time::Duration::from_millis(2)).await;
+                    cached(sql_query(grow(second))).execute(conn).await
+                });
+                swap.await?;
+            }
+            anyhow::Ok(())
+        }));
+    }
+    for writer in writers {
+        writer.await??;
+    }
+    let sum: i64 = forest.looker.query_one("SELECT sum(height_cm) FROM trees", &[]).await?.get(0);
+    let attempts = AtomicU32::load(&attempts, Relaxed);
+    println!("200 transactions, {attempts} attempts");
+    assert_eq!(sum, 400);
+    assert!(attempts > 200, "without a deadlock this shows nothing");
+    assert!(attempts <= 260, "{attempts} attempts");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_hundred_duplicates_of_two_hundred_inserts_are_two_hundred_attempts() -> Result<()> {
+    let forest = Arc::new(Forest::new().await?);
+    let attempts = Arc::new(AtomicU32::new(0));
+    let mut writers = Vec::new();
+    for writer in 0..200_i64 {
+        let (forest, attempts) = (Arc::clone(&forest), Arc::clone(&attempts));
+        writers.push(tokio::spawn(async move {
+            let plant = forest.db.write(&PLANT, async |conn| {
+                attempts.fetch_add(1, Relaxed);
+                insert(writer / 2).execute(conn).await
+            });
+            plant.await.map_err(|error| (error.class(), error.key().map(str::to_owned)))
+        }));
+    }
+    let mut duplicates = 0;
+    for writer in writers {
+        if let Err(refused) = writer.await? {
+            assert_eq!(refused, (Class::Duplicate, Some("trees_pkey".to_owned())));
+            duplicates += 1;
+        }
+    }
+    let attempts = AtomicU32::load(&attempts, Relaxed);
+    assert_eq!((duplicates, attempts, forest.trees().await?.len()), (100, 200, 100));
+    Ok(())
+}

@@ -1,0 +1,227 @@
+//! Sessions over TLS, on a server whose certificate comes from an authority of the test's own.
+
+use anyhow::Result;
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown};
+use std::path::Path;
+use std::time::Duration;
+use steadfast_postgres::diesel::sql_types::Bool;
+use steadfast_postgres::diesel::{QueryResult, QueryableByName, sql_query};
+use steadfast_postgres::diesel_async::RunQueryDsl;
+use steadfast_postgres::resilience::{Class, Classify};
+use steadfast_postgres::tokio_postgres::{Client, NoTls, connect};
+use steadfast_postgres::{Conn, Db, DbSettings, Error, Operation, PoolSettings, TlsRoots, UrlError};
+use steadfast_testkit::{Server, TestDatabase};
+
+const ASK: Operation = Operation::read("vault.ask");
+const STORE: Operation = Operation::write("vault.store").statements(2);
+
+/// A server on "localhost", by name only, that takes TLS and plain sessions.
+struct Vault {
+    server: Server,
+    authority: String,
+    looker: Client,
+}
+
+impl Vault {
+    async fn open() -> Result<Self> {
+        let server = Server::private()?;
+        let authority = Authority::named("Vault")?;
+        let (certificate, key) = authority.certify("localhost")?;
+        let looker = client(&server).await?;
+        looker.batch_execute("ALTER SYSTEM SET ssl = on").await?;
+        looker.batch_execute("CREATE ROLE guest LOGIN PASSWORD 's3cret'").await?;
+        let data = server.data_folder();
+        write_for_server(&data, "server.crt", &certificate)?;
+        write_for_server(&data, "server.key", &key)?;
+        let rules = std::fs::read_to_string(data.join("pg_hba.conf"))?;
+        write_for_server(&data, "pg_hba.conf", &format!("host all guest all scram-sha-256\n{rules}"))?;
+        server.restart()?;
+        let looker = client(&server).await?;
+        Ok(Self { server, authority: authority.pem(), looker })
+    }
+
+    fn url(&self, login: &str, query: &str) -> String {
+        format!("postgres://{login}@localhost:{}/postgres?{query}", self.server.port())
+    }
+
+    fn db(&self, login: &str, query: &str, roots: TlsRoots) -> Result<Db, UrlError> {
+        Db::new(&self.url(login, query), settings(roots))
+    }
+
+    fn believed(&self) -> TlsRoots {
+        TlsRoots::Pem(self.authority.clone())
+    }
+}
+
+struct Authority(CertifiedIssuer<'static, KeyPair>);
+
+impl Authority {
+    /// One of that name. Those of the same name are taken for each other until a signature is checked.
+    fn named(name: &str) -> Result<Self> {
+        let mut params = CertificateParams::new([])?;
+        params.distinguished_name.push(DnType::CommonName, name);
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        Ok(Self(CertifiedIssuer::self_signed(params, KeyPair::generate()?)?))
+    }
+
+    /// A certificate for `host` and its key.
+    fn certify(&self, host: &str) -> Result<(String, String)> {
+        let key = KeyPair::generate()?;
+        let certificate = CertificateParams::new([host.to_owned()])?.signed_by(&key, &self.0)?;
+        Ok((certificate.pem(), key.serialize_pem()))
+    }
+
+    fn pem(&self) -> String {
+        self.0.pem()
+    }
+}
+
+/// A file that the server's user, and nobody else, can read.
+fn write_for_server(data: &Path, name: &str, text: &str) -> Result<()> {
+    let (path, owner) = (data.join(name), std::fs::metadata(data)?);
+    std::fs::write(&path, text)?;
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600))?;
+    chown(&path, Some(owner.uid()), Some(owner.gid()))?;
+    Ok(())
+}
+
+async fn client(server: &Server) -> Result<Client> {
+    let (client, connection) = connect(&server.url("postgres"), NoTls).await?;
+    tokio::spawn(connection);
+    Ok(client)
+}
+
+fn settings(roots: TlsRoots) -> DbSettings {
+    let mut pool = PoolSettings::sized(2, 0);
+    pool.session.tls_roots = roots;
+    DbSettings { pool, ..DbSettings::default() }
+}
+
+#[derive(QueryableByName)]
+struct Encrypted {
+    #[diesel(sql_type = Bool)]
+    ssl: bool,
+}
+
+async fn is_encrypted(conn: &mut Conn) -> QueryResult<bool> {
+    let session = sql_query("SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()");
+    Ok(session.get_result::<Encrypted>(conn).await?.ssl)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn through_tls_the_guard_sees_what_it_sees_without() -> Result<()> {
+    let vault = Vault::open().await?;
+    let db = vault.db("postgres", "sslmode=verify-full", vault.believed())?;
+    assert!(db.read(&ASK, is_encrypted).await?);
+    let counts = db.read(&ASK, async |conn| {
+        let before = conn.wire_counts();
+        is_encrypted(conn).await?;
+        Ok(conn.wire_counts().executes - before.executes)
+    });
+    assert_eq!(counts.await?, 1);
+
+    let gold = "INSERT INTO gold VALUES (1)";
+    vault.looker.batch_execute("CREATE TABLE gold (id int4 PRIMARY KEY)").await?;
+    db.write(&STORE, async |conn| sql_query(gold).execute(conn).await).await?;
+    let again = db.write(&STORE, async |conn| sql_query(gold).execute(conn).await).await;
+    let again = again.expect_err("a duplicate");
+    assert_eq!((again.class(), again.key()), (Class::Duplicate, Some("gold_pkey")));
+    let ignored = db.write(&STORE, async |conn| {
+        _ = sql_query(gold).execute(conn).await;
+        Ok(())
+    });
+    assert!(matches!(ignored.await, Err(Error::RolledBack { .. })));
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn through_tls_a_caller_who_leaves_stops_the_server() -> Result<()> {
+    let vault = Vault::open().await?;
+    let db = vault.db("postgres", "sslmode=require", vault.believed())?;
+    let sleeping = db.read(&ASK, async |conn| sql_query("SELECT pg_sleep(30)").execute(conn).await);
+    assert!(tokio::time::timeout(Duration::from_millis(300), sleeping).await.is_err(), "the caller leaves");
+    let busy = "SELECT count(*) FROM pg_stat_activity WHERE query LIKE '%pg_sleep(30)%' AND state = 'active' \
+                AND pid <> pg_backend_pid()";
+    for _ in 0..100 {
+        if vault.looker.query_one(busy, &[]).await?.get::<_, i64>(0) == 0 {
+            assert!(db.read(&ASK, is_encrypted).await?);
+            return Ok(());
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    anyhow::bail!("the server still sleeps for nobody")
+}
+
+#[tokio::test]
+async fn require_believes_only_the_named_authority_and_only_the_named_host() -> Result<()> {
+    let vault = Vault::open().await?;
+    let stranger = || -> Result<TlsRoots> { Ok(TlsRoots::Pem(Authority::named("Stranger")?.pem())) };
+    let refused = async |db: Db| db.read(&ASK, is_encrypted).await.expect_err("not believed");
+
+    let unknown = refused(vault.db("postgres", "sslmode=require", stranger()?)?).await;
+    assert_eq!(unknown.class(), Class::Unavailable);
+    assert!(unknown.to_string().contains("TLS: invalid peer certificate: UnknownIssuer"), "{unknown}");
+    let named = refused(vault.db("postgres", "sslmode=prefer", stranger()?)?).await;
+    assert!(named.to_string().contains("UnknownIssuer"), "naming an authority asks for it: {named}");
+    let platform = refused(vault.db("postgres", "sslmode=require", TlsRoots::Platform)?).await;
+    assert!(platform.to_string().contains("TLS: invalid peer certificate"), "{platform}");
+
+    let by_address = vault.url("postgres", "sslmode=require").replace("localhost", "127.0.0.1");
+    let elsewhere = refused(Db::new(&by_address, settings(vault.believed()))?).await;
+    assert!(elsewhere.to_string().contains("not valid for name"), "{elsewhere}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn prefer_encrypts_where_it_can_and_goes_on_in_plain_where_it_cannot() -> Result<()> {
+    let vault = Vault::open().await?;
+    let by_default = vault.db("postgres", "", TlsRoots::Platform)?;
+    assert!(by_default.read(&ASK, is_encrypted).await?);
+    let disabled = vault.db("postgres", "sslmode=disable", TlsRoots::Platform)?;
+    assert!(!disabled.read(&ASK, is_encrypted).await?);
+
+    let plain = TestDatabase::empty().await?;
+    let prefers = Db::new(&plain.url(), settings(TlsRoots::Platform))?;
+    assert!(!prefers.read(&ASK, is_encrypted).await?);
+    let insists = format!("{}?sslmode=require", plain.url());
+    let refused = Db::new(&insists, settings(TlsRoots::Platform))?.read(&ASK, is_encrypted).await;
+    let refused = refused.expect_err("the server has no TLS");
+    assert!(
+        refused.to_string().ends_with("the server has no TLS, and sslmode=require insists on it"),
+        "{refused}"
+    );
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_login_is_bound_to_its_tls_session() -> Result<()> {
+    let vault = Vault::open().await?;
+    let guest = "guest:s3cret";
+    let bound = vault.db(guest, "sslmode=require&channel_binding=require", vault.believed())?;
+    assert!(bound.read(&ASK, is_encrypted).await?);
+    let unbound = vault.db(guest, "sslmode=disable&channel_binding=require", TlsRoots::Platform)?;
+    let unbound = unbound.read(&ASK, is_encrypted).await.expect_err("there is nothing to bind it to");
+    assert!(unbound.to_string().contains("channel binding"), "{unbound}");
+    let wrong = vault.db("guest:guess", "sslmode=require", vault.believed())?;
+    let wrong = wrong.read(&ASK, is_encrypted).await.expect_err("a wrong password");
+    assert_eq!(wrong.sqlstate().expect("a code").as_str(), "28P01");
+    assert!(!wrong.to_string().contains("guess"), "{wrong}");
+    Ok(())
+}
+
+#[test]
+fn roots_that_cannot_be_used_are_refused_before_anything_is_connected() {
+    let at = |query: &str, roots: TlsRoots| {
+        Db::new(&format!("postgres://app:s3cret@h/d?{query}"), settings(roots)).expect_err(query).to_string()
+    };
+    let missing = at("sslmode=require", TlsRoots::File("/no/such/ca.pem".into()));
+    assert!(missing.contains("/no/such/ca.pem cannot be read: No such file"), "{missing}");
+    let empty = at("sslmode=require", TlsRoots::Pem("nothing".to_owned()));
+    assert!(empty.contains("no certificate in PEM form"), "{empty}");
+    let contradiction = at("sslmode=disable", TlsRoots::Pem(String::new()));
+    assert!(contradiction.contains("sslmode=disable contradicts"), "{contradiction}");
+    for text in [missing, empty, contradiction] {
+        assert!(!text.contains("s3cret"), "{text}");
+    }
+}
