@@ -13,7 +13,7 @@ CREATE TABLE icd10_codes (
     CONSTRAINT icd10_codes_code_is_bare CHECK (code ~ '^[A-Z0-9]+$')
 );
 
-CREATE INDEX idx_icd10_parent_code_active ON icd10_codes (parent_code, code) WHERE parent_code IS NOT NULL;
+CREATE INDEX idx_icd10_parent_code_active ON icd10_codes (parent_code, code) WHERE parent_code IS NOT NULL AND active;
 CREATE INDEX idx_icd10_term_trigram ON icd10_codes USING gin (term gin_trgm_ops);
 
 COMMENT ON TABLE icd10_codes IS 'ICD-10-CM codes of the release that was imported last, and those of earlier ones.';

@@ -1,6 +1,6 @@
 //! Pages of a list: numbered up to item 10,000, by cursor beyond; and totals that say whether they are exact.
 
-use crate::Invalid;
+use crate::{Checks, Invalid};
 
 /// The last item that a numbered page can show; totals count no further either.
 /// A numbered page costs all pages before it, so depth is bounded and a cursor goes on.
@@ -26,26 +26,15 @@ impl Page {
     /// The page `number` (from 1; 1 when absent) of `per_page` items (the list's default when absent).
     ///
     /// # Errors
-    /// [`Invalid`] naming `page` or `per_page`, also when the page lies beyond [`REACH`].
+    /// [`Invalid`] naming `page`, `per_page` or both, also when the page lies beyond [`REACH`].
     pub fn new(number: Option<u64>, per_page: Option<u64>, limits: PageLimits) -> Result<Self, Invalid> {
-        let per_page = per_page.unwrap_or(limits.default.into());
-        if per_page == 0 || per_page > u64::from(limits.max) {
-            return Err(Invalid::field("per_page", format!("must be from 1 to {}", limits.max)));
-        }
-        let number = number.unwrap_or(1);
-        if number == 0 {
-            return Err(Invalid::field("page", "starts at 1"));
-        }
+        let mut checks = Checks::default();
+        let number = checks.keep(checked_number(number.unwrap_or(1)));
+        let per_page = checks.keep(checked_size(per_page.unwrap_or(limits.default.into()), limits));
+        let (Some(number), Some(per_page)) = (number, per_page) else { return Err(checks.refused()) };
         match number.checked_mul(per_page) {
-            Some(last) if last <= u64::from(REACH) || number == 1 => {
-                Ok(Self { number: number as u32, per_page: per_page as u32 })
-            }
-            _ => Err(Invalid::field(
-                "page",
-                format!(
-                    "numbered pages end at item {REACH}; follow pagination.next_cursor with `cursor` instead"
-                ),
-            )),
+            Some(last) if last <= REACH || number == 1 => Ok(Self { number, per_page }),
+            _ => Err(beyond_reach()),
         }
     }
 
@@ -63,6 +52,26 @@ impl Page {
     pub fn offset(self) -> u32 {
         (self.number - 1) * self.per_page
     }
+}
+
+/// What no page size can bring within reach is refused here, so that a bad size does not hide it.
+fn checked_number(number: u64) -> Result<u32, Invalid> {
+    match u32::try_from(number) {
+        Ok(0) => Err(Invalid::field("page", "starts at 1")),
+        Ok(number) if number <= REACH => Ok(number),
+        _ => Err(beyond_reach()),
+    }
+}
+
+fn checked_size(per_page: u64, limits: PageLimits) -> Result<u32, Invalid> {
+    let fits = u32::try_from(per_page).ok().filter(|per_page| (1..=limits.max).contains(per_page));
+    fits.ok_or_else(|| Invalid::field("per_page", format!("must be from 1 to {}", limits.max)))
+}
+
+fn beyond_reach() -> Invalid {
+    let message =
+        format!("numbered pages end at item {REACH}; follow pagination.next_cursor with `cursor` instead");
+    Invalid::field("page", message)
 }
 
 /// How many items a list has in all.
@@ -90,7 +99,8 @@ mod tests {
     const LIMITS: PageLimits = PageLimits { default: 50, max: 100 };
 
     fn refused(number: u64, per_page: u64) -> String {
-        Page::new(Some(number), Some(per_page), LIMITS).expect_err("refused").fields()[0].field.clone()
+        let invalid = Page::new(Some(number), Some(per_page), LIMITS).expect_err("refused");
+        invalid.fields().iter().map(|wrong| wrong.field.as_str()).collect::<Vec<_>>().join(", ")
     }
 
     #[test]
@@ -100,12 +110,14 @@ mod tests {
     }
 
     #[test]
-    fn the_refusal_names_the_field() {
+    fn the_refusal_names_each_wrong_field() {
         assert_eq!(refused(0, 50), "page");
         assert_eq!(refused(1, 0), "per_page");
         assert_eq!(refused(1, 101), "per_page");
         assert_eq!(refused(101, 100), "page");
         assert_eq!(refused(1 << 63, 100), "page");
+        assert_eq!(refused(0, 0), "page, per_page");
+        assert_eq!(refused(u64::MAX, 101), "page, per_page");
     }
 
     #[test]
@@ -116,11 +128,21 @@ mod tests {
 
     proptest! {
         #[test]
-        fn an_accepted_page_ends_within_reach(number: u64, per_page: u64) {
-            if let Ok(page) = Page::new(Some(number), Some(per_page), LIMITS) {
-                prop_assert!(page.offset() + page.per_page() <= REACH);
-                prop_assert_eq!(page.offset(), (page.number() - 1) * page.per_page());
+        fn a_page_is_accepted_when_it_ends_within_reach(number in 1_u64..=300, per_page in 1_u64..=120) {
+            match Page::new(Some(number), Some(per_page), LIMITS) {
+                Ok(page) => {
+                    prop_assert!(per_page <= 100 && number * per_page <= u64::from(REACH));
+                    prop_assert_eq!(u64::from(page.offset()), (number - 1) * per_page);
+                    prop_assert_eq!(u64::from(page.per_page()), per_page);
+                }
+                Err(_) => prop_assert!(per_page > 100 || number * per_page > u64::from(REACH)),
             }
+        }
+
+        #[test]
+        fn no_number_is_too_large_to_be_refused(number: u64, per_page: u64) {
+            // What is accepted out of all numbers is too little to assert on; a panic would fail.
+            let _ = Page::new(Some(number), Some(per_page), LIMITS).map(Page::offset);
         }
     }
 }

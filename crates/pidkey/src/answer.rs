@@ -8,8 +8,13 @@ use chrono::{DateTime, Utc};
 pub enum Checked {
     /// It belongs to a product.
     Known(KeyStatus),
-    /// PIDKey.com names no product for it, or left it out of the answer. That is not the same as an invalid key.
+    /// PIDKey.com names no product for it. That is not the same as an invalid key.
     Unknown {
+        /// The asked key.
+        key: ProductKey,
+    },
+    /// PIDKey.com left it out of the answer, so nothing was learnt of it.
+    Unanswered {
         /// The asked key.
         key: ProductKey,
     },
@@ -20,7 +25,7 @@ impl Checked {
     pub fn key(&self) -> ProductKey {
         match self {
             Self::Known(status) => status.key,
-            Self::Unknown { key } => *key,
+            Self::Unknown { key } | Self::Unanswered { key } => *key,
         }
     }
 }

@@ -33,6 +33,8 @@ struct Shared {
     base_url: Url,
     settings: Settings,
     gate: Gate,
+    /// One for all checks: its budget bounds what repetitions add while nothing is answered.
+    retry: Retry,
 }
 
 impl fmt::Debug for Client {
@@ -50,7 +52,8 @@ impl Client {
         let base_url = settings.validate()?;
         let http = http_client(&base_url)?;
         let gate = Gate::new(settings.breaker, settings.requests_per_second);
-        Ok(Self { shared: Arc::new(Shared { http, base_url, settings, gate }) })
+        let retry = Retry::new(settings.tries - 1, settings.backoff).on(|class| class == Class::Unavailable);
+        Ok(Self { shared: Arc::new(Shared { http, base_url, settings, gate, retry }) })
     }
 
     /// Asks for `keys` and returns what is said of each, in the same order; no keys, no request.
@@ -68,7 +71,7 @@ impl Client {
             return Err(Error::TooManyKeys { given: keys.len() });
         }
         let start = Instant::now();
-        tracing::info!(keys_count = keys.len(), "PIDKey.com check started");
+        tracing::debug!(keys_count = keys.len(), "PIDKey.com check started");
         let mut tries = 0;
         let outcome = self.shared.answer(keys, deadline, &mut tries).await;
         log(keys.len(), start.elapsed(), tries, &outcome);
@@ -92,9 +95,7 @@ impl Shared {
         let url = address(&self.base_url, keys, self.settings.api_key.expose_secret());
         let try_timeout = self.settings.try_timeout;
         let latest_start = Deadline::after(deadline.remaining().saturating_sub(try_timeout));
-        let retry = Retry::new(self.settings.tries - 1, self.settings.backoff)
-            .on(|class| class == Class::Unavailable);
-        let mut attempts = retry.attempts(latest_start);
+        let mut attempts = self.retry.attempts(latest_start);
         let mut start_by = deadline;
         loop {
             *tries += 1;
@@ -228,10 +229,11 @@ fn root_cause(error: &reqwest::Error) -> String {
     cause.to_string().chars().take(REASON_CHARS).collect()
 }
 
+/// At level debug: who asked gets the outcome, and logs it with what it means there.
 fn log(keys_count: usize, duration: Duration, tries: u32, outcome: &Result<Answer, Error>) {
     let duration_ms = millis(duration);
     match outcome {
-        Ok(Answer { missing, strangers, .. }) => tracing::info!(
+        Ok(Answer { missing, strangers, .. }) => tracing::debug!(
             keys_count,
             duration_ms,
             tries,
@@ -240,7 +242,7 @@ fn log(keys_count: usize, duration: Duration, tries: u32, outcome: &Result<Answe
             keys_not_asked = strangers,
             "PIDKey.com check finished"
         ),
-        Err(error) => tracing::warn!(
+        Err(error) => tracing::debug!(
             keys_count,
             duration_ms,
             tries,

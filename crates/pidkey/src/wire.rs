@@ -31,8 +31,8 @@ pub(crate) struct Answer {
 /// Of two objects for a key the last one counts.
 ///
 /// # Errors
-/// [`Error::Body`] for anything else. An array in which no object names a key is an error as well: the sister services
-/// report their troubles so, and the keys would be taken for unknown.
+/// [`Error::Body`] for anything else. An array that answers none of the asked keys is an error as well: services report
+/// their troubles so, and the keys would be taken for unknown.
 pub(crate) fn read(body: &[u8], asked: &[ProductKey]) -> Result<Answer, Error> {
     let objects = objects(body)?;
     let mut found: HashMap<ProductKey, Option<Checked>> = asked.iter().map(|&key| (key, None)).collect();
@@ -49,7 +49,11 @@ pub(crate) fn read(body: &[u8], asked: &[ProductKey]) -> Result<Answer, Error> {
         return Err(Error::Body("no object names a key"));
     }
     let missing = found.values().filter(|place| place.is_none()).count();
-    let of = |key: &ProductKey| found.get(key).cloned().flatten().unwrap_or(Checked::Unknown { key: *key });
+    if missing == found.len() && !asked.is_empty() {
+        return Err(Error::Body("none of the asked keys"));
+    }
+    let of =
+        |key: &ProductKey| found.get(key).cloned().flatten().unwrap_or(Checked::Unanswered { key: *key });
     Ok(Answer { checked: asked.iter().map(of).collect(), missing, strangers })
 }
 
@@ -106,12 +110,13 @@ fn checked(key: ProductKey, object: &Map<String, Value>) -> Checked {
 
 /// Text, or a number as text; `None` for nothing, blanks and everything else.
 fn text(value: Option<&Value>, chars: usize) -> Option<String> {
-    let text = match value? {
-        Value::String(text) => text.trim().chars().filter(|&c| c != '\0').take(chars).collect(),
+    let text: String = match value? {
+        Value::String(text) => text.trim().chars().filter(|c| !c.is_control()).take(chars).collect(),
         Value::Number(number) => number.to_string().chars().take(chars).collect(),
         _ => String::new(),
     };
-    Some(text).filter(|text| !text.trim().is_empty())
+    // What was dropped or cut off may leave a blank at the edge.
+    Some(text.trim().to_owned()).filter(|text| !text.is_empty())
 }
 
 /// A number, a whole number in floating-point clothes, either of them as text, or a boolean; `None` when it does not

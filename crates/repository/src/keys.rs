@@ -79,7 +79,7 @@ pub async fn search(store: &Store, filter: &Filter, position: &Position) -> Resu
     Ok(Found { keys, total: Total::from_bounded_count(count.matches), next })
 }
 
-/// What the keys of each product add up to, by product. Reads all of `idx_pidms_keys_prd`, and of the table only what
+/// What the keys of each product add up to, by product: the first 10,000 products. Reads all of `idx_pidms_keys_prd`, and of the table only what
 /// changed lately: it grows with the number of keys.
 ///
 /// # Errors

@@ -2,6 +2,7 @@
 
 use crate::Error;
 use steadfast_postgres::diesel::QueryResult;
+use steadfast_postgres::resilience::Deadline;
 use steadfast_postgres::{Conn, Db, DbSettings, Health, Operation, PoolSettings, UrlError, Work};
 
 /// The data of all areas. Cheap to clone; all clones share pool and breaker.
@@ -23,6 +24,20 @@ impl Store {
     pub fn connect(url: &str) -> Result<Self, UrlError> {
         let pool = PoolSettings { pool_size: 5, max_overflow: 5, ..PoolSettings::default() };
         Ok(Self::new(Db::new(url, DbSettings { pool, ..DbSettings::default() })?))
+    }
+
+    /// The same store, whose units of work also end by `deadline`.
+    #[must_use]
+    pub fn within(&self, deadline: Deadline) -> Self {
+        Self { db: self.db.within(deadline) }
+    }
+
+    /// Makes sure that the database answers, without a statement: for callers that would do something dear first.
+    ///
+    /// # Errors
+    /// [`Error`] when it does not.
+    pub async fn reach(&self) -> Result<(), Error> {
+        Ok(self.db.reach().await?)
     }
 
     /// How the database is doing. Touches no connection.

@@ -38,17 +38,20 @@ pub const RETIRE: Operation = Operation::write("terminology.retire").served_by(&
 /// Rows that one call of [`import`] may have.
 pub const IMPORT_BATCH_MAX: usize = 5_000;
 
-/// The finds of one leg of a search, best first, at most the leg's limit. Codes are found by a range of
-/// `icd10_codes_pkey`, terms by `idx_icd10_term_trigram`. A query that cannot be a code finds no codes.
+/// The finds of one leg of a search, best first, at most the leg's limit; `None` when the query gives the leg nothing to
+/// look for: words are no code, and terms are not looked up by less than three letters. Codes are found by a range of
+/// `icd10_codes_pkey`, terms by `idx_icd10_term_trigram`.
 ///
 /// # Errors
 /// [`Error`].
-pub async fn search(store: &Store, leg: Leg, query: &Query) -> Result<Vec<Match>, Error> {
+pub async fn search(store: &Store, leg: Leg, query: &Query) -> Result<Option<Vec<Match>>, Error> {
     let rows: Vec<MatchRow> = match leg {
         Leg::Code => {
-            let Some(prefix) = query.as_code() else { return Ok(Vec::new()) };
+            let Some(prefix) = query.as_code() else { return Ok(None) };
             store.read(&SEARCH_CODE, async |conn| queries::by_code_prefix(&prefix).load(conn).await).await?
         }
+        // The index knows terms by groups of three letters; with less it would be read whole, and the table after it.
+        Leg::Term if !query.has_three_letters() => return Ok(None),
         Leg::Term => store.read(&SEARCH_TERM, async |conn| queries::by_term(query).load(conn).await).await?,
         Leg::Similarity => {
             store
@@ -56,7 +59,7 @@ pub async fn search(store: &Store, leg: Leg, query: &Query) -> Result<Vec<Match>
                 .await?
         }
     };
-    rows.into_iter().map(|row| found(leg, query, row)).collect()
+    rows.into_iter().map(|row| found(leg, query, row)).collect::<Result<_, _>>().map(Some)
 }
 
 fn found(leg: Leg, query: &Query, row: MatchRow) -> Result<Match, Error> {

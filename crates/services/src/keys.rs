@@ -1,12 +1,15 @@
 //! Checking product keys: one question to PIDKey.com, one write of what it knows.
 
 use crate::{Error, Upstream};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::time::{Duration, Instant};
-use steadfast_domain::keys::{KeyStatus, Pasted, ProductKey, REMAINING_UNKNOWN, RejectedLine, Upserted};
+use steadfast_domain::keys::{KeyStatus, Pasted, ProductKey, RejectedLine, Upserted};
 use steadfast_pidkey as pidkey;
 use steadfast_pidkey::resilience::{Deadline, Snapshot};
 use steadfast_repository::{Store, keys};
+
+/// What is kept back of a check's time for storing what was learnt.
+const STORING: Duration = Duration::from_secs(5);
 
 /// Checks keys against PIDKey.com. Share one in the process: breaker, silence and rate limit live in it.
 #[derive(Debug)]
@@ -32,7 +35,7 @@ pub struct Summary {
     pub new: usize,
     /// Keys whose stored status was replaced.
     pub updated: usize,
-    /// Keys that PIDKey.com does not know, and lines without a key.
+    /// Keys that PIDKey.com does not know or did not answer, and lines without a key.
     pub errors: usize,
 }
 
@@ -43,6 +46,8 @@ pub enum KeyResult {
     Stored(Box<Upserted>),
     /// PIDKey.com does not know it. Nothing was stored.
     Unknown(ProductKey),
+    /// PIDKey.com left it out of its answer. Nothing was learnt and nothing stored.
+    Unanswered(ProductKey),
     /// It is no key.
     Rejected(RejectedLine),
 }
@@ -112,24 +117,38 @@ impl Checker {
     ) -> Result<Checked, Error> {
         let asked: Result<Vec<_>, _> =
             pasted.keys().iter().map(|key| pidkey::ProductKey::parse(key.as_str())).collect();
+        // A check may cost an activation: none is spent on an answer that cannot be stored.
+        store.within(deadline).reach().await?;
         let began = Instant::now();
-        let answer = self.client.check(&asked.map_err(Upstream::from)?, deadline).await;
+        let answer = self.client.check(&asked.map_err(Upstream::from)?, deadline.earlier_by(STORING)).await;
         durations.api = began.elapsed();
-        let known: Vec<KeyStatus> = answer.map_err(Upstream::from)?.into_iter().filter_map(known).collect();
+        let answer = answer.map_err(Upstream::from)?;
+        let known: Vec<KeyStatus> = answer.iter().filter_map(known).collect();
         let began = Instant::now();
         // Nothing known is nothing to write: no transaction for that.
-        let upserted = if known.is_empty() { Ok(Vec::new()) } else { keys::upsert(store, &known).await };
+        let upserted = if known.is_empty() {
+            Ok(Vec::new())
+        } else {
+            keys::upsert(&store.within(deadline), &known).await
+        };
         durations.database = began.elapsed();
-        Ok(Checked::new(pasted, upserted?))
+        Ok(Checked::new(pasted, &answer, upserted?))
     }
 }
 
 impl Checked {
-    fn new(pasted: &Pasted, upserted: Vec<Upserted>) -> Self {
+    fn new(pasted: &Pasted, answer: &[pidkey::Checked], upserted: Vec<Upserted>) -> Self {
+        let left_out = |checked: &&pidkey::Checked| matches!(checked, pidkey::Checked::Unanswered { .. });
+        let unanswered: HashSet<ProductKey> = answer
+            .iter()
+            .filter(left_out)
+            .filter_map(|checked| ProductKey::parse(checked.key().as_str()))
+            .collect();
         let mut stored: HashMap<ProductKey, Upserted> =
             upserted.into_iter().map(|upserted| (upserted.stored.status.key, upserted)).collect();
         let keys = pasted.keys().iter().map(|key| match stored.remove(key) {
             Some(upserted) => KeyResult::Stored(Box::new(upserted)),
+            None if unanswered.contains(key) => KeyResult::Unanswered(*key),
             None => KeyResult::Unknown(*key),
         });
         let lines = pasted.rejected().iter().cloned().map(KeyResult::Rejected);
@@ -145,16 +164,18 @@ impl Summary {
             match result {
                 KeyResult::Stored(upserted) if upserted.is_new => summary.new += 1,
                 KeyResult::Stored(_) => summary.updated += 1,
-                KeyResult::Unknown(_) | KeyResult::Rejected(_) => summary.errors += 1,
+                KeyResult::Unknown(_) | KeyResult::Unanswered(_) | KeyResult::Rejected(_) => {
+                    summary.errors += 1
+                }
             }
         }
         summary
     }
 }
 
-/// The status in the domain's terms; `None` for a key that PIDKey.com does not know.
-fn known(checked: pidkey::Checked) -> Option<KeyStatus> {
-    let pidkey::Checked::Known(status) = checked else { return None };
+/// The status in the domain's terms; `None` for a key of which PIDKey.com said nothing.
+fn known(checked: &pidkey::Checked) -> Option<KeyStatus> {
+    let pidkey::Checked::Known(status) = checked.clone() else { return None };
     Some(KeyStatus {
         key: ProductKey::parse(status.key.as_str())?,
         product: status.product,
@@ -162,7 +183,7 @@ fn known(checked: pidkey::Checked) -> Option<KeyStatus> {
         key_type: status.key_type,
         is_retail: status.is_retail,
         sub_type: status.sub_type,
-        remaining: status.remaining.max(REMAINING_UNKNOWN),
+        remaining: status.remaining,
         blocked: status.blocked,
         error_code: status.error_code,
         had_occurred: status.had_occurred.map(i32::from),

@@ -20,10 +20,10 @@ pub struct Found {
 }
 
 /// Searches by code, by words and by likeness at once, each on a connection of its own. A leg that fails is left out
-/// and named.
+/// and named; one that the query gives nothing to look for is no failure.
 ///
 /// # Errors
-/// The error of the first leg, when all of them failed.
+/// The error of the first leg, when none that had something to look for gave an answer.
 pub async fn search(store: &Store, query: &Query) -> Result<Found, Error> {
     let leg = |leg| terminology::search(store, leg, query);
     let (code, term, similarity) = tokio::join!(leg(Leg::Code), leg(Leg::Term), leg(Leg::Similarity));
@@ -31,7 +31,7 @@ pub async fn search(store: &Store, query: &Query) -> Result<Found, Error> {
     let (mut found, mut failed, mut first_error) = (Vec::new(), Vec::new(), None);
     for (leg, outcome) in outcomes {
         match outcome {
-            Ok(matches) => found.push(matches),
+            Ok(matches) => found.extend(matches),
             Err(error) => {
                 tracing::warn!(operation = "terminology.search", leg = leg.as_str(), %error, "a leg of a search failed");
                 failed.push(leg);

@@ -10,6 +10,9 @@ pub const MAX_KEYS: usize = 50;
 /// Letters and digits of a key.
 const LENGTH: usize = 25;
 
+/// Lines that a refusal names one by one.
+const NAMED_LINES: usize = 10;
+
 /// The field in which keys are pasted.
 const FIELD: &str = "keys";
 
@@ -44,13 +47,20 @@ impl fmt::Debug for ProductKey {
     }
 }
 
-/// A pasted line that holds no key.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// A pasted line that holds no key. Its `Debug` shows how long it is and not what stands there: most often a key with a
+/// slip.
+#[derive(Clone, PartialEq, Eq)]
 pub struct RejectedLine {
     /// Its number in the pasted text, from 1.
     pub line: usize,
     /// What stands there, cut at 40 characters.
     pub text: String,
+}
+
+impl fmt::Debug for RejectedLine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "RejectedLine({}, {} characters)", self.line, self.text.chars().count())
+    }
 }
 
 /// The keys of a pasted text: each once, in the order pasted, at most [`MAX_KEYS`], at least one.
@@ -65,8 +75,8 @@ impl Pasted {
     /// commas, semicolons, tabs, or spaces. Repeated keys count once. Lines without a key are kept as rejected.
     ///
     /// # Errors
-    /// [`Invalid`] naming `keys` and the lines concerned: "No keys provided", "Maximum 50 keys per request", more than
-    /// 50 lines that hold no key, or a NUL.
+    /// [`Invalid`] naming `keys` and the first ten lines concerned: "No keys provided", "Maximum 50 keys per request",
+    /// more than 50 lines that hold no key, or a NUL.
     pub fn parse(text: &str) -> Result<Self, Invalid> {
         if text.contains('\0') {
             return Err(Invalid::field(FIELD, "must not contain NUL characters"));
@@ -87,15 +97,13 @@ impl Pasted {
                 );
             }
         }
-        Self { keys, rejected }.within_limits(&surplus)
+        Self { keys, rejected }.within_limits(surplus)
     }
 
-    fn within_limits(self, surplus: &[usize]) -> Result<Self, Invalid> {
-        if let [first, ..] = surplus {
-            let message = format!("line {first} has key number {}; {} too many", MAX_KEYS + 1, surplus.len());
-            return Err(
-                Invalid::field(FIELD, message).headline(format!("Maximum {MAX_KEYS} keys per request"))
-            );
+    /// `surplus` holds the line of each key beyond the limit.
+    fn within_limits(self, surplus: Vec<usize>) -> Result<Self, Invalid> {
+        if !surplus.is_empty() {
+            return Err(too_many(surplus));
         }
         if self.keys.is_empty() {
             return Err(self.no_keys());
@@ -112,9 +120,11 @@ impl Pasted {
     }
 
     fn named_lines(&self, invalid: Invalid) -> Invalid {
-        self.rejected.iter().take(10).fold(invalid, |invalid, rejected| {
+        let named = self.rejected.iter().take(NAMED_LINES).fold(invalid, |invalid, rejected| {
             invalid.and(FIELD, format!("line {} is not a product key: {}", rejected.line, rejected.text))
-        })
+        });
+        let rest = self.rejected.iter().skip(NAMED_LINES).map(|rejected| rejected.line);
+        and_more(named, rest.collect())
     }
 
     /// The keys, each once, in the order pasted.
@@ -125,6 +135,28 @@ impl Pasted {
     /// The lines that hold no key, in the order pasted, at most [`MAX_KEYS`].
     pub fn rejected(&self) -> &[RejectedLine] {
         &self.rejected
+    }
+}
+
+fn too_many(mut surplus: Vec<usize>) -> Invalid {
+    let count = surplus.len();
+    surplus.dedup();
+    let first = surplus.first().copied().unwrap_or_default();
+    let message = format!("line {first} has key number {}; {count} too many", MAX_KEYS + 1);
+    let invalid = Invalid::field(FIELD, message).headline(format!("Maximum {MAX_KEYS} keys per request"));
+    let named = surplus.iter().take(NAMED_LINES).skip(1).fold(invalid, |invalid, line| {
+        invalid.and(FIELD, format!("line {line} has keys beyond the first {MAX_KEYS}"))
+    });
+    and_more(named, surplus.split_off(NAMED_LINES.min(surplus.len())))
+}
+
+/// Says how many lines are concerned besides those that are named. `rest` is in order; a line may stand there repeatedly.
+fn and_more(invalid: Invalid, mut rest: Vec<usize>) -> Invalid {
+    rest.dedup();
+    match rest.len() {
+        0 => invalid,
+        1 => invalid.and(FIELD, "and 1 more line"),
+        lines => invalid.and(FIELD, format!("and {lines} more lines")),
     }
 }
 

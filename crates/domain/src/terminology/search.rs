@@ -113,6 +113,11 @@ impl Query {
         self.limit
     }
 
+    /// Whether some word of it has three letters or digits.
+    pub fn has_three_letters(&self) -> bool {
+        self.text.split(|c: char| !c.is_alphanumeric()).any(|word| word.chars().count() >= 3)
+    }
+
     /// The query read as the beginning of a code, where it can be one.
     pub fn as_code(&self) -> Option<IcdCode> {
         IcdCode::parse("query", &self.text).ok()
@@ -168,6 +173,14 @@ mod tests {
             Some("S72001A".into())
         );
         assert_eq!(Query::new("heart failure", None).expect("fine").as_code(), None);
+    }
+
+    #[test]
+    fn short_words_have_no_three_letters() {
+        for (text, has) in [("TB", false), ("a-b c", false), ("flu", true), ("in DM2", true), ("äöü", true)]
+        {
+            assert_eq!(Query::new(text, None).expect("fine").has_three_letters(), has, "{text}");
+        }
     }
 
     #[test]

@@ -21,7 +21,7 @@ fn status(members: Value) -> KeyStatus {
     object.as_object_mut().unwrap().extend(members.as_object().unwrap().clone());
     match read_value(&json!([object])).unwrap().checked.remove(0) {
         Checked::Known(status) => status,
-        Checked::Unknown { .. } => panic!("the object has a product"),
+        Checked::Unknown { .. } | Checked::Unanswered { .. } => panic!("the object has a product"),
     }
 }
 
@@ -59,7 +59,8 @@ fn a_bare_object_with_a_keyname_is_an_answer() {
 
 #[test]
 fn a_byte_order_mark_is_passed_over() {
-    assert!(read(b"\xEF\xBB\xBF[]", &[key(KEY)]).is_ok());
+    let body = format!("\u{FEFF}[{{\"keyname\": \"{KEY}\"}}]");
+    assert!(read(body.as_bytes(), &[key(KEY)]).is_ok());
 }
 
 #[test]
@@ -73,13 +74,13 @@ fn keys_are_matched_by_their_characters_and_answered_in_the_order_asked() {
     assert_eq!(answer.checked.iter().map(Checked::key).collect::<Vec<_>>(), asked);
     let product = |checked: &Checked| match checked {
         Checked::Known(status) => status.product.clone(),
-        Checked::Unknown { .. } => String::new(),
+        Checked::Unknown { .. } | Checked::Unanswered { .. } => String::new(),
     };
     assert_eq!(answer.checked.iter().map(product).collect::<Vec<_>>(), ["A", "B", "A"]);
 }
 
 #[test]
-fn missing_keys_are_unknown_strangers_are_dropped_and_the_last_of_two_counts() {
+fn missing_keys_are_unanswered_strangers_are_dropped_and_the_last_of_two_counts() {
     let body = json!([
         {"keyname": KEY, "prd": "first"},
         {"keyname": "STRANGERSTRANGERSTRANGER2", "prd": "P"},
@@ -87,8 +88,16 @@ fn missing_keys_are_unknown_strangers_are_dropped_and_the_last_of_two_counts() {
     ]);
     let answer = read(body.to_string().as_bytes(), &[key(KEY), key(OTHER)]).unwrap();
     assert!(matches!(&answer.checked[0], Checked::Known(status) if status.product == "last"));
-    assert_eq!(answer.checked[1], Checked::Unknown { key: key(OTHER) });
+    assert_eq!(answer.checked[1], Checked::Unanswered { key: key(OTHER) });
     assert_eq!((answer.missing, answer.strangers), (1, 1));
+}
+
+#[test]
+fn an_array_that_answers_no_asked_key_is_no_answer() {
+    for body in [json!([]), json!([{"keyname": "STRANGERSTRANGERSTRANGER2", "prd": "P"}])] {
+        let refused = read(body.to_string().as_bytes(), &[key(KEY), key(OTHER)]);
+        assert_eq!(refused, Err(Error::Body("none of the asked keys")), "{body}");
+    }
 }
 
 #[test]

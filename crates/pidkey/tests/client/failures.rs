@@ -163,7 +163,8 @@ async fn an_answer_of_exactly_the_cap_is_read() -> Result<()> {
     let server = Raw::start(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n[]").await?;
     for (answer_cap_bytes, read) in [(2, true), (1, false)] {
         let client = Client::new(Settings { answer_cap_bytes, ..settings(&server.url) })?;
-        assert_eq!(client.check(&keys()?, later()).await.is_ok(), read, "{answer_cap_bytes}");
+        let refused = client.check(&keys()?, later()).await;
+        assert_eq!(!matches!(refused, Err(Error::TooLarge { .. })), read, "{answer_cap_bytes}");
     }
     Ok(())
 }

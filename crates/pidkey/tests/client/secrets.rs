@@ -27,12 +27,14 @@ impl Sink {
     /// From now on, for the whole process: connections are driven by tasks on any thread.
     fn install(&self) -> Result<()> {
         let sink = self.clone();
-        tracing_subscriber::fmt()
+        let subscriber = tracing_subscriber::fmt()
             .with_max_level(tracing::Level::TRACE)
             .with_span_events(FmtSpan::FULL)
             .with_ansi(false)
             .with_writer(move || sink.clone())
-            .init();
+            .finish();
+        // Not `init`, which in some builds takes the place of the `log` logger too.
+        tracing::subscriber::set_global_default(subscriber)?;
         log::set_max_level(log::LevelFilter::Trace);
         Ok(log::set_boxed_logger(Box::new(self.clone()))?)
     }

@@ -22,10 +22,10 @@ const COLUMNS: &str = "id, keyname, prd, eid, is_key_type, is_retail, sub, remai
 const ORDER: &str = "prd, remaining DESC, id";
 
 /// Whether an upserted row was inserted: only then nobody has locked or deleted it before. PostgreSQL does not document
-/// it, so a test holds it for every version.
+/// it. The tests hold it for the version they run on; it was not proven for the others.
 const IS_NEW: &str = "(xmax = 0) AS is_new";
 
-/// Products in one answer.
+/// Products in one answer: a bound on its size, far beyond the few dozen there are.
 const PRODUCTS_MAX: u32 = 10_000;
 
 /// One more key than fits on the page at `position`, so that it shows whether there is another page.
@@ -162,7 +162,8 @@ fn each<'a, T>(statuses: &[&'a KeyStatus], of: impl Fn(&'a KeyStatus) -> T) -> V
     statuses.iter().map(|status| of(status)).collect()
 }
 
-/// What the keys of each product add up to. A key without a number of activations counts as a key only.
+/// What the keys of each product add up to, for the first [`PRODUCTS_MAX`] products by name; the others are left out
+/// without a word. A key without a number of activations counts as a key only.
 pub(super) fn products() -> Cached<SqlQuery> {
     cached(sql_query(format!(
         "SELECT prd, count(*) AS key_count, \

@@ -6,8 +6,8 @@ use steadfast_domain::keys::{KeyStatus, ProductKey, ProductSummary, StoredKey, U
 use steadfast_postgres::diesel::{self, QueryableByName};
 use steadfast_schema::schema::pidms_keys;
 
-/// One stored key.
-#[derive(Debug, QueryableByName)]
+/// One stored key. Not `Debug`: that would show the whole key.
+#[derive(QueryableByName)]
 #[diesel(table_name = pidms_keys)]
 pub(super) struct KeyRow {
     id: i64,
@@ -53,7 +53,7 @@ impl KeyRow {
 }
 
 /// One key as the upsert left it.
-#[derive(Debug, QueryableByName)]
+#[derive(QueryableByName)]
 pub(super) struct UpsertedRow {
     #[diesel(embed)]
     key: KeyRow,

@@ -10,6 +10,10 @@ fn keys(text: &str) -> Vec<String> {
     Pasted::parse(text).expect("has keys").keys().iter().map(|key| key.as_str().to_owned()).collect()
 }
 
+fn messages(invalid: &Invalid) -> Vec<&str> {
+    invalid.fields().iter().map(|wrong| wrong.message.as_str()).collect()
+}
+
 fn many(n: usize) -> String {
     (0..n).map(|i| format!("{i:025}\n")).collect()
 }
@@ -56,8 +60,26 @@ fn fifty_keys_pass_and_the_line_of_the_fifty_first_is_named() {
     assert_eq!(keys(&format!("{}{}", many(50), many(50))).len(), 50, "repeated keys do not count");
     let invalid = Pasted::parse(&many(53)).expect_err("too many");
     assert_eq!(invalid.to_string(), "Maximum 50 keys per request");
-    assert_eq!(invalid.fields()[0].field, "keys");
-    assert_eq!(invalid.fields()[0].message, "line 51 has key number 51; 3 too many");
+    assert!(invalid.fields().iter().all(|wrong| wrong.field == "keys"));
+    let named = [
+        "line 51 has key number 51; 3 too many",
+        "line 52 has keys beyond the first 50",
+        "line 53 has keys beyond the first 50",
+    ];
+    assert_eq!(messages(&invalid), named);
+}
+
+#[test]
+fn of_many_surplus_lines_ten_are_named_each_once_and_the_others_counted() {
+    let twice =
+        many(75).lines().collect::<Vec<_>>().chunks(2).map(|pair| pair.join(",") + "\n").collect::<String>();
+    let invalid = Pasted::parse(&twice).expect_err("too many");
+    let messages = messages(&invalid);
+    assert_eq!(messages[0], "line 26 has key number 51; 25 too many");
+    assert_eq!(messages[9], "line 35 has keys beyond the first 50");
+    assert_eq!(messages[10..], ["and 3 more lines"]);
+    let one_more = Pasted::parse(&many(61)).expect_err("too many");
+    assert_eq!(one_more.fields()[10].message, "and 1 more line");
 }
 
 #[test]
@@ -67,8 +89,10 @@ fn a_text_without_a_key_is_refused_and_its_lines_are_named() {
     }
     let invalid = Pasted::parse("hello\n\n6NRGD-KHFCF").expect_err("no key");
     assert_eq!(invalid.to_string(), "No keys provided");
-    let messages: Vec<&str> = invalid.fields()[1..].iter().map(|field| field.message.as_str()).collect();
-    assert_eq!(messages, ["line 1 is not a product key: hello", "line 3 is not a product key: 6NRGD-KHFCF"]);
+    assert_eq!(
+        messages(&invalid)[1..],
+        ["line 1 is not a product key: hello", "line 3 is not a product key: 6NRGD-KHFCF"]
+    );
 }
 
 #[test]
@@ -81,7 +105,8 @@ fn a_bad_line_among_keys_is_kept_with_its_number() {
 #[test]
 fn a_flood_of_bad_lines_and_a_nul_are_refused() {
     let flood = format!("{A}\n{}", "oops\n".repeat(51));
-    assert_eq!(Pasted::parse(&flood).expect_err("flood").fields().len(), 11);
+    let invalid = Pasted::parse(&flood).expect_err("flood");
+    assert_eq!(messages(&invalid)[10..], ["line 11 is not a product key: oops", "and 41 more lines"]);
     assert_eq!(Pasted::parse(&format!("{A}\0")).expect_err("NUL").fields()[0].field, "keys");
 }
 
@@ -89,6 +114,8 @@ fn a_flood_of_bad_lines_and_a_nul_are_refused() {
 fn debug_does_not_show_the_key() {
     let shown = format!("{:?}", Pasted::parse(A).expect("a key"));
     assert!(!shown.contains(A) && shown.contains("6NRGD***"), "{shown}");
+    let slip = format!("{:?}", Pasted::parse(&format!("{A}\n{}", &B[1..])).expect("a key").rejected());
+    assert_eq!(slip, "[RejectedLine(2, 24 characters)]");
 }
 
 proptest! {
