@@ -2,10 +2,11 @@
 
 use crate::settings::DatabaseSettings;
 use crate::{Settings, SettingsError};
-use secrecy::ExposeSecret;
+use secrecy::{ExposeSecret, SecretString};
 use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
+use std::time::Duration;
 use steadfast_http::{Drained, Draining, ServeSettings, router, serve};
 use steadfast_pidkey::Client;
 use steadfast_postgres::Db;
@@ -15,6 +16,10 @@ use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
+use tokio::time::timeout;
+
+/// How long the comparison of the database's version with the server's may take; it is only for the log.
+const COMPARISON_MAX: Duration = Duration::from_secs(10);
 
 /// Why the service did not start.
 #[derive(Debug, thiserror::Error)]
@@ -40,6 +45,7 @@ pub enum StartError {
 /// The service, ready to accept but not accepting yet.
 struct Service {
     listener: TcpListener,
+    url: SecretString,
     db: Db,
     instances: u32,
     reserved: u32,
@@ -60,7 +66,8 @@ impl Service {
         let listener = TcpListener::bind((http.host.as_str(), http.port))
             .await
             .map_err(|cause| StartError::Listen { address: format!("{}:{}", http.host, http.port), cause })?;
-        Ok(Self { listener, db, instances, reserved, checker: Checker::new(client), settings: http.serve })
+        let (checker, settings) = (Checker::new(client), http.serve);
+        Ok(Self { listener, url, db, instances, reserved, checker, settings })
     }
 
     fn address(&self) -> Result<SocketAddr, StartError> {
@@ -69,9 +76,14 @@ impl Service {
     }
 
     async fn run(self, shutdown: impl Future<Output = ()>) -> Drained {
-        let Self { listener, db, instances, reserved, checker, settings } = self;
+        let Self { listener, url, db, instances, reserved, checker, settings } = self;
         let store = Store::new(db.clone());
-        let first_contact = tokio::spawn(first_contact(db, store.clone(), instances, reserved));
+        let contacted = store.clone();
+        let first_contact = tokio::spawn(async move {
+            if first_contact(&db, &contacted, instances, reserved).await {
+                compare_versions(&url).await;
+            }
+        });
         let draining = Draining::default();
         let router = router(store.clone(), checker, draining.clone());
         let drained = serve(listener, router, settings, draining, shutdown).await;
@@ -88,21 +100,40 @@ impl Service {
 }
 
 /// Asks the database for something that is not there, so that readiness knows from the start whether it can be reached,
-/// and whoever starts the service reads in the log what is missing.
-async fn first_contact(db: Db, store: Store, instances: u32, reserved: u32) {
-    let Some(nobody) = steadfast_domain::identity::KeyHash::of_presented("nobody") else { return };
-    match identity::find_caller(&store, &nobody).await {
+/// and whoever starts the service reads in the log what is missing. Says whether the database answered at all.
+async fn first_contact(db: &Db, store: &Store, instances: u32, reserved: u32) -> bool {
+    let Some(nobody) = steadfast_domain::identity::KeyHash::of_presented("nobody") else { return false };
+    match identity::find_caller(store, &nobody).await {
         Ok(_) => {
             tracing::info!("the database answers");
             // Warns by itself when there are too few connections; a failure here shows at the next request too.
             _ = db.check_capacity(instances, reserved).await;
+            true
         }
         Err(error @ RepositoryError::Query { .. }) => {
             tracing::error!(%error, "the database has not the expected tables; run `steadfast-ctl migrate`");
+            true
         }
         Err(error) => {
             tracing::error!(%error, "the database does not answer; check DATABASE_URL; it is tried again as requests come");
+            false
         }
+    }
+}
+
+/// Says in the log which migrations the database lacks: tables may be there and still be those of an older version. On a
+/// connection of its own, for the pool's know no tables of the migrations'.
+async fn compare_versions(url: &SecretString) {
+    match timeout(COMPARISON_MAX, steadfast_schema::pending(url.expose_secret())).await {
+        Ok(Ok(pending)) if pending.is_empty() => {}
+        Ok(Ok(pending)) => tracing::error!(
+            pending = pending.join(", "),
+            "the database is older than this server; run `steadfast-ctl migrate`"
+        ),
+        Ok(Err(error)) => {
+            tracing::warn!(%error, "cannot tell whether the database is older than this server")
+        }
+        Err(_) => tracing::warn!("cannot tell in time whether the database is older than this server"),
     }
 }
 

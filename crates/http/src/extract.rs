@@ -3,10 +3,12 @@
 mod json;
 mod path;
 mod query;
+mod unread;
 
 pub(crate) use json::Json;
 pub(crate) use path::Path;
 pub(crate) use query::Query;
+pub(crate) use unread::take_in;
 
 use serde_path_to_error::Path as FieldPath;
 use steadfast_domain::Invalid;
@@ -14,11 +16,14 @@ use steadfast_domain::Invalid;
 /// The most characters of a field's name that an answer repeats.
 const NAME_MAX: usize = 64;
 
+/// The most characters of a reason: serde quotes names and values in full, however long the caller made them.
+const REASON_MAX: usize = 256;
+
 /// The refusal of what serde could not read. `whole` is the name of the input as such.
 fn refused(path: &FieldPath, error: &impl std::fmt::Display, whole: &'static str) -> Invalid {
     let message = error.to_string();
     let field = field_of(path).or_else(|| quoted_field(&message)).unwrap_or_else(|| whole.to_owned());
-    Invalid::field(cut(&field), message)
+    Invalid::field(cut(&field), reason(&message))
 }
 
 fn field_of(path: &FieldPath) -> Option<String> {
@@ -36,6 +41,14 @@ fn quoted_field(message: &str) -> Option<String> {
 
 fn cut(name: &str) -> String {
     name.chars().take(NAME_MAX).collect()
+}
+
+/// A library's reason, cut to what an answer repeats.
+fn reason(message: &str) -> String {
+    match message.char_indices().nth(REASON_MAX) {
+        Some((end, _)) => format!("{}…", &message[..end]),
+        None => message.to_owned(),
+    }
 }
 
 #[cfg(test)]

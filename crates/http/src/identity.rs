@@ -94,7 +94,8 @@ fn presented(headers: &HeaderMap) -> Result<KeyHash, Problem> {
     let own = headers.get_all(API_KEY).iter().filter_map(|value| value.to_str().ok());
     let bearer =
         headers.get_all(header::AUTHORIZATION).iter().filter_map(|value| bearer(value.to_str().ok()?));
-    let keys: BTreeSet<&str> = own.map(str::trim).chain(bearer).collect();
+    // Proxies and clients send a header with nothing in it for one that is not set.
+    let keys: BTreeSet<&str> = own.map(str::trim).chain(bearer).filter(|key| !key.is_empty()).collect();
     if keys.len() > 1 {
         let message = "the keys in X-API-Key and Authorization differ; send one";
         return Err(Invalid::field("X-API-Key", message).into());

@@ -50,8 +50,10 @@ fn describe<S>(routes: &[Route<S>]) -> OpenApi {
         for (name, schema) in route.components.iter().cloned() {
             components.schemas.insert(name, schema);
         }
+        // Only CONNECT and made-up methods have no place in a description; no route takes them.
+        let Some(method) = http_method(&route.method) else { continue };
         let operation = operation(route, &mut components);
-        paths.add_path_operation(route.path, vec![http_method(&route.method)], operation);
+        paths.add_path_operation(route.path, vec![method], operation);
     }
     let info = InfoBuilder::new().title("Steadfast").version(env!("CARGO_PKG_VERSION")).build();
     let mut document = OpenApi::new(info, paths);
@@ -59,8 +61,18 @@ fn describe<S>(routes: &[Route<S>]) -> OpenApi {
     document
 }
 
-fn http_method(method: &Method) -> HttpMethod {
-    if method == Method::POST { HttpMethod::Post } else { HttpMethod::Get }
+fn http_method(method: &Method) -> Option<HttpMethod> {
+    Some(match *method {
+        Method::GET => HttpMethod::Get,
+        Method::POST => HttpMethod::Post,
+        Method::PUT => HttpMethod::Put,
+        Method::DELETE => HttpMethod::Delete,
+        Method::OPTIONS => HttpMethod::Options,
+        Method::HEAD => HttpMethod::Head,
+        Method::PATCH => HttpMethod::Patch,
+        Method::TRACE => HttpMethod::Trace,
+        _ => return None,
+    })
 }
 
 fn operation<S>(route: &Route<S>, components: &mut Components) -> OperationBuilder {

@@ -1,7 +1,7 @@
 //! What went wrong, as the caller reads it: the one place that knows error codes and status codes.
 //!
 //! The caller's text and the log's text are two texts. A failure on the server's side is logged once, when its
-//! answer is made; the caller never reads a statement, a host name or a library's words.
+//! answer is made or in the layer that knows more of it; the caller never reads a statement, a host name or a library's words.
 
 mod code;
 mod sources;

@@ -21,7 +21,7 @@ use utoipa::{IntoParams, PartialSchema, ToSchema};
 const LIMIT: Duration = Duration::from_secs(30);
 
 /// What a handler gets beyond its deadline, to say itself what took so long.
-const GRACE: Duration = Duration::from_secs(1);
+pub(crate) const GRACE: Duration = Duration::from_secs(1);
 
 /// Who may use a route.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,7 +58,7 @@ pub(crate) struct Route<S> {
     /// Codes that this route answers with, beside those of every route.
     pub(crate) codes: Vec<Code>,
     pub(crate) components: Vec<Component>,
-    limit: Duration,
+    pub(crate) limit: Duration,
     handler: MethodRouter<S>,
 }
 

@@ -6,7 +6,7 @@ use crate::problem::{Code, Problem};
 use crate::route::Route;
 use crate::serve::Draining;
 use crate::state::AppState;
-use crate::{access_log, correlation, health, keys, terminology};
+use crate::{access_log, correlation, extract, health, keys, terminology};
 use axum::Router;
 use axum::middleware::from_fn;
 use axum::response::{IntoResponse, Response};
@@ -45,12 +45,14 @@ where
     within_shell(router)
 }
 
-/// Ids and logs around everything; panics, unknown paths and wrong methods answered like every other problem.
+/// Ids and logs around everything; panics, unknown paths and wrong methods answered like every other problem; no
+/// answer lost to a body that nobody wanted.
 fn within_shell<S: Clone + Send + Sync + 'static>(router: Router<S>) -> Router<S> {
     router
         .fallback(|| async { Problem::new(Code::NotFound) })
         .method_not_allowed_fallback(|| async { Problem::new(Code::MethodNotAllowed) })
         .layer(CatchPanicLayer::custom(answer_panic))
+        .layer(from_fn(extract::take_in))
         .layer(from_fn(access_log::record))
         .layer(from_fn(correlation::assign))
 }

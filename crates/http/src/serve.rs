@@ -34,7 +34,7 @@ pub struct ServeSettings {
     /// How long connections are still accepted after the end was announced: time for a load balancer to look at
     /// `/health/ready`. Default: none.
     pub drain_delay: Duration,
-    /// How long requests under way may take to end after that. Default: 30 s.
+    /// How long requests under way may take to end after that. Default: 115 s, longer than any route may take.
     pub drain_timeout: Duration,
 }
 
@@ -44,7 +44,7 @@ impl Default for ServeSettings {
             max_connections: 1024,
             header_timeout: Duration::from_secs(30),
             drain_delay: Duration::ZERO,
-            drain_timeout: Duration::from_secs(30),
+            drain_timeout: Duration::from_secs(115),
         }
     }
 }

@@ -6,6 +6,8 @@ mod health;
 #[cfg(test)]
 mod identity;
 #[cfg(test)]
+mod inputs;
+#[cfg(test)]
 mod keys;
 #[cfg(test)]
 mod support;

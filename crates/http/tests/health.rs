@@ -18,6 +18,12 @@ async fn get(router: &Router, uri: &str, key: &str) -> Answered {
     ask(router, request.body(Body::empty()).expect("a request")).await
 }
 
+async fn check(router: &Router, keys: &str, key: &str) -> Answered {
+    let request = Request::post("/api/pidms/check").header("x-api-key", key);
+    let request = request.header("content-type", "application/json");
+    ask(router, request.body(Body::from(format!(r#"{{"keys": "{keys}"}}"#))).expect("a request")).await
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_service_that_drains_says_so_and_goes_on_answering() -> Result<()> {
     let api = Fixture::new().await?;
@@ -33,6 +39,13 @@ async fn a_service_that_drains_says_so_and_goes_on_answering() -> Result<()> {
     Ok(())
 }
 
+/// Searches of every kind.
+const SEARCHES: [&str; 3] = [
+    "/api/pidms/search?product=office",
+    "/api/v1/search/icd10?query=heart+failure",
+    "/api/v1/search/icd10?query=E11",
+];
+
 #[tokio::test(flavor = "multi_thread")]
 async fn without_its_database_it_is_503_at_once_and_serves_again_when_it_is_back() -> Result<()> {
     let server = Server::private()?;
@@ -45,7 +58,19 @@ async fn without_its_database_it_is_503_at_once_and_serves_again_when_it_is_back
     let router = router(store, checker(&sandbox)?, Draining::default());
     assert_eq!(get(&router, "/api/pidms/products", &key).await.status, 200);
 
+    for uri in SEARCHES {
+        assert_eq!(get(&router, uri, &key).await.status, 200, "{uri}");
+    }
+
     server.stop(StopMode::Fast)?;
+    let began = Instant::now();
+    for uri in SEARCHES {
+        assert_eq!(get(&router, uri, &key).await.refusal(), (503, "DB_CONNECTION_ERROR", vec![]), "{uri}");
+    }
+    let checked = check(&router, "6NRGD-KHFCF-Y4TF7-PRWFD-YBF3H", &key).await;
+    assert_eq!(checked.refusal(), (503, "DB_CONNECTION_ERROR", vec![]));
+    assert_eq!(sandbox.seen().requests, 0, "no activation is spent on an answer that cannot be stored");
+    assert!(began.elapsed() < Duration::from_secs(1), "{:?}", began.elapsed());
     // The second one is not remembered, so that not even its caller can be looked up.
     for key in [key.as_str(), "sf_nobody"].repeat(3) {
         let began = Instant::now();

@@ -4,8 +4,12 @@ use crate::support::Fixture;
 use anyhow::Result;
 use pidkey_sandbox::{Control, Mode};
 use serde_json::{Value, json};
+use std::time::{Duration, Instant};
 use steadfast_domain::keys::{KeyStatus, ProductKey};
 use steadfast_repository::keys;
+
+/// More than three tries of 0.3 s with their pauses take on a busy machine, and far less than the stand-in hangs or drips.
+const TRIES_MAX: Duration = Duration::from_secs(5);
 
 /// Different keys as people paste them, one a line.
 fn pasted(count: usize) -> String {
@@ -97,6 +101,12 @@ async fn each_failure_of_pidkey_has_its_status_and_text() -> Result<()> {
             "PIDKey.com API rate limit exceeded. Please try again later.",
         ),
         (
+            Mode::RateLimitedWithoutRetryAfter,
+            503,
+            "UPSTREAM_RATE_LIMITED",
+            "PIDKey.com API rate limit exceeded. Please try again later.",
+        ),
+        (
             Mode::Unauthorized,
             500,
             "UPSTREAM_CONFIG",
@@ -108,17 +118,27 @@ async fn each_failure_of_pidkey_has_its_status_and_text() -> Result<()> {
         (Mode::Garbage, 502, "UPSTREAM_ERROR", "PIDKey.com API error: unreadable answer"),
         (Mode::Object, 502, "UPSTREAM_ERROR", "PIDKey.com API error: unreadable answer"),
         (Mode::CutJson, 502, "UPSTREAM_ERROR", "PIDKey.com API error: unreadable answer"),
+        (Mode::Truncated, 502, "UPSTREAM_ERROR", "PIDKey.com API error: unreadable answer"),
+        (Mode::Oversized, 502, "UPSTREAM_ERROR", "PIDKey.com API error: unreadable answer"),
         (Mode::Hang, 504, "UPSTREAM_TIMEOUT", "PIDKey.com API timeout. Please try again."),
+        (Mode::SlowDrip, 504, "UPSTREAM_TIMEOUT", "PIDKey.com API timeout. Please try again."),
     ];
     for (mode, status, code, message) in table {
         // A client of its own for each: silence and breaker outlive a request.
         let api = Fixture::new().await?;
         api.sandbox.control(Control::mode(mode).retry_after("7"));
+        let began = Instant::now();
         let answer = api.check(&pasted(1)).await;
+        assert!(began.elapsed() < TRIES_MAX, "{mode:?} took {:?}", began.elapsed());
         assert_eq!(answer.refusal(), (status, code, vec![]), "{mode:?}");
         assert_eq!(answer.body["message"], message, "{mode:?}");
+        let expected: Option<&[u8]> = match mode {
+            Mode::RateLimited => Some(b"7"),
+            Mode::RateLimitedWithoutRetryAfter => Some(b"60"),
+            _ => None,
+        };
         let retry_after = answer.headers.get("retry-after").map(|value| value.as_bytes().to_vec());
-        assert_eq!(retry_after, (status == 503).then(|| b"7".to_vec()), "{mode:?}");
+        assert_eq!(retry_after, expected.map(|seconds| seconds.to_vec()), "{mode:?}");
     }
     Ok(())
 }

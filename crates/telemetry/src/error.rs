@@ -15,12 +15,6 @@ pub enum Error {
         /// What is wrong with it.
         reason: String,
     },
-    /// The format is neither `json` nor `text`.
-    #[error("the log format {given:?} is unknown: use json or text")]
-    Format {
-        /// What was given.
-        given: String,
-    },
     /// Something else in this process receives the events already.
     #[error("logs are already installed in this process: install them once, first thing in main")]
     AlreadyInstalled,

@@ -1,7 +1,7 @@
 //! Makes this process log, once.
 
-use crate::filter;
 use crate::{Error, JsonLayer, LogFormat, LogOutput, LogSettings};
+use crate::{filter, panic_hook};
 use std::fmt;
 use std::io::{self, Write};
 use tracing::Subscriber;
@@ -14,7 +14,7 @@ use tracing_subscriber::util::SubscriberInitExt;
 /// Lines that may wait for the output; beyond, they are dropped and counted.
 const QUEUE_MAX: usize = 4096;
 
-/// Sends every event of this process to the output that `settings` names, from now on.
+/// Sends every event of this process to the output that `settings` names, from now on, and makes each panic an event.
 ///
 /// Keep the guard until the end of `main`. Fails when the level cannot be read, and when something else in this process
 /// receives the events already; nothing is changed then.
@@ -32,6 +32,8 @@ pub fn install(settings: LogSettings) -> Result<Guard, Error> {
         .with(layer(format, writer))
         .try_init()
         .map_err(|_| Error::AlreadyInstalled)?;
+    // Last: nothing is changed when it failed before.
+    panic_hook::install();
     Ok(Guard { _worker: worker, dropped })
 }
 

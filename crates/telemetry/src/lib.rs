@@ -6,6 +6,7 @@ mod filter;
 mod install;
 mod layer;
 mod line;
+mod panic_hook;
 mod settings;
 
 pub use error::Error;

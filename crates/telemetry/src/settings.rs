@@ -1,8 +1,5 @@
 //! What can be chosen about logs.
 
-use crate::Error;
-use std::str::FromStr;
-
 /// What to log, how, and where to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LogSettings {
@@ -30,40 +27,10 @@ pub enum LogFormat {
     Text,
 }
 
-impl FromStr for LogFormat {
-    type Err = Error;
-
-    /// `json` or `text`, in any case.
-    fn from_str(given: &str) -> Result<Self, Error> {
-        match given.trim().to_ascii_lowercase().as_str() {
-            "json" => Ok(Self::Json),
-            "text" => Ok(Self::Text),
-            _ => Err(Error::Format { given: given.to_owned() }),
-        }
-    }
-}
-
 /// Where lines go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum LogOutput {
     /// The standard error of the process.
     Stderr,
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_format_is_read_in_any_case() {
-        assert_eq!("JSON".parse::<LogFormat>().unwrap(), LogFormat::Json);
-        assert_eq!(" text ".parse::<LogFormat>().unwrap(), LogFormat::Text);
-    }
-
-    #[test]
-    fn an_unknown_format_is_told_what_is_allowed() {
-        let error = "yaml".parse::<LogFormat>().unwrap_err().to_string();
-        assert_eq!(error, "the log format \"yaml\" is unknown: use json or text");
-    }
 }

@@ -6,7 +6,7 @@ use axum::body::{Body, HttpBody};
 use axum::extract::{FromRequest, Request};
 use axum::http::{HeaderMap, header};
 use bytes::BytesMut;
-use http_body_util::{BodyExt, Limited};
+use http_body_util::BodyExt;
 use serde::de::DeserializeOwned;
 use std::time::Duration;
 use steadfast_domain::Invalid;
@@ -17,9 +17,6 @@ pub(crate) const BODY_MAX: usize = 64 * 1024;
 
 /// How long a body may take to arrive.
 const ARRIVAL_MAX: Duration = Duration::from_secs(10);
-
-/// Bytes of a refused body that are taken in and thrown away, so that the caller can read the refusal.
-const DISCARD_MAX: usize = 16 * 1024 * 1024;
 
 /// A JSON object as body, of at most [`BODY_MAX`] bytes.
 #[derive(Debug)]
@@ -37,10 +34,7 @@ impl<S: Sync, T: DeserializeOwned> FromRequest<S> for Json<T> {
         }
         let bytes = match timeout(ARRIVAL_MAX, collect(&mut body)).await {
             Ok(Ok(bytes)) => bytes,
-            Ok(Err(Incomplete::TooLarge)) => {
-                discard(body, &parts.headers);
-                return Err(too_large());
-            }
+            Ok(Err(Incomplete::TooLarge)) => return Err(too_large()),
             Ok(Err(Incomplete::Broken)) => return Err(Invalid::field("body", "is not complete").into()),
             Err(_) => return Err(late().into()),
         };
@@ -85,20 +79,6 @@ async fn collect(body: &mut Body) -> Result<BytesMut, Incomplete> {
         bytes.extend_from_slice(&data);
     }
     Ok(bytes)
-}
-
-/// Takes in the rest of a refused body beside the answer. A server that closes with unread bytes resets the
-/// connection, and a caller that is still sending then never sees the answer. Bounded in bytes and time.
-fn discard(body: Body, headers: &HeaderMap) {
-    // Who asked for leave to send the body has not sent it, and the answer takes the leave away.
-    if headers.contains_key(header::EXPECT) {
-        return;
-    }
-    tokio::spawn(async move {
-        let mut body = Limited::new(body, DISCARD_MAX);
-        let all = async { while let Some(Ok(_)) = body.frame().await {} };
-        let _ = timeout(ARRIVAL_MAX, all).await;
-    });
 }
 
 fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, Invalid> {

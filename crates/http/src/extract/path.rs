@@ -1,6 +1,6 @@
 //! Parameters in the path.
 
-use super::cut;
+use super::{cut, reason};
 use crate::problem::Problem;
 use axum::extract::FromRequestParts;
 use axum::extract::path::ErrorKind;
@@ -33,7 +33,7 @@ fn named(rejection: PathRejection) -> Invalid {
         ErrorKind::ParseErrorAtKey { key, expected_type, .. } => {
             Invalid::field(cut(&key), format!("must be of type {expected_type}"))
         }
-        ErrorKind::DeserializeError { key, message, .. } => Invalid::field(cut(&key), message),
+        ErrorKind::DeserializeError { key, message, .. } => Invalid::field(cut(&key), reason(&message)),
         other => Invalid::field("path", other.to_string()),
     }
 }

@@ -136,6 +136,17 @@ async fn a_name_that_the_caller_made_up_is_repeated_only_in_part() {
     let name = "x".repeat(5_000);
     let answer = ask(&toys(), get(&format!("/filter?{name}=1"))).await;
     assert_eq!(answer.fields(), [&name[..64]]);
+    let inputs = [
+        ask(&toys(), get(&format!("/filter?page={name}"))).await,
+        ask(&toys(), post("/order", format!("{{\"{name}\":1}}"))).await,
+        ask(&toys(), post("/order", format!("{{\"keys\":\"\",\"lines\":\"{name}\"}}"))).await,
+        answer,
+    ];
+    for answer in inputs {
+        assert_eq!(answer.status, StatusCode::BAD_REQUEST);
+        let length = answer.body.to_string().len();
+        assert!(length < 1_000, "{length} bytes: {}", answer.body);
+    }
 }
 
 #[tokio::test]

@@ -49,6 +49,8 @@ async fn a_key_is_taken_from_either_header() {
         vec![("x-api-key", KEY)],
         vec![("authorization", bearer.as_str())],
         vec![("authorization", bearer.as_str()), ("x-api-key", KEY)],
+        vec![("authorization", bearer.as_str()), ("x-api-key", " ")],
+        vec![("authorization", "Bearer "), ("x-api-key", KEY)],
     ] {
         assert_eq!(
             ask(&router(routes()), with(&headers, "/read")).await.status,

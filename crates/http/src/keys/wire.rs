@@ -80,7 +80,7 @@ impl SearchParameters {
 }
 
 /// A product key and what is known of it.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Serialize, ToSchema)]
 #[schema(as = ProductKey)]
 pub(super) struct Key {
     /// Row id; null for what is not stored.
@@ -193,7 +193,7 @@ enum CheckStatus {
 }
 
 /// A pasted key after its check.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Serialize, ToSchema)]
 struct CheckResult {
     #[serde(flatten)]
     key: Key,
@@ -211,16 +211,19 @@ impl From<KeyResult> for CheckResult {
                 let status = if upserted.is_new { CheckStatus::New } else { CheckStatus::Updated };
                 Self { key: upserted.stored.into(), status, error: None }
             }
-            KeyResult::Unknown(key) => Self::unknown(&key),
+            KeyResult::Unknown(key) => Self::without_status(&key, "PIDKey.com does not know this key"),
+            KeyResult::Unanswered(key) => {
+                Self::without_status(&key, "PIDKey.com did not answer for this key")
+            }
             KeyResult::Rejected(line) => Self::rejected(line),
         }
     }
 }
 
 impl CheckResult {
-    fn unknown(key: &ProductKey) -> Self {
+    fn without_status(key: &ProductKey, error: &str) -> Self {
         let key = Key::unknown(key.as_str().to_owned(), key.dashed());
-        Self { key, status: CheckStatus::Error, error: Some("PIDKey.com does not know this key".to_owned()) }
+        Self { key, status: CheckStatus::Error, error: Some(error.to_owned()) }
     }
 
     fn rejected(rejected: RejectedLine) -> Self {
@@ -254,7 +257,7 @@ impl fmt::Display for CheckSummary {
 }
 
 /// A check: what became of each key and line.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Serialize, ToSchema)]
 #[schema(as = CheckedKeys)]
 pub(super) struct Checked {
     pub(super) summary: CheckSummary,

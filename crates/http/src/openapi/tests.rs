@@ -29,6 +29,16 @@ fn every_route_is_described_and_nothing_else() {
 }
 
 #[test]
+fn each_method_is_described_as_itself() {
+    for name in ["GET", "POST", "PUT", "DELETE", "OPTIONS", "HEAD", "PATCH", "TRACE"] {
+        let method = Method::from_bytes(name.as_bytes()).expect("a method");
+        let described = serde_json::to_value(http_method(&method)).expect("JSON");
+        assert_eq!(described, name.to_ascii_lowercase());
+    }
+    assert!(http_method(&Method::CONNECT).is_none());
+}
+
+#[test]
 fn every_reference_leads_somewhere() {
     fn references(value: &Value, found: &mut Vec<String>) {
         match value {

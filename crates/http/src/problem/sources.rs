@@ -42,35 +42,23 @@ impl From<ServiceError> for Problem {
     }
 }
 
+/// Without a cause for the log: the check has logged it, with all that is known.
 impl From<Upstream> for Problem {
     fn from(upstream: Upstream) -> Self {
-        let text = upstream.to_string();
         match upstream {
             Upstream::RateLimited { retry_after } => {
-                let problem = Self::new(Code::UpstreamRateLimited).retry_after(Some(retry_after));
-                problem.caused("upstream.rate_limited", "overload", text)
+                Self::new(Code::UpstreamRateLimited).retry_after(Some(retry_after))
             }
-            Upstream::Unauthorized => {
-                Self::new(Code::UpstreamConfig).caused("upstream.unauthorized", "fault", text)
-            }
+            Upstream::Unauthorized => Self::new(Code::UpstreamConfig),
             Upstream::Status(status) => {
-                let problem = Self::says(Code::UpstreamError, format!("PIDKey.com API error: {status}"));
-                problem.caused("upstream.status", "fault", text)
+                Self::says(Code::UpstreamError, format!("PIDKey.com API error: {status}"))
             }
-            Upstream::Body(_) => Self::new(Code::UpstreamError).caused("upstream.body", "fault", text),
-            Upstream::Timeout => Self::new(Code::UpstreamTimeout).caused("upstream.timeout", "timeout", text),
-            Upstream::Unreachable(_) => {
-                Self::new(Code::UpstreamUnreachable).caused("upstream.unreachable", "unavailable", text)
-            }
+            Upstream::Body(_) => Self::new(Code::UpstreamError),
+            Upstream::Timeout => Self::new(Code::UpstreamTimeout),
+            Upstream::Unreachable(_) => Self::new(Code::UpstreamUnreachable),
             // Nothing of PIDKey.com's doing: too many checks are under way here.
-            Upstream::Busy { retry_after } => {
-                let problem = Self::new(Code::Overloaded).retry_after(Some(retry_after));
-                problem.caused("upstream.busy", "overload", text)
-            }
-            Upstream::Open { retry_after } => {
-                let problem = Self::new(Code::UpstreamOpen).retry_after(Some(retry_after));
-                problem.caused("upstream.open", "unavailable", text)
-            }
+            Upstream::Busy { retry_after } => Self::new(Code::Overloaded).retry_after(Some(retry_after)),
+            Upstream::Open { retry_after } => Self::new(Code::UpstreamOpen).retry_after(Some(retry_after)),
         }
     }
 }

@@ -137,19 +137,58 @@ async fn what_does_not_end_in_time_is_cut_off() {
     assert_eq!(server.end().await, Drained::CutOff(1));
 }
 
+/// Every way to refuse a request without reading its body to the end.
+fn refusing() -> Router {
+    use crate::extract::Json;
+    use crate::problem::{Code, Problem};
+    use crate::route::{Access, Route};
+    let take = |_: Json<serde_json::Value>| async { Problem::new(Code::NotFound) };
+    crate::testing::router(vec![
+        Route::post("/take", Access::Open, take),
+        Route::post("/owned", Access::Scope("toys:read"), take),
+        Route::post("/others", Access::Scope("toys:write"), take),
+        Route::get("/read", Access::Open, || async { Problem::new(Code::NotFound) }),
+    ])
+}
+
 #[tokio::test]
 async fn a_caller_that_sends_a_refused_body_to_its_end_still_reads_the_answer() {
-    use crate::extract::Json;
-    use crate::problem::Problem;
-    let refuse = |_: Json<serde_json::Value>| async { Problem::new(crate::problem::Code::NotFound) };
-    let router = Router::new().route("/", axum::routing::post(refuse));
-    let server = Server::start(router, ServeSettings::default()).await;
-    let mut stream = server.connect().await;
+    let server = Server::start(refusing(), ServeSettings::default()).await;
     let length = 10 * 1024 * 1024;
-    let head = format!(
-        "POST / HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n"
-    );
-    say(&mut stream, &head).await;
-    say(&mut stream, &"x".repeat(length)).await;
-    assert!(rest(stream).await.starts_with("HTTP/1.1 413 "));
+    for (path, media_type, status) in [
+        ("/take", "application/json", 413),
+        ("/take", "text/plain", 415),
+        ("/owned", "application/json", 401),
+        ("/others", "application/json", 403),
+        ("/nowhere", "application/json", 404),
+        ("/read", "application/json", 405),
+    ] {
+        let mut stream = server.connect().await;
+        let key = if status == 403 { crate::testing::KEY } else { "sf_nobody" };
+        let head = format!(
+            "POST {path} HTTP/1.1\r\nhost: x\r\nx-api-key: {key}\r\ncontent-type: {media_type}\r\n\
+             content-length: {length}\r\nconnection: close\r\n\r\n"
+        );
+        say(&mut stream, &head).await;
+        say(&mut stream, &"x".repeat(length)).await;
+        let answer = rest(stream).await;
+        assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{path} {status}: {answer}");
+    }
+}
+
+#[tokio::test]
+async fn who_asks_for_leave_to_send_a_refused_body_is_not_given_it() {
+    let server = Server::start(refusing(), ServeSettings::default()).await;
+    let mut stream = server.connect().await;
+    let head = "POST /nowhere HTTP/1.1\r\nhost: x\r\nexpect: 100-continue\r\ncontent-length: 9\r\n\
+                connection: close\r\n\r\n";
+    say(&mut stream, head).await;
+    assert!(rest(stream).await.starts_with("HTTP/1.1 404 "));
+}
+
+#[test]
+fn no_route_may_take_longer_than_the_end_waits_for_it() {
+    let longest = crate::router::routes().iter().map(|route| route.limit).max().expect("routes");
+    let end = ServeSettings::default().drain_timeout;
+    assert!(longest + crate::route::GRACE < end, "{longest:?} is not over within {end:?}");
 }

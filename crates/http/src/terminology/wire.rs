@@ -28,8 +28,7 @@ pub(super) struct CodeParameters {
 
 /// One code that was found.
 #[derive(Debug, Serialize, ToSchema)]
-#[schema(as = CodeMatch)]
-struct Result {
+struct CodeMatch {
     /// The code, without dot.
     code: String,
     /// What it stands for.
@@ -42,7 +41,7 @@ struct Result {
     confidence: f64,
 }
 
-impl From<Match> for Result {
+impl From<Match> for CodeMatch {
     fn from(found: Match) -> Self {
         Self {
             code: found.code.to_string(),
@@ -59,7 +58,7 @@ impl From<Match> for Result {
 #[schema(as = FoundCodes)]
 pub(super) struct Found {
     /// The surest first.
-    results: Vec<Result>,
+    results: Vec<CodeMatch>,
     /// Codes found in all, shown or not.
     total_count: usize,
     /// How long the search took, in milliseconds.
@@ -74,7 +73,7 @@ impl Found {
     /// What was found in the time it took.
     pub(super) fn new(found: services::Found, took: Duration) -> Self {
         Self {
-            results: found.matches.into_iter().map(Result::from).collect(),
+            results: found.matches.into_iter().map(CodeMatch::from).collect(),
             total_count: found.total,
             query_time_ms: milliseconds(took),
             failed_legs: found.failed.into_iter().map(Leg::as_str).collect(),

@@ -45,19 +45,19 @@ fn each_failure_of_the_database_has_its_code() {
 }
 
 #[test]
-fn each_failure_of_pidkey_has_its_code() {
+fn each_failure_of_pidkey_has_its_code_and_is_not_logged_again() {
     let table = [
-        (Upstream::RateLimited { retry_after: WAIT }, (503, "UPSTREAM_RATE_LIMITED", Some("9"), 1)),
-        (Upstream::Unauthorized, (500, "UPSTREAM_CONFIG", None, 1)),
-        (Upstream::Status(418), (502, "UPSTREAM_ERROR", None, 1)),
-        (Upstream::Body(cause()), (502, "UPSTREAM_ERROR", None, 1)),
-        (Upstream::Timeout, (504, "UPSTREAM_TIMEOUT", None, 1)),
-        (Upstream::Unreachable(cause()), (500, "UPSTREAM_UNREACHABLE", None, 1)),
-        (Upstream::Open { retry_after: WAIT }, (503, "UPSTREAM_UNREACHABLE", Some("9"), 1)),
-        (Upstream::Busy { retry_after: WAIT }, (503, "OVERLOADED", Some("9"), 1)),
+        (Upstream::RateLimited { retry_after: WAIT }, (503, "UPSTREAM_RATE_LIMITED", Some("9"))),
+        (Upstream::Unauthorized, (500, "UPSTREAM_CONFIG", None)),
+        (Upstream::Status(418), (502, "UPSTREAM_ERROR", None)),
+        (Upstream::Body(cause()), (502, "UPSTREAM_ERROR", None)),
+        (Upstream::Timeout, (504, "UPSTREAM_TIMEOUT", None)),
+        (Upstream::Unreachable(cause()), (500, "UPSTREAM_UNREACHABLE", None)),
+        (Upstream::Open { retry_after: WAIT }, (503, "UPSTREAM_UNREACHABLE", Some("9"))),
+        (Upstream::Busy { retry_after: WAIT }, (503, "OVERLOADED", Some("9"))),
     ];
-    for (upstream, (status, code, retry_after, logged)) in table {
-        let expected = (status, code, retry_after.map(str::to_owned), logged);
+    for (upstream, (status, code, retry_after)) in table {
+        let expected = (status, code, retry_after.map(str::to_owned), 0);
         let problem = || Problem::from(ServiceError::from(upstream.clone()));
         assert_eq!(answered(problem()), expected, "{upstream:?}");
         assert!(!problem().message.contains("10.0.0.7"));

@@ -1,0 +1,202 @@
+//! What the service writes into its log, and what it never does: the canary, recognisable secrets through the whole
+//! service in its good and its bad moments. A program of its own, for it takes down every event of the process.
+
+use anyhow::{Context, Result, ensure};
+use pidkey_sandbox::{Control, Mode, Sandbox};
+use secrecy::ExposeSecret;
+use serde_json::json;
+use std::io;
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+use steadfast_app::{Drained, Running, Settings, start};
+use steadfast_domain::identity::{NewApiKey, Scope};
+use steadfast_repository::{Store, identity};
+use steadfast_telemetry::JsonLayer;
+use steadfast_testkit::TestDatabase;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
+
+/// The account's key at PIDKey.com.
+const PIDKEY: &str = "CANARYOFTHEACCOUNT0000001";
+
+/// A product key as it is pasted, and the parts of it that would give it away.
+const PRODUCT: &str = "6NRGD-KHFCF-Y4TF7-PRWFD-YBF3H";
+const PRODUCT_PARTS: [&str; 3] = ["6NRGDKHFCF", "KHFCF-Y4TF7", "PRWFD"];
+
+/// A line that holds no key.
+const REJECTED: &str = "CANARYOFALINE";
+
+/// Nothing here is waited for longer.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Every event of the process at every level, once this was touched: connections are driven by tasks on any thread.
+static LOG: LazyLock<Sink> = LazyLock::new(|| {
+    let sink = Sink::default();
+    let writer = sink.clone();
+    tracing_subscriber::registry().with(JsonLayer::new(move || writer.clone())).init();
+    sink
+});
+
+/// Log lines, kept in memory.
+#[derive(Clone, Default)]
+struct Sink(Arc<Mutex<Vec<u8>>>);
+
+impl Sink {
+    fn text(&self) -> String {
+        let bytes = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        String::from_utf8_lossy(&bytes).into_owned()
+    }
+}
+
+impl io::Write for Sink {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+async fn migrated() -> Result<TestDatabase> {
+    let migrate = async |url: &str| steadfast_schema::migrate(url).await.map(|_| ());
+    let fingerprint = steadfast_schema::fingerprint();
+    Ok(TestDatabase::from_template("steadfast", fingerprint, migrate).await?)
+}
+
+struct Fixture {
+    running: Running,
+    sandbox: Sandbox,
+    /// The caller's own key.
+    key: String,
+    database: TestDatabase,
+}
+
+impl Fixture {
+    async fn new() -> Result<Self> {
+        let database = migrated().await?;
+        let new = NewApiKey::generate("canary", vec![Scope::parse("*")?])?;
+        identity::create_api_key(&Store::connect(&database.url())?, &new.record).await?;
+        let sandbox = pidkey_sandbox::start(([127, 0, 0, 1], 0).into()).await?;
+        let (url, base_url) = (database.url(), sandbox.base_url());
+        let settings = Settings::read(&|name| match name {
+            "DATABASE_URL" => Some(url.clone()),
+            "PIDKEY_BASE_URL" => Some(base_url.clone()),
+            "PIDKEY_API_KEY" => Some(PIDKEY.to_owned()),
+            "HTTP_PORT" => Some("0".to_owned()),
+            _ => None,
+        })?;
+        let key = new.secret.expose_secret().to_owned();
+        Ok(Self { running: start(settings).await?, sandbox, key, database })
+    }
+
+    /// Status and text of the answer to a check of [`PRODUCT`] and [`REJECTED`].
+    async fn check(&self) -> Result<(u16, String)> {
+        let url = format!("http://{}/api/pidms/check", self.running.address());
+        let body = json!({ "keys": format!("{PRODUCT}\r\n{REJECTED}") });
+        let request = reqwest::Client::new().post(url).header("x-api-key", &self.key).json(&body);
+        let answer = request.send().await?;
+        Ok((answer.status().as_u16(), answer.text().await?))
+    }
+
+    /// What must show nowhere, in any case of letters.
+    fn secrets(&self) -> Vec<&str> {
+        [PIDKEY, "apikey=", self.key.as_str(), REJECTED].into_iter().chain(PRODUCT_PARTS).collect()
+    }
+}
+
+fn ensure_without(secrets: &[&str], text: &str, place: &str) -> Result<()> {
+    let upper = text.to_uppercase();
+    for secret in secrets {
+        ensure!(!upper.contains(&secret.to_uppercase()), "{secret} in {place}:\n{text}");
+    }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_secret_shows_in_a_log_line_or_an_answer() -> Result<()> {
+    LazyLock::force(&LOG);
+    let service = Fixture::new().await?;
+    let secrets = service.secrets();
+    let (client, connection) =
+        tokio_postgres::connect(&service.database.url(), tokio_postgres::NoTls).await?;
+    tokio::spawn(connection);
+
+    for (mode, status) in [(Mode::ServerError, 502), (Mode::Unauthorized, 500), (Mode::Garbage, 502)] {
+        service.sandbox.control(Control::mode(mode));
+        let (answered, text) = service.check().await?;
+        ensure!(answered == status, "{mode:?}: {answered} {text}");
+        ensure_without(&secrets, &text, &format!("the answer, {mode:?}"))?;
+    }
+    service.sandbox.control(Control::mode(Mode::Ok));
+    ensure!(service.sandbox.seen().last_query.contains(PIDKEY), "it was sent");
+
+    // PostgreSQL's words for the first are the whole row, for the second the statement.
+    for (fault, mended) in [
+        (
+            "ALTER TABLE pidms_keys ADD CONSTRAINT canary CHECK (false) NOT VALID",
+            "ALTER TABLE pidms_keys DROP CONSTRAINT canary",
+        ),
+        ("ALTER TABLE pidms_keys RENAME TO away", "ALTER TABLE away RENAME TO pidms_keys"),
+    ] {
+        client.batch_execute(fault).await?;
+        let (status, text) = service.check().await?;
+        ensure!([409, 500].contains(&status), "{fault}: {status} {text}");
+        ensure_without(&secrets, &text, fault)?;
+        client.batch_execute(mended).await?;
+    }
+
+    // The one place for a caller's product keys are the results of the caller's own check.
+    let (status, text) = service.check().await?;
+    ensure!(status == 200 && text.contains(PRODUCT), "{status} {text}");
+    ensure_without(&[PIDKEY, "apikey=", service.key.as_str()], &text, "the answer")?;
+
+    let key = service.key.clone();
+    let Fixture { running, database: _database, .. } = service;
+    ensure!(running.stop().await? == Drained::Completely);
+    let lines = LOG.text();
+    for part in ["\"TRACE\"", "\"message\":\"request\"", "key check failed", "key check completed"] {
+        ensure!(lines.contains(part), "{part} is not taken down: {lines}");
+    }
+    for line in lines.lines() {
+        let secrets = [PIDKEY, "apikey=", key.as_str(), REJECTED];
+        let secrets: Vec<&str> = secrets.into_iter().chain(PRODUCT_PARTS).collect();
+        ensure_without(&secrets, line, "the log").context("a line")?;
+    }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_starts_with_an_older_database_names_what_it_lacks() -> Result<()> {
+    LazyLock::force(&LOG);
+    let database = migrated().await?;
+    let url = database.url();
+    ensure!(steadfast_schema::pending(&url).await?.is_empty(), "it is up to date");
+    let (client, connection) = tokio_postgres::connect(&url, tokio_postgres::NoTls).await?;
+    tokio::spawn(connection);
+    client
+        .batch_execute(
+            "DELETE FROM __diesel_schema_migrations
+             WHERE version = (SELECT max(version) FROM __diesel_schema_migrations)",
+        )
+        .await?;
+    let pending = steadfast_schema::pending(&url).await?;
+    let [last] = pending.as_slice() else { anyhow::bail!("{pending:?}") };
+    let settings = Settings::read(&|name| match name {
+        "DATABASE_URL" => Some(url.clone()),
+        "HTTP_PORT" => Some("0".to_owned()),
+        _ => None,
+    })?;
+    let running = start(settings).await?;
+    let began = Instant::now();
+    let is_said = |line: &str| line.contains("the database is older") && line.contains(last.as_str());
+    while !LOG.text().lines().any(is_said) {
+        ensure!(began.elapsed() < PATIENCE, "not said: {}", LOG.text());
+        tokio::task::yield_now().await;
+    }
+    ensure!(running.stop().await? == Drained::Completely);
+    client.batch_execute("DROP TABLE __diesel_schema_migrations").await?;
+    ensure!(steadfast_schema::pending(&url).await?.len() > 1, "all of them");
+    Ok(())
+}

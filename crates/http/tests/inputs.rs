@@ -1,0 +1,97 @@
+//! Whatever a caller sends, the answer is an envelope and the fault is never the server's: arbitrary query strings,
+//! paths and bodies against the whole API.
+
+use crate::support::{Answered, Fixture};
+use anyhow::Result;
+use axum::http::Uri;
+use proptest::prelude::*;
+use proptest::test_runner::{Config, TestCaseError, TestRunner};
+use serde_json::json;
+use std::fmt::Debug;
+use tokio::runtime::Runtime;
+
+/// Inputs a property is tried with. Each is a request to a real database.
+const CASES: u32 = 200;
+
+/// Every parameter that any route knows, and one that none does.
+const NAMES: &str =
+    "product|min_remaining|max_remaining|blocked|page|per_page|page_size|limit|cursor|query|nope";
+
+/// Tries `ask` with inputs of `strategy`: no answer may be a failure of the server.
+fn no_input_is_a_failure_of_the_server<S, A>(strategy: S, ask: A) -> Result<()>
+where
+    S: Strategy<Value: Clone + Debug + Send + Sync + 'static>,
+    A: AsyncFn(&Fixture, S::Value) -> Answered,
+{
+    let runtime = Runtime::new()?;
+    let api = runtime.block_on(Fixture::new())?;
+    let config = Config { cases: CASES, failure_persistence: None, ..Config::default() };
+    TestRunner::new(config).run(&strategy, |input| {
+        let answer = runtime.block_on(ask(&api, input));
+        prop_assert!(answer.status.as_u16() < 500, "{}: {}", answer.status, answer.body);
+        prop_assert!(answer.body["success"].is_boolean(), "{}", answer.body);
+        Ok::<(), TestCaseError>(())
+    })?;
+    // What hung or broke in the background would show now.
+    assert_eq!(runtime.block_on(api.get("/api/pidms/products")).status, 200);
+    Ok(())
+}
+
+/// Names and values as browsers send them, any text; and strings that no browser sends.
+fn queries() -> impl Strategy<Value = String> {
+    let value =
+        prop_oneof![any::<String>(), "-?[0-9]{1,20}", "[A-Za-z0-9_-]{0,60}", "[%_\\\\\"'():&|!*<> -]{0,20}"];
+    let pairs = proptest::collection::vec((NAMES, value), 0..4)
+        .prop_map(|pairs| form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish());
+    let raw = format!("({NAMES}|[ -~]{{0,9}})=[ -~]{{0,40}}(&[ -~]{{0,20}})?");
+    prop_oneof![pairs, proptest::string::string_regex(&raw).expect("an expression")]
+}
+
+/// `uri`, or another one where that is none.
+fn uri_or(uri: String, other: &str) -> String {
+    if uri.parse::<Uri>().is_ok() { uri } else { other.to_owned() }
+}
+
+#[test]
+fn no_search_of_keys_is_a_failure_of_the_server() -> Result<()> {
+    no_input_is_a_failure_of_the_server(queries(), async |api, query| {
+        api.get(&uri_or(format!("/api/pidms/search?{query}"), "/api/pidms/search")).await
+    })
+}
+
+#[test]
+fn no_search_of_the_terminology_is_a_failure_of_the_server() -> Result<()> {
+    // Mostly what is not refused at once: one `query` and nothing else.
+    let one = any::<String>().prop_map(|text| {
+        form_urlencoded::Serializer::new(String::new()).append_pair("query", &text).finish()
+    });
+    no_input_is_a_failure_of_the_server(prop_oneof![2 => one, 1 => queries()], async |api, query| {
+        api.get(&uri_or(format!("/api/v1/search/icd10?{query}"), "/api/v1/search/icd10")).await
+    })
+}
+
+#[test]
+fn no_code_in_a_path_is_a_failure_of_the_server() -> Result<()> {
+    let codes = prop_oneof![
+        any::<String>().prop_map(|text| form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>()),
+        "[A-Z][0-9][0-9A-Z](%2[eE]|\\.)?[0-9A-Z]{0,5}",
+        "[ -~]{0,30}",
+    ];
+    no_input_is_a_failure_of_the_server(codes, async |api, code| {
+        api.get(&uri_or(format!("/api/v1/code/{code}"), "/api/v1/code/x")).await
+    })
+}
+
+#[test]
+fn no_body_is_a_failure_of_the_server() -> Result<()> {
+    let keys = "(([A-Za-z0-9]{5}-){4}[A-Za-z0-9]{5}|[A-Za-z0-9]{25}|[ -~]{0,30})";
+    let pasted = format!("({keys}(\r\n|\n|,|;| |\t)?){{0,6}}");
+    let pasted = proptest::string::string_regex(&pasted)?;
+    let bodies = prop_oneof![
+        proptest::collection::vec(any::<u8>(), 0..300),
+        any::<String>().prop_map(|text| json!({ "keys": text }).to_string().into_bytes()),
+        pasted.prop_map(|text| json!({ "keys": text }).to_string().into_bytes()),
+        "\\{\"(keys|x)\":[\\[\\]{}\",:0-9nul\\\\]{0,30}\\}?".prop_map(String::into_bytes),
+    ];
+    no_input_is_a_failure_of_the_server(bodies, async |api, body| api.post("/api/pidms/check", body).await)
+}
