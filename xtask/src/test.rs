@@ -36,7 +36,7 @@ pub(crate) fn run(workspace: &Workspace, arguments: &Arguments) -> anyhow::Resul
         Step::new("server", || start(workspace, &server)),
         Step::new("schema", || schema::check(workspace)),
         Step::new("clippy", || in_cargo("clippy --workspace --all-targets --locked -- -D warnings")),
-        Step::new("tests", || on_server(tests(workspace).args(&arguments.passed_on))),
+        Step::new("tests", || on_server(&mut tests(workspace, &arguments.passed_on))),
         Step::new("doctests", || {
             on_server(cargo(workspace).args(["test", "--workspace", "--doc", "--locked"]))
         }),
@@ -61,15 +61,28 @@ fn start(workspace: &Workspace, server: &OnceCell<TestServer>) -> anyhow::Result
 }
 
 /// Every test that nextest finds, or that `cargo test` finds on a machine without it. Documentation has its own step.
-fn tests(workspace: &Workspace) -> Command {
+fn tests(workspace: &Workspace, passed_on: &[String]) -> Command {
     let mut command = cargo(workspace);
     if has_nextest(workspace) {
-        command.args(["nextest", "run", "--profile", "ci", "--workspace", "--locked"]);
+        command.args(["nextest", "run", "--profile", "ci", "--locked"]);
     } else {
         println!("tests: by cargo test; cargo-nextest would run them faster and end those that hang");
-        command.args(["test", "--workspace", "--locked", "--all-targets"]);
+        command.args(["test", "--locked", "--all-targets"]);
     }
+    // Beside it cargo would take no notice of the packages that were asked for.
+    if !selects_packages(passed_on) {
+        command.arg("--workspace");
+    }
+    command.args(passed_on);
     command
+}
+
+/// Whether there is a `-p` or `--package` among cargo's own arguments: what follows a `--` is the test binaries'.
+fn selects_packages(passed_on: &[String]) -> bool {
+    let mut own = passed_on.iter().take_while(|argument| *argument != "--");
+    own.any(|argument| {
+        argument.starts_with("-p") || argument == "--package" || argument.starts_with("--package=")
+    })
 }
 
 fn has_nextest(workspace: &Workspace) -> bool {
@@ -87,4 +100,28 @@ fn run_command(command: &mut Command) -> anyhow::Result<()> {
     let status =
         command.status().with_context(|| format!("cannot run {}", command.get_program().display()))?;
     if status.success() { Ok(()) } else { Err(CommandFailed { status }.into()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_whole_workspace_is_tested_unless_packages_are_asked_for() {
+        let workspace = Workspace::find().unwrap();
+        for (passed_on, whole) in [
+            ("", true),
+            ("-p steadfast-http", false),
+            ("-psteadfast-http", false),
+            ("--package steadfast-http", false),
+            ("--retries 2 --package=steadfast-http", false),
+            ("--profile default", true),
+            ("a_test -- -p", true),
+        ] {
+            let words: Vec<String> = passed_on.split_whitespace().map(str::to_owned).collect();
+            let command = super::tests(&workspace, &words);
+            assert_eq!(command.get_args().any(|word| word == "--workspace"), whole, "{passed_on}");
+            assert!(words.iter().all(|word| command.get_args().any(|given| given == word.as_str())));
+        }
+    }
 }

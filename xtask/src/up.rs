@@ -2,7 +2,7 @@
 
 pub(crate) mod database;
 mod follow;
-mod programs;
+pub(crate) mod programs;
 pub(crate) mod services;
 pub(crate) mod stack;
 mod steps;
@@ -10,7 +10,7 @@ mod steps;
 use crate::workspace::Workspace;
 use anyhow::Context as _;
 use programs::Programs;
-use services::{Service, free_port};
+use services::{DRAIN_SECONDS, Service, free_port};
 use stack::{Processes, READY_PATH, Stack};
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -42,7 +42,7 @@ pub(crate) struct Arguments {
 }
 
 impl Arguments {
-    /// Whether a running stack is what was asked for.
+    /// Whether a running stack is where it was asked for. What it runs is another question: [`Processes::run_as`].
     fn fit(&self, stack: &Stack, processes: &Processes) -> bool {
         let database = match std::env::var("DATABASE_URL") {
             Ok(url) => url == stack.database_url,
@@ -64,16 +64,16 @@ pub(crate) fn run(workspace: &Workspace, arguments: &Arguments) -> anyhow::Resul
     let lock = workspace.lock()?;
     let processes = Processes::read(workspace);
     let running = Stack::read(workspace).filter(|stack| processes.serve(stack));
-    if let Some(stack) = running.filter(|stack| arguments.fit(stack, &processes)) {
-        steps::say("It runs already; `cargo xtask down` ends it.");
-        print_usage(&stack);
-        return Ok(());
-    }
+    let running = running.filter(|stack| arguments.fit(stack, &processes));
     let mut run = Run { workspace, arguments, processes, started: Processes::default() };
-    let stack = run.start().inspect_err(|_| run.undo())?;
+    let stack = run.start(running).inspect_err(|_| run.undo())?;
     drop(lock);
+    let ran_before = run.started == Processes::default();
+    if ran_before {
+        steps::say("It runs already; `cargo xtask down` ends it.");
+    }
     print_usage(&stack);
-    if arguments.detach {
+    if arguments.detach || ran_before {
         return Ok(());
     }
     follow::until_the_end(workspace, &run.processes)
@@ -90,9 +90,13 @@ struct Run<'a> {
 }
 
 impl Run<'_> {
-    fn start(&mut self) -> anyhow::Result<Stack> {
+    /// `running` is kept when nothing was built anew since it was started.
+    fn start(&mut self, running: Option<Stack>) -> anyhow::Result<Stack> {
         let database_url = self.start_database()?;
         let programs = self.build()?;
+        if let Some(stack) = running.filter(|_| self.processes.run_as(&programs)) {
+            return Ok(stack);
+        }
         let api_key = self.prepare(&programs, &database_url)?;
         let pidkey_sandbox = self.start_sandbox(&programs)?;
         let api = self.start_api(&programs, &database_url, &pidkey_sandbox)?;
@@ -158,9 +162,9 @@ impl Run<'_> {
         programs.ctl(&nowhere, &variables, &["api-key", "verify"]).is_ok().then_some(key)
     }
 
-    /// One that runs is kept.
+    /// One that runs is kept, unless it was built anew.
     fn start_sandbox(&mut self, programs: &Programs) -> anyhow::Result<String> {
-        let runs = self.processes.sandbox.as_ref().is_some_and(Service::is_running);
+        let runs = self.processes.sandbox.as_ref().is_some_and(|service| service.runs_as(&programs.sandbox));
         if let Some(stack) = Stack::read(self.workspace).filter(|_| runs) {
             return Ok(stack.pidkey_sandbox);
         }
@@ -169,7 +173,7 @@ impl Run<'_> {
             self.stop_stale(&log, |processes| processes.sandbox.take())?;
             let mut command = programs.service(&programs.sandbox);
             command.args(["--listen", "127.0.0.1:0"]);
-            let service = Service::start(command, programs.account, &log)?;
+            let service = Service::start(command, &programs.sandbox.build, programs.account, &log)?;
             self.note(|processes| processes.sandbox = Some(service.clone()))?;
             service.wait_for_line(&log, "listening on ")
         })
@@ -190,7 +194,8 @@ impl Run<'_> {
             command.env("DATABASE_URL", database_url).env("HTTP_HOST", "127.0.0.1");
             command.env("HTTP_PORT", port.to_string()).env("PIDKEY_API_KEY", SANDBOX_KEY);
             command.env("PIDKEY_BASE_URL", format!("{sandbox}/ajax/pidms_api"));
-            let service = Service::start(command, programs.account, &log)?;
+            command.env("HTTP_DRAIN_TIMEOUT", DRAIN_SECONDS.to_string());
+            let service = Service::start(command, &programs.api.build, programs.account, &log)?;
             self.note(|processes| processes.api = Some(service.clone()))?;
             service.wait_until_ready(([127, 0, 0, 1], port).into(), READY_PATH)?;
             Ok(format!("http://127.0.0.1:{port}"))

@@ -3,6 +3,7 @@
 mod api_key;
 mod import;
 
+use anyhow::Context;
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;
 use steadfast_repository::Store;
@@ -43,15 +44,14 @@ async fn main() -> ExitCode {
 }
 
 async fn run(command: Command, url: &str) -> anyhow::Result<()> {
+    // Made for every command, also for those that reach the database another way: a bad URL is one refusal for all.
+    let store = Store::connect(url).context("DATABASE_URL cannot be used")?;
     match command {
-        Command::Migrate => {
-            let applied = steadfast_schema::migrate(url).await?;
-            println!("{} migrations applied", applied.len());
-            Ok(())
-        }
-        Command::Import(import) => import.run(&Store::connect(url)?).await,
-        Command::ApiKey(api_key) => api_key.run(&Store::connect(url)?).await,
+        Command::Migrate => println!("{} migrations applied", steadfast_schema::migrate(url).await?.len()),
+        Command::Import(import) => import.run(&store).await?,
+        Command::ApiKey(api_key) => api_key.run(&store).await?,
     }
+    Ok(())
 }
 
 /// Whether the caller can mend it by giving something else.

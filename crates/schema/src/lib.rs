@@ -3,4 +3,4 @@
 mod migrate;
 pub mod schema;
 
-pub use migrate::{MigrateError, fingerprint, migrate};
+pub use migrate::{MigrateError, fingerprint, migrate, pending};

@@ -60,7 +60,7 @@ async fn find_or_start() -> Result<ServerUrl> {
         }
     };
     if server.is_local() {
-        Admin::connect(&server).await?.sweep().await?;
+        Admin::connect(&server).await?.sweep().await;
     }
     Ok(server)
 }

@@ -60,6 +60,11 @@ pub(super) const ROOMS: &[Room] = &[
     room("crates/repository/src", "error", "the layer's one error"),
     later("crates/repository/src", "cases", "collects the cases of the areas"),
     room("crates/repository/tests", "support", "builders that know tables"),
+    room(
+        "crates/repository/tests",
+        "round_trips",
+        "one proxy counts flights for the operations of several areas",
+    ),
     room("crates/services/src", "lib", "lists the rooms"),
     room("crates/services/src", "error", "the layer's one error"),
     room("crates/http/src", "lib", "lists the rooms"),
@@ -78,5 +83,6 @@ pub(super) const ROOMS: &[Room] = &[
     later("crates/http/src", "console", "the page for operators"),
     room("crates/http/tests", "health", "the room of the same name, over a real server"),
     room("crates/http/tests", "api", "joins the rooms below into one program, which links faster than many"),
+    room("crates/http/tests", "inputs", "no input of any area is a failure of the server"),
     room("crates/http/tests", "support", "a server for tests"),
 ];

@@ -8,6 +8,7 @@ use crate::workspace::Workspace;
 use std::fs::File;
 use std::io::Write as _;
 use std::time::Duration;
+use steadfast_testkit::Server;
 
 const POLL: Duration = Duration::from_millis(200);
 
@@ -44,5 +45,26 @@ fn ended_part(processes: &Processes) -> Option<&'static str> {
     if ended(&processes.api) {
         return Some("the API");
     }
-    ended(&processes.sandbox).then_some("the PIDKey stand-in")
+    if ended(&processes.sandbox) {
+        return Some("the PIDKey stand-in");
+    }
+    let server = processes.server.as_deref();
+    server.is_some_and(|folder| Server::running(folder).is_none()).then_some("PostgreSQL")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use steadfast_testkit::StopMode;
+
+    #[test]
+    fn the_end_of_the_private_server_is_the_end_of_a_part() {
+        let server = Server::private().unwrap();
+        let processes =
+            Processes { server: server.data_folder().parent().map(Into::into), ..Processes::default() };
+        assert_eq!(ended_part(&processes), None);
+        server.stop(StopMode::Fast).unwrap();
+        assert_eq!(ended_part(&processes), Some("PostgreSQL"));
+        assert_eq!(ended_part(&Processes::default()), None, "somebody else's server is not ours to watch");
+    }
 }

@@ -1,9 +1,11 @@
 //! The workspace's own binaries: built, put where the children's user can run them, and run.
 
+use crate::cargo::cargo;
 use crate::workspace::Workspace;
 use anyhow::Context as _;
 use serde_json::Value;
 use std::fs::{File, OpenOptions};
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use steadfast_testkit::{Account, claim_folder};
@@ -12,13 +14,22 @@ const API: &str = "steadfast-api";
 const CTL: &str = "steadfast-ctl";
 const SANDBOX: &str = "pidkey-sandbox";
 
+/// A program of the workspace.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Program {
+    /// Where the children's user can run it.
+    pub(crate) path: PathBuf,
+    /// Another text after every build that changed it, and for every profile.
+    pub(crate) build: String,
+}
+
 /// Where the binaries are, and as whom they run.
 #[derive(Debug)]
 pub(crate) struct Programs {
     pub(crate) account: Account,
-    pub(crate) api: PathBuf,
-    pub(crate) sandbox: PathBuf,
-    ctl: PathBuf,
+    pub(crate) api: Program,
+    pub(crate) sandbox: Program,
+    ctl: Program,
     scratch: PathBuf,
 }
 
@@ -26,8 +37,8 @@ impl Programs {
     /// Builds them. cargo reports on the terminal itself.
     pub(crate) fn build(workspace: &Workspace, release: bool) -> anyhow::Result<Self> {
         let account = Account::for_children()?;
-        let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-        cargo.args(["build", "--message-format=json-render-diagnostics"]).current_dir(workspace.root());
+        let mut cargo = cargo(workspace);
+        cargo.args(["build", "--message-format=json-render-diagnostics"]);
         cargo.args([API, CTL, SANDBOX].iter().flat_map(|package| ["--package", package]));
         if release {
             cargo.arg("--release");
@@ -37,8 +48,12 @@ impl Programs {
         anyhow::ensure!(output.status.success(), "cargo build ended with {}", output.status);
         let built = String::from_utf8_lossy(&output.stdout);
         let scratch = workspace.scratch();
-        let place = |name| place(&executable(&built, name)?, &scratch.join("bin"), account);
-        Ok(Self { account, api: place(API)?, sandbox: place(SANDBOX)?, ctl: place(CTL)?, scratch })
+        let program = |name| {
+            let file = executable(&built, name)?;
+            let build = build_of(&file)?;
+            Ok::<_, anyhow::Error>(Program { path: place(&file, &scratch.join("bin"), account)?, build })
+        };
+        Ok(Self { account, api: program(API)?, sandbox: program(SANDBOX)?, ctl: program(CTL)?, scratch })
     }
 
     /// `file` at a path where the children's user can read it.
@@ -47,8 +62,8 @@ impl Programs {
     }
 
     /// A service's command line, to be completed.
-    pub(crate) fn service(&self, program: &Path) -> Command {
-        let mut command = Command::new(program);
+    pub(crate) fn service(&self, program: &Program) -> Command {
+        let mut command = Command::new(&program.path);
         command.current_dir(&self.scratch);
         command
     }
@@ -77,6 +92,12 @@ fn executable(messages: &str, name: &str) -> anyhow::Result<PathBuf> {
     let mut paths = artifacts.filter_map(|message| message.get("executable")?.as_str().map(PathBuf::from));
     let path = paths.rfind(|path| path.file_stem().is_some_and(|stem| stem == name));
     path.with_context(|| format!("cargo built no {name}"))
+}
+
+/// Where cargo put `file`, how large it is and when it was written: cargo leaves a file alone that needs no new build.
+fn build_of(file: &Path) -> anyhow::Result<String> {
+    let found = file.metadata().with_context(|| format!("cannot read {}", file.display()))?;
+    Ok(format!("{} {} {}.{:09}", file.display(), found.len(), found.mtime(), found.mtime_nsec()))
 }
 
 /// When children run as somebody else, a copy in `folder`: that user may not enter the checkout. Else `file` itself.
@@ -115,5 +136,18 @@ mod tests {
         );
         assert_eq!(executable(messages, "steadfast-api").unwrap(), Path::new("/t/debug/steadfast-api"));
         assert!(executable(messages, "steadfast-ctl").is_err());
+    }
+
+    #[test]
+    fn a_file_that_was_written_anew_is_another_build() {
+        let file = std::env::temp_dir().join(format!("steadfast-build-{}", std::process::id()));
+        std::fs::write(&file, "one").unwrap();
+        let (first, again) = (build_of(&file).unwrap(), build_of(&file).unwrap());
+        let later = std::time::SystemTime::now() + std::time::Duration::from_secs(1);
+        File::options().write(true).open(&file).unwrap().set_modified(later).unwrap();
+        let second = build_of(&file).unwrap();
+        std::fs::remove_file(&file).unwrap();
+        assert_eq!(first, again);
+        assert_ne!(first, second);
     }
 }

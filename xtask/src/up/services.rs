@@ -1,5 +1,6 @@
 //! Child processes that outlive this command: started apart from the terminal, known again later, stopped for sure.
 
+use crate::up::programs::Program;
 use crate::up::steps;
 use anyhow::Context as _;
 use serde_json::{Value, json};
@@ -12,8 +13,9 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 use steadfast_testkit::{Account, Process};
 
-/// The API drains for up to 30 s.
-const STOP_PATIENCE: Duration = Duration::from_secs(35);
+/// How long the API of a private stack may drain. Its own default waits for the longest request there is.
+pub(crate) const DRAIN_SECONDS: u64 = 30;
+const STOP_PATIENCE: Duration = Duration::from_secs(DRAIN_SECONDS + 5);
 const KILL_PATIENCE: Duration = Duration::from_secs(5);
 const EXEC_PATIENCE: Duration = Duration::from_secs(5);
 const READY_PATIENCE: Duration = Duration::from_secs(60);
@@ -27,12 +29,19 @@ pub(crate) struct Service {
     process: Process,
     /// The path it was started by: a process id that was given to something else shows another one.
     program: PathBuf,
+    /// What stood there then, see [`Program`].
+    build: String,
 }
 
 impl Service {
     /// Starts `command` as `account` in a process group of its own, so that Ctrl-C and the end of this command do not
     /// reach it. Nothing to read, both outputs go to `log`, which begins anew.
-    pub(crate) fn start(mut command: Command, account: Account, log: &Path) -> anyhow::Result<Self> {
+    pub(crate) fn start(
+        mut command: Command,
+        build: &str,
+        account: Account,
+        log: &Path,
+    ) -> anyhow::Result<Self> {
         let file = File::create(log).with_context(|| format!("cannot write {}", log.display()))?;
         let errors = file.try_clone().context("cannot share the log file")?;
         command.stdin(Stdio::null()).stdout(file).stderr(errors).process_group(0);
@@ -40,7 +49,7 @@ impl Service {
         let child = account.run(&mut command).spawn();
         let mut child = child.with_context(|| format!("cannot run {}", program.display()))?;
         let process = i32::try_from(child.id()).ok().and_then(Process::new).context("no such process id")?;
-        let service = Self { process, program };
+        let service = Self { process, program, build: build.to_owned() };
         // The system shows a new process for a moment before it shows its command line.
         let is_new = |_: Process| !service.is_running() && matches!(child.try_wait(), Ok(None));
         process.wait_until_not(EXEC_PATIENCE, is_new);
@@ -51,6 +60,11 @@ impl Service {
     pub(crate) fn is_running(&self) -> bool {
         let words = self.process.command_line().unwrap_or_default();
         words.first().map(String::as_str) == self.program.to_str()
+    }
+
+    /// Whether it runs, and `program` was not built anew since it was started.
+    pub(crate) fn runs_as(&self, program: &Program) -> bool {
+        self.program == program.path && self.build == program.build && self.is_running()
     }
 
     /// Asks it to end and waits up to 35 s, then kills it. Returns whether it is gone.
@@ -87,12 +101,15 @@ impl Service {
     }
 
     pub(crate) fn to_json(&self) -> Value {
-        json!({ "pid": self.process.pid(), "program": self.program })
+        json!({ "pid": self.process.pid(), "program": self.program, "build": self.build })
     }
 
     pub(crate) fn from_json(value: &Value) -> Option<Self> {
         let pid = i32::try_from(value.get("pid")?.as_i64()?).ok()?;
-        Some(Self { process: Process::new(pid)?, program: value.get("program")?.as_str()?.into() })
+        let text = |name: &str| value.get(name)?.as_str();
+        // Without the build, as an earlier form of the file, it can still be stopped and counts as outdated.
+        let (program, build) = (text("program")?.into(), text("build").unwrap_or_default().to_owned());
+        Some(Self { process: Process::new(pid)?, program, build })
     }
 }
 
@@ -135,7 +152,7 @@ mod tests {
         let log = log(name);
         let mut command = Command::new("/bin/sh");
         command.args(["-c", script]).current_dir("/");
-        (Service::start(command, Account::for_children().unwrap(), &log).unwrap(), log)
+        (Service::start(command, "first", Account::for_children().unwrap(), &log).unwrap(), log)
     }
 
     #[test]
@@ -144,7 +161,11 @@ mod tests {
         assert_eq!(service.wait_for_line(&log, "listening on ").unwrap(), "here");
         let known = Service::from_json(&service.to_json()).unwrap();
         assert!(known.is_running());
+        let program = |build: &str| Program { path: "/bin/sh".into(), build: build.to_owned() };
+        assert!(known.runs_as(&program("first")));
+        assert!(!known.runs_as(&program("second")), "what was built anew is not what runs");
         assert!(known.stop());
+        assert!(!known.runs_as(&program("first")));
         assert!(!service.is_running());
         std::fs::remove_file(log).unwrap();
     }

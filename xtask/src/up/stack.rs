@@ -1,5 +1,6 @@
 //! What `up` leaves for others: `up.json` for who wants to call the API, `processes.json` for `down` and the next `up`.
 
+use crate::up::programs::Programs;
 use crate::up::services::{Service, status_of};
 use crate::workspace::Workspace;
 use anyhow::Context as _;
@@ -93,6 +94,14 @@ impl Processes {
         let server = self.server.as_deref().is_none_or(|folder| Server::running(folder).is_some());
         let ready = |address| status_of(address, READY_PATH) == Some(200);
         server && runs(&self.api) && runs(&self.sandbox) && stack.address().is_some_and(ready)
+    }
+
+    /// Whether API and stand-in run just as `programs` were built last.
+    pub(crate) fn run_as(&self, programs: &Programs) -> bool {
+        let runs_as = |service: &Option<Service>, program| {
+            service.as_ref().is_some_and(|service| service.runs_as(program))
+        };
+        runs_as(&self.api, &programs.api) && runs_as(&self.sandbox, &programs.sandbox)
     }
 }
 
