@@ -226,8 +226,7 @@ impl Db {
             Err(error) => Err(error),
         };
         match result.as_ref().err() {
-            // Says that this session is over, not that the server is away: the next connect will tell.
-            Some(error) if error.is_lost_session() => drop(permit),
+            Some(error) if error.is_about_the_session() => drop(permit),
             error => permit.record(error.map(Classify::class)),
         }
         result

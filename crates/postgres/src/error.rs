@@ -124,6 +124,12 @@ impl Error {
         }
     }
 
+    /// Whether it says nothing of the server's health: the session is over, or it may only read. The next connect will
+    /// tell, and a unit of work that writes where it should read must not stop the others.
+    pub(crate) fn is_about_the_session(&self) -> bool {
+        self.is_lost_session() || self.sqlstate() == Some(SqlState::READ_ONLY)
+    }
+
     /// The error that diesel gave, with the code that the guard saw for its text.
     pub(crate) fn from_diesel(
         error: diesel::result::Error,

@@ -193,9 +193,13 @@ impl Run {
 
     async fn borrow_one(&mut self, refusing: bool) -> Result<()> {
         let expected = self.model.borrow_one(refusing);
-        let patience =
-            if expected == Borrowed::Exhausted { Duration::from_millis(1) } else { Duration::from_secs(5) };
-        let got = match self.pool.get_by(Deadline::after(patience)).await {
+        let borrowing = self.pool.get_by(Deadline::after(Duration::from_secs(5)));
+        let outcome = if expected == Borrowed::Exhausted {
+            futures_util::future::join(borrowing, elapse(Duration::from_secs(6))).await.0
+        } else {
+            borrowing.await
+        };
+        let got = match outcome {
             Ok(conn) => {
                 self.held.push(conn);
                 Borrowed::Given

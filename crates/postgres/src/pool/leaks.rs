@@ -1,7 +1,6 @@
 //! Who has a connection, and for how long: a connection that is away for too long is reported with its borrower.
 
 use super::Inner;
-use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 use tokio::time::Instant;
@@ -10,10 +9,11 @@ use tokio::time::Instant;
 #[derive(Debug, Default)]
 pub(super) struct Borrowers(Mutex<Book>);
 
+/// A loan's number is its place in the list, free again when the connection came back.
 #[derive(Debug, Default)]
 struct Book {
-    next: u64,
-    out: HashMap<u64, Loan>,
+    out: Vec<Option<Loan>>,
+    free: Vec<usize>,
     watched: bool,
 }
 
@@ -26,23 +26,34 @@ struct Loan {
 
 impl Borrowers {
     /// Notes a loan; its number, and whether it is the first one ever, so that somebody has to start watching.
-    pub(super) fn lend(&self, borrower: &'static str) -> (u64, bool) {
+    pub(super) fn lend(&self, borrower: &'static str) -> (usize, bool) {
+        let loan = Some(Loan { borrower, since: Instant::now(), reported: false });
         let mut book = self.book();
-        let number = book.next;
-        book.next += 1;
-        book.out.insert(number, Loan { borrower, since: Instant::now(), reported: false });
+        let number = match book.free.pop() {
+            Some(number) => {
+                book.out[number] = loan;
+                number
+            }
+            None => {
+                book.out.push(loan);
+                book.out.len() - 1
+            }
+        };
         (number, !std::mem::replace(&mut book.watched, true))
     }
 
     /// Notes that the connection came back.
-    pub(super) fn take_back(&self, number: u64) {
-        self.book().out.remove(&number);
+    pub(super) fn take_back(&self, number: usize) {
+        let mut book = self.book();
+        book.out[number] = None;
+        book.free.push(number);
     }
 
     /// The borrowers whose connection is away for longer than `limit`, each told once, with the time.
     fn overdue(&self, limit: Duration) -> Vec<(&'static str, Duration)> {
         let mut book = self.book();
-        let late = book.out.values_mut().filter(|loan| !loan.reported && loan.since.elapsed() >= limit);
+        let late =
+            book.out.iter_mut().flatten().filter(|loan| !loan.reported && loan.since.elapsed() >= limit);
         late.map(|loan| {
             loan.reported = true;
             (loan.borrower, loan.since.elapsed())

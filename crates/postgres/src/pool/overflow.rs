@@ -9,7 +9,9 @@ use tokio::time::Instant;
 impl Inner {
     /// Whether more connections rest than the pool keeps.
     pub(super) fn has_surplus(&self) -> bool {
-        self.slots.state().idle_connections >= self.settings.pool_size
+        // A pool without overflow cannot have more than it keeps, and need not count.
+        (self.settings.max_overflow > 0 || self.settings.pool_size == 0)
+            && self.slots.state().idle_connections >= self.settings.pool_size
     }
 
     fn has_surplus_beyond_size(&self) -> bool {

@@ -28,7 +28,7 @@ pub struct Pooled {
     place: Option<bb8::PooledConnection<'static, Places>>,
     pool: Arc<Inner>,
     turn: Option<OwnedSemaphorePermit>,
-    loan: Option<u64>,
+    loan: Option<usize>,
     /// It is back already, and waits for the end of its last answer.
     is_lingering: bool,
 }
