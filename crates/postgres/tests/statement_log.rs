@@ -1,4 +1,5 @@
-//! What is written of statements: slow ones by their operation's threshold, all of them with echo, values never.
+//! What is written of statements and connections: slow ones by their operation's threshold, all statements with echo, values
+//! never, and who keeps a connection too long.
 
 #![expect(clippy::expect_used, reason = "a test fails by panicking")]
 
@@ -17,6 +18,9 @@ use support::{Forest, insert};
 const UNHURRIED: Operation =
     Operation::write("trees.unhurried").slow_after(Duration::from_secs(20)).statements(2);
 const HASTY: Operation = Operation::write("trees.hasty").slow_after(Duration::from_millis(50)).statements(2);
+
+/// Keeps its connection too long.
+const FORGETFUL: Operation = Operation::read("trees.forgetful");
 
 /// Collects what is logged on this thread.
 #[derive(Clone, Default)]
@@ -89,5 +93,26 @@ async fn with_echo_every_statement_is_logged_without_its_values() -> Result<()> 
         assert_eq!(logged.matches(statement).count(), 1, "{statement}: {logged}");
     }
     assert!(!logged.contains("s3cret"));
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_connection_that_does_not_come_back_is_reported_with_its_borrower() -> Result<()> {
+    let lines = Lines::default();
+    let writer = lines.clone();
+    let subscriber = tracing_subscriber::fmt().with_ansi(false).with_writer(move || writer.clone()).finish();
+    let _logged = tracing::subscriber::set_default(subscriber);
+    let forest = Forest::with(|settings| settings.pool.leak_after = Duration::from_millis(100)).await?;
+    work(&forest, &UNHURRIED).await?;
+    assert!(!lines.text().contains("not returned"), "{}", lines.text());
+    let forgetful = forest.db.read(&FORGETFUL, async |conn| {
+        insert(2).execute(conn).await?;
+        tokio::time::sleep(Duration::from_millis(400)).await;
+        Ok(())
+    });
+    forgetful.await?;
+    let logged = lines.text();
+    assert_eq!(logged.matches("a connection was not returned yet").count(), 1, "told once: {logged}");
+    assert!(logged.contains("trees.forgetful"), "{logged}");
     Ok(())
 }

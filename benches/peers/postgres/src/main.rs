@@ -2,6 +2,7 @@
 //! run, with other pools printed beside. `cargo xtask bench postgres` runs it.
 
 mod contestants;
+mod pgbench;
 mod rounds;
 
 use anyhow::Result;
@@ -28,8 +29,11 @@ async fn main() -> Result<()> {
     let server = Server::private()?;
     let url = server.url("postgres");
     contestants::fill(&url, ROWS).await?;
-    if let Some(name) = std::env::args().skip_while(|argument| argument != "--only").nth(1) {
+    if let Some(name) = after("--only") {
         return only(&name, &Load { url, rows: ROWS, connections: 8 }).await;
+    }
+    if let (Some(name), Some(operations)) = (after("--count"), after("--operations")) {
+        return exactly(&name, operations.parse()?, &Load { url, rows: ROWS, connections: 1 }).await;
     }
     println!(
         "one row by primary key of {ROWS}; {pairs} pairs of {round:?} rounds, ABBA, one task a connection"
@@ -50,12 +54,33 @@ async fn main() -> Result<()> {
         );
         println!("  allocations an operation: plain {:.1}, stack {:.1}", allocations.0, allocations.1);
         missed |= pairs.lower_bound() < BOUND;
+        if let Some(rate) = pgbench::rate(&load, round)? {
+            println!(
+                "  pgbench -S -M prepared      {rate:>9.0} /s, {:.3} of plain",
+                rate / pairs.base_rate()
+            );
+        }
         for peer in contestants::peers(&load).await? {
             let rate = peer.rate(round).await?;
             println!("  {:<27} {rate:>9.0} /s, {:.3} of plain", peer.name, rate / pairs.base_rate());
         }
     }
     anyhow::ensure!(!missed, "the lower bound of a ratio is below {BOUND}");
+    Ok(())
+}
+
+/// The argument after `flag`.
+fn after(flag: &str) -> Option<String> {
+    std::env::args().skip_while(|argument| argument != flag).nth(1)
+}
+
+/// Runs one contestant for just so many operations, for a program that counts instructions.
+async fn exactly(name: &str, operations: i32, load: &Load) -> Result<()> {
+    let contestant =
+        if name == "stack" { Contestant::stack(load).await? } else { Contestant::plain(load).await? };
+    for key in 1..=operations {
+        (contestant.read)(0, key % ROWS + 1).await?;
+    }
     Ok(())
 }
 
