@@ -47,6 +47,13 @@ async fn what_the_server_refuses_has_the_class_of_its_code() -> Result<()> {
         ("SELECT * FROM no_such_table", Class::Fault, "42P01"),
         ("DO $$ BEGIN RAISE SQLSTATE '53100'; END $$", Class::Overload, "53100"),
         ("DO $$ BEGIN RAISE SQLSTATE '08006'; END $$", Class::Unavailable, "08006"),
+        // What ends sessions cannot all be had at will; these come from the server, but by order.
+        ("DO $$ BEGIN RAISE SQLSTATE '57P01'; END $$", Class::Unavailable, "57P01"),
+        ("DO $$ BEGIN RAISE SQLSTATE '57P02'; END $$", Class::Unavailable, "57P02"),
+        ("DO $$ BEGIN RAISE SQLSTATE '57P03'; END $$", Class::Unavailable, "57P03"),
+        ("DO $$ BEGIN RAISE SQLSTATE '57P04'; END $$", Class::Unavailable, "57P04"),
+        ("DO $$ BEGIN RAISE SQLSTATE '57P05'; END $$", Class::Timeout, "57P05"),
+        ("DO $$ BEGIN RAISE SQLSTATE '25P03'; END $$", Class::Timeout, "25P03"),
     ] {
         assert_eq!(provoke(&forest, sql).await, (class, code.to_owned()), "{sql}");
     }
