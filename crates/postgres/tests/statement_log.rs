@@ -102,12 +102,12 @@ async fn a_connection_that_does_not_come_back_is_reported_with_its_borrower() ->
     let writer = lines.clone();
     let subscriber = tracing_subscriber::fmt().with_ansi(false).with_writer(move || writer.clone()).finish();
     let _logged = tracing::subscriber::set_default(subscriber);
-    let forest = Forest::with(|settings| settings.pool.leak_after = Duration::from_millis(100)).await?;
-    work(&forest, &UNHURRIED).await?;
+    let forest = Forest::with(|settings| settings.pool.leak_after = Duration::from_millis(500)).await?;
+    forest.db.write(&UNHURRIED, async |conn| insert(1).execute(conn).await).await?;
     assert!(!lines.text().contains("not returned"), "{}", lines.text());
     let forgetful = forest.db.read(&FORGETFUL, async |conn| {
         insert(2).execute(conn).await?;
-        tokio::time::sleep(Duration::from_millis(400)).await;
+        tokio::time::sleep(Duration::from_millis(1500)).await;
         Ok(())
     });
     forgetful.await?;
