@@ -65,12 +65,12 @@ async fn a_slow_statement_is_reported_by_the_threshold_of_its_operation_and_with
     assert!(!lines.text().contains("slow"), "{}", lines.text());
     work(&Forest::new().await?, &HASTY).await?;
     let logged = lines.text();
-    let slow: Vec<&str> = logged.lines().filter(|line| line.contains("slow statement")).collect();
-    assert_eq!(slow.len(), 1, "{logged}");
-    assert!(
-        slow[0].contains("trees.hasty") && slow[0].contains("SELECT pg_sleep(0.1), $1::text"),
-        "{logged}"
-    );
+    let slow = |text: &str| {
+        logged.lines().filter(|line| line.contains("slow statement") && line.contains(text)).count()
+    };
+    // Others may be slow as well on a busy machine; this one is.
+    assert_eq!(slow("SELECT pg_sleep(0.1), $1::text"), 1, "{logged}");
+    assert_eq!(slow("trees.hasty"), slow(""), "{logged}");
     assert!(logged.contains("slow database operation") && !logged.contains("s3cret"), "{logged}");
     Ok(())
 }
