@@ -2,7 +2,7 @@
 
 use crate::Conn;
 use crate::error::Error;
-use crate::work::Work;
+use crate::work::{UnitOfWork, Work};
 use diesel::QueryResult;
 use diesel_async::{AnsiTransactionManager, TransactionManager};
 use std::ops::Range;
@@ -25,10 +25,7 @@ impl Conn {
     /// What `work` failed with; or diesel's own error when no transaction is open, which is always so in `Db::read`.
     pub async fn savepoint<T, F>(&mut self, work: F) -> QueryResult<T>
     where
-        F: for<'r> Work<&'r mut Conn, QueryResult<T>, Fut: Send>
-            + for<'r> AsyncFn(&'r mut Conn) -> QueryResult<T>
-            + Send
-            + Sync,
+        F: UnitOfWork<T>,
         T: Send,
     {
         self.begin_savepoint().await?;

@@ -1,13 +1,12 @@
 //! A database to work with: units of work that are named, bounded, measured, repeated when that helps.
 
+use crate::Health;
 use crate::error::{Error, UrlError};
 use crate::operation::{Kind, Operation};
 use crate::pool::{Pool, PoolSettings};
 use crate::standing::{Standing, Standings};
 use crate::unit;
-use crate::work::Work;
-use crate::{Conn, Health};
-use diesel::QueryResult;
+use crate::work::UnitOfWork;
 use diesel_async::SimpleAsyncConnection;
 use std::sync::Arc;
 use std::time::Duration;
@@ -85,10 +84,7 @@ impl Db {
     /// [`Error`]; nothing was changed.
     pub async fn read<T, F>(&self, operation: &'static Operation, work: F) -> Result<T, Error>
     where
-        F: for<'r> Work<&'r mut Conn, QueryResult<T>, Fut: Send>
-            + for<'r> AsyncFn(&'r mut Conn) -> QueryResult<T>
-            + Send
-            + Sync,
+        F: UnitOfWork<T>,
         T: Send,
     {
         debug_assert_ne!(operation.kind(), Kind::Write, "{} is declared as a write", operation.name());
@@ -102,10 +98,7 @@ impl Db {
     /// [`Error`]; nothing was kept, except that after [`Error::CommitUnknown`] nobody knows.
     pub async fn write<T, F>(&self, operation: &'static Operation, work: F) -> Result<T, Error>
     where
-        F: for<'r> Work<&'r mut Conn, QueryResult<T>, Fut: Send>
-            + for<'r> AsyncFn(&'r mut Conn) -> QueryResult<T>
-            + Send
-            + Sync,
+        F: UnitOfWork<T>,
         T: Send,
     {
         debug_assert_eq!(operation.kind(), Kind::Write, "{} is declared as a read", operation.name());
@@ -145,10 +138,7 @@ impl Db {
 
     async fn run<T, F>(&self, operation: &'static Operation, work: F) -> Result<T, Error>
     where
-        F: for<'r> Work<&'r mut Conn, QueryResult<T>, Fut: Send>
-            + for<'r> AsyncFn(&'r mut Conn) -> QueryResult<T>
-            + Send
-            + Sync,
+        F: UnitOfWork<T>,
         T: Send,
     {
         let began = Instant::now();
@@ -186,10 +176,7 @@ impl Db {
         work: &F,
     ) -> Result<T, Error>
     where
-        F: for<'r> Work<&'r mut Conn, QueryResult<T>, Fut: Send>
-            + for<'r> AsyncFn(&'r mut Conn) -> QueryResult<T>
-            + Send
-            + Sync,
+        F: UnitOfWork<T>,
         T: Send,
     {
         if operation.kind() != Kind::Write {
@@ -211,10 +198,7 @@ impl Db {
         work: &F,
     ) -> Result<T, Error>
     where
-        F: for<'r> Work<&'r mut Conn, QueryResult<T>, Fut: Send>
-            + for<'r> AsyncFn(&'r mut Conn) -> QueryResult<T>
-            + Send
-            + Sync,
+        F: UnitOfWork<T>,
         T: Send,
     {
         let permit = self

@@ -36,7 +36,7 @@ pub use target::SessionSettings;
 #[cfg(feature = "tls")]
 pub use tls::TlsRoots;
 pub use wire::WireCounts;
-pub use work::Work;
+pub use work::{UnitOfWork, Work};
 
 pub use diesel;
 pub use diesel_async;

@@ -5,8 +5,7 @@ use crate::conn::was_rolled_back;
 use crate::error::Error;
 use crate::operation::{Kind, Operation};
 use crate::pool::Pooled;
-use crate::work::Work;
-use diesel::QueryResult;
+use crate::work::UnitOfWork;
 use diesel_async::{AnsiTransactionManager, TransactionManager};
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
@@ -23,10 +22,7 @@ pub(crate) async fn run<T, F>(
     work: &F,
 ) -> Result<T, Error>
 where
-    F: for<'r> Work<&'r mut Conn, QueryResult<T>, Fut: Send>
-        + for<'r> AsyncFn(&'r mut Conn) -> QueryResult<T>
-        + Send
-        + Sync,
+    F: UnitOfWork<T>,
     T: Send,
 {
     conn.work_for(operation);

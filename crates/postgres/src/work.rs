@@ -1,5 +1,7 @@
 //! The shape of a unit of work's closure: async, called perhaps more than once, its future sendable.
 
+use crate::Conn;
+use diesel::QueryResult;
 use std::future::Future;
 
 /// An async closure over `T` whose future can be named, so that it can be required to be `Send`.
@@ -16,4 +18,23 @@ where
     Fut: Future<Output = R>,
 {
     type Fut = Fut;
+}
+
+/// The closure of a unit of work, or of a piece of one: given a connection, it gives a `T`. It may run more than once.
+///
+/// Implemented for every closure of the right shape.
+pub trait UnitOfWork<T>:
+    for<'r> Work<&'r mut Conn, QueryResult<T>, Fut: Send>
+    + for<'r> AsyncFn(&'r mut Conn) -> QueryResult<T>
+    + Send
+    + Sync
+{
+}
+
+impl<T, F> UnitOfWork<T> for F where
+    F: for<'r> Work<&'r mut Conn, QueryResult<T>, Fut: Send>
+        + for<'r> AsyncFn(&'r mut Conn) -> QueryResult<T>
+        + Send
+        + Sync
+{
 }

@@ -1,9 +1,8 @@
 //! The store: what a handler is given to work with. It holds the database privately.
 
 use crate::Error;
-use steadfast_postgres::diesel::QueryResult;
 use steadfast_postgres::resilience::Deadline;
-use steadfast_postgres::{Conn, Db, DbSettings, Health, Operation, PoolSettings, UrlError, Work};
+use steadfast_postgres::{Db, DbSettings, Health, Operation, PoolSettings, UnitOfWork, UrlError};
 
 /// The data of all areas. Cheap to clone; all clones share pool and breaker.
 #[derive(Clone, Debug)]
@@ -52,10 +51,7 @@ impl Store {
 
     pub(crate) async fn read<T, F>(&self, operation: &'static Operation, work: F) -> Result<T, Error>
     where
-        F: for<'r> Work<&'r mut Conn, QueryResult<T>, Fut: Send>
-            + for<'r> AsyncFn(&'r mut Conn) -> QueryResult<T>
-            + Send
-            + Sync,
+        F: UnitOfWork<T>,
         T: Send,
     {
         Ok(self.db.read(operation, work).await?)
@@ -63,10 +59,7 @@ impl Store {
 
     pub(crate) async fn write<T, F>(&self, operation: &'static Operation, work: F) -> Result<T, Error>
     where
-        F: for<'r> Work<&'r mut Conn, QueryResult<T>, Fut: Send>
-            + for<'r> AsyncFn(&'r mut Conn) -> QueryResult<T>
-            + Send
-            + Sync,
+        F: UnitOfWork<T>,
         T: Send,
     {
         Ok(self.db.write(operation, work).await?)

@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use std::time::{Duration, Instant};
 use steadfast_domain::keys::{KeyStatus, Pasted, ProductKey, RejectedLine, Upserted};
 use steadfast_pidkey as pidkey;
-use steadfast_pidkey::resilience::{Deadline, Snapshot};
+use steadfast_pidkey::resilience::Deadline;
 use steadfast_repository::{Store, keys};
 
 /// What is kept back of a check's time for storing what was learnt.
@@ -63,11 +63,6 @@ impl Checker {
     /// A checker that asks through `client`.
     pub fn new(client: pidkey::Client) -> Self {
         Self { client }
-    }
-
-    /// The breaker in front of PIDKey.com, for health answers.
-    pub fn breaker(&self) -> Snapshot {
-        self.client.breaker()
     }
 
     /// Asks PIDKey.com for all pasted keys at once and stores what it knows, within `limit`. May be repeated safely.
