@@ -35,10 +35,12 @@ impl CountingProxy {
         format!("postgres://postgres@{}/postgres", self.address)
     }
 
-    /// Cuts every connection and closes each new one at once; or lets them pass again. The moment of the change.
+    /// Cuts every connection and closes each new one at once; or lets them pass again. The moment before the change: a
+    /// caller can learn of it sooner than this function returns.
     pub(crate) fn set_up(&self, up: bool) -> Instant {
+        let before = Instant::now();
         self.up.send_replace(up);
-        Instant::now()
+        before
     }
 
     /// Connects between the two moments.
