@@ -5,7 +5,7 @@ use crate::error::{Error, UrlError};
 use crate::operation::{Kind, Operation};
 use crate::pool::{Pool, PoolSettings};
 use crate::standing::{Standing, Standings};
-use crate::unit;
+use crate::unit::{self, Budget};
 use crate::work::UnitOfWork;
 use diesel_async::SimpleAsyncConnection;
 use std::sync::Arc;
@@ -74,7 +74,15 @@ impl Db {
                 breaker.reached();
             }
         })?;
-        Ok(Self { pool, breaker, retry, deadline, slow_after, standings: Arc::default(), until: None })
+        Ok(Self {
+            pool,
+            breaker,
+            retry,
+            deadline,
+            slow_after,
+            standings: Arc::new(Standings::new()),
+            until: None,
+        })
     }
 
     /// Runs a reading unit of work. Each statement stands for itself, unless the operation asks for a snapshot. A session
@@ -144,59 +152,48 @@ impl Db {
         let began = Instant::now();
         let standing = self.standings.of(operation);
         let limit = operation.own_deadline().unwrap_or(self.deadline);
-        let limit = self.until.map_or(limit, |until| until.remaining().min(limit));
-        let deadline = Deadline::after(limit);
+        let limit = self.until.map_or(limit, |until| until.remaining_at(began).min(limit));
+        let deadline = Deadline::at(began + limit);
         let mut attempts = self.retry.attempts(deadline);
         let mut may_read_again = operation.kind() != Kind::Write;
+        let mut now = began;
         let outcome = loop {
-            let error = match self.gated(&standing, operation, deadline, limit, &work).await {
+            let budget = Budget { operation, now, deadline, limit };
+            let error = match self.gated(standing, budget, &work).await {
                 Ok(value) => break Ok(value),
                 Err(error) => error,
             };
-            if error.is_lost_session() && std::mem::take(&mut may_read_again) {
-                continue;
+            if !error.is_lost_session() || !std::mem::take(&mut may_read_again) {
+                match attempts.delay_after(&error) {
+                    Some(delay) => tokio::time::sleep(delay).await,
+                    None => break Err(error),
+                }
             }
-            match attempts.delay_after(&error) {
-                Some(delay) => tokio::time::sleep(delay).await,
-                None => break Err(error),
-            }
+            now = Instant::now();
         };
-        self.report(operation, &standing, began.elapsed(), attempts.repeated(), outcome.as_ref().err());
+        self.report(operation, standing, began.elapsed(), attempts.repeated(), outcome.as_ref().err());
         outcome
     }
 
     /// One attempt, behind the gate of its operation: a write that deadlocks lowers its own concurrency to one, before it
     /// holds anything, and raises it again slowly.
-    async fn gated<T, F>(
-        &self,
-        standing: &Standing,
-        operation: &'static Operation,
-        deadline: Deadline,
-        limit: Duration,
-        work: &F,
-    ) -> Result<T, Error>
+    async fn gated<T, F>(&self, standing: &Standing, budget: Budget, work: &F) -> Result<T, Error>
     where
         F: UnitOfWork<T>,
         T: Send,
     {
-        if operation.kind() != Kind::Write {
-            return self.attempt(operation, deadline, limit, work).await;
+        if budget.operation.kind() != Kind::Write {
+            return self.attempt(budget, work).await;
         }
-        let pass = standing.gate.enter(deadline).await?;
-        let result = self.attempt(operation, deadline, limit, work).await;
+        let pass = standing.gate.enter(budget.deadline).await?;
+        let result = self.attempt(budget, work).await;
         if result.as_ref().is_err_and(|error| error.class() == Class::Deadlock) {
             pass.contended();
         }
         result
     }
 
-    async fn attempt<T, F>(
-        &self,
-        operation: &'static Operation,
-        deadline: Deadline,
-        limit: Duration,
-        work: &F,
-    ) -> Result<T, Error>
+    async fn attempt<T, F>(&self, budget: Budget, work: &F) -> Result<T, Error>
     where
         F: UnitOfWork<T>,
         T: Send,
@@ -205,8 +202,9 @@ impl Db {
             .breaker
             .try_acquire()
             .map_err(|rejected| Error::Rejected { rejected, cause: self.pool.last_cause() })?;
-        let result = match self.pool.get_for(operation.name(), deadline).await {
-            Ok(conn) => unit::run(conn, operation, deadline, limit, work).await,
+        let Budget { operation, now, deadline, .. } = budget;
+        let result = match self.pool.lend(operation.name(), now, deadline).await {
+            Ok(conn) => unit::run(conn, budget, work).await,
             Err(error) => Err(error),
         };
         match result.as_ref().err() {

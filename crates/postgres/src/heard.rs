@@ -17,18 +17,18 @@ pub(crate) struct Heard {
 impl Heard {
     /// Heard just now.
     pub(crate) fn now() -> Self {
-        Self { last: AtomicU64::new(since_start()), owing: AtomicU32::new(0) }
+        Self { last: AtomicU64::new(since_start(Instant::now())), owing: AtomicU32::new(0) }
     }
 
-    /// Bytes have come.
-    pub(crate) fn touch(&self) {
-        self.last.store(since_start(), Relaxed);
+    /// Bytes have come at the moment `now`.
+    pub(crate) fn touch(&self, now: Instant) {
+        self.last.store(since_start(now), Relaxed);
     }
 
     /// One more connection waits for an answer. Only from then on is silence the server's.
-    pub(crate) fn owe(&self) {
+    pub(crate) fn owe(&self, now: Instant) {
         if self.owing.fetch_add(1, Relaxed) == 0 {
-            self.touch();
+            self.touch(now);
         }
     }
 
@@ -44,11 +44,11 @@ impl Heard {
 
     /// How long no bytes have come.
     pub(crate) fn silent_for(&self) -> Duration {
-        Duration::from_millis(since_start().saturating_sub(self.last.load(Relaxed)))
+        Duration::from_millis(since_start(Instant::now()).saturating_sub(self.last.load(Relaxed)))
     }
 }
 
 /// Milliseconds since the first call; a clock of the real time, since the server does not live in a paused one.
-fn since_start() -> u64 {
-    START.elapsed().as_millis() as u64
+fn since_start(now: Instant) -> u64 {
+    now.saturating_duration_since(*START).as_millis() as u64
 }

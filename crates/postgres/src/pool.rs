@@ -139,16 +139,37 @@ impl Pool {
     /// # Errors
     /// As [`Pool::get`].
     pub async fn get_for(&self, borrower: &'static str, deadline: Deadline) -> Result<Pooled, Error> {
-        let deadline = deadline.at_most(self.0.settings.timeout);
-        let turn = self.wait_for_turn(deadline).await?;
+        self.lend(borrower, Instant::now(), deadline).await
+    }
+
+    /// As [`Pool::get_for`], at the moment `now`.
+    pub(crate) async fn lend(
+        &self,
+        borrower: &'static str,
+        mut now: Instant,
+        deadline: Deadline,
+    ) -> Result<Pooled, Error> {
+        let deadline = deadline.min(Deadline::at(now + self.0.settings.timeout));
+        // No clock and no timer while nobody has to wait.
+        let turn = match self.0.turns.clone().try_acquire_owned() {
+            Ok(turn) => turn,
+            Err(_) => {
+                let turn = self.wait_for_turn(deadline).await?;
+                now = Instant::now();
+                turn
+            }
+        };
         // There is a place for each turn, and making an empty one needs no server: this cannot time out.
         let Ok(place) = self.0.slots.get_owned().await else {
             return Err(Error::PoolClosed);
         };
         let mut pooled = Pooled::new(place, self.0.clone(), turn);
-        pooled.furnish(deadline).await?;
+        if !pooled.is_ready(now) {
+            // Rare, and large: it would make every borrower's future as large.
+            Box::pin(pooled.furnish(now, deadline)).await?;
+        }
         self.0.note_use();
-        pooled.lend_to(borrower);
+        pooled.lend_to(borrower, now);
         Ok(pooled)
     }
 
@@ -181,10 +202,6 @@ impl Pool {
 
     async fn wait_for_turn(&self, deadline: Deadline) -> Result<OwnedSemaphorePermit, Error> {
         let inner = &self.0;
-        // No clock and no timer while nobody has to wait.
-        if let Ok(turn) = inner.turns.clone().try_acquire_owned() {
-            return Ok(turn);
-        }
         let began = Instant::now();
         let _waiting = Waiting::new(&inner.counters);
         match timeout_at(deadline.instant(), inner.turns.clone().acquire_owned()).await {
@@ -204,7 +221,7 @@ impl Pool {
 
 impl Inner {
     fn slot_with(&self, conn: Conn) -> Slot {
-        Slot::with(conn, self.lifetimes.next())
+        Slot::with(conn, self.lifetimes.next(), self.borrowers.enrol())
     }
 }
 

@@ -2,9 +2,12 @@
 
 use crate::Operation;
 use metrics::Histogram;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::OnceLock;
 use std::time::Duration;
 use steadfast_resilience::{ContentionGate, ContentionRules};
+
+/// Chains of operations: a few times as many as a program declares would be one operation to a chain.
+const CHAINS: usize = 64;
 
 /// How one operation stands. A metrics recorder has to be installed before the operation runs first.
 pub(crate) struct Standing {
@@ -13,12 +16,15 @@ pub(crate) struct Standing {
     succeeded: Histogram,
     /// Lets in one at a time after a deadlock: the delay alone ends no storm, since all come back together.
     pub(crate) gate: ContentionGate,
+    /// The next operation of the same chain.
+    next: OnceLock<Box<Standing>>,
 }
 
 impl Standing {
     fn new(name: &'static str) -> Self {
         let succeeded = metrics::histogram!("db_operation_seconds", "operation" => name, "outcome" => "ok");
-        Self { name, succeeded, gate: ContentionGate::new(name, ContentionRules::default()) }
+        let gate = ContentionGate::new(name, ContentionRules::default());
+        Self { name, succeeded, gate, next: OnceLock::new() }
     }
 
     /// A unit of work ended well after `took`.
@@ -33,30 +39,56 @@ impl Standing {
     }
 }
 
-/// How all operations stand that have run on one database. There are as many as the program declares.
-#[derive(Default)]
-pub(crate) struct Standings(RwLock<Vec<Arc<Standing>>>);
+/// How all operations stand that have run on one database. There are as many as the program declares, and none is ever
+/// taken out, so they are found without a lock.
+pub(crate) struct Standings([OnceLock<Box<Standing>>; CHAINS]);
 
 impl Standings {
-    /// How `operation` stands.
-    pub(crate) fn of(&self, operation: &'static Operation) -> Arc<Standing> {
-        let name = operation.name();
-        let find = |all: &[Arc<Standing>]| all.iter().find(|standing| standing.name == name).cloned();
-        if let Some(standing) = find(&self.0.read().unwrap_or_else(PoisonError::into_inner)) {
-            return standing;
-        }
-        let mut all = self.0.write().unwrap_or_else(PoisonError::into_inner);
-        // Another caller may have been first in the meantime, and there must be one gate only.
-        find(&all).unwrap_or_else(|| {
-            let standing = Arc::new(Standing::new(name));
-            all.push(standing.clone());
-            standing
-        })
+    pub(crate) fn new() -> Self {
+        Self([const { OnceLock::new() }; CHAINS])
     }
+
+    /// How `operation` stands. Of two callers that come first at once, both get the same: there is one gate only.
+    pub(crate) fn of(&self, operation: &'static Operation) -> &Standing {
+        let name = operation.name();
+        let mut place = &self.0[chain(name)];
+        loop {
+            let standing = place.get_or_init(|| Box::new(Standing::new(name)));
+            if standing.name == name {
+                return standing;
+            }
+            place = &standing.next;
+        }
+    }
+}
+
+/// The chain of a name, by Fowler, Noll and Vo's hash.
+fn chain(name: &str) -> usize {
+    let hash = |hash: u32, byte: u8| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193);
+    name.bytes().fold(0x811c_9dc5, hash) as usize % CHAINS
 }
 
 impl std::fmt::Debug for Standings {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("Standings")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_operation_has_one_standing_however_many_there_are() {
+        let standings = Standings::new();
+        let operations: Vec<&'static Operation> = (0..4 * CHAINS)
+            .map(|number| &*Box::leak(Box::new(Operation::read(format!("meadow.look_{number}").leak()))))
+            .collect();
+        let first: Vec<_> =
+            operations.iter().map(|operation| std::ptr::from_ref(standings.of(operation))).collect();
+        for (operation, first) in operations.iter().zip(first) {
+            assert_eq!(standings.of(operation).name, operation.name());
+            assert!(std::ptr::eq(standings.of(operation), first), "{}", operation.name());
+        }
     }
 }

@@ -1,6 +1,7 @@
 //! One attempt at a unit of work on one connection: BEGIN and COMMIT where they belong, watched against its budget.
 
 use crate::Conn;
+use crate::alarm::Alarm;
 use crate::conn::was_rolled_back;
 use crate::error::Error;
 use crate::operation::{Kind, Operation};
@@ -10,21 +11,28 @@ use diesel_async::{AnsiTransactionManager, TransactionManager};
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
 use steadfast_resilience::Deadline;
-use tokio::time::timeout_at;
+use tokio::time::Instant;
+
+/// What one attempt is for, and until when.
+#[derive(Clone, Copy)]
+pub(crate) struct Budget {
+    pub(crate) operation: &'static Operation,
+    /// When the attempt began: the clock is read once for all that needs to know.
+    pub(crate) now: Instant,
+    pub(crate) deadline: Deadline,
+    /// What the deadline was made of, for its error.
+    pub(crate) limit: Duration,
+}
 
 /// Runs `work` until `deadline`. A future that is dropped, here or by the deadline, leaves no transaction behind: the
 /// connection goes back with an answer outstanding, and the pool ends it.
-pub(crate) async fn run<T, F>(
-    mut conn: Pooled,
-    operation: &'static Operation,
-    deadline: Deadline,
-    limit: Duration,
-    work: &F,
-) -> Result<T, Error>
+pub(crate) async fn run<T, F>(mut conn: Pooled, budget: Budget, work: &F) -> Result<T, Error>
 where
     F: UnitOfWork<T>,
     T: Send,
 {
+    let Budget { operation, now, deadline, limit } = budget;
+    let mut alarm = conn.take_alarm().unwrap_or_else(|| Alarm::new(now));
     conn.work_for(operation);
     let committing = AtomicBool::new(false);
     let attempt = async {
@@ -40,12 +48,13 @@ where
             Err(error) => Err(roll_back(conn, error).await),
         }
     };
-    let outcome = timeout_at(deadline.instant(), attempt).await;
+    let outcome = alarm.limit(deadline.instant(), attempt).await;
+    conn.keep_alarm(alarm);
     watch(operation, conn.statements());
     match outcome {
-        Ok(outcome) => outcome,
-        Err(_) if committing.load(Relaxed) => Err(Error::CommitUnknown),
-        Err(_) => Err(Error::Deadline { limit, silent: conn.silent_for() }),
+        Some(outcome) => outcome,
+        None if committing.load(Relaxed) => Err(Error::CommitUnknown),
+        None => Err(Error::Deadline { limit, silent: conn.silent_for() }),
     }
 }
 

@@ -8,11 +8,12 @@ pub(crate) use guard::Guard;
 
 use crate::heard::Heard;
 use crate::{SqlState, StatementLog};
+use frames::Frames;
 use statements::{Answered, Statements};
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU8, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Errors that are remembered for pairing a code with the text that the libraries kept.
 const ERRORS_KEPT: usize = 8;
@@ -43,6 +44,16 @@ pub(crate) struct Seen {
     pub(crate) statement: Option<String>,
 }
 
+/// What is under way on a connection. The guard locks it once for all messages that come or go together.
+#[derive(Debug)]
+struct Dialogue {
+    statements: Statements,
+    /// For whom the session works at present.
+    operation: &'static str,
+    /// From when on a statement of it is slow.
+    slow_after: Duration,
+}
+
 /// Facts of one connection, written by the guard as bytes pass, read without a round trip.
 #[derive(Debug)]
 pub(crate) struct Wire {
@@ -62,10 +73,8 @@ pub(crate) struct Wire {
     executes: AtomicU64,
     prepares: AtomicU64,
     simple: AtomicU64,
-    statements: Mutex<Statements>,
+    dialogue: Mutex<Dialogue>,
     statement_log: StatementLog,
-    /// For whom the session works at present, and from when on a statement of it is slow.
-    work: Mutex<(&'static str, Duration)>,
     errors: Mutex<VecDeque<Seen>>,
     has_errors: AtomicBool,
     /// When bytes came last on this connection, or a request went out while none was owed an answer.
@@ -86,9 +95,12 @@ impl Wire {
             executes: AtomicU64::new(0),
             prepares: AtomicU64::new(0),
             simple: AtomicU64::new(0),
-            statements: Mutex::default(),
+            dialogue: Mutex::new(Dialogue {
+                statements: Statements::default(),
+                operation: "unnamed",
+                slow_after: statement_log.slow_after,
+            }),
             statement_log,
-            work: Mutex::new(("unnamed", statement_log.slow_after)),
             errors: Mutex::default(),
             has_errors: AtomicBool::new(false),
             heard_here: Heard::now(),
@@ -150,11 +162,9 @@ impl Wire {
     }
 
     pub(crate) fn work_for(&self, operation: &'static str, slow_after: Option<Duration>) {
-        *self.work() = (operation, slow_after.unwrap_or(self.statement_log.slow_after));
-    }
-
-    fn work(&self) -> MutexGuard<'_, (&'static str, Duration)> {
-        self.work.lock().unwrap_or_else(PoisonError::into_inner)
+        let mut dialogue = self.dialogue();
+        dialogue.operation = operation;
+        dialogue.slow_after = slow_after.unwrap_or(self.statement_log.slow_after);
     }
 
     pub(crate) fn forget_errors(&self) {
@@ -167,64 +177,73 @@ impl Wire {
         self.errors.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn statements(&self) -> MutexGuard<'_, Statements> {
-        self.statements.lock().unwrap_or_else(PoisonError::into_inner)
+    fn dialogue(&self) -> MutexGuard<'_, Dialogue> {
+        self.dialogue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn close(&self) {
         self.closed.store(true, Relaxed);
     }
 
-    fn heard(&self) {
-        self.heard_here.touch();
-        self.heard.touch();
+    /// Bytes came from the server at the moment `now`.
+    fn came(&self, bytes: &[u8], frames: &mut Frames, now: Instant) {
+        self.heard_here.touch(now);
+        self.heard.touch(now);
+        let mut dialogue = self.dialogue();
+        frames.feed(bytes, received_limit, |tag, body| self.received(&mut dialogue, now, tag, body));
+    }
+
+    /// Bytes went to the server at the moment `now`.
+    fn went(&self, bytes: &[u8], frames: &mut Frames, now: Instant) {
+        let mut dialogue = self.dialogue();
+        frames.feed(bytes, sent_limit, |tag, body| self.sent(&mut dialogue, now, tag, body));
     }
 
     /// A message went out to the server. Only those with a limit of [`sent_limit`] have their body.
-    fn sent(&self, tag: u8, body: &[u8]) {
+    fn sent(&self, dialogue: &mut Dialogue, now: Instant, tag: u8, body: &[u8]) {
         if matches!(tag, b'P' | b'B' | b'E' | b'Q' | frames::STARTUP) {
             self.works.store(true, Relaxed);
         }
         match tag {
             b'P' => {
                 self.prepares.fetch_add(1, Relaxed);
-                self.statements().parsed(body);
+                dialogue.statements.parsed(body, now);
             }
             b'B' => {
-                let text = self.statements().bound(body);
-                self.statement_log.sent(text.as_deref().unwrap_or_default());
+                let text = dialogue.statements.bound(body, now);
+                self.statement_log.sent(text.unwrap_or_default());
             }
             b'E' => _ = self.executes.fetch_add(1, Relaxed),
             b'Q' => {
                 self.simple.fetch_add(1, Relaxed);
-                let text = self.statements().queried(body);
+                let text = dialogue.statements.queried(body, now);
                 self.statement_log.sent(&text);
-                self.asked();
+                self.asked(dialogue, now);
             }
-            b'S' | frames::STARTUP => self.asked(),
+            b'S' | frames::STARTUP => self.asked(dialogue, now),
             _ => {}
         }
     }
 
-    fn asked(&self) {
+    fn asked(&self, dialogue: &mut Dialogue, now: Instant) {
         let works = self.works.swap(false, Relaxed);
-        self.statements().asked(works);
+        dialogue.statements.asked(works);
         if works && self.in_flight.fetch_add(1, Relaxed) == 0 {
-            self.heard_here.touch();
-            self.heard.owe();
+            self.heard_here.touch(now);
+            self.heard.owe(now);
         }
     }
 
     /// A message came in from the server. Only those with a limit of [`received_limit`] have their body.
-    fn received(&self, tag: u8, body: &[u8]) {
+    fn received(&self, dialogue: &mut Dialogue, now: Instant, tag: u8, body: &[u8]) {
         match (tag, body) {
             (b'Z', [status, ..]) => {
                 self.status.store(*status, Relaxed);
                 self.failed.store(false, Relaxed);
-                let worked = self.statements().ready();
+                let worked = dialogue.statements.ready();
                 if worked && self.in_flight.fetch_sub(1, Relaxed) == 1 {
                     self.heard.owe_no_more();
-                    self.statements().all_answered();
+                    dialogue.statements.all_answered();
                 }
             }
             (b'C', tag) => {
@@ -233,25 +252,24 @@ impl Wire {
                 if word == LISTEN {
                     self.listens.store(true, Relaxed);
                 }
-                self.answered();
+                self.answered(dialogue, now);
             }
-            (b'1' | b'I', _) => _ = self.answered(),
-            (b'E', fields) => self.remember(fields),
+            (b'1' | b'I', _) => _ = self.answered(dialogue, now),
+            (b'E', fields) => self.remember(dialogue, now, fields),
             _ => {}
         }
     }
 
     /// The statement whose answer came, reported when it was slow.
-    fn answered(&self) -> Option<Arc<str>> {
-        let Answered { text, took } = self.statements().answered()?;
-        let (operation, slow_after) = *self.work();
-        if took >= slow_after {
-            self.statement_log.slow(operation, text.as_deref().unwrap_or_default(), took);
+    fn answered(&self, dialogue: &mut Dialogue, now: Instant) -> Option<Arc<str>> {
+        let Answered { text, took } = dialogue.statements.answered(now)?;
+        if took >= dialogue.slow_after {
+            self.statement_log.slow(dialogue.operation, text.as_deref().unwrap_or_default(), took);
         }
         text
     }
 
-    fn remember(&self, fields: &[u8]) {
+    fn remember(&self, dialogue: &mut Dialogue, now: Instant, fields: &[u8]) {
         let field = |name: u8| {
             let found = fields.split(|byte| *byte == 0).find(|field| field.first() == Some(&name))?;
             std::str::from_utf8(&found[1..]).ok()
@@ -264,7 +282,7 @@ impl Wire {
         if matches!(field(b'V'), Some("FATAL" | "PANIC")) {
             self.close();
         }
-        let statement = self.answered().map(|text| text.chars().take(SHOWN_OF_FAILED).collect());
+        let statement = self.answered(dialogue, now).map(|text| text.chars().take(SHOWN_OF_FAILED).collect());
         let mut errors = self.errors();
         if errors.len() == ERRORS_KEPT {
             errors.pop_front();

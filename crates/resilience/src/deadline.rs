@@ -13,9 +13,19 @@ impl Deadline {
         Self(Instant::now() + limit)
     }
 
+    /// The deadline at `moment`, for callers that have read the clock already.
+    pub fn at(moment: Instant) -> Self {
+        Self(moment)
+    }
+
     /// What is left; zero once it has passed.
     pub fn remaining(self) -> Duration {
-        self.0.saturating_duration_since(Instant::now())
+        self.remaining_at(Instant::now())
+    }
+
+    /// What is left at the moment `now`; zero once it has passed.
+    pub fn remaining_at(self, now: Instant) -> Duration {
+        self.0.saturating_duration_since(now)
     }
 
     /// Whether it has passed.
@@ -44,6 +54,14 @@ impl Deadline {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_earlier_deadline_leaves_the_time_that_it_is_earlier_by() {
+        let (now, second) = (Instant::now(), Duration::from_secs(1));
+        let deadline = Deadline::at(now + 3 * second);
+        assert_eq!(deadline.earlier_by(second).remaining_at(now), 2 * second);
+        assert_eq!(deadline.earlier_by(4 * second).remaining_at(now), Duration::ZERO);
+    }
 
     #[tokio::test(start_paused = true)]
     async fn a_deadline_shrinks_and_then_stays_at_zero() {

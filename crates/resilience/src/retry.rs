@@ -65,12 +65,12 @@ impl Retry {
     }
 
     /// Starts counting the attempts of one piece of work that has to end by `deadline`.
-    pub fn attempts(&self, deadline: Deadline) -> Attempts {
+    pub fn attempts(&self, deadline: Deadline) -> Attempts<'_> {
         if let Some(budget) = &self.budget {
             budget.deposit();
         }
         let deadline = self.max_elapsed.map_or(deadline, |limit| deadline.at_most(limit));
-        Attempts { policy: self.clone(), deadline, failed: 0 }
+        Attempts { policy: self, deadline, failed: 0 }
     }
 
     /// Runs `work` until it succeeds, fails for good, or the policy is exhausted; then the last error is returned.
@@ -100,13 +100,13 @@ impl Retry {
 
 /// The attempts of one piece of work under a [`Retry`] policy.
 #[derive(Debug)]
-pub struct Attempts {
-    policy: Retry,
+pub struct Attempts<'a> {
+    policy: &'a Retry,
     deadline: Deadline,
     failed: u32,
 }
 
-impl Attempts {
+impl Attempts<'_> {
     /// The pause before the next attempt, or `None` when `error` is final: its class is not repeated, the
     /// repetitions are used up, the pause would end after the deadline, or the budget does not pay.
     ///

@@ -1,68 +1,77 @@
 //! Who has a connection, and for how long: a connection that is away for too long is reported with its borrower.
 
 use super::Inner;
-use std::sync::{Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 use tokio::time::Instant;
 
 /// The borrowers of a pool.
 #[derive(Debug, Default)]
-pub(super) struct Borrowers(Mutex<Book>);
-
-/// A loan's number is its place in the list, free again when the connection came back.
-#[derive(Debug, Default)]
-struct Book {
-    out: Vec<Option<Loan>>,
-    free: Vec<usize>,
-    watched: bool,
+pub(super) struct Borrowers {
+    /// Of the connections there are; those of closed ones are dropped when the next one enrols.
+    loans: Mutex<Vec<Weak<Loan>>>,
+    watched: AtomicBool,
 }
 
+/// Who has one connection. Each has its own, so that borrowers of different ones do not meet here.
+#[derive(Debug, Default)]
+pub(super) struct Loan(Mutex<Option<Borrowed>>);
+
 #[derive(Debug)]
-struct Loan {
-    borrower: &'static str,
+struct Borrowed {
+    by: &'static str,
     since: Instant,
     reported: bool,
 }
 
-impl Borrowers {
-    /// Notes a loan; its number, and whether it is the first one ever, so that somebody has to start watching.
-    pub(super) fn lend(&self, borrower: &'static str) -> (usize, bool) {
-        let loan = Some(Loan { borrower, since: Instant::now(), reported: false });
-        let mut book = self.book();
-        let number = match book.free.pop() {
-            Some(number) => {
-                book.out[number] = loan;
-                number
-            }
-            None => {
-                book.out.push(loan);
-                book.out.len() - 1
-            }
-        };
-        (number, !std::mem::replace(&mut book.watched, true))
+impl Loan {
+    /// Notes who has the connection from `since` on.
+    pub(super) fn lend(&self, by: &'static str, since: Instant) {
+        *self.borrowed() = Some(Borrowed { by, since, reported: false });
     }
 
     /// Notes that the connection came back.
-    pub(super) fn take_back(&self, number: usize) {
-        let mut book = self.book();
-        book.out[number] = None;
-        book.free.push(number);
+    pub(super) fn take_back(&self) {
+        *self.borrowed() = None;
+    }
+
+    /// Its borrower when the connection is away for longer than `limit`, told once, with the time.
+    fn overdue(&self, limit: Duration) -> Option<(&'static str, Duration)> {
+        let mut borrowed = self.borrowed();
+        let late = borrowed.as_mut().filter(|loan| !loan.reported && loan.since.elapsed() >= limit)?;
+        late.reported = true;
+        Some((late.by, late.since.elapsed()))
+    }
+
+    fn borrowed(&self) -> MutexGuard<'_, Option<Borrowed>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Borrowers {
+    /// The book page of a new connection.
+    pub(super) fn enrol(&self) -> Arc<Loan> {
+        let loan = Arc::<Loan>::default();
+        let mut loans = self.loans();
+        loans.retain(|loan| loan.strong_count() > 0);
+        loans.push(Arc::downgrade(&loan));
+        loan
+    }
+
+    /// Whether nobody watches yet; from now on somebody has to.
+    pub(super) fn is_unwatched(&self) -> bool {
+        !self.watched.load(Relaxed) && !self.watched.swap(true, Relaxed)
     }
 
     /// The borrowers whose connection is away for longer than `limit`, each told once, with the time.
     fn overdue(&self, limit: Duration) -> Vec<(&'static str, Duration)> {
-        let mut book = self.book();
-        let late =
-            book.out.iter_mut().flatten().filter(|loan| !loan.reported && loan.since.elapsed() >= limit);
-        late.map(|loan| {
-            loan.reported = true;
-            (loan.borrower, loan.since.elapsed())
-        })
-        .collect()
+        let loans: Vec<_> = self.loans().iter().filter_map(Weak::upgrade).collect();
+        loans.iter().filter_map(|loan| loan.overdue(limit)).collect()
     }
 
-    fn book(&self) -> MutexGuard<'_, Book> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    fn loans(&self) -> MutexGuard<'_, Vec<Weak<Loan>>> {
+        self.loans.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

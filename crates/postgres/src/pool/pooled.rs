@@ -5,6 +5,7 @@ use super::outage::Cause;
 use super::slot::{Places, Slot};
 use super::{Inner, leaks};
 use crate::Conn;
+use crate::alarm::Alarm;
 use crate::error::{ConnectError, Error};
 use std::future::Future;
 use std::ops::{Deref, DerefMut};
@@ -28,7 +29,6 @@ pub struct Pooled {
     place: Option<bb8::PooledConnection<'static, Places>>,
     pool: Arc<Inner>,
     turn: Option<OwnedSemaphorePermit>,
-    loan: Option<usize>,
     /// It is back already, and waits for the end of its last answer.
     is_lingering: bool,
 }
@@ -39,15 +39,26 @@ impl Pooled {
         pool: Arc<Inner>,
         turn: OwnedSemaphorePermit,
     ) -> Self {
-        Self { place: Some(place), pool, turn: Some(turn), loan: None, is_lingering: false }
+        Self { place: Some(place), pool, turn: Some(turn), is_lingering: false }
+    }
+
+    /// Whether the connection in the place can be handed out as it is, without a question to the server. Starts its unit of
+    /// work if so.
+    pub(super) fn is_ready(&self, now: Instant) -> bool {
+        let Some(place) = &self.place else { return false };
+        let ready = self.pool.doubt_about(place, now).is_none();
+        if ready {
+            self.begin_unit();
+        }
+        ready
     }
 
     /// Makes sure that there is a living connection in the place.
-    pub(super) async fn furnish(&mut self, deadline: Deadline) -> Result<(), Error> {
+    pub(super) async fn furnish(&mut self, now: Instant, deadline: Deadline) -> Result<(), Error> {
         let Some(place) = &mut self.place else {
             return Err(Error::PoolClosed);
         };
-        if let Some(unfit) = self.pool.unfitness(place, deadline).await {
+        if let Some(unfit) = self.pool.unfitness(place, now, deadline).await {
             // The old one goes first: never more sessions than places.
             if let Some(conn) = place.take() {
                 self.pool.note_closed(unfit, &conn);
@@ -73,18 +84,31 @@ impl Pooled {
     }
 
     /// Notes who has the connection from now on.
-    pub(super) fn lend_to(&mut self, borrower: &'static str) {
-        let (loan, first) = self.pool.borrowers.lend(borrower);
-        self.loan = Some(loan);
-        if first {
+    pub(super) fn lend_to(&mut self, borrower: &'static str, now: Instant) {
+        if let Some(loan) = self.place.as_ref().and_then(|place| place.loan()) {
+            loan.lend(borrower, now);
+        }
+        if self.pool.borrowers.is_unwatched() {
             tokio::spawn(leaks::watch(Arc::downgrade(&self.pool)));
+        }
+    }
+
+    /// The alarm of the connection, for as long as a unit of work runs on it.
+    pub(crate) fn take_alarm(&mut self) -> Option<Alarm> {
+        self.place.as_mut()?.alarm().take()
+    }
+
+    /// Keeps the alarm for the next unit of work.
+    pub(crate) fn keep_alarm(&mut self, alarm: Alarm) {
+        if let Some(place) = &mut self.place {
+            *place.alarm() = Some(alarm);
         }
     }
 
     /// Returns a connection whose last answer was an error as soon as that answer has come to its end.
     fn linger(&mut self, place: bb8::PooledConnection<'static, Places>) {
         let (pool, turn) = (self.pool.clone(), self.turn.take());
-        let mut rest = Self { place: Some(place), pool, turn, loan: None, is_lingering: true };
+        let mut rest = Self { place: Some(place), pool, turn, is_lingering: true };
         let Ok(runtime) = Handle::try_current() else { return };
         runtime.spawn(async move { _ = timeout(LINGER_LIMIT, rest.ping()).await });
     }
@@ -116,6 +140,14 @@ impl Pooled {
     }
 }
 
+/// Why a connection is not handed out at once.
+enum Doubt {
+    /// It is of no further use.
+    Unfit(CloseReason),
+    /// It has rested, and is asked for a sign of life.
+    Silent,
+}
+
 impl Inner {
     /// Counts a connection as closed. One that the server ended casts doubt on the others.
     fn note_closed(&self, reason: CloseReason, conn: &Conn) {
@@ -125,22 +157,28 @@ impl Inner {
         self.counters.closed(reason);
     }
 
-    /// Why the connection in the place cannot be handed out; `None` when it can.
-    async fn unfitness(&self, slot: &mut Slot, deadline: Deadline) -> Option<CloseReason> {
+    /// What keeps the connection in the place from being handed out without a question, at the moment `now`.
+    fn doubt_about(&self, slot: &Slot, now: Instant) -> Option<Doubt> {
         if self.trust.is_outdated(slot) {
-            return Some(CloseReason::Dead);
+            return Some(Doubt::Unfit(CloseReason::Dead));
         }
-        if slot.is_expired() {
-            return Some(CloseReason::Recycled);
+        if slot.is_expired(now) {
+            return Some(Doubt::Unfit(CloseReason::Recycled));
         }
-        let (has_to_ask, last_used) = (self.trust.has_to_ask(slot), slot.last_used());
-        let Some(conn) = slot.conn_mut().filter(|conn| conn.is_reusable()) else {
-            return Some(CloseReason::Broken);
-        };
-        if !has_to_ask || !self.settings.pre_ping {
-            return None;
+        if !slot.conn().is_some_and(Conn::is_reusable) {
+            return Some(Doubt::Unfit(CloseReason::Broken));
         }
-        let until = deadline.at_most(PING_LIMIT);
+        (self.settings.pre_ping && self.trust.has_to_ask(slot, now)).then_some(Doubt::Silent)
+    }
+
+    /// Why the connection in the place cannot be handed out; `None` when it can.
+    async fn unfitness(&self, slot: &mut Slot, now: Instant, deadline: Deadline) -> Option<CloseReason> {
+        match self.doubt_about(slot, now)? {
+            Doubt::Unfit(reason) => return Some(reason),
+            Doubt::Silent => {}
+        }
+        let (last_used, until) = (slot.last_used(), deadline.at_most(PING_LIMIT));
+        let conn = slot.conn_mut()?;
         if matches!(timeout_at(until.instant(), conn.ping()).await, Ok(Ok(()))) {
             return None;
         }
@@ -149,15 +187,15 @@ impl Inner {
         Some(CloseReason::Dead)
     }
 
-    /// Why a connection that came back is not kept; `None` when it is.
-    fn reason_to_close(self: &Arc<Self>, slot: &Slot) -> Option<CloseReason> {
+    /// Why a connection that came back at the moment `now` is not kept; `None` when it is.
+    fn reason_to_close(self: &Arc<Self>, slot: &Slot, now: Instant) -> Option<CloseReason> {
         if !slot.conn()?.is_reusable() {
             return Some(CloseReason::Broken);
         }
         if self.trust.is_outdated(slot) {
             return Some(CloseReason::Dead);
         }
-        if slot.is_expired() {
+        if slot.is_expired(now) {
             return Some(CloseReason::Recycled);
         }
         if !self.has_surplus() {
@@ -174,11 +212,12 @@ impl Inner {
 
 impl Drop for Pooled {
     fn drop(&mut self) {
-        if let Some(loan) = self.loan.take() {
-            self.pool.borrowers.take_back(loan);
-        }
         let Some(mut place) = self.place.take() else { return };
-        place.touch();
+        if let Some(loan) = place.loan() {
+            loan.take_back();
+        }
+        let now = Instant::now();
+        place.touch(now);
         if !self.is_lingering && place.conn().is_some_and(Conn::is_about_to_be_ready) {
             return self.linger(place);
         }
@@ -186,7 +225,7 @@ impl Drop for Pooled {
             if let Some(conn) = place.take() {
                 self.abandon(conn);
             }
-        } else if let Some(reason) = self.pool.reason_to_close(&place)
+        } else if let Some(reason) = self.pool.reason_to_close(&place, now)
             && let Some(conn) = place.take()
         {
             self.pool.note_closed(reason, &conn);

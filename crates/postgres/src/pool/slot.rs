@@ -3,8 +3,11 @@
 //! bb8 connects in the background, repeats on its own schedule, and tells its callers nothing but "timed out". So its
 //! `connect` only makes an empty place; the borrower connects, and learns at once why it could not.
 
+use super::leaks::Loan;
 use crate::Conn;
+use crate::alarm::Alarm;
 use std::convert::Infallible;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -12,6 +15,10 @@ use tokio::time::Instant;
 #[derive(Debug)]
 pub(super) struct Slot {
     conn: Option<Conn>,
+    /// Who has it; none in an empty place.
+    loan: Option<Arc<Loan>>,
+    /// Away while a unit of work runs.
+    alarm: Option<Alarm>,
     born: Instant,
     last_used: Instant,
     expires: Instant,
@@ -20,13 +27,14 @@ pub(super) struct Slot {
 impl Slot {
     pub(super) fn empty() -> Self {
         let now = Instant::now();
-        Self { conn: None, born: now, last_used: now, expires: now }
+        Self { conn: None, loan: None, alarm: None, born: now, last_used: now, expires: now }
     }
 
     /// A place with a fresh connection that is to be replaced after `life`.
-    pub(super) fn with(conn: Conn, life: Duration) -> Self {
+    pub(super) fn with(conn: Conn, life: Duration, loan: Arc<Loan>) -> Self {
         let now = Instant::now();
-        Self { conn: Some(conn), born: now, last_used: now, expires: now + life }
+        let (conn, loan, alarm) = (Some(conn), Some(loan), Some(Alarm::new(now)));
+        Self { conn, loan, alarm, born: now, last_used: now, expires: now + life }
     }
 
     pub(super) fn conn(&self) -> Option<&Conn> {
@@ -42,20 +50,24 @@ impl Slot {
         self.conn.take()
     }
 
-    pub(super) fn touch(&mut self) {
-        self.last_used = Instant::now();
+    pub(super) fn loan(&self) -> Option<&Loan> {
+        self.loan.as_deref()
     }
 
-    pub(super) fn rested(&self) -> Duration {
-        self.last_used.elapsed()
+    pub(super) fn alarm(&mut self) -> &mut Option<Alarm> {
+        &mut self.alarm
+    }
+
+    pub(super) fn touch(&mut self, now: Instant) {
+        self.last_used = now;
     }
 
     pub(super) fn last_used(&self) -> Instant {
         self.last_used
     }
 
-    pub(super) fn is_expired(&self) -> bool {
-        Instant::now() >= self.expires
+    pub(super) fn is_expired(&self, now: Instant) -> bool {
+        now >= self.expires
     }
 
     pub(super) fn born(&self) -> Instant {

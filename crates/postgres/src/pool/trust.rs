@@ -45,8 +45,9 @@ impl Trust {
     }
 
     /// Whether a connection has to be asked for a sign of life.
-    pub(super) fn has_to_ask(&self, slot: &Slot) -> bool {
-        slot.rested() >= FRESH || self.nanos(slot.last_used()) <= self.used_after.load(Relaxed)
+    pub(super) fn has_to_ask(&self, slot: &Slot, now: Instant) -> bool {
+        now.saturating_duration_since(slot.last_used()) >= FRESH
+            || self.nanos(slot.last_used()) <= self.used_after.load(Relaxed)
     }
 
     /// Whether nobody has connected since the server was doubted.

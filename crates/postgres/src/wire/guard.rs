@@ -1,13 +1,13 @@
 //! The protocol guard: a stream that passes every byte on unchanged and notes what it means.
 
+use super::Wire;
 use super::frames::Frames;
-use super::{Wire, received_limit, sent_limit};
 use std::future::Future;
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Sleep, sleep};
 use tokio_postgres::tls::{ChannelBinding, TlsStream};
@@ -52,8 +52,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Guard<S> {
         if bytes.is_empty() || result.is_err() {
             this.wire.close();
         }
-        this.wire.heard();
-        this.incoming.feed(bytes, received_limit, |tag, body| this.wire.received(tag, body));
+        this.wire.came(bytes, &mut this.incoming, Instant::now());
         Poll::Ready(result)
     }
 }
@@ -63,9 +62,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Guard<S> {
         let this = &mut *self;
         let written = ready!(Pin::new(&mut this.stream).poll_write(cx, buf));
         match &written {
-            Ok(count) => {
-                this.outgoing.feed(&buf[..*count], sent_limit, |tag, body| this.wire.sent(tag, body))
-            }
+            Ok(count) => this.wire.went(&buf[..*count], &mut this.outgoing, Instant::now()),
             Err(_) => this.wire.close(),
         }
         Poll::Ready(written)

@@ -33,35 +33,35 @@ pub(super) struct Answered {
 
 impl Statements {
     /// A Parse went out: name, then text. It has an answer of its own.
-    pub(super) fn parsed(&mut self, body: &[u8]) {
+    pub(super) fn parsed(&mut self, body: &[u8], now: Instant) {
         let Some((name, rest)) = split_name(body) else { return };
         let text = beginning(rest);
         if self.prepared.len() < PREPARED_KEPT {
             self.prepared.insert(name.to_vec(), text.clone());
         }
-        self.expect(Some(text));
+        self.expect(Some(text), now);
     }
 
     /// A Bind went out: portal, then name. Its statement is run next; its text, where it is known.
-    pub(super) fn bound(&mut self, body: &[u8]) -> Option<Arc<str>> {
+    pub(super) fn bound(&mut self, body: &[u8], now: Instant) -> Option<&str> {
         let name = split_name(body).and_then(|(_portal, rest)| split_name(rest)).map(|(name, _)| name);
         let text = name.and_then(|name| self.prepared.get(name).cloned());
-        self.expect(text.clone());
-        text
+        self.expect(text, now);
+        self.outstanding.back().and_then(|outstanding| outstanding.text.as_deref())
     }
 
     /// A simple query went out; the beginning of its text.
-    pub(super) fn queried(&mut self, body: &[u8]) -> Arc<str> {
+    pub(super) fn queried(&mut self, body: &[u8], now: Instant) -> Arc<str> {
         let text = beginning(body);
-        self.expect(Some(text.clone()));
+        self.expect(Some(text.clone()), now);
         text
     }
 
     /// An answer came: the statement that it belongs to. A simple query of several statements is answered once for each;
     /// then the first answer takes it.
-    pub(super) fn answered(&mut self) -> Option<Answered> {
+    pub(super) fn answered(&mut self, now: Instant) -> Option<Answered> {
         let Outstanding { text, sent } = self.outstanding.pop_front()?;
-        Some(Answered { text, took: sent.elapsed() })
+        Some(Answered { text, took: now.saturating_duration_since(sent) })
     }
 
     /// A request was sent to its end.
@@ -79,8 +79,8 @@ impl Statements {
         self.outstanding.clear();
     }
 
-    fn expect(&mut self, text: Option<Arc<str>>) {
-        self.outstanding.push_back(Outstanding { text, sent: Instant::now() });
+    fn expect(&mut self, text: Option<Arc<str>>, sent: Instant) {
+        self.outstanding.push_back(Outstanding { text, sent });
     }
 }
 
@@ -103,13 +103,14 @@ mod tests {
     #[test]
     fn answers_belong_to_requests_in_their_order() {
         let mut statements = Statements::default();
-        statements.parsed(b"s0\0SELECT  1\n FROM a\0\0\0");
-        statements.parsed(b"s1\0SELECT 2\0\0\0");
+        let now = Instant::now();
+        statements.parsed(b"s0\0SELECT  1\n FROM a\0\0\0", now);
+        statements.parsed(b"s1\0SELECT 2\0\0\0", now);
         for body in [&b"\0s1\0rest"[..], b"\0s0\0", b"\0unknown\0", b"\0"] {
-            statements.bound(body);
+            statements.bound(body, now);
         }
-        statements.queried(b"COMMIT\0");
-        let answers: Vec<_> = std::iter::from_fn(|| statements.answered()).collect();
+        statements.queried(b"COMMIT\0", now);
+        let answers: Vec<_> = std::iter::from_fn(|| statements.answered(now)).collect();
         let texts: Vec<_> = answers.iter().map(|answer| answer.text.as_deref()).collect();
         let parsed = [Some("SELECT 1 FROM a"), Some("SELECT 2")];
         assert_eq!(
