@@ -24,7 +24,8 @@ const MAY_SEE: &[(&str, &[&str])] = &[
     ("api", BINARY),
     ("ctl", BINARY),
     ("pidkey-sandbox", &[]),
-    ("xtask", &["plans", "postgres", "repository", "schema", "testkit"]),
+    ("verifier", &["domain", "plans", "postgres", "repository", "schema", "testkit"]),
+    ("xtask", &["testkit"]),
 ];
 
 const BELOW_APP: &[&str] = &[

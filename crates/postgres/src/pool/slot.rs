@@ -14,7 +14,8 @@ use tokio::time::Instant;
 /// A place, with a connection or without one.
 #[derive(Debug)]
 pub(super) struct Slot {
-    conn: Option<Conn>,
+    /// In a box, since bb8 moves its places about.
+    conn: Option<Box<Conn>>,
     /// Who has it; none in an empty place.
     loan: Option<Arc<Loan>>,
     /// Away while a unit of work runs.
@@ -33,21 +34,21 @@ impl Slot {
     /// A place with a fresh connection that is to be replaced after `life`.
     pub(super) fn with(conn: Conn, life: Duration, loan: Arc<Loan>) -> Self {
         let now = Instant::now();
-        let (conn, loan, alarm) = (Some(conn), Some(loan), Some(Alarm::new(now)));
+        let (conn, loan, alarm) = (Some(Box::new(conn)), Some(loan), Some(Alarm::new(now)));
         Self { conn, loan, alarm, born: now, last_used: now, expires: now + life }
     }
 
     pub(super) fn conn(&self) -> Option<&Conn> {
-        self.conn.as_ref()
+        self.conn.as_deref()
     }
 
     pub(super) fn conn_mut(&mut self) -> Option<&mut Conn> {
-        self.conn.as_mut()
+        self.conn.as_deref_mut()
     }
 
     /// Takes the connection out; the place is then given up on return.
     pub(super) fn take(&mut self) -> Option<Conn> {
-        self.conn.take()
+        self.conn.take().map(|conn| *conn)
     }
 
     pub(super) fn loan(&self) -> Option<&Loan> {
