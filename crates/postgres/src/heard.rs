@@ -6,6 +6,18 @@ use std::time::{Duration, Instant};
 
 static START: LazyLock<Instant> = LazyLock::new(Instant::now);
 
+/// Milliseconds since the first moment that anybody asked for; a clock of the real time, since the server does not live in
+/// a paused one.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Moment(u64);
+
+impl Moment {
+    /// The moment that the clock showed as `now`.
+    pub(crate) fn at(now: Instant) -> Self {
+        Self(now.saturating_duration_since(*START).as_millis() as u64)
+    }
+}
+
 /// The moment of the last bytes from the server, on any of the connections that share it.
 #[derive(Debug)]
 pub(crate) struct Heard {
@@ -17,16 +29,19 @@ pub(crate) struct Heard {
 impl Heard {
     /// Heard just now.
     pub(crate) fn now() -> Self {
-        Self { last: AtomicU64::new(since_start(Instant::now())), owing: AtomicU32::new(0) }
+        Self { last: AtomicU64::new(Moment::at(Instant::now()).0), owing: AtomicU32::new(0) }
     }
 
-    /// Bytes have come at the moment `now`.
-    pub(crate) fn touch(&self, now: Instant) {
-        self.last.store(since_start(now), Relaxed);
+    /// Bytes have come.
+    pub(crate) fn touch(&self, now: Moment) {
+        // Shared by all connections: written once a millisecond, read by all.
+        if self.last.load(Relaxed) != now.0 {
+            self.last.store(now.0, Relaxed);
+        }
     }
 
     /// One more connection waits for an answer. Only from then on is silence the server's.
-    pub(crate) fn owe(&self, now: Instant) {
+    pub(crate) fn owe(&self, now: Moment) {
         if self.owing.fetch_add(1, Relaxed) == 0 {
             self.touch(now);
         }
@@ -44,11 +59,6 @@ impl Heard {
 
     /// How long no bytes have come.
     pub(crate) fn silent_for(&self) -> Duration {
-        Duration::from_millis(since_start(Instant::now()).saturating_sub(self.last.load(Relaxed)))
+        Duration::from_millis(Moment::at(Instant::now()).0.saturating_sub(self.last.load(Relaxed)))
     }
-}
-
-/// Milliseconds since the first call; a clock of the real time, since the server does not live in a paused one.
-fn since_start(now: Instant) -> u64 {
-    now.saturating_duration_since(*START).as_millis() as u64
 }

@@ -6,7 +6,7 @@ mod statements;
 
 pub(crate) use guard::Guard;
 
-use crate::heard::Heard;
+use crate::heard::{Heard, Moment};
 use crate::{SqlState, StatementLog};
 use frames::Frames;
 use statements::{Answered, Statements};
@@ -187,8 +187,9 @@ impl Wire {
 
     /// Bytes came from the server at the moment `now`.
     fn came(&self, bytes: &[u8], frames: &mut Frames, now: Instant) {
-        self.heard_here.touch(now);
-        self.heard.touch(now);
+        let moment = Moment::at(now);
+        self.heard_here.touch(moment);
+        self.heard.touch(moment);
         let mut dialogue = self.dialogue();
         frames.feed(bytes, received_limit, |tag, body| self.received(&mut dialogue, now, tag, body));
     }
@@ -229,8 +230,9 @@ impl Wire {
         let works = self.works.swap(false, Relaxed);
         dialogue.statements.asked(works);
         if works && self.in_flight.fetch_add(1, Relaxed) == 0 {
-            self.heard_here.touch(now);
-            self.heard.owe(now);
+            let moment = Moment::at(now);
+            self.heard_here.touch(moment);
+            self.heard.owe(moment);
         }
     }
 

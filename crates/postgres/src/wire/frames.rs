@@ -35,6 +35,11 @@ impl Frames {
         mut message: impl FnMut(u8, &[u8]),
     ) {
         while !bytes.is_empty() {
+            if let Some((tag, body, rest)) = self.whole(bytes) {
+                message(tag, &body[..body.len().min(limit(tag))]);
+                bytes = rest;
+                continue;
+            }
             bytes = match self.tag {
                 None => self.take_header(bytes),
                 Some(tag) => self.take_body(bytes, limit(tag)),
@@ -47,6 +52,16 @@ impl Frames {
         }
     }
 
+    /// The next message, when nothing of it came before and all of it is here: nearly always, and without a copy.
+    fn whole<'a>(&self, bytes: &'a [u8]) -> Option<(u8, &'a [u8], &'a [u8])> {
+        if self.tag.is_some() || self.header_len != 0 {
+            return None;
+        }
+        let (&[tag, ref length @ ..], after) = bytes.split_first_chunk::<5>()?;
+        let (body, rest) = after.split_at_checked(body_length(*length))?;
+        Some((tag, body, rest))
+    }
+
     fn take_header<'a>(&mut self, bytes: &'a [u8]) -> &'a [u8] {
         let wanted = (self.header.len() - self.header_len).min(bytes.len());
         let (taken, rest) = bytes.split_at(wanted);
@@ -54,8 +69,7 @@ impl Frames {
         self.header_len += wanted;
         if self.header_len == self.header.len() {
             let [tag, length @ ..] = self.header;
-            // The length counts itself. Less than that is no PostgreSQL; the libraries above will say so.
-            self.missing = (u32::from_be_bytes(length) as usize).saturating_sub(4);
+            self.missing = body_length(length);
             self.tag = Some(tag);
             self.header_len = 0;
         }
@@ -69,6 +83,11 @@ impl Frames {
         self.missing -= taken.len();
         rest
     }
+}
+
+/// The length on the wire counts itself. Less than that is no PostgreSQL; the libraries above will say so.
+fn body_length(length: [u8; 4]) -> usize {
+    (u32::from_be_bytes(length) as usize).saturating_sub(4)
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! Which statement an answer belongs to, and how long it took: answers come in the order of the requests.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -10,7 +10,8 @@ const PREPARED_KEPT: usize = 1_000;
 /// The statements of one connection: those that it knows by name, and those whose answer is outstanding.
 #[derive(Debug, Default)]
 pub(super) struct Statements {
-    prepared: HashMap<Vec<u8>, Arc<str>>,
+    /// Few and short names: comparing them is faster than hashing.
+    prepared: BTreeMap<Vec<u8>, Arc<str>>,
     outstanding: VecDeque<Outstanding>,
     /// For each request that is not answered to its end: whether it makes the server work.
     requests: VecDeque<bool>,
