@@ -29,7 +29,7 @@ impl Api {
         let mut command = Command::new(env!("CARGO_BIN_EXE_steadfast-api"));
         command
             .env_clear()
-            .env("DATABASE_URL", database.url())
+            .env("DATABASE_URL", database.application_url())
             .env("HTTP_PORT", "0")
             .env("LOG_FORMAT", "text");
         command.env("PIDKEY_BASE_URL", sandbox.base_url()).env("PIDKEY_API_KEY", "sandbox");

@@ -39,8 +39,8 @@ async fn stored(client: &Client) -> Result<(i64, i64, i64)> {
 #[tokio::test]
 async fn a_database_is_migrated_once_and_asking_again_changes_nothing() -> Result<()> {
     let database = TestDatabase::empty().await?;
-    assert_eq!(text(&run(&database.url(), &["migrate"])?.stdout), "3 migrations applied");
-    assert_eq!(text(&run(&database.url(), &["migrate"])?.stdout), "0 migrations applied");
+    assert_eq!(text(&run(&database.application_url(), &["migrate"])?.stdout), "3 migrations applied");
+    assert_eq!(text(&run(&database.application_url(), &["migrate"])?.stdout), "0 migrations applied");
     Ok(())
 }
 
@@ -49,7 +49,7 @@ async fn an_import_that_is_killed_again_and_again_is_completed_by_the_next_one()
     let (database, client) = migrated().await?;
     let mut progress = vec![0];
     for _ in 0..3 {
-        let mut child = ctl(&database.url(), &["import", "icd10cm", TABLE]).stdout(Stdio::null()).spawn()?;
+        let mut child = ctl(&database.application_url(), &["import", "icd10cm", TABLE]).stdout(Stdio::null()).spawn()?;
         let before = *progress.last().expect("at least the start");
         // The kill falls between two batches or inside one, wherever it is when the next rows have appeared.
         while child.try_wait()?.is_none() && stored(&client).await?.0 <= before {
@@ -60,11 +60,11 @@ async fn an_import_that_is_killed_again_and_again_is_completed_by_the_next_one()
         progress.push(stored(&client).await?.0);
     }
     assert!(progress.is_sorted() && progress[1] > 0 && progress[1] < 98_147, "{progress:?}");
-    let completed = run(&database.url(), &["import", "icd10cm", TABLE])?;
+    let completed = run(&database.application_url(), &["import", "icd10cm", TABLE])?;
     assert!(completed.status.success(), "{}", text(&completed.stderr));
     assert_eq!(stored(&client).await?, (98_147, 74_714, 0));
     assert_eq!(
-        text(&run(&database.url(), &["import", "icd10cm", TABLE])?.stdout),
+        text(&run(&database.application_url(), &["import", "icd10cm", TABLE])?.stdout),
         "98147 rows: 0 written, 0 retired"
     );
     Ok(())
@@ -73,14 +73,14 @@ async fn an_import_that_is_killed_again_and_again_is_completed_by_the_next_one()
 #[tokio::test]
 async fn an_api_key_is_made_accepted_and_withdrawn() -> Result<()> {
     let (database, _) = migrated().await?;
-    let created = run(&database.url(), &["api-key", "create", "--name", "till", "--scope", "keys:read"])?;
+    let created = run(&database.application_url(), &["api-key", "create", "--name", "till", "--scope", "keys:read"])?;
     let printed = text(&created.stdout);
     let key = printed.lines().last().expect("the key");
     let verify =
-        |key: &str| ctl(&database.url(), &["api-key", "verify"]).env("STEADFAST_API_KEY", key).output();
+        |key: &str| ctl(&database.application_url(), &["api-key", "verify"]).env("STEADFAST_API_KEY", key).output();
     assert_eq!(text(&verify(key)?.stdout), "key 1 is accepted");
     assert_eq!(verify("sf_none")?.status.code(), Some(1));
-    assert!(run(&database.url(), &["api-key", "revoke", "1"])?.status.success());
+    assert!(run(&database.application_url(), &["api-key", "revoke", "1"])?.status.success());
     assert_eq!(text(&verify(key)?.stderr), "error: the key is not accepted");
     Ok(())
 }

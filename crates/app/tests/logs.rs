@@ -77,9 +77,9 @@ impl Fixture {
     async fn new() -> Result<Self> {
         let database = migrated().await?;
         let new = NewApiKey::generate("canary", vec![Scope::parse("*")?])?;
-        identity::create_api_key(&Store::connect(&database.url())?, &new.record).await?;
+        identity::create_api_key(&Store::connect(&database.application_url())?, &new.record).await?;
         let sandbox = pidkey_sandbox::start(([127, 0, 0, 1], 0).into()).await?;
-        let (url, base_url) = (database.url(), sandbox.base_url());
+        let (url, base_url) = (database.application_url(), sandbox.base_url());
         let settings = Settings::read(&|name| match name {
             "DATABASE_URL" => Some(url.clone()),
             "PIDKEY_BASE_URL" => Some(base_url.clone()),

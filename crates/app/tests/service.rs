@@ -39,10 +39,10 @@ impl Fixture {
         let fingerprint = steadfast_schema::fingerprint();
         let database = TestDatabase::from_template("steadfast", fingerprint, migrate).await?;
         let new = NewApiKey::generate("test", vec![Scope::parse("*")?])?;
-        identity::create_api_key(&Store::connect(&database.url())?, &new.record).await?;
+        identity::create_api_key(&Store::connect(&database.application_url())?, &new.record).await?;
         let sandbox = pidkey_sandbox::start(([127, 0, 0, 1], 0).into()).await?;
         let settings = settings(&[
-            ("DATABASE_URL", &database.url()),
+            ("DATABASE_URL", &database.application_url()),
             ("DB_PROFILE", "development"),
             ("HTTP_PORT", "0"),
             ("PIDKEY_BASE_URL", &sandbox.base_url()),

@@ -16,7 +16,7 @@ use support::Fixture;
 /// The fixture, a store that reaches its database through the proxy, and the proxy.
 async fn watched() -> Result<(Fixture, Store, Flights)> {
     let fixture = Fixture::new().await?;
-    let (flights, through) = Flights::before(&fixture.database.url()).await?;
+    let (flights, through) = Flights::before(&fixture.database.application_url()).await?;
     let store = Store::connect(&through)?;
     Ok((fixture, store, flights))
 }

@@ -10,6 +10,9 @@ use std::time::Duration;
 /// A test that ends must not hang on a server that it broke.
 const DROP_PATIENCE: Duration = Duration::from_secs(20);
 
+/// The role of the program under test. Its BEGIN, COMMIT and the like are left out of the server's statistics.
+pub const APPLICATION_ROLE: &str = "steadfast_application";
+
 /// A database of the caller alone. Dropped with this value, open sessions included, also when a test panics.
 #[derive(Debug)]
 pub struct TestDatabase {
@@ -81,6 +84,17 @@ impl TestDatabase {
         Ok(database)
     }
 
+    /// A copy of this database as it is now, on the same server. Sessions that are open here must end: a copy waits half a
+    /// minute for them and then gives up. Statistics, vacuumed pages and object ids are those of the original.
+    ///
+    /// # Errors
+    /// When the server refuses.
+    pub async fn copy(&self) -> Result<Self> {
+        let copy = Self::claim(self.server.clone());
+        Admin::connect(&copy.server).await?.copy(&copy.name, &self.name).await?;
+        Ok(copy)
+    }
+
     /// The name comes before the database, so that one whose creation is cut off is dropped all the same.
     fn claim(server: ServerUrl) -> Self {
         static CLAIMED: AtomicU32 = AtomicU32::new(0);
@@ -92,6 +106,12 @@ impl TestDatabase {
     /// Its address, for any client.
     pub fn url(&self) -> String {
         self.server.database(&self.name)
+    }
+
+    /// Its address for the program under test: a superuser of its own, [`APPLICATION_ROLE`], so that the server's
+    /// statistics tell the program's statements from those of the tests. For databases made from a template.
+    pub fn application_url(&self) -> String {
+        self.server.for_user(APPLICATION_ROLE).database(&self.name)
     }
 
     /// Its name on the server.

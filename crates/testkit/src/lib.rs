@@ -15,7 +15,7 @@ mod url;
 
 pub use account::Account;
 pub use binaries::PostgresBinaries;
-pub use database::TestDatabase;
+pub use database::{APPLICATION_ROLE, TestDatabase};
 pub use error::Error;
 pub use lock::FileLock;
 pub use process::Process;

@@ -1,5 +1,6 @@
 //! Template databases: built once per fingerprint however many processes ask, cloned by all, never half there.
 
+use crate::database::APPLICATION_ROLE;
 use crate::scratch::fnv1a;
 use crate::url::ServerUrl;
 use crate::{Error, Process, Result};
@@ -63,6 +64,15 @@ impl Admin {
     pub(crate) async fn create(&self, name: &str, template: Option<&str>) -> Result<()> {
         let template = template.map_or_else(String::new, |template| format!(" TEMPLATE {template}"));
         self.execute_unless_in_use(&format!("CREATE DATABASE {name}{template}")).await
+    }
+
+    /// A copy of the database `original` under `name`, file by file: through the log, large ones take several times as
+    /// long.
+    pub(crate) async fn copy(&self, name: &str, original: &str) -> Result<()> {
+        self.execute_unless_in_use(&format!(
+            "CREATE DATABASE {name} TEMPLATE {original} STRATEGY = FILE_COPY"
+        ))
+        .await
     }
 
     /// Ends its sessions and drops it; one that is not there is fine.
@@ -132,11 +142,30 @@ impl Admin {
             self.drop_database(&unfinished).await?;
             return Err(Error::Migration { template: template.name(), source: error.into() });
         }
+        self.ensure_application_role(server).await?;
         self.close_to_sessions(&unfinished).await?;
         self.execute_unless_in_use(&format!("ALTER DATABASE {unfinished} RENAME TO {}", template.name()))
             .await?;
         self.drop_outdated(template).await;
         Ok(())
+    }
+
+    /// Roles belong to the whole server, so that one that is there is fine.
+    async fn ensure_application_role(&self, server: &ServerUrl) -> Result<()> {
+        let password = server.config()?.get_password().map(|password| {
+            let password = String::from_utf8_lossy(password).replace('\'', "''");
+            format!(" PASSWORD '{password}'")
+        });
+        let password = password.unwrap_or_default();
+        let create = format!("CREATE ROLE {APPLICATION_ROLE} LOGIN SUPERUSER{password}");
+        match self.client.batch_execute(&create).await {
+            Err(error) if has_code(&error, &[SqlState::DUPLICATE_OBJECT, SqlState::UNIQUE_VIOLATION]) => {}
+            // Not the statement, in which a password may stand.
+            outcome => outcome.map_err(Error::database(format!("create the role {APPLICATION_ROLE}")))?,
+        }
+        // Accepted also where the library is not there.
+        self.execute(&format!("ALTER ROLE {APPLICATION_ROLE} SET pg_stat_statements.track_utility = off"))
+            .await
     }
 
     /// A session on a template would block every clone of it; this also ends those that the migration left open.

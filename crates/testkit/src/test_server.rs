@@ -22,7 +22,8 @@ impl Server {
     /// As [`Server::start`].
     pub fn shared(workspace: &Path) -> Result<Self> {
         let folder = shared_server_folder(workspace);
-        let options = ServerOptions::at(&folder);
+        // So that a whole run of tests fits in, and what it sent can be read afterwards.
+        let options = ServerOptions::at(&folder).setting("pg_stat_statements.max", "100000");
         if Self::running(&folder).is_some() {
             return Self::start(options);
         }

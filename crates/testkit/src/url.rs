@@ -37,6 +37,19 @@ impl ServerUrl {
         format!("{}/{name}{}", self.authority, self.query)
     }
 
+    /// The same server for the user `name`, with the password that there is.
+    pub(crate) fn for_user(&self, name: &str) -> Self {
+        let (scheme, rest) = self.authority.split_once("://").unwrap_or_default();
+        let (user, host) = rest.rsplit_once('@').unwrap_or(("", rest));
+        let password = user.split_once(':').map_or_else(String::new, |(_, password)| format!(":{password}"));
+        Self { authority: format!("{scheme}://{name}{password}@{host}"), query: self.query.clone() }
+    }
+
+    /// What it says, taken apart.
+    pub(crate) fn config(&self) -> Result<tokio_postgres::Config> {
+        self.database("postgres").parse().map_err(|_| Error::BadServerUrl)
+    }
+
     /// Whether the server runs on this machine, so that process ids in its databases' names are ours to judge.
     pub(crate) fn is_local(&self) -> bool {
         let host = self.authority.rsplit(['@', '/']).next().unwrap_or_default();
@@ -53,6 +66,17 @@ mod tests {
         let server = ServerUrl::parse("postgres://me:secret@127.0.0.1:5433/old?sslmode=disable").unwrap();
         assert_eq!(server.database("new"), "postgres://me:secret@127.0.0.1:5433/new?sslmode=disable");
         assert!(!format!("{server:?}").contains("secret"));
+    }
+
+    #[test]
+    fn another_user_has_the_same_server_and_password() {
+        for (url, other) in [
+            ("postgres://me:secret@127.0.0.1:5433/old?a=b", "postgres://you:secret@127.0.0.1:5433/new?a=b"),
+            ("postgresql://me@%2Ftmp/old", "postgresql://you@%2Ftmp/new"),
+            ("postgres://localhost", "postgres://you@localhost/new"),
+        ] {
+            assert_eq!(ServerUrl::parse(url).unwrap().for_user("you").database("new"), other);
+        }
     }
 
     #[test]

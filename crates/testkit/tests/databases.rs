@@ -59,6 +59,36 @@ async fn a_template_is_built_once_however_many_ask() {
 }
 
 #[tokio::test]
+async fn a_copy_has_the_rows_and_the_ids_of_the_original_and_goes_its_own_way() {
+    let original = TestDatabase::from_template("copied", 1, migrate).await.unwrap();
+    let trees = "SELECT 'trees'::regclass::oid, count(*) FROM trees";
+    let client = connect(&original.url()).await;
+    client.batch_execute("INSERT INTO trees VALUES ('oak')").await.unwrap();
+    let before = client.query_one(trees, &[]).await.unwrap();
+    drop(client);
+    let copy = original.copy().await.unwrap();
+    let client = connect(&copy.url()).await;
+    let after = client.query_one(trees, &[]).await.unwrap();
+    let (id, count): (u32, i64) = (before.get(0), before.get(1));
+    assert_eq!((after.get::<_, u32>(0), after.get::<_, i64>(1)), (id, count));
+    client.batch_execute("DELETE FROM trees").await.unwrap();
+    let untouched = connect(&original.url()).await.query_one(trees, &[]).await.unwrap();
+    assert_eq!(untouched.get::<_, i64>(1), 1);
+}
+
+#[tokio::test]
+async fn the_program_under_test_has_a_role_of_its_own() {
+    let database = TestDatabase::from_template("owned", 1, migrate).await.unwrap();
+    let user = "SELECT current_user::text, current_setting('pg_stat_statements.track_utility', true)";
+    let row = connect(&database.application_url()).await.query_one(user, &[]).await.unwrap();
+    let (user, utility): (String, Option<String>) = (row.get(0), row.get(1));
+    assert_eq!(user, steadfast_testkit::APPLICATION_ROLE);
+    assert_eq!(utility.as_deref(), Some("off"));
+    let row = connect(&database.url()).await.query_one("SELECT current_user::text", &[]).await.unwrap();
+    assert_ne!(row.get::<_, String>(0), steadfast_testkit::APPLICATION_ROLE);
+}
+
+#[tokio::test]
 async fn another_fingerprint_replaces_the_template() {
     let server = Server::private().unwrap();
     drop(TestDatabase::from_template_on(&server, "versions", 1, migrate).await.unwrap());

@@ -3,7 +3,7 @@
 use anyhow::Result;
 use steadfast_postgres::tokio_postgres::{Client, NoTls, connect};
 use steadfast_repository::Store;
-use steadfast_testkit::TestDatabase;
+use steadfast_testkit::{APPLICATION_ROLE, TestDatabase};
 
 /// A migrated database and the store in it. The database goes with this value.
 pub(crate) struct Fixture {
@@ -17,7 +17,17 @@ impl Fixture {
         let migrate = async |url: &str| steadfast_schema::migrate(url).await.map(|_| ());
         let database =
             TestDatabase::from_template("steadfast", steadfast_schema::fingerprint(), migrate).await?;
-        Ok(Self { store: Store::connect(&database.url())?, database })
+        let (client, connection) = connect(&database.url(), NoTls).await?;
+        let ended = tokio::spawn(connection);
+        // The meter counts BEGIN and COMMIT too; elsewhere they only fill the statistics.
+        let count_utility = format!(
+            "ALTER ROLE {APPLICATION_ROLE} IN DATABASE {} SET pg_stat_statements.track_utility = on",
+            database.name()
+        );
+        client.batch_execute(&count_utility).await?;
+        drop(client);
+        ended.await??;
+        Ok(Self { store: Store::connect(&database.application_url())?, database })
     }
 
     /// A session beside the store, for setting up and looking.
@@ -52,19 +62,28 @@ pub(crate) struct Reading {
 impl Meter {
     /// What the server did while `work` ran.
     pub(crate) async fn read<T>(&self, work: impl Future<Output = T>) -> Result<(T, Reading)> {
-        let mine = "dbid = (SELECT oid FROM pg_database WHERE datname = current_database())";
-        let reset =
-            "SELECT pg_stat_statements_reset(0, oid, 0) FROM pg_database WHERE datname = current_database()";
-        self.0.execute(reset, &[]).await?;
+        let before = self.total().await?;
         let value = work.await;
+        let after = self.total().await?;
+        let reading = Reading {
+            statements: after.statements - before.statements,
+            utility: after.utility - before.utility,
+            buffers: after.buffers - before.buffers,
+        };
+        Ok((value, reading))
+    }
+
+    /// What the server did for the store so far. The statistics are never reset: they tell afterwards what was run.
+    async fn total(&self) -> Result<Reading> {
         let sql = format!(
             "SELECT coalesce(sum(calls) FILTER (WHERE NOT utility), 0)::bigint, \
                     coalesce(sum(calls) FILTER (WHERE utility), 0)::bigint, \
                     coalesce(sum(shared_blks_hit + shared_blks_read) FILTER (WHERE NOT utility), 0)::bigint \
              FROM (SELECT *, query ~* '^(begin|commit|rollback|set|start)' AS utility FROM pg_stat_statements \
-                   WHERE {mine} AND query NOT LIKE '%pg_stat_statements%') seen"
+                   WHERE dbid = (SELECT oid FROM pg_database WHERE datname = current_database()) \
+                   AND userid = '{APPLICATION_ROLE}'::regrole) seen"
         );
         let row = self.0.query_one(&sql, &[]).await?;
-        Ok((value, Reading { statements: row.get(0), utility: row.get(1), buffers: row.get(2) }))
+        Ok(Reading { statements: row.get(0), utility: row.get(1), buffers: row.get(2) })
     }
 }
