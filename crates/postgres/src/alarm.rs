@@ -1,7 +1,7 @@
 //! The clock of a connection: ends work at its deadline without a new timer for each piece of it.
 
 use std::future::{Future, poll_fn};
-use std::pin::{Pin, pin};
+use std::pin::Pin;
 use std::task::{Context, Poll};
 use tokio::time::{Instant, Sleep, sleep_until};
 
@@ -17,10 +17,14 @@ impl Alarm {
         Self(Box::pin(sleep_until(now)))
     }
 
-    /// What `work` gives, `None` when it has not ended by `deadline`; then it is dropped. Work that is ready at once needs
-    /// no timer.
-    pub(crate) async fn limit<T>(&mut self, deadline: Instant, work: impl Future<Output = T>) -> Option<T> {
-        let mut work = pin!(work);
+    /// What `work` gives, `None` when it has not ended by `deadline`. Work that is ready at once needs no timer.
+    ///
+    /// It comes pinned: handed over by value it would be stored twice in the caller's future.
+    pub(crate) async fn limit<F: Future>(
+        &mut self,
+        deadline: Instant,
+        mut work: Pin<&mut F>,
+    ) -> Option<F::Output> {
         poll_fn(|cx| match work.as_mut().poll(cx) {
             Poll::Ready(done) => Poll::Ready(Some(done)),
             Poll::Pending => self.poll(deadline, cx).map(|()| None),
@@ -46,6 +50,7 @@ impl Alarm {
 mod tests {
     use super::*;
     use std::future::pending;
+    use std::pin::pin;
     use std::time::Duration;
     use tokio::time::sleep;
 
@@ -57,7 +62,7 @@ mod tests {
         let mut alarm = Alarm::new(began);
         for limit in [3, 30, 1, 1, 7] {
             let deadline = Instant::now() + limit * SECOND;
-            assert_eq!(alarm.limit(deadline, pending::<()>()).await, None);
+            assert_eq!(alarm.limit(deadline, pin!(pending::<()>())).await, None);
             // A timer rings up to a millisecond late.
             assert!(Instant::now() - deadline <= Duration::from_millis(1));
         }
@@ -66,10 +71,10 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_deadline_that_passed_between_two_pieces_of_work_does_not_end_the_second_one() {
         let mut alarm = Alarm::new(Instant::now());
-        let work = alarm.limit(Instant::now() + 2 * SECOND, sleep(SECOND)).await;
+        let work = alarm.limit(Instant::now() + 2 * SECOND, pin!(sleep(SECOND))).await;
         assert_eq!(work, Some(()));
         sleep(5 * SECOND).await;
-        assert_eq!(alarm.limit(Instant::now() + 2 * SECOND, sleep(SECOND)).await, Some(()));
+        assert_eq!(alarm.limit(Instant::now() + 2 * SECOND, pin!(sleep(SECOND))).await, Some(()));
     }
 
     #[tokio::test(start_paused = true)]
@@ -77,7 +82,7 @@ mod tests {
         let mut alarm = Alarm::new(Instant::now());
         let passed = Instant::now();
         sleep(SECOND).await;
-        assert_eq!(alarm.limit(passed, async { 7 }).await, Some(7));
-        assert_eq!(alarm.limit(passed, pending::<()>()).await, None);
+        assert_eq!(alarm.limit(passed, pin!(async { 7 })).await, Some(7));
+        assert_eq!(alarm.limit(passed, pin!(pending::<()>())).await, None);
     }
 }

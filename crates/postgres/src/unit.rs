@@ -8,6 +8,7 @@ use crate::operation::{Kind, Operation};
 use crate::pool::Pooled;
 use crate::work::UnitOfWork;
 use diesel_async::{AnsiTransactionManager, TransactionManager};
+use std::pin::pin;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
 use steadfast_resilience::Deadline;
@@ -35,26 +36,40 @@ where
     let mut alarm = conn.take_alarm().unwrap_or_else(|| Alarm::new(now));
     conn.work_for(operation);
     let committing = AtomicBool::new(false);
-    let attempt = async {
-        let conn: &mut Conn = &mut conn;
-        let Some(begin) = opening(operation, deadline, conn.is_pooled_by_transaction()) else {
-            return work(conn).await.map_err(|error| conn.classify(error));
-        };
-        AnsiTransactionManager::begin_transaction_sql(conn, &begin)
-            .await
-            .map_err(|error| conn.classify(error))?;
-        match work(conn).await {
-            Ok(value) => commit(conn, operation, &committing).await.map(|()| value),
-            Err(error) => Err(roll_back(conn, error).await),
-        }
+    let outcome = {
+        let attempt = pin!(attempt(&mut conn, operation, deadline, &committing, work));
+        alarm.limit(deadline.instant(), attempt).await
     };
-    let outcome = alarm.limit(deadline.instant(), attempt).await;
     conn.keep_alarm(alarm);
     watch(operation, conn.statements());
     match outcome {
         Some(outcome) => outcome,
         None if committing.load(Relaxed) => Err(Error::CommitUnknown),
         None => Err(Error::Deadline { limit, silent: conn.silent_for() }),
+    }
+}
+
+/// Runs `work`, between BEGIN and COMMIT where it needs them.
+async fn attempt<T, F>(
+    conn: &mut Conn,
+    operation: &'static Operation,
+    deadline: Deadline,
+    committing: &AtomicBool,
+    work: &F,
+) -> Result<T, Error>
+where
+    F: UnitOfWork<T>,
+    T: Send,
+{
+    let Some(begin) = opening(operation, deadline, conn.is_pooled_by_transaction()) else {
+        return work(conn).await.map_err(|error| conn.classify(error));
+    };
+    AnsiTransactionManager::begin_transaction_sql(conn, &begin)
+        .await
+        .map_err(|error| conn.classify(error))?;
+    match work(conn).await {
+        Ok(value) => commit(conn, operation, committing).await.map(|()| value),
+        Err(error) => Err(roll_back(conn, error).await),
     }
 }
 

@@ -30,7 +30,8 @@ async fn main() -> Result<()> {
     let url = server.url("postgres");
     contestants::fill(&url, ROWS).await?;
     if let Some(name) = after("--only") {
-        return only(&name, &Load { url, rows: ROWS, connections: 8 }).await;
+        let connections = after("--connections").map_or(Ok(8), |number| number.parse())?;
+        return only(&name, &Load { url, rows: ROWS, connections }).await;
     }
     if let (Some(name), Some(operations)) = (after("--count"), after("--operations")) {
         return exactly(&name, operations.parse()?, &Load { url, rows: ROWS, connections: 1 }).await;

@@ -12,10 +12,14 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 /// A place, with a connection or without one.
+///
+/// In a box, since bb8 moves its places about.
 #[derive(Debug)]
-pub(super) struct Slot {
-    /// In a box, since bb8 moves its places about.
-    conn: Option<Box<Conn>>,
+pub(super) struct Slot(Box<Seat>);
+
+#[derive(Debug)]
+struct Seat {
+    conn: Option<Conn>,
     /// Who has it; none in an empty place.
     loan: Option<Arc<Loan>>,
     /// Away while a unit of work runs.
@@ -28,51 +32,51 @@ pub(super) struct Slot {
 impl Slot {
     pub(super) fn empty() -> Self {
         let now = Instant::now();
-        Self { conn: None, loan: None, alarm: None, born: now, last_used: now, expires: now }
+        Self(Box::new(Seat { conn: None, loan: None, alarm: None, born: now, last_used: now, expires: now }))
     }
 
     /// A place with a fresh connection that is to be replaced after `life`.
     pub(super) fn with(conn: Conn, life: Duration, loan: Arc<Loan>) -> Self {
         let now = Instant::now();
-        let (conn, loan, alarm) = (Some(Box::new(conn)), Some(loan), Some(Alarm::new(now)));
-        Self { conn, loan, alarm, born: now, last_used: now, expires: now + life }
+        let (conn, loan, alarm) = (Some(conn), Some(loan), Some(Alarm::new(now)));
+        Self(Box::new(Seat { conn, loan, alarm, born: now, last_used: now, expires: now + life }))
     }
 
     pub(super) fn conn(&self) -> Option<&Conn> {
-        self.conn.as_deref()
+        self.0.conn.as_ref()
     }
 
     pub(super) fn conn_mut(&mut self) -> Option<&mut Conn> {
-        self.conn.as_deref_mut()
+        self.0.conn.as_mut()
     }
 
     /// Takes the connection out; the place is then given up on return.
     pub(super) fn take(&mut self) -> Option<Conn> {
-        self.conn.take().map(|conn| *conn)
+        self.0.conn.take()
     }
 
     pub(super) fn loan(&self) -> Option<&Loan> {
-        self.loan.as_deref()
+        self.0.loan.as_deref()
     }
 
     pub(super) fn alarm(&mut self) -> &mut Option<Alarm> {
-        &mut self.alarm
+        &mut self.0.alarm
     }
 
     pub(super) fn touch(&mut self, now: Instant) {
-        self.last_used = now;
+        self.0.last_used = now;
     }
 
     pub(super) fn last_used(&self) -> Instant {
-        self.last_used
+        self.0.last_used
     }
 
     pub(super) fn is_expired(&self, now: Instant) -> bool {
-        now >= self.expires
+        now >= self.0.expires
     }
 
     pub(super) fn born(&self) -> Instant {
-        self.born
+        self.0.born
     }
 }
 
