@@ -51,17 +51,9 @@ pub struct Conn {
 impl Conn {
     /// Opens a session.
     pub(crate) async fn open(target: Arc<Target>) -> Result<Self, ConnectError> {
-        let wire = Arc::new(Wire::new(target.heard.clone(), target.statement_log));
-        let guard: Guard<Dialled> = Guard::new(target.dial().await?, wire.clone());
-        let opened = target.config.connect_raw(guard, AlreadySecured).await;
-        let (client, connection) = opened.map_err(|error| refusal(&target, &wire, &error))?;
-        // Ends by itself when the client is dropped and the last answer has come.
-        let driver = tokio::spawn(async move { _ = connection.await });
-        let inner = set_up(client, target.pooled_by_transaction).await;
-        let inner = inner.map_err(|error| {
-            driver.abort();
-            refusal(&target, &wire, &*error)
-        })?;
+        let recorder = target.recorder.as_ref();
+        let wire = Arc::new(Wire::new(target.heard.clone(), target.statement_log, recorder));
+        let (inner, driver) = guarded(&target, &wire).await?;
         let (statements, unfinished) = (AtomicU32::new(0), AtomicU32::new(0));
         Ok(Self { inner, wire, target, statements, unfinished, driver: Some(driver) })
     }
@@ -224,6 +216,24 @@ impl std::fmt::Debug for Conn {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Conn").field("address", &self.target.address()).field("wire", &self.wire).finish()
     }
+}
+
+/// diesel-async's connection over a new session with the guard, and what drives it, which ends by itself when the
+/// connection is dropped and the last answer has come.
+pub(crate) async fn guarded(
+    target: &Target,
+    wire: &Arc<Wire>,
+) -> Result<(AsyncPgConnection, JoinHandle<()>), ConnectError> {
+    let guard: Guard<Dialled> = Guard::new(target.dial().await?, wire.clone());
+    let opened = target.config.connect_raw(guard, AlreadySecured).await;
+    let (client, connection) = opened.map_err(|error| refusal(target, wire, &error))?;
+    let driver = tokio::spawn(async move { _ = connection.await });
+    let inner = set_up(client, target.pooled_by_transaction).await;
+    let inner = inner.map_err(|error| {
+        driver.abort();
+        refusal(target, wire, &*error)
+    })?;
+    Ok((inner, driver))
 }
 
 /// diesel-async's connection over an open session. Its first statements are prepared ones: where another server may

@@ -156,18 +156,22 @@ impl Db {
         let deadline = Deadline::at(began + limit);
         let mut attempts = self.retry.attempts(deadline);
         let mut may_read_again = operation.kind() != Kind::Write;
-        let mut now = began;
+        let (mut now, mut born_since) = (began, None);
         let outcome = loop {
-            let budget = Budget { operation, now, deadline, limit };
+            let budget = Budget { operation, now, deadline, limit, born_since };
             let error = match self.gated(standing, budget, &work).await {
                 Ok(value) => break Ok(value),
                 Err(error) => error,
             };
-            if !error.is_lost_session() || !std::mem::take(&mut may_read_again) {
-                match attempts.delay_after(&error) {
-                    Some(delay) => tokio::time::sleep(delay).await,
-                    None => break Err(error),
-                }
+            if error.is_lost_session() && std::mem::take(&mut may_read_again) {
+                // Whoever ends one session may be about to end them all, so the second time it is a new one.
+                now = Instant::now();
+                born_since = Some(now);
+                continue;
+            }
+            match attempts.delay_after(&error) {
+                Some(delay) => tokio::time::sleep(delay).await,
+                None => break Err(error),
             }
             now = Instant::now();
         };
@@ -202,8 +206,8 @@ impl Db {
             .breaker
             .try_acquire()
             .map_err(|rejected| Error::Rejected { rejected, cause: self.pool.last_cause() })?;
-        let Budget { operation, now, deadline, .. } = budget;
-        let result = match self.pool.lend(operation.name(), now, deadline).await {
+        let Budget { operation, now, deadline, born_since, .. } = budget;
+        let result = match self.pool.lend(operation.name(), now, deadline, born_since).await {
             Ok(conn) => unit::run(conn, budget, work).await,
             Err(error) => Err(error),
         };

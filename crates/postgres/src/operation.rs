@@ -13,6 +13,15 @@ pub enum Kind {
     Write,
 }
 
+/// How much of a table an operation may read, where that is more than what its indexes find.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reads {
+    /// Whole tables: what it reads grows with them.
+    All,
+    /// At most so many pages, or rows thrown away, for each row that matches: what it reads grows with its matches.
+    PerMatch(u32),
+}
+
 /// One trip to the database, declared once as a `const` beside its query.
 ///
 /// Inert data: at run time its name is span, metric label and log field, and its limits are watched; before release
@@ -25,12 +34,23 @@ pub struct Operation {
     deadline: Option<Duration>,
     slow_after: Option<Duration>,
     served_by: &'static [&'static str],
+    supports_fk: &'static [&'static str],
+    reads: Option<(Reads, &'static str)>,
 }
 
 impl Operation {
     /// A reading operation of at most one statement. `name` is `area.verb`, of low cardinality: it labels metrics.
     pub const fn read(name: &'static str) -> Self {
-        Self { name, kind: Kind::Read, statements: 1, deadline: None, slow_after: None, served_by: &[] }
+        Self {
+            name,
+            kind: Kind::Read,
+            statements: 1,
+            deadline: None,
+            slow_after: None,
+            served_by: &[],
+            supports_fk: &[],
+            reads: None,
+        }
     }
 
     /// A writing operation of at most one statement besides BEGIN and COMMIT.
@@ -68,6 +88,19 @@ impl Operation {
         Self { served_by: indexes, ..self }
     }
 
+    /// The indexes by which the server finds the children of rows that are deleted, or whose key changes: it looks for
+    /// them behind the statement, so no plan shows them.
+    #[must_use]
+    pub const fn supports_fk(self, indexes: &'static [&'static str]) -> Self {
+        Self { supports_fk: indexes, ..self }
+    }
+
+    /// It reads more than what its indexes find, for this `reason`, which stands in the report.
+    #[must_use]
+    pub const fn reads(self, reads: Reads, reason: &'static str) -> Self {
+        Self { reads: Some((reads, reason)), ..self }
+    }
+
     /// Its name, `area.verb`.
     pub const fn name(&self) -> &'static str {
         self.name
@@ -96,5 +129,15 @@ impl Operation {
     /// The indexes that serve it.
     pub const fn indexes(&self) -> &'static [&'static str] {
         self.served_by
+    }
+
+    /// The indexes that serve the foreign keys behind it.
+    pub const fn fk_indexes(&self) -> &'static [&'static str] {
+        self.supports_fk
+    }
+
+    /// What it declares to read beyond what its indexes find, and why.
+    pub const fn declared_reads(&self) -> Option<(Reads, &'static str)> {
+        self.reads
     }
 }

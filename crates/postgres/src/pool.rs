@@ -139,15 +139,16 @@ impl Pool {
     /// # Errors
     /// As [`Pool::get`].
     pub async fn get_for(&self, borrower: &'static str, deadline: Deadline) -> Result<Pooled, Error> {
-        self.lend(borrower, Instant::now(), deadline).await
+        self.lend(borrower, Instant::now(), deadline, None).await
     }
 
-    /// As [`Pool::get_for`], at the moment `now`.
+    /// As [`Pool::get_for`], at the moment `now`; a connection that is not younger than `born_since` is replaced.
     pub(crate) async fn lend(
         &self,
         borrower: &'static str,
         mut now: Instant,
         deadline: Deadline,
+        born_since: Option<Instant>,
     ) -> Result<Pooled, Error> {
         let deadline = deadline.min(Deadline::at(now + self.0.settings.timeout));
         // No clock and no timer while nobody has to wait.
@@ -164,9 +165,9 @@ impl Pool {
             return Err(Error::PoolClosed);
         };
         let mut pooled = Pooled::new(place, self.0.clone(), turn);
-        if !pooled.is_ready(now) {
+        if !pooled.is_ready(now, born_since) {
             // Rare, and large: it would make every borrower's future as large.
-            Box::pin(pooled.furnish(now, deadline)).await?;
+            Box::pin(pooled.furnish(now, deadline, born_since)).await?;
         }
         self.0.note_use();
         pooled.lend_to(borrower, now);

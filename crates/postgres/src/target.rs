@@ -1,10 +1,10 @@
 //! Where the database is and how a session begins there: the URL, checked once, with the session's settings added.
 
-use crate::StatementLog;
 use crate::error::{ConnectError, UrlError};
 use crate::heard::Heard;
 use crate::stream::Dialled;
 use crate::tls::Tls;
+use crate::{Recorder, StatementLog};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -31,6 +31,8 @@ pub struct SessionSettings {
     /// its `statement_timeout` and `lock_timeout` by ALTER ROLE), no prepared statement is kept, and every unit of work is
     /// a transaction. In session mode PgBouncer needs none of this.
     pub pgbouncer_transaction: bool,
+    /// Who writes down what the session sends, values included: for verification and tests. Nobody by default.
+    pub recorder: Option<Recorder>,
     /// Which authorities are believed when the server's certificate is verified.
     #[cfg(feature = "tls")]
     pub tls_roots: crate::TlsRoots,
@@ -47,6 +49,7 @@ impl Default for SessionSettings {
             connection_check_interval: Duration::from_secs(5),
             statement_log: StatementLog::default(),
             pgbouncer_transaction: false,
+            recorder: None,
             #[cfg(feature = "tls")]
             tls_roots: crate::TlsRoots::default(),
         }
@@ -73,6 +76,7 @@ pub(crate) struct Target {
     /// When this server was last heard, on any session.
     pub(crate) heard: Arc<Heard>,
     pub(crate) statement_log: StatementLog,
+    pub(crate) recorder: Option<Recorder>,
     /// Whether consecutive statements outside of a transaction may meet different servers.
     pub(crate) pooled_by_transaction: bool,
     endpoint: Endpoint,
@@ -110,6 +114,7 @@ impl Target {
             config,
             heard: Arc::new(Heard::now()),
             statement_log: session.statement_log,
+            recorder: session.recorder.clone(),
             pooled_by_transaction: session.pgbouncer_transaction,
             endpoint,
             tls,

@@ -23,6 +23,8 @@ pub(crate) struct Budget {
     pub(crate) deadline: Deadline,
     /// What the deadline was made of, for its error.
     pub(crate) limit: Duration,
+    /// Only a session that was opened later will do.
+    pub(crate) born_since: Option<Instant>,
 }
 
 /// Runs `work` until `deadline`. A future that is dropped, here or by the deadline, leaves no transaction behind: the
@@ -32,7 +34,7 @@ where
     F: UnitOfWork<T>,
     T: Send,
 {
-    let Budget { operation, now, deadline, limit } = budget;
+    let Budget { operation, now, deadline, limit, .. } = budget;
     let mut alarm = conn.take_alarm().unwrap_or_else(|| Alarm::new(now));
     conn.work_for(operation);
     let committing = AtomicBool::new(false);

@@ -6,6 +6,7 @@ mod statements;
 
 pub(crate) use guard::Guard;
 
+use crate::capture::{Recorder, Tape, WHOLE};
 use crate::heard::{Heard, Moment};
 use crate::{SqlState, StatementLog};
 use frames::Frames;
@@ -52,6 +53,8 @@ struct Dialogue {
     operation: &'static str,
     /// From when on a statement of it is slow.
     slow_after: Duration,
+    /// Where all of it is written down, if it is.
+    tape: Option<Box<Tape>>,
 }
 
 /// Facts of one connection, written by the guard as bytes pass, read without a round trip.
@@ -83,7 +86,7 @@ pub(crate) struct Wire {
 }
 
 impl Wire {
-    pub(crate) fn new(heard: Arc<Heard>, statement_log: StatementLog) -> Self {
+    pub(crate) fn new(heard: Arc<Heard>, statement_log: StatementLog, recorder: Option<&Recorder>) -> Self {
         Self {
             status: AtomicU8::new(0),
             in_flight: AtomicI64::new(0),
@@ -99,6 +102,7 @@ impl Wire {
                 statements: Statements::default(),
                 operation: "unnamed",
                 slow_after: statement_log.slow_after,
+                tape: recorder.map(|recorder| Box::new(Tape::new(recorder.clone()))),
             }),
             statement_log,
             errors: Mutex::default(),
@@ -191,13 +195,25 @@ impl Wire {
         self.heard_here.touch(moment);
         self.heard.touch(moment);
         let mut dialogue = self.dialogue();
-        frames.feed(bytes, received_limit, |tag, body| self.received(&mut dialogue, now, tag, body));
+        frames.feed(bytes, received_limit, |tag, body| {
+            if let Some(tape) = &mut dialogue.tape {
+                tape.received(tag, body);
+            }
+            self.received(&mut dialogue, now, tag, body);
+        });
     }
 
     /// Bytes went to the server at the moment `now`.
     fn went(&self, bytes: &[u8], frames: &mut Frames, now: Instant) {
         let mut dialogue = self.dialogue();
-        frames.feed(bytes, sent_limit, |tag, body| self.sent(&mut dialogue, now, tag, body));
+        let limit = if dialogue.tape.is_some() { recorded_limit } else { sent_limit };
+        frames.feed(bytes, limit, |tag, body| {
+            let operation = dialogue.operation;
+            if let Some(tape) = &mut dialogue.tape {
+                tape.sent(tag, body, operation);
+            }
+            self.sent(&mut dialogue, now, tag, body);
+        });
     }
 
     /// A message went out to the server. Only those with a limit of [`sent_limit`] have their body.
@@ -317,6 +333,15 @@ fn sent_limit(tag: u8) -> usize {
     match tag {
         b'P' | b'Q' => 2_000,
         b'B' => 32,
+        _ => 0,
+    }
+}
+
+/// How much of a message to the server is read where it is written down: all of a statement and its values; never
+/// passwords and copied rows.
+fn recorded_limit(tag: u8) -> usize {
+    match tag {
+        b'P' | b'B' | b'E' | b'Q' | b'C' => WHOLE,
         _ => 0,
     }
 }

@@ -44,9 +44,9 @@ impl Pooled {
 
     /// Whether the connection in the place can be handed out as it is, without a question to the server. Starts its unit of
     /// work if so.
-    pub(super) fn is_ready(&self, now: Instant) -> bool {
+    pub(super) fn is_ready(&self, now: Instant, born_since: Option<Instant>) -> bool {
         let Some(place) = &self.place else { return false };
-        let ready = self.pool.doubt_about(place, now).is_none();
+        let ready = self.pool.doubt_about(place, now, born_since).is_none();
         if ready {
             self.begin_unit();
         }
@@ -54,11 +54,16 @@ impl Pooled {
     }
 
     /// Makes sure that there is a living connection in the place.
-    pub(super) async fn furnish(&mut self, now: Instant, deadline: Deadline) -> Result<(), Error> {
+    pub(super) async fn furnish(
+        &mut self,
+        now: Instant,
+        deadline: Deadline,
+        born_since: Option<Instant>,
+    ) -> Result<(), Error> {
         let Some(place) = &mut self.place else {
             return Err(Error::PoolClosed);
         };
-        if let Some(unfit) = self.pool.unfitness(place, now, deadline).await {
+        if let Some(unfit) = self.pool.unfitness(place, now, deadline, born_since).await {
             // The old one goes first: never more sessions than places.
             if let Some(conn) = place.take() {
                 self.pool.note_closed(unfit, &conn);
@@ -158,8 +163,8 @@ impl Inner {
     }
 
     /// What keeps the connection in the place from being handed out without a question, at the moment `now`.
-    fn doubt_about(&self, slot: &Slot, now: Instant) -> Option<Doubt> {
-        if self.trust.is_outdated(slot) {
+    fn doubt_about(&self, slot: &Slot, now: Instant, born_since: Option<Instant>) -> Option<Doubt> {
+        if self.trust.is_outdated(slot) || born_since.is_some_and(|moment| slot.born() <= moment) {
             return Some(Doubt::Unfit(CloseReason::Dead));
         }
         if slot.is_expired(now) {
@@ -172,8 +177,14 @@ impl Inner {
     }
 
     /// Why the connection in the place cannot be handed out; `None` when it can.
-    async fn unfitness(&self, slot: &mut Slot, now: Instant, deadline: Deadline) -> Option<CloseReason> {
-        match self.doubt_about(slot, now)? {
+    async fn unfitness(
+        &self,
+        slot: &mut Slot,
+        now: Instant,
+        deadline: Deadline,
+        born_since: Option<Instant>,
+    ) -> Option<CloseReason> {
+        match self.doubt_about(slot, now, born_since)? {
             Doubt::Unfit(reason) => return Some(reason),
             Doubt::Silent => {}
         }

@@ -1,0 +1,168 @@
+//! Capture: what sessions send and are answered while somebody looks, so that it can be run again elsewhere.
+
+mod message;
+mod statement;
+mod tape;
+
+pub use statement::{CapturedStatement, Parameter, StatementKind, TransactionStatus};
+pub(crate) use tape::{Tape, WHOLE};
+
+use crate::SessionSettings;
+use crate::conn::guarded;
+use crate::error::{ConnectError, UrlError};
+use crate::target::Target;
+use crate::wire::Wire;
+use diesel_async::AsyncPgConnection;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// The most statements of one capture; what comes after them is counted and not kept.
+const KEPT: usize = 100_000;
+
+/// The most bytes of statements and values of one capture.
+const BYTES_KEPT: usize = 256 << 20;
+
+/// Writes down what the sessions send that were opened with it: see
+/// [`SessionSettings::recorder`](crate::SessionSettings::recorder) and [`Recorder::connect`]. Cheap to clone; all
+/// clones are one recorder.
+///
+/// Between [`Recorder::start`] and [`Recorder::take`] it keeps each statement with its values. Outside of that it
+/// keeps the texts of prepared statements alone, which a later capture may need. For verification and tests: a session
+/// without a recorder pays one branch a read and a write.
+///
+/// Two recorders are equal when they are clones of each other.
+#[derive(Clone, Default)]
+pub struct Recorder(Arc<Shared>);
+
+#[derive(Default)]
+struct Shared {
+    /// Odd while a capture is on; a statement belongs to the capture whose number it was sent under.
+    epoch: AtomicU64,
+    sessions: AtomicU64,
+    sent: AtomicU64,
+    kept: Mutex<Kept>,
+}
+
+#[derive(Default)]
+struct Kept {
+    statements: Vec<CapturedStatement>,
+    bytes: usize,
+    /// Statements that were sent in this capture, whether or not they are kept.
+    expected: usize,
+    unnameable: usize,
+}
+
+/// What was sent during one capture, in the order in which it was sent.
+#[derive(Clone, Debug, Default)]
+pub struct Captured {
+    /// The statements whose answer has come.
+    pub statements: Vec<CapturedStatement>,
+    /// How many more were sent: unanswered when the capture ended, or beyond what a capture keeps (100,000 statements,
+    /// 256 MiB). Anything but zero means that the capture is not the whole story.
+    pub missing: usize,
+}
+
+impl Captured {
+    /// The statements of the program itself: without transactions, settings, pings and type look-ups.
+    pub fn own(&self) -> impl Iterator<Item = &CapturedStatement> {
+        self.statements.iter().filter(|statement| statement.kind() == StatementKind::Own)
+    }
+}
+
+impl Recorder {
+    /// A recorder that keeps nothing yet.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// A plain diesel-async connection to the database at `url`, written down by this recorder: for programs that have
+    /// connections of their own kind. Its session begins with the default [`SessionSettings`].
+    ///
+    /// # Errors
+    /// [`ConnectError`] when the URL cannot be used, the server not be reached, or it refuses.
+    pub async fn connect(&self, url: &str) -> Result<AsyncPgConnection, ConnectError> {
+        let session = SessionSettings { recorder: Some(self.clone()), ..SessionSettings::default() };
+        let unusable =
+            |UrlError(cause)| ConnectError::Unreachable { address: "database URL".to_owned(), cause };
+        let target = Target::new(url, &session).map_err(unusable)?;
+        let wire = Wire::new(target.heard.clone(), target.statement_log, Some(self));
+        let (conn, _driver) = guarded(&target, &Arc::new(wire)).await?;
+        Ok(conn)
+    }
+
+    /// Keeps what is sent from now on, and forgets what was kept.
+    pub fn start(&self) {
+        let mut kept = self.kept();
+        *kept = Kept::default();
+        let epoch = self.0.epoch.load(Relaxed);
+        self.0.epoch.store(epoch + 1 + epoch % 2, Relaxed);
+    }
+
+    /// Ends the capture and hands it out. Empty when none was started.
+    pub fn take(&self) -> Captured {
+        let mut kept = self.kept();
+        let epoch = self.0.epoch.load(Relaxed);
+        self.0.epoch.store(epoch + epoch % 2, Relaxed);
+        let Kept { mut statements, expected, unnameable, .. } = std::mem::take(&mut *kept);
+        drop(kept);
+        statements.sort_by_key(|statement| statement.order);
+        Captured { missing: expected - statements.len() + unnameable, statements }
+    }
+
+    /// The number of the capture that is on.
+    fn epoch(&self) -> Option<u64> {
+        Some(self.0.epoch.load(Relaxed)).filter(|epoch| epoch % 2 == 1)
+    }
+
+    fn next_session(&self) -> u64 {
+        self.0.sessions.fetch_add(1, Relaxed)
+    }
+
+    /// The place of a statement that is sent now; it will be handed to [`Recorder::keep`].
+    fn expect(&self) -> u64 {
+        self.kept().expected += 1;
+        self.0.sent.fetch_add(1, Relaxed)
+    }
+
+    /// A statement was sent now whose text nobody knows.
+    fn expect_in_vain(&self) {
+        self.kept().unnameable += 1;
+    }
+
+    /// A statement does not run, because one before it in the same message failed.
+    fn expect_no_more(&self, epoch: u64) {
+        let mut kept = self.kept();
+        if self.epoch() == Some(epoch) {
+            kept.expected -= 1;
+        }
+    }
+
+    /// The answer has come. A statement of another capture than the present one is forgotten.
+    fn keep(&self, epoch: u64, statement: CapturedStatement) {
+        let mut kept = self.kept();
+        let bytes = kept.bytes + statement.size();
+        if self.epoch() == Some(epoch) && kept.statements.len() < KEPT && bytes < BYTES_KEPT {
+            kept.bytes = bytes;
+            kept.statements.push(statement);
+        }
+    }
+
+    fn kept(&self) -> MutexGuard<'_, Kept> {
+        self.0.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl PartialEq for Recorder {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+}
+
+impl Eq for Recorder {}
+
+impl std::fmt::Debug for Recorder {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let (on, kept) = (self.epoch().is_some(), self.kept().statements.len());
+        f.debug_struct("Recorder").field("on", &on).field("kept", &kept).finish()
+    }
+}

@@ -1,0 +1,374 @@
+//! What one session sends and is answered, followed message by message: answers come in the order of the requests.
+
+use super::message::{Bind, Body, Parse};
+use super::{CapturedStatement, Parameter, Recorder, TransactionStatus};
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+
+/// How much of a message is read while a session is recorded: more than a server takes in one statement in practice.
+pub(crate) const WHOLE: usize = 64 << 20;
+
+/// The texts of a session's prepared statements, and the requests whose answers are still to come.
+#[derive(Debug)]
+pub(crate) struct Tape {
+    recorder: Recorder,
+    session: u64,
+    prepared: HashMap<Vec<u8>, Prepared>,
+    portals: HashMap<Vec<u8>, Bound>,
+    awaited: VecDeque<Awaited>,
+}
+
+#[derive(Clone, Debug)]
+struct Prepared {
+    sql: Arc<str>,
+    types: Vec<u32>,
+}
+
+#[derive(Debug)]
+struct Bound {
+    prepared: Prepared,
+    parameters: Vec<Parameter>,
+    result_formats: Vec<i16>,
+}
+
+/// What the server owes an answer to. `None` where no capture was on when it was sent.
+#[derive(Debug)]
+enum Awaited {
+    Execute(Option<Ran>),
+    Query(Option<Ran>),
+    Sync,
+}
+
+#[derive(Debug)]
+struct Ran {
+    epoch: u64,
+    statement: CapturedStatement,
+}
+
+impl Tape {
+    pub(crate) fn new(recorder: Recorder) -> Self {
+        let session = recorder.next_session();
+        let (prepared, portals, awaited) = (HashMap::new(), HashMap::new(), VecDeque::new());
+        Self { recorder, session, prepared, portals, awaited }
+    }
+
+    /// A message went out to the server, for `operation`.
+    pub(crate) fn sent(&mut self, tag: u8, body: &[u8], operation: &'static str) {
+        match tag {
+            b'P' => self.parsed(body),
+            b'B' => self.bound(body),
+            b'C' => self.closed(body),
+            b'E' => {
+                let ran = self.executed(body, operation);
+                self.awaited.push_back(Awaited::Execute(ran));
+            }
+            b'Q' => {
+                let ran = self.queried(body, operation);
+                self.awaited.push_back(Awaited::Query(ran));
+            }
+            b'S' => self.awaited.push_back(Awaited::Sync),
+            _ => {}
+        }
+    }
+
+    /// A message came in from the server.
+    pub(crate) fn received(&mut self, tag: u8, body: &[u8]) {
+        match tag {
+            b'C' => self.completed(Body::new(body).text().unwrap_or_default()),
+            b'I' | b's' => self.completed(b""),
+            b'E' => self.failed(body),
+            b'Z' => self.ready(body),
+            _ => {}
+        }
+    }
+
+    fn parsed(&mut self, body: &[u8]) {
+        if let Some(Parse { name, sql, types }) = Body::new(body).parse() {
+            let sql = String::from_utf8_lossy(sql).into();
+            self.prepared.insert(name.to_vec(), Prepared { sql, types });
+        }
+    }
+
+    fn bound(&mut self, body: &[u8]) {
+        if self.recorder.epoch().is_none() {
+            return;
+        }
+        let Some(Bind { portal, statement, parameters, result_formats }) = Body::new(body).bind() else {
+            return;
+        };
+        if let Some(prepared) = self.prepared.get(statement).cloned() {
+            self.portals.insert(portal.to_vec(), Bound { prepared, parameters, result_formats });
+        }
+    }
+
+    fn closed(&mut self, body: &[u8]) {
+        match body.split_first() {
+            Some((b'S', name)) => _ = self.prepared.remove(Body::new(name).text().unwrap_or_default()),
+            Some((b'P', name)) => _ = self.portals.remove(Body::new(name).text().unwrap_or_default()),
+            _ => {}
+        }
+    }
+
+    /// A portal that is run a second time fetches more rows of the same statement.
+    fn executed(&mut self, body: &[u8], operation: &'static str) -> Option<Ran> {
+        let epoch = self.recorder.epoch()?;
+        let bound = Body::new(body).text().and_then(|portal| self.portals.remove(portal));
+        let Some(Bound { prepared, parameters, result_formats }) = bound else {
+            self.recorder.expect_in_vain();
+            return None;
+        };
+        let Prepared { sql, types } = prepared;
+        let statement =
+            CapturedStatement { types, parameters, result_formats, ..self.statement(sql, operation) };
+        Some(Ran { epoch, statement })
+    }
+
+    fn queried(&mut self, body: &[u8], operation: &'static str) -> Option<Ran> {
+        let epoch = self.recorder.epoch()?;
+        let sql = String::from_utf8_lossy(Body::new(body).text()?).into();
+        Some(Ran { epoch, statement: CapturedStatement { simple: true, ..self.statement(sql, operation) } })
+    }
+
+    fn statement(&self, sql: Arc<str>, operation: &'static str) -> CapturedStatement {
+        CapturedStatement {
+            session: self.session,
+            operation,
+            sql,
+            simple: false,
+            types: Vec::new(),
+            parameters: Vec::new(),
+            result_formats: Vec::new(),
+            tags: Vec::new(),
+            error: None,
+            after: None,
+            order: self.recorder.expect(),
+        }
+    }
+
+    fn completed(&mut self, tag: &[u8]) {
+        let tag = String::from_utf8_lossy(tag).into_owned();
+        match self.awaited.front_mut() {
+            Some(Awaited::Execute(ran)) => {
+                let ran = ran.take();
+                self.awaited.pop_front();
+                self.keep(ran.map(|ran| ran.answered(tag)));
+            }
+            Some(Awaited::Query(Some(ran))) if !tag.is_empty() => ran.statement.tags.push(tag),
+            _ => {}
+        }
+    }
+
+    /// The error belongs to the oldest statement. What was sent with it, up to the next Sync, does not run.
+    fn failed(&mut self, fields: &[u8]) {
+        let sqlstate = fields.split(|byte| *byte == 0).find_map(|field| field.strip_prefix(b"C"));
+        let sqlstate = sqlstate.map(|code| String::from_utf8_lossy(code).into_owned());
+        if let Some(Awaited::Query(Some(ran))) = self.awaited.front_mut() {
+            ran.statement.error = sqlstate;
+            return;
+        }
+        let together = self.awaited.iter().take_while(|next| matches!(next, Awaited::Execute(_))).count();
+        let ran: Vec<_> = self.awaited.drain(..together).collect();
+        let mut ran = ran.into_iter().filter_map(Awaited::into_ran);
+        self.keep(ran.next().map(|ran| ran.failed(sqlstate)));
+        ran.for_each(|ran| self.recorder.expect_no_more(ran.epoch));
+    }
+
+    /// An answer has come to its end, and the session's transaction is in this state.
+    fn ready(&mut self, body: &[u8]) {
+        if let Some(Awaited::Query(ran)) = self.awaited.pop_front() {
+            self.keep(ran.map(|ran| ran.ready(body)));
+        }
+    }
+
+    fn keep(&self, ran: Option<Ran>) {
+        if let Some(Ran { epoch, statement }) = ran {
+            self.recorder.keep(epoch, statement);
+        }
+    }
+}
+
+impl Awaited {
+    fn into_ran(self) -> Option<Ran> {
+        match self {
+            Self::Execute(ran) | Self::Query(ran) => ran,
+            Self::Sync => None,
+        }
+    }
+}
+
+impl Ran {
+    fn answered(mut self, tag: String) -> Self {
+        self.statement.tags.extend(Some(tag).filter(|tag| !tag.is_empty()));
+        self
+    }
+
+    fn failed(mut self, sqlstate: Option<String>) -> Self {
+        self.statement.error = sqlstate;
+        self
+    }
+
+    fn ready(mut self, status: &[u8]) -> Self {
+        self.statement.after = match status {
+            b"I" => Some(TransactionStatus::Idle),
+            b"T" => Some(TransactionStatus::Open),
+            b"E" => Some(TransactionStatus::Failed),
+            _ => None,
+        };
+        self
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::capture::{Captured, StatementKind};
+
+    /// A simple query, the tags that answer it, the state of the transaction after it, and what it is for.
+    type Message = (&'static str, &'static [&'static [u8]], &'static [u8], StatementKind);
+
+    fn tape() -> (Recorder, Tape) {
+        let recorder = Recorder::new();
+        (recorder.clone(), Tape::new(recorder))
+    }
+
+    fn bind(statement: &str, value: Option<&[u8]>) -> Vec<u8> {
+        let length = value.map_or(-1, |value| value.len() as i32).to_be_bytes();
+        let head = [&b"\0"[..], statement.as_bytes(), b"\0", &[0, 1, 0, 1, 0, 1], &length].concat();
+        [&head, value.unwrap_or_default(), &[0, 1, 0, 1]].concat()
+    }
+
+    fn run(tape: &mut Tape, statement: &str, value: Option<&[u8]>) {
+        tape.sent(b'B', &bind(statement, value), "shelf.find");
+        tape.sent(b'E', b"\0\0\0\0\0", "shelf.find");
+        tape.sent(b'S', b"", "shelf.find");
+    }
+
+    fn prepare(tape: &mut Tape, name: &str, sql: &str) {
+        let body = [name.as_bytes(), b"\0", sql.as_bytes(), &[0, 0, 1, 0, 0, 0, 23]].concat();
+        tape.sent(b'P', &body, "shelf.find");
+        tape.sent(b'S', b"", "shelf.find");
+        tape.received(b'Z', b"I");
+    }
+
+    fn tags(captured: &Captured) -> Vec<(&str, &[String])> {
+        captured.statements.iter().map(|statement| (&*statement.sql, &statement.tags[..])).collect()
+    }
+
+    #[test]
+    fn a_statement_prepared_before_the_capture_has_its_text_and_types() {
+        let (recorder, mut tape) = tape();
+        prepare(&mut tape, "s0", "SELECT 1 FROM books WHERE id = $1");
+        run(&mut tape, "s0", Some(b"early"));
+        recorder.start();
+        run(&mut tape, "s0", Some(b"abcd"));
+        run(&mut tape, "s0", None);
+        for _ in 0..3 {
+            tape.received(b'C', b"SELECT 2\0");
+            tape.received(b'Z', b"I");
+        }
+        let captured = recorder.take();
+        let [first, second] = &captured.statements[..] else { panic!("two statements: {captured:?}") };
+        assert_eq!(
+            (&*first.sql, &first.types[..], first.rows()),
+            ("SELECT 1 FROM books WHERE id = $1", &[23][..], Some(2))
+        );
+        assert_eq!(first.parameters, [Parameter { binary: true, value: Some(b"abcd".to_vec()) }]);
+        assert_eq!(second.parameters[0].value, None);
+        assert_eq!(
+            (captured.missing, first.operation, &first.result_formats[..]),
+            (0, "shelf.find", &[1][..])
+        );
+        assert!(!format!("{captured:?}").contains("97, 98"), "{captured:?}");
+    }
+
+    #[test]
+    fn pipelined_answers_find_their_statements_and_an_error_ends_its_message_only() {
+        let (recorder, mut tape) = tape();
+        prepare(&mut tape, "a", "SELECT a");
+        prepare(&mut tape, "b", "SELECT b");
+        recorder.start();
+        for name in ["a", "b", "a"] {
+            run(&mut tape, name, None);
+        }
+        tape.received(b'E', b"SERROR\0C22012\0Mdivision by zero\0\0");
+        tape.received(b'Z', b"I");
+        for tag in [b"SELECT 5\0", b"SELECT 6\0"] {
+            tape.received(b'C', tag);
+            tape.received(b'Z', b"I");
+        }
+        let captured = recorder.take();
+        assert_eq!(captured.statements[0].error.as_deref(), Some("22012"));
+        let answered = [
+            ("SELECT a", vec![]),
+            ("SELECT b", vec!["SELECT 5".into()]),
+            ("SELECT a", vec!["SELECT 6".into()]),
+        ];
+        assert_eq!(
+            tags(&captured),
+            answered.each_ref().map(|(sql, tags): &(&str, Vec<String>)| (*sql, &tags[..]))
+        );
+    }
+
+    #[test]
+    fn what_does_not_run_after_an_error_in_its_message_is_not_missing() {
+        let (recorder, mut tape) = tape();
+        prepare(&mut tape, "", "SELECT 1 / $1");
+        recorder.start();
+        for _ in 0..2 {
+            tape.sent(b'B', &bind("", None), "x");
+            tape.sent(b'E', b"\0\0\0\0\0", "x");
+        }
+        tape.sent(b'S', b"", "x");
+        tape.received(b'E', b"C22012\0\0");
+        tape.received(b'Z', b"I");
+        let captured = recorder.take();
+        assert_eq!((captured.statements.len(), captured.missing), (1, 0));
+    }
+
+    #[test]
+    fn an_answer_that_comes_after_the_end_is_missing_and_not_in_the_next_capture() {
+        let (recorder, mut tape) = tape();
+        prepare(&mut tape, "a", "SELECT a");
+        recorder.start();
+        run(&mut tape, "a", None);
+        assert_eq!(recorder.take().missing, 1);
+        recorder.start();
+        tape.received(b'C', b"SELECT 1\0");
+        tape.received(b'Z', b"I");
+        let captured = recorder.take();
+        assert_eq!((captured.statements.len(), captured.missing), (0, 0));
+    }
+
+    #[test]
+    fn transactions_settings_pings_and_look_ups_are_not_the_programs_own() {
+        let (recorder, mut tape) = tape();
+        recorder.start();
+        let messages: [Message; 6] = [
+            (
+                "BEGIN; SET LOCAL statement_timeout = 5",
+                &[b"BEGIN\0", b"SET\0"],
+                b"T",
+                StatementKind::Transaction,
+            ),
+            ("SAVEPOINT a", &[b"SAVEPOINT\0"], b"T", StatementKind::Transaction),
+            ("COMMIT", &[b"ROLLBACK\0"], b"I", StatementKind::Transaction),
+            ("SET search_path = a", &[b"SET\0"], b"I", StatementKind::Setting),
+            ("", &[], b"I", StatementKind::Ping),
+            ("BEGIN; DELETE FROM books", &[b"BEGIN\0", b"DELETE 3\0"], b"T", StatementKind::Own),
+        ];
+        for (sql, tags, after, _) in messages {
+            tape.sent(b'Q', &[sql.as_bytes(), b"\0"].concat(), "x");
+            tags.iter().for_each(|tag| tape.received(b'C', tag));
+            tape.received(b'Z', after);
+        }
+        prepare(&mut tape, "t", "SELECT t.typname\nFROM pg_catalog.pg_type t WHERE t.oid = $1");
+        run(&mut tape, "t", None);
+        tape.received(b'C', b"SELECT 1\0");
+        let captured = recorder.take();
+        let kinds: Vec<_> = captured.statements.iter().map(CapturedStatement::kind).collect();
+        let expected = messages.map(|(.., kind)| kind).into_iter().chain([StatementKind::TypeLookup]);
+        assert_eq!(kinds, expected.collect::<Vec<_>>());
+        assert_eq!(captured.statements[2].after, Some(TransactionStatus::Idle));
+        assert_eq!(captured.own().count(), 1);
+    }
+}
