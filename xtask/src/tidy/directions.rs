@@ -24,7 +24,7 @@ const MAY_SEE: &[(&str, &[&str])] = &[
     ("api", BINARY),
     ("ctl", BINARY),
     ("pidkey-sandbox", &[]),
-    ("verifier", &["domain", "plans", "postgres", "repository", "schema", "testkit"]),
+    ("verifier", &["domain", "plans", "postgres", "repository", "schema", "services", "testkit"]),
     ("xtask", &["testkit"]),
 ];
 

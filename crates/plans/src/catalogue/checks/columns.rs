@@ -1,0 +1,104 @@
+//! Checks of columns.
+
+use super::finding;
+use crate::Finding;
+use crate::catalogue::{Catalogue, Column, Table, TableKind};
+
+/// Words in the name of a column that holds money.
+const MONEY: [&str; 13] = [
+    "amount", "balance", "budget", "charge", "cost", "fee", "payment", "price", "revenue", "salary",
+    "subtotal", "tax", "wage",
+];
+
+/// A finding for each column of a whole table that `to_finding` objects to.
+fn each(catalogue: &Catalogue, to_finding: impl Fn(&Table, &Column) -> Option<Finding>) -> Vec<Finding> {
+    let of = |table| Table::objections(table, &to_finding);
+    catalogue.whole_tables().flat_map(of).collect()
+}
+
+impl Table {
+    fn objections(&self, to_finding: impl Fn(&Self, &Column) -> Option<Finding>) -> Vec<Finding> {
+        self.columns.iter().filter_map(|column| to_finding(self, column)).collect()
+    }
+
+    fn subject(&self, column: &Column) -> String {
+        format!("{}.{}", self.name, column.name)
+    }
+
+    fn change(&self, column: &Column, to: &str) -> String {
+        match self.kind {
+            TableKind::MaterializedView => format!("cast it in the query of {}", self.name),
+            _ => format!("ALTER TABLE {} ALTER {} TYPE {to};", self.name, column.name),
+        }
+    }
+}
+
+pub(super) fn timestamp_without_zone(catalogue: &Catalogue) -> Vec<Finding> {
+    each(catalogue, |table, column| {
+        let is_one =
+            column.data_type.starts_with("timestamp") && column.data_type.ends_with("without time zone");
+        let mend = table.change(column, &format!("timestamptz USING {} AT TIME ZONE 'UTC'", column.name));
+        is_one.then(|| finding(table.subject(column), "an instant (timestamptz)", &column.data_type, mend))
+    })
+}
+
+pub(super) fn inexact_money(catalogue: &Catalogue) -> Vec<Finding> {
+    each(catalogue, |table, column| {
+        let is_float = matches!(column.data_type.as_str(), "real" | "double precision");
+        let inexact = is_float && names_money(&column.name);
+        let found = match column.data_type.as_str() {
+            "money" => "money, whose digits and sign depend on the server's locale".to_owned(),
+            other => format!("{other}, which cannot hold 0.10"),
+        };
+        let mend = table.change(column, "numeric(19, 4)");
+        (inexact || column.data_type == "money")
+            .then(|| finding(table.subject(column), "an exact number for money", found, mend))
+    })
+}
+
+fn names_money(column: &str) -> bool {
+    let name = column.to_ascii_lowercase();
+    name.split(|c: char| !c.is_ascii_alphabetic())
+        .any(|word| MONEY.contains(&word) || word.strip_suffix('s').is_some_and(|word| MONEY.contains(&word)))
+}
+
+pub(super) fn json(catalogue: &Catalogue) -> Vec<Finding> {
+    each(catalogue, |table, column| {
+        let mend = table.change(column, "jsonb");
+        let found = "json, which is parsed anew at each use and cannot be indexed or compared";
+        (column.data_type == "json").then(|| finding(table.subject(column), "jsonb", found, mend))
+    })
+}
+
+pub(super) fn serial_beside_the_key(catalogue: &Catalogue) -> Vec<Finding> {
+    each(catalogue, |table, column| {
+        let is_beside = column.is_serial && !table.primary_key.contains(&column.name);
+        let mend = format!("ALTER TABLE {} ALTER {} DROP DEFAULT;", table.name, column.name);
+        is_beside.then(|| finding(table.subject(column), "a sequence for the key alone", "serial", mend))
+    })
+}
+
+pub(super) fn serial_key(catalogue: &Catalogue) -> Vec<Finding> {
+    each(catalogue, |table, column| {
+        let is_key = column.is_serial && table.primary_key.contains(&column.name);
+        let mend = "GENERATED ALWAYS AS IDENTITY refuses values that the sequence does not know of";
+        is_key.then(|| finding(table.subject(column), "an identity column", "serial", mend))
+    })
+}
+
+pub(super) fn limited_text(catalogue: &Catalogue) -> Vec<Finding> {
+    each(catalogue, |table, column| {
+        let padded = column.data_type.starts_with("character(");
+        let limited = column.data_type.starts_with("character varying(");
+        let mend = table.change(column, "text");
+        (padded || limited).then(|| finding(table.subject(column), "text", &column.data_type, mend))
+    })
+}
+
+pub(super) fn without_comment(catalogue: &Catalogue) -> Vec<Finding> {
+    each(catalogue, |table, column| {
+        let has_own = column.has_comment || table.kind == TableKind::MaterializedView;
+        let mend = format!("COMMENT ON COLUMN {}.{} IS '…';", table.name, column.name);
+        (!has_own).then(|| finding(table.subject(column), "a comment", "none", mend))
+    })
+}

@@ -1,0 +1,158 @@
+//! Checks of indexes: those that cost every write and serve no read that another one does not.
+
+use super::finding;
+use crate::Finding;
+use crate::catalogue::{Catalogue, ConstraintKind, Index, Key};
+
+/// The share of nulls above which an index is mostly made of them.
+const MOSTLY: f32 = 0.5;
+
+pub(super) fn invalid(catalogue: &Catalogue) -> Vec<Finding> {
+    let broken = catalogue.indexes.iter().filter(|index| !index.is_valid);
+    let to_finding = |index: &Index| {
+        let mend = format!("REINDEX INDEX CONCURRENTLY {};", index.sql_name);
+        finding(&index.sql_name, "a valid index", "one that is written to and never read", mend)
+    };
+    broken.map(to_finding).collect()
+}
+
+pub(super) fn duplicate(catalogue: &Catalogue) -> Vec<Finding> {
+    let same = |a: &Index, b: &Index| {
+        comparable(a, b) && a.keys == b.keys && a.included == b.included && worth(a) <= worth(b)
+    };
+    superfluous(catalogue, "one index on the same keys", "does the same as", same)
+}
+
+pub(super) fn redundant(catalogue: &Catalogue) -> Vec<Finding> {
+    let begins = |a: &Index, b: &Index| {
+        let carried =
+            |column: &String| b.included.contains(column) || b.key_columns().any(|key| key == column);
+        comparable(a, b)
+            && a.method == "btree"
+            && !a.is_unique
+            && (a.keys != b.keys || a.included != b.included)
+            && leads(&a.keys, &b.keys)
+            && a.included.iter().all(carried)
+    };
+    superfluous(catalogue, "no index that another one begins with", "is the beginning of", begins)
+}
+
+/// Indexes that may go because `covers` says that another one does their work. Of two that cover each other the
+/// later name goes.
+fn superfluous(
+    catalogue: &Catalogue,
+    expected: &str,
+    relation: &str,
+    covers: impl Fn(&Index, &Index) -> bool,
+) -> Vec<Finding> {
+    let goes = |a: &Index, b: &Index| covers(a, b) && !(covers(b, a) && a.sql_name < b.sql_name);
+    let needless = |index: &&Index| index.constraint.is_none() || index.is_unique;
+    let candidates = catalogue.whole_indexes().filter(needless);
+    let found = candidates.filter_map(|index| {
+        let other =
+            catalogue.whole_indexes().find(|other| other.sql_name != index.sql_name && goes(index, other))?;
+        let mend = match &index.constraint {
+            Some(constraint) => format!("ALTER TABLE {} DROP CONSTRAINT {};", index.table, constraint.name),
+            None => format!("DROP INDEX {};", index.sql_name),
+        };
+        Some(finding(&index.sql_name, expected, format!("it {relation} {}", other.sql_name), mend))
+    });
+    found.collect()
+}
+
+fn comparable(a: &Index, b: &Index) -> bool {
+    let same_rows = a.table == b.table && a.predicate == b.predicate;
+    same_rows && a.method == b.method && b.is_valid && (b.nulls_not_distinct || !a.nulls_not_distinct)
+}
+
+/// What an index enforces besides finding rows: of duplicates the one that enforces less goes.
+fn worth(index: &Index) -> (bool, bool, bool) {
+    let constraint = index.constraint.as_ref();
+    let is_primary_key = constraint.is_some_and(|constraint| constraint.kind == ConstraintKind::PrimaryKey);
+    (is_primary_key, constraint.is_some(), index.is_unique)
+}
+
+/// Whether `long` read forwards or backwards begins with `short`.
+fn leads(short: &[Key], long: &[Key]) -> bool {
+    let backwards =
+        |key: &Key| Key { is_descending: !key.is_descending, nulls_first: !key.nulls_first, ..key.clone() };
+    short.len() <= long.len()
+        && (long.starts_with(short) || short.iter().zip(long).all(|(a, b)| backwards(a) == *b))
+}
+
+pub(super) fn over_arrays(catalogue: &Catalogue) -> Vec<Finding> {
+    let trees =
+        catalogue.whole_indexes().filter(|index| index.method == "btree" && index.constraint.is_none());
+    let to_finding = |index: &Index| {
+        let key = index.keys.iter().find(|key| key.data_type.ends_with("[]"))?;
+        let found = format!("btree on {}, which finds whole arrays only", key.sql);
+        let mend = format!("DROP INDEX {}; CREATE INDEX … USING gin ({});", index.sql_name, key.sql);
+        Some(finding(&index.sql_name, "gin for the elements of an array", found, mend))
+    };
+    trees.filter_map(to_finding).collect()
+}
+
+/// A constraint's index cannot be partial.
+pub(super) fn mostly_null(catalogue: &Catalogue) -> Vec<Finding> {
+    let full =
+        catalogue.whole_indexes().filter(|index| index.predicate.is_none() && index.constraint.is_none());
+    let to_finding = |index: &Index| {
+        let column = catalogue.column(&index.table, index.keys.first()?.column.as_deref()?)?;
+        let share = column.null_fraction.filter(|share| *share > MOSTLY)?;
+        let found = format!("{:.0} % of {} is null, and indexed", share * 100.0, column.name);
+        let mend =
+            format!("DROP INDEX {}; {} WHERE {} IS NOT NULL;", index.sql_name, index.definition, column.name);
+        Some(finding(&index.sql_name, "an index of the rows that have a value", found, mend))
+    };
+    full.filter_map(to_finding).collect()
+}
+
+pub(super) fn needless_not_null(catalogue: &Catalogue) -> Vec<Finding> {
+    let to_finding = |index: &Index| {
+        let predicate = index.predicate.as_deref()?;
+        let table = catalogue.table(&index.table)?;
+        let never_null = table.columns.iter().filter(|column| column.not_null);
+        let column = never_null.map(|column| &column.name).find(|name| tests_null_of(predicate, name))?;
+        let found = format!("WHERE {predicate}, though {column} is never null");
+        let mend = format!("make {} anew without that condition", index.sql_name);
+        Some(finding(&index.sql_name, "a condition that leaves rows out", found, mend))
+    };
+    catalogue.whole_indexes().filter_map(to_finding).collect()
+}
+
+/// Whether `predicate`, as the server writes it, tests `column` itself, not one whose name ends alike.
+fn tests_null_of(predicate: &str, column: &str) -> bool {
+    let test = format!("{column} IS NOT NULL");
+    let starts_word =
+        |at: usize| !predicate[..at].ends_with(|c: char| c.is_alphanumeric() || "_$.\"".contains(c));
+    let is_alternative = predicate.contains(" OR ") || predicate.contains("CASE ");
+    !is_alternative && predicate.match_indices(&test).any(|(at, _)| starts_word(at))
+}
+
+pub(super) fn timestamp_before_the_last_key(catalogue: &Catalogue) -> Vec<Finding> {
+    let trees = catalogue.whole_indexes().filter(|index| index.method == "btree");
+    let to_finding = |index: &Index| {
+        let before_last = index.keys.len().checked_sub(1)?;
+        let key = index.keys[..before_last].iter().find(|key| key.data_type.starts_with("timestamp"))?;
+        let found = format!("{} comes before other keys", key.sql);
+        let mend = "leave it where queries order by it or ask for one instant; else put it last";
+        Some(finding(&index.sql_name, "a time, mostly asked for by range, as the last key", found, mend))
+    };
+    trees.filter_map(to_finding).collect()
+}
+
+/// A unique one is there for what it refuses, e.g. a second current row.
+pub(super) fn leading_boolean(catalogue: &Catalogue) -> Vec<Finding> {
+    let trees = catalogue.whole_indexes().filter(|index| index.method == "btree" && !index.is_unique);
+    let to_finding = |index: &Index| {
+        let key = index.keys.first().filter(|key| key.data_type == "boolean")?;
+        let mend = format!("an index WHERE {} is smaller, if queries ask for one of the two values", key.sql);
+        Some(finding(
+            &index.sql_name,
+            "a boolean in the condition",
+            format!("{} leads the keys", key.sql),
+            mend,
+        ))
+    };
+    trees.filter_map(to_finding).collect()
+}

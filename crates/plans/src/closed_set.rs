@@ -1,0 +1,30 @@
+//! What an operation declares is a closed set: no index beside it is used, and each in it is used by some case.
+
+use crate::outcome::StatementOutcome;
+use crate::verdict::Place;
+use crate::{Contract, Finding, Judged, Rule};
+use std::collections::{BTreeMap, HashSet};
+
+/// A finding for each index that an operation declares, in `served_by` or `supports_fk`, and that none of its cases uses.
+/// `judged` are all cases, of any number of operations.
+pub fn never_used(judged: &[Judged]) -> Vec<Finding> {
+    let mut operations: BTreeMap<&str, (&Contract, HashSet<&String>)> = BTreeMap::new();
+    for case in judged {
+        let name = case.contract.operation.as_str();
+        let (_, used) = operations.entry(name).or_insert((&case.contract, HashSet::new()));
+        used.extend(case.statements.iter().flat_map(StatementOutcome::all_indexes));
+    }
+    operations.into_values().flat_map(|(contract, used)| of_operation(contract, &used)).collect()
+}
+
+fn of_operation(contract: &Contract, used: &HashSet<&String>) -> Vec<Finding> {
+    let declared = contract.served_by.iter().map(|index| (index, "served_by"));
+    let declared = declared.chain(contract.supports_fk.iter().map(|index| (index, "supports_fk")));
+    let unused = declared.filter(|(index, _)| !used.contains(index));
+    let place = Place { contract, case: "", statement: "" };
+    let finding = |(index, list): (&String, &str)| {
+        let mend = format!("a case that needs {index}, or take it out of `{list}`");
+        place.finding(Rule::Unclaimed, format!("{index} to be used by some case"), "none that uses it", mend)
+    };
+    unused.map(finding).collect()
+}

@@ -1,0 +1,60 @@
+//! What can go wrong while statements are replayed: the one error of this crate.
+
+use steadfast_postgres::{ConnectError, UrlError};
+
+/// Something that is missing in a plan although a verdict rests on it.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("`{key}` is missing in {of}, or of another type: is this PostgreSQL 15 to 18?")]
+pub struct ExplainError {
+    key: String,
+    of: String,
+}
+
+impl ExplainError {
+    pub(crate) fn new(key: &str, of: &str) -> Self {
+        Self { key: key.to_owned(), of: of.to_owned() }
+    }
+}
+
+/// Why a verdict could not be reached. What is wrong with a statement is a [`Finding`](crate::Finding), no error.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The address of a database cannot be used.
+    #[error(transparent)]
+    Url(#[from] UrlError),
+    /// The recording session could not be opened.
+    #[error("no recording session: {0}")]
+    Connect(#[from] ConnectError),
+    /// The database refused a statement of this crate's own, or was lost.
+    #[error("cannot {doing}: {}", said(source))]
+    Database {
+        /// What was to be done.
+        doing: String,
+        /// What the server or the driver said.
+        source: tokio_postgres::Error,
+    },
+    /// The server explained a statement in a way that this crate does not understand.
+    #[error("the plan of `{statement}` cannot be read: {source}")]
+    Explain {
+        /// The statement, without its values.
+        statement: String,
+        /// What is missing.
+        source: ExplainError,
+    },
+}
+
+impl Error {
+    pub(crate) fn database(doing: impl Into<String>) -> impl FnOnce(tokio_postgres::Error) -> Self {
+        let doing = doing.into();
+        move |source| Self::Database { doing, source }
+    }
+}
+
+/// The server's own message where there is one: the driver's text is its kind only. Details, which can show values, are
+/// left out.
+pub(crate) fn said(error: &tokio_postgres::Error) -> String {
+    match error.as_db_error() {
+        Some(error) => format!("{} (SQLSTATE {})", error.message(), error.code().code()),
+        None => error.to_string(),
+    }
+}

@@ -1,0 +1,164 @@
+//! One case judged: replayed on the pristine database, each statement held against the contract of its operation.
+
+use crate::foreign_keys::Behind;
+use crate::outcome::{Judged, StatementOutcome};
+use crate::pristine::Pristine;
+use crate::replay::{Ran, Replay, one_line};
+use crate::sequences::Sequences;
+use crate::verdict::{self, Place};
+use crate::{Contract, Error, Finding, Rule};
+use steadfast_postgres::{Captured, CapturedStatement};
+
+/// What a session's operation is called where the program declares none.
+const UNNAMED: &str = "unnamed";
+
+/// One case of an operation: what the program sent when it ran.
+#[derive(Clone, Debug)]
+pub struct Run {
+    /// What the operation promises.
+    pub contract: Contract,
+    /// The name of the case.
+    pub case: String,
+    /// What it sent. Statements of other operations are replayed with it, since it may build on them, and not judged.
+    pub captured: Captured,
+    /// Indexes that this very case must use, by the names of the contract; empty when any of them will do.
+    pub expects: Vec<String>,
+    /// Where the sequences stood before it ran: the replay then draws the same numbers.
+    pub sequences: Sequences,
+}
+
+impl Run {
+    /// A case that any index of the contract may serve, and whose statements draw no numbers.
+    pub fn new(contract: Contract, case: impl Into<String>, captured: Captured) -> Self {
+        let (expects, sequences) = (Vec::new(), Sequences::default());
+        Self { contract, case: case.into(), captured, expects, sequences }
+    }
+
+    /// Indexes that this very case must use.
+    #[must_use]
+    pub fn expects(self, indexes: &[&str]) -> Self {
+        Self { expects: indexes.iter().map(|index| (*index).to_owned()).collect(), ..self }
+    }
+
+    /// Where the sequences stood before it ran.
+    #[must_use]
+    pub fn sequences(self, sequences: Sequences) -> Self {
+        Self { sequences, ..self }
+    }
+
+    pub(crate) fn place<'a>(&'a self, statement: &'a str) -> Place<'a> {
+        Place { contract: &self.contract, case: &self.case, statement }
+    }
+
+    pub(crate) fn is_judged(&self, statement: &CapturedStatement) -> bool {
+        [UNNAMED, &self.contract.operation].contains(&statement.operation)
+    }
+}
+
+/// Replays `run` on `pristine`, rolled back, and holds each statement against the contract.
+///
+/// The plan that a prepared statement settles on is judged apart, by [`plan_kinds`](crate::plan_kinds).
+///
+/// # Errors
+/// [`Error`] when no verdict can be reached: the database is lost, or its plans cannot be read. What is wrong with the
+/// statements is in the findings.
+pub async fn judge(pristine: &Pristine, run: &Run) -> Result<Judged, Error> {
+    let replay = pristine.replay(&run.captured, &run.sequences.as_sql()).await?;
+    let mut findings = beforehand(run);
+    findings.extend(replay.refused.iter().map(|(statement, why)| refused(run, statement, why)));
+    let mut statements = Vec::new();
+    for ran in &replay.ran {
+        let text = one_line(&ran.statement.sql);
+        let place = run.place(&text);
+        findings.extend(difference(&place, ran));
+        if run.is_judged(ran.statement) {
+            findings.extend(verdict::judge(&place, &ran.explained, &pristine.facts, replay.wrote));
+            findings.extend(behind(&place, &ran.behind, pristine));
+        }
+        statements.push(StatementOutcome::of(ran, &pristine.facts));
+    }
+    findings.extend(missed(run, &replay, &statements));
+    let judged = |statement: &StatementOutcome| {
+        statement.operation == UNNAMED || statement.operation == run.contract.operation
+    };
+    statements.retain(judged);
+    Ok(Judged { contract: run.contract.clone(), case: run.case.clone(), statements, findings })
+}
+
+/// What the capture itself shows.
+fn beforehand(run: &Run) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    let sent = run.captured.own().filter(|statement| run.is_judged(statement)).count();
+    if sent > run.contract.statements as usize {
+        let (expected, found) =
+            (format!("at most {} statements", run.contract.statements), format!("{sent}"));
+        let mend = "fetch what belongs together in one statement; is one sent for each row?";
+        findings.push(run.place("").finding(Rule::Budget, expected, found, mend));
+    }
+    if run.captured.missing > 0 {
+        let found = format!("{} statements whose answer is not in the capture", run.captured.missing);
+        let mend = "end the capture when the case has ended, and drop no future of it";
+        findings.push(run.place("").finding(Rule::Replay, "every statement answered", found, mend));
+    }
+    findings
+}
+
+fn refused(run: &Run, statement: &CapturedStatement, why: &str) -> Finding {
+    let text = one_line(&statement.sql);
+    run.place(&text).finding(
+        Rule::Replay,
+        "a statement that can be run again on a clone",
+        why,
+        "draw ids in the program, not in the database; send each statement by itself; give both clones the same data",
+    )
+}
+
+fn difference(place: &Place<'_>, ran: &Ran<'_>) -> Option<Finding> {
+    let (expected, found) = (ran.statement.rows()?, ran.explained.rows());
+    (expected != found).then(|| {
+        place.finding(
+            Rule::Replay,
+            format!("{expected} rows, as the program got"),
+            format!("{found} rows in the replay"),
+            "give both clones the same data, and the statement all it depends on as values",
+        )
+    })
+}
+
+/// What the server did behind the statement for foreign keys.
+fn behind(place: &Place<'_>, behind: &Behind, pristine: &Pristine) -> Vec<Finding> {
+    let (facts, contract) = (&pristine.facts, place.contract);
+    let declared =
+        |index: &String| contract.supports_fk.contains(index) || contract.served_by.contains(index);
+    let indexes = behind.index_names(facts).into_iter();
+    let undeclared = indexes.filter(|index| !declared(index) && !facts.is_referenced(index)).map(|index| {
+        let mend = format!("name {index} in `supports_fk`");
+        place.finding(Rule::Undeclared, "only declared indexes behind the statement", index, mend)
+    });
+    let read = behind.tables.keys().filter(|table| facts.is_large_by_name(table) && !contract.reads_all());
+    let unserved = read.map(|table| {
+        place.finding(
+            Rule::Unserved,
+            format!("the rows of {table} that refer to this one to be found by an index"),
+            format!("all of {table} read behind the statement"),
+            format!("an index on the foreign key of {table}, named in `supports_fk`"),
+        )
+    });
+    undeclared.chain(unserved).collect()
+}
+
+/// Indexes that this case must use and did not.
+fn missed(run: &Run, replay: &Replay<'_>, statements: &[StatementOutcome]) -> Vec<Finding> {
+    if !replay.refused.is_empty() {
+        return Vec::new();
+    }
+    let used: Vec<_> = statements.iter().flat_map(StatementOutcome::all_indexes).collect();
+    let missed = run.expects.iter().filter(|index| !used.contains(index));
+    let shapes: Vec<_> = statements.iter().map(|statement| statement.shape.as_str()).collect();
+    missed
+        .map(|index| {
+            let mend = "a condition or an order that the index has, or another case for it";
+            run.place("").finding(Rule::Unserved, format!("{index} to be used"), shapes.join("; "), mend)
+        })
+        .collect()
+}

@@ -1,0 +1,47 @@
+#![doc = include_str!("../README.md")]
+
+mod catalogue;
+mod closed_set;
+mod contract;
+mod error;
+mod explain;
+mod facts;
+mod finding;
+mod foreign_keys;
+mod growth;
+mod judge;
+mod mutants;
+mod outcome;
+mod plan_kind;
+mod pristine;
+mod raw;
+mod replay;
+mod report;
+mod sequences;
+mod steps;
+mod verdict;
+
+pub use catalogue::{
+    BackedConstraint, Catalogue, Checked, Claims, Column, Constraint, ConstraintKind, Documented,
+    ForeignColumn, ForeignKey, Index, Key, Sequence, SequenceOwner, Table, TableKind, unclaimed,
+};
+pub use closed_set::never_used;
+pub use contract::Contract;
+pub use error::{Error, ExplainError};
+pub use explain::{Conflict, Explained, Filter, Join, Node, Relation, Spill, Trigger};
+pub use finding::{Finding, Rule};
+pub use growth::{Growth, growth};
+pub use judge::{Run, judge};
+pub use mutants::{
+    Bound, KilledBy, Measured, Mutant, MutantKind, MutantOutcome, Refused, Score, Tally, judge_ablation,
+    judge_mutant, mutants,
+};
+pub use outcome::{Judged, StatementOutcome};
+pub use plan_kind::{PlanKind, plan_kinds};
+pub use pristine::Pristine;
+pub use report::{AblationRow, DocumentedRow, OperationRow, Report};
+pub use sequences::Sequences;
+pub use verdict::{Access, Via};
+
+pub use steadfast_postgres::{Captured, CapturedStatement, ConnectError, Reads, Recorder};
+pub use steadfast_postgres::{diesel, diesel_async, tokio_postgres};

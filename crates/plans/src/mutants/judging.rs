@@ -1,0 +1,171 @@
+//! Whether a changed schema was noticed, and whether an index is worth what it costs: rules over counted pages.
+
+use super::score::KilledBy;
+use crate::{Finding, Rule};
+use serde::Serialize;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// What one statement of a case did in a replay.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Measured {
+    /// The operation.
+    pub operation: String,
+    /// The case.
+    pub case: String,
+    /// The statement's place in its unit of work, from 0.
+    pub statement: usize,
+    /// Pages read from memory and disk, planning excluded.
+    pub buffers: u64,
+    /// The indexes of its plan by bare names; a partition's as its table's.
+    pub indexes: BTreeSet<String>,
+    /// Findings of the verdict, of every rule.
+    pub findings: usize,
+    /// Those among them that say how the plan reads: nodes that are not allowed.
+    pub forbidden: usize,
+}
+
+/// A statement that the server refused in a replay, e.g. ON CONFLICT without the unique index it names.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Refused {
+    /// The operation.
+    pub operation: String,
+    /// The case.
+    pub case: String,
+    /// The statement's place in its unit of work, from 0.
+    pub statement: usize,
+    /// What the server said.
+    pub message: String,
+}
+
+/// From which number of pages on a statement reads noticeably more than before.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Bound {
+    /// Times as many,
+    pub factor: f64,
+    /// and so many more.
+    pub slack: u64,
+}
+
+impl Bound {
+    /// More than 1.5 times as many and 8 more: what growth between two sizes may be, too.
+    pub const GROWTH: Self = Self { factor: 1.5, slack: 8 };
+    /// Twice as many: what an index has to save to be worth its upkeep.
+    pub const WORTH: Self = Self { factor: 2.0, slack: 0 };
+
+    fn limit(self, before: u64) -> f64 {
+        before as f64 * self.factor + self.slack as f64
+    }
+
+    /// Whether `after` is above the bound.
+    pub fn is_passed(self, before: u64, after: u64) -> bool {
+        after as f64 > self.limit(before)
+    }
+
+    /// Whether `after` is the bound or above, and more than `before`.
+    pub fn is_reached(self, before: u64, after: u64) -> bool {
+        after > before && after as f64 >= self.limit(before)
+    }
+}
+
+type Place<'a> = (&'a str, &'a str, usize);
+/// A statement of the replay before the change, and the same one after it.
+type Pair<'a> = (&'a Measured, &'a Measured);
+
+/// How the replays of a mutant tell it from the schema as it is. The first of these that holds:
+///
+/// 1. error: a statement was refused, or did not run any more;
+/// 2. verdict: a statement has more findings than before, or an operation uses an index in none of its cases that it
+///    used in one;
+/// 3. buffers: a statement reads more pages than `bound` allows;
+/// 4. equivalent: every statement reads the same number of pages as before;
+/// 5. survived.
+///
+/// ```
+/// use steadfast_plans::{Bound, KilledBy, Measured, judge_mutant};
+///
+/// let read = |buffers| Measured { operation: "trees.tall".into(), buffers, ..Measured::default() };
+/// let of_10_to = |after| judge_mutant(&[read(10)], &[Ok(read(after))], Bound::GROWTH);
+/// assert_eq!(of_10_to(24), KilledBy::Buffers { before: 10, after: 24 });
+/// assert_eq!(of_10_to(23), KilledBy::Survived);
+/// assert_eq!(of_10_to(10), KilledBy::Equivalent);
+/// ```
+pub fn judge_mutant(before: &[Measured], after: &[Result<Measured, Refused>], bound: Bound) -> KilledBy {
+    let replays = by_place(after);
+    let missing = before.iter().any(|measured| !replays.contains_key(&place(measured)));
+    if missing || after.iter().any(Result::is_err) {
+        return KilledBy::Error;
+    }
+    let pairs: Vec<Pair<'_>> =
+        before.iter().filter_map(|old| Some((old, *replays.get(&place(old))?))).collect();
+    if is_told_by_verdict(&pairs) {
+        return KilledBy::Verdict;
+    }
+    let passed = pairs.iter().filter(|(old, new)| bound.is_passed(old.buffers, new.buffers));
+    match passed.max_by_key(|(old, new)| new.buffers - old.buffers) {
+        Some((old, new)) => KilledBy::Buffers { before: old.buffers, after: new.buffers },
+        None if pairs.iter().all(|(old, new)| old.buffers == new.buffers) => KilledBy::Equivalent,
+        None => KilledBy::Survived,
+    }
+}
+
+fn is_told_by_verdict(pairs: &[Pair<'_>]) -> bool {
+    let old_uses = uses(pairs.iter().map(|(old, _)| *old));
+    let new_uses = uses(pairs.iter().map(|(_, new)| *new));
+    pairs.iter().any(|(old, new)| new.findings > old.findings) || !old_uses.is_subset(&new_uses)
+}
+
+/// Which operation uses which index.
+fn uses<'a>(measured: impl Iterator<Item = &'a Measured>) -> BTreeSet<(&'a str, &'a str)> {
+    let of = |one: &'a Measured| one.indexes.iter().map(|index| (one.operation.as_str(), index.as_str()));
+    measured.flat_map(of).collect()
+}
+
+/// A finding when `index` is not worth its upkeep: after it was dropped, every statement that had used it did
+/// without, by allowed nodes and with less than twice the pages. `None` when it is needed, and also when no statement
+/// had used it: that is for [`unclaimed`](crate::unclaimed) to say.
+pub fn judge_ablation(
+    index: &str,
+    before: &[Measured],
+    after: &[Result<Measured, Refused>],
+) -> Option<Finding> {
+    let replays = by_place(after);
+    let claiming: Vec<&Measured> =
+        before.iter().filter(|measured| measured.indexes.contains(index)).collect();
+    let misses = |old: &&Measured| match replays.get(&place(old)) {
+        Some(new) => new.forbidden > old.forbidden || Bound::WORTH.is_reached(old.buffers, new.buffers),
+        None => true,
+    };
+    let is_needed = claiming.iter().any(misses);
+    let worst = claiming
+        .into_iter()
+        .filter_map(|old| Some((old, *replays.get(&place(old))?)))
+        .max_by(|a, b| loss(a).total_cmp(&loss(b)))?;
+    (!is_needed).then(|| not_worth_it(index, worst))
+}
+
+fn loss((old, new): &Pair<'_>) -> f64 {
+    new.buffers as f64 / old.buffers.max(1) as f64
+}
+
+fn not_worth_it(index: &str, (old, new): Pair<'_>) -> Finding {
+    Finding {
+        rule: Rule::Unneeded,
+        subject: index.to_owned(),
+        case: format!("{} {}", old.operation, old.case),
+        statement: String::new(),
+        expected: "twice the pages, or a node that is not allowed, without the index".to_owned(),
+        found: format!(
+            "{} pages with it, {} without, in the case that misses it most",
+            old.buffers, new.buffers
+        ),
+        mend: "drop it, or add the case that it was made for".to_owned(),
+    }
+}
+
+fn place(measured: &Measured) -> Place<'_> {
+    (&measured.operation, &measured.case, measured.statement)
+}
+
+fn by_place(after: &[Result<Measured, Refused>]) -> BTreeMap<Place<'_>, &Measured> {
+    after.iter().flatten().map(|measured| (place(measured), measured)).collect()
+}

@@ -1,0 +1,81 @@
+//! What came out for one case: figures of each statement, and what is wrong.
+
+use crate::facts::Facts;
+use crate::replay::{Ran, one_line};
+use crate::verdict::{self, Access};
+use crate::{Contract, Finding, PlanKind};
+use serde::Serialize;
+
+/// One case, judged.
+#[derive(Clone, Debug)]
+pub struct Judged {
+    /// What was promised.
+    pub contract: Contract,
+    /// The name of the case.
+    pub case: String,
+    /// The statements of the operation, in the order of the replay.
+    pub statements: Vec<StatementOutcome>,
+    /// What is wrong; empty is good.
+    pub findings: Vec<Finding>,
+}
+
+/// One statement of a case, as it was replayed.
+#[derive(Clone, Debug, Serialize)]
+pub struct StatementOutcome {
+    /// The operation that sent it.
+    pub operation: String,
+    /// Its text on one line.
+    pub sql: String,
+    /// By which `pg_stat_statements` knows it, in this database and its clones.
+    pub query_id: Option<i64>,
+    /// The plan on one line.
+    pub shape: String,
+    /// Each table that it reads, and how.
+    pub accesses: Vec<Access>,
+    /// The indexes that foreign keys took behind it, parents' and children's.
+    pub behind: Vec<String>,
+    /// Pages that executing it touched, in memory or on disk; planning and foreign keys excluded.
+    pub buffers: u64,
+    /// Rows that it returned or changed.
+    pub rows: u64,
+    /// Rows that its scans found, below joins, aggregates and limits.
+    pub matched: u64,
+    /// Bytes of write-ahead log.
+    pub wal_bytes: u64,
+    /// How far the planner's expectations are from what came, at the worst node; 1 is exact.
+    pub q_error: f64,
+    /// The plan that the server settles on after some runs; `None` until [`plan_kinds`](crate::plan_kinds) has asked.
+    pub plan_kind: Option<PlanKind>,
+}
+
+impl StatementOutcome {
+    pub(crate) fn of(ran: &Ran<'_>, facts: &Facts) -> Self {
+        let Ran { statement, explained, behind } = ran;
+        Self {
+            operation: statement.operation.to_owned(),
+            sql: one_line(&statement.sql),
+            query_id: explained.query_id,
+            shape: verdict::shape(&explained.plan, facts),
+            accesses: verdict::accesses(explained, facts),
+            behind: behind.index_names(facts),
+            buffers: explained.buffers(),
+            rows: explained.rows(),
+            matched: explained.matched(),
+            wal_bytes: explained.plan.wal_bytes,
+            q_error: verdict::q_error(&explained.plan),
+            plan_kind: None,
+        }
+    }
+
+    /// The indexes of its plan, each once.
+    pub fn indexes(&self) -> Vec<&String> {
+        let mut indexes: Vec<_> = self.accesses.iter().flat_map(|access| access.via.indexes()).collect();
+        indexes.sort();
+        indexes.dedup();
+        indexes
+    }
+
+    pub(crate) fn all_indexes(&self) -> impl Iterator<Item = &String> {
+        self.indexes().into_iter().chain(&self.behind)
+    }
+}

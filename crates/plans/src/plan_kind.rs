@@ -1,0 +1,237 @@
+//! The plan that really runs: after five runs of a prepared statement the server may change to one plan for all values.
+
+use crate::explain::Explained;
+use crate::facts::Facts;
+use crate::outcome::Judged;
+use crate::pristine::{Begun, Pristine, references, type_of};
+use crate::raw::Raw;
+use crate::replay::{EXPLAIN, one_line, unreadable};
+use crate::sequences::quoted;
+use crate::steps::{self, Step};
+use crate::verdict::{self, Via};
+use crate::{Error, Finding, Rule, Run};
+use serde::Serialize;
+use std::collections::{HashMap, HashSet};
+use steadfast_postgres::CapturedStatement;
+use steadfast_postgres::tokio_postgres::{self, Statement};
+
+/// Runs of each case: the server decides at the sixth.
+const RUNS: u32 = 7;
+
+/// Which plan a prepared statement settles on, and what the plan for all values is like.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct PlanKind {
+    /// Whether the server changed to the plan for all values. It must hold for every case then; otherwise it is a note.
+    pub is_generic: bool,
+    /// The plan for all values, on one line.
+    pub generic_shape: String,
+    /// Pages that it touched with the values of this case.
+    pub generic_buffers: u64,
+}
+
+/// Runs each statement of `runs` seven times on one session, asks the server which kind of plan it settled on, and holds
+/// the generic plan against the contract: where it is chosen in one case, in all of them. `runs` are all cases of one
+/// operation, `judged` what [`judge`](crate::judge) said of them, in the same order; plan kinds and findings are added
+/// to these. Writes are rolled back.
+///
+/// # Errors
+/// As [`judge`](crate::judge).
+pub async fn plan_kinds(pristine: &Pristine, runs: &[Run], judged: &mut [Judged]) -> Result<(), Error> {
+    let mut settled = Vec::new();
+    for run in runs {
+        settled.push(Settling::new(pristine, run).settle().await?);
+    }
+    let changed: HashSet<_> =
+        settled.iter().flatten().filter(|one| one.kind.is_generic).map(|one| one.sql.clone()).collect();
+    for (settled, judged) in settled.into_iter().zip(judged) {
+        for one in settled {
+            let same = |finding: &Finding| judged.findings.iter().any(|known| known.found == finding.found);
+            let statements = judged.statements.iter_mut().filter(|statement| statement.sql == one.sql);
+            let findings: Vec<_> = one.findings.into_iter().filter(|finding| !same(finding)).collect();
+            for statement in statements {
+                statement.plan_kind = Some(one.kind.clone());
+            }
+            if changed.contains(&one.sql) {
+                judged.findings.extend(findings.into_iter().map(as_generic));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// What came of one statement of one case.
+struct Settled {
+    sql: String,
+    kind: PlanKind,
+    findings: Vec<Finding>,
+}
+
+/// One case on its way: its statements, each prepared once however often it is sent.
+struct Settling<'a> {
+    pristine: &'a Pristine,
+    run: &'a Run,
+    prepared: HashMap<(&'a str, &'a [u32]), Statement>,
+}
+
+impl<'a> Settling<'a> {
+    fn new(pristine: &'a Pristine, run: &'a Run) -> Self {
+        Self { pristine, run, prepared: HashMap::new() }
+    }
+
+    /// Nothing where the case cannot be run again: that is a finding already.
+    async fn settle(mut self) -> Result<Vec<Settled>, Error> {
+        for _ in 0..RUNS {
+            let begun = self.begin("").await?;
+            let outcome = self.run_once().await;
+            self.pristine.roll_back(begun, outcome.is_err()).await?;
+            match outcome {
+                Err(error) if error.as_db_error().is_some() => return Ok(Vec::new()),
+                outcome => outcome.map_err(Error::database("run a case again"))?,
+            }
+        }
+        let begun = self.begin("SET LOCAL plan_cache_mode = force_generic_plan").await?;
+        let settled = self.explain_all().await;
+        self.pristine.roll_back(begun, settled.is_err()).await?;
+        settled
+    }
+
+    async fn begin(&self, settings: &str) -> Result<Begun, Error> {
+        self.pristine.begin(&self.run.sequences.as_sql(), settings).await
+    }
+
+    async fn run_once(&mut self) -> Result<(), tokio_postgres::Error> {
+        for step in steps::of(&self.run.captured) {
+            match step {
+                Step::Plain(sql) => self.pristine.client.batch_execute(&sql).await?,
+                Step::Explain(statement) => {
+                    let prepared = self.prepared(statement).await?;
+                    let raws = Raw::of(statement);
+                    self.pristine.client.query(&prepared, &references(&raws)).await?;
+                }
+                Step::Refused(..) => {}
+            }
+        }
+        Ok(())
+    }
+
+    async fn prepared(
+        &mut self,
+        statement: &'a CapturedStatement,
+    ) -> Result<Statement, tokio_postgres::Error> {
+        let key = (&*statement.sql, &statement.types[..]);
+        if let Some(prepared) = self.prepared.get(&key) {
+            return Ok(prepared.clone());
+        }
+        let prepared = self.pristine.prepare(&statement.sql, statement).await?;
+        self.prepared.insert(key, prepared.clone());
+        Ok(prepared)
+    }
+
+    /// The generic plan of each statement, in order, so that each meets what those before it did.
+    async fn explain_all(&self) -> Result<Vec<Settled>, Error> {
+        let mut all = Vec::new();
+        for step in steps::of(&self.run.captured) {
+            match step {
+                Step::Plain(sql) => self.pristine.run(&sql).await?,
+                Step::Explain(statement) => all.extend(self.explain(statement).await?),
+                Step::Refused(..) => {}
+            }
+        }
+        Ok(all)
+    }
+
+    async fn explain(&self, statement: &'a CapturedStatement) -> Result<Option<Settled>, Error> {
+        let Some(prepared) = self.prepared.get(&(&*statement.sql, &statement.types[..])) else {
+            return Ok(None);
+        };
+        let (name, is_generic) = self.kind(statement).await?;
+        let values = self.literals(statement, prepared).await?;
+        let values = if values.is_empty() { String::new() } else { format!("({})", values.join(", ")) };
+        let sql = format!("{EXPLAIN} EXECUTE \"{name}\"{values}");
+        let doing = || format!("explain the generic plan of `{}`", one_line(&statement.sql));
+        let row = self.pristine.client.query_one(&sql, &[]).await.map_err(Error::database(doing()))?;
+        let crate::raw::Json(json) = row.try_get(0).map_err(Error::database(doing()))?;
+        let explained = Explained::parse(&json).map_err(|source| unreadable(statement, source))?;
+        let facts = &self.pristine.facts;
+        let text = one_line(&statement.sql);
+        let judged = self.run.is_judged(statement);
+        let findings = if judged { self.findings(&text, &explained) } else { Vec::new() };
+        let kind = PlanKind {
+            is_generic,
+            generic_shape: verdict::shape(&explained.plan, facts),
+            generic_buffers: explained.buffers(),
+        };
+        Ok(Some(Settled { sql: text, kind, findings }))
+    }
+
+    fn findings(&self, text: &str, explained: &Explained) -> Vec<Finding> {
+        let (place, facts) = (self.run.place(text), &self.pristine.facts);
+        let mut findings = verdict::judge(&place, explained, facts, true);
+        if let Some(cause) = lost_partial_index(explained, &self.run.contract.served_by, facts) {
+            findings.iter_mut().for_each(|finding| finding.mend.clone_from(&cause));
+        }
+        findings
+    }
+
+    /// The server's name for it, and whether it changed to the generic plan.
+    async fn kind(&self, statement: &CapturedStatement) -> Result<(String, bool), Error> {
+        let query = "SELECT name, generic_plans > 0 FROM pg_prepared_statements WHERE statement = $1 \
+             ORDER BY prepare_time DESC, name DESC LIMIT 1";
+        let asked = self.pristine.client.query_one(query, &[&&*statement.sql]).await;
+        let row = asked.map_err(Error::database("read pg_prepared_statements"))?;
+        Ok((row.get(0), row.get(1)))
+    }
+
+    /// The values as constants: EXECUTE takes nothing else. The server itself writes down the binary ones.
+    async fn literals(
+        &self,
+        statement: &CapturedStatement,
+        prepared: &Statement,
+    ) -> Result<Vec<String>, Error> {
+        let mut literals = Vec::new();
+        for (at, parameter) in statement.parameters.iter().enumerate() {
+            let literal = match &parameter.value {
+                None => "NULL".to_owned(),
+                Some(bytes) if !parameter.binary => quoted(&String::from_utf8_lossy(bytes)),
+                Some(_) => quoted(&self.written_down(statement, at, prepared).await?),
+            };
+            literals.push(literal);
+        }
+        Ok(literals)
+    }
+
+    async fn written_down(
+        &self,
+        statement: &CapturedStatement,
+        at: usize,
+        prepared: &Statement,
+    ) -> Result<String, Error> {
+        let oid = prepared.params().get(at).map_or(0, |of_server| of_server.oid());
+        let doing = "write down a value as text";
+        let client = &self.pristine.client;
+        let asked = client.prepare_typed("SELECT $1::text", &[type_of(oid)]).await;
+        let asked = asked.map_err(Error::database(doing))?;
+        let raws = Raw::of(statement);
+        let value = &references(&raws)[at..=at];
+        let row = client.query_one(&asked, value).await.map_err(Error::database(doing))?;
+        row.try_get(0).map_err(Error::database(doing))
+    }
+}
+
+/// A declared partial index that the plan for all values does not take.
+fn lost_partial_index(explained: &Explained, declared: &[String], facts: &Facts) -> Option<String> {
+    let accesses = verdict::accesses(explained, facts);
+    let used: Vec<_> = accesses.iter().flat_map(|access| access.via.indexes()).collect();
+    let reads_all = accesses.iter().any(|access| access.via == Via::Seq);
+    let lost = declared.iter().find_map(|index| {
+        let predicate = facts.predicate(index).filter(|_| !used.contains(&index))?;
+        Some(format!(
+            "{index} is partial, WHERE {predicate}: write that constant into the statement where it binds a parameter"
+        ))
+    });
+    lost.filter(|_| reads_all || !used.is_empty())
+}
+
+fn as_generic(finding: Finding) -> Finding {
+    Finding { rule: Rule::GenericPlan, found: format!("in the generic plan: {}", finding.found), ..finding }
+}

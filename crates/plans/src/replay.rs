@@ -1,0 +1,103 @@
+//! The replay: captured statements run again, explained, in one transaction that is rolled back.
+
+use crate::error::said;
+use crate::explain::Explained;
+use crate::foreign_keys::Behind;
+use crate::pristine::Pristine;
+use crate::steps::{self, Step};
+use crate::{Error, ExplainError};
+use steadfast_postgres::{Captured, CapturedStatement, tokio_postgres};
+
+/// How each statement is explained. Clocks stay off: they cost time and say nothing that holds tomorrow.
+pub(crate) const EXPLAIN: &str = "EXPLAIN (ANALYZE, BUFFERS, WAL, VERBOSE, TIMING OFF, FORMAT JSON)";
+
+/// What a replay found.
+#[derive(Debug, Default)]
+pub(crate) struct Replay<'a> {
+    pub(crate) ran: Vec<Ran<'a>>,
+    /// What could not be replayed, and why.
+    pub(crate) refused: Vec<(&'a CapturedStatement, String)>,
+    /// Whether rows were written.
+    pub(crate) wrote: bool,
+}
+
+/// A statement that was replayed.
+#[derive(Debug)]
+pub(crate) struct Ran<'a> {
+    pub(crate) statement: &'a CapturedStatement,
+    pub(crate) explained: Explained,
+    pub(crate) behind: Behind,
+}
+
+impl Pristine {
+    /// Replays `captured` twice, each time rolled back: the first time fills the session's caches, the second one counts.
+    pub(crate) async fn replay<'a>(&self, captured: &'a Captured, before: &str) -> Result<Replay<'a>, Error> {
+        let first = self.replay_once(captured, before).await?;
+        if !first.refused.is_empty() {
+            return Ok(first);
+        }
+        self.replay_once(captured, before).await
+    }
+
+    async fn replay_once<'a>(&self, captured: &'a Captured, before: &str) -> Result<Replay<'a>, Error> {
+        let begun = self.begin(before, "").await?;
+        let mut replay = Replay::default();
+        let mut outcome = Ok(());
+        for step in steps::of(captured) {
+            outcome = self.step(step, &mut replay).await;
+            if outcome.is_err() || !replay.refused.is_empty() {
+                break;
+            }
+        }
+        replay.wrote = self.roll_back(begun, outcome.is_err() || !replay.refused.is_empty()).await?;
+        outcome?;
+        Ok(replay)
+    }
+
+    async fn step<'a>(&self, step: Step<'a>, replay: &mut Replay<'a>) -> Result<(), Error> {
+        match step {
+            Step::Plain(sql) => self.run(&sql).await?,
+            Step::Refused(statement, why) => replay.refused.push((statement, why.to_owned())),
+            Step::Explain(statement) => match self.explain(statement, &mut replay.ran).await? {
+                Ok(()) => {}
+                Err(why) => replay.refused.push((statement, why)),
+            },
+        }
+        Ok(())
+    }
+
+    /// Explains one statement. The inner error is the server's refusal: the program did what cannot be done here.
+    async fn explain<'a>(
+        &self,
+        statement: &'a CapturedStatement,
+        ran: &mut Vec<Ran<'a>>,
+    ) -> Result<Result<(), String>, Error> {
+        let before = Behind::now(&self.client).await?;
+        let json = match self.explain_json(statement).await {
+            Ok(json) => json,
+            Err(error) if error.as_db_error().is_some() => return Ok(Err(said(&error))),
+            Err(error) => return Err(Error::database("replay a statement")(error)),
+        };
+        let explained = Explained::parse(&json).map_err(|source| unreadable(statement, source))?;
+        let behind = Behind::now(&self.client).await?.since(&before).without(&explained, &self.facts);
+        ran.push(Ran { statement, explained, behind });
+        Ok(Ok(()))
+    }
+
+    async fn explain_json(
+        &self,
+        statement: &CapturedStatement,
+    ) -> Result<serde_json::Value, tokio_postgres::Error> {
+        let prepared = self.prepare(&format!("{EXPLAIN} {}", statement.sql), statement).await?;
+        self.explained(&prepared, statement).await
+    }
+}
+
+pub(crate) fn unreadable(statement: &CapturedStatement, source: ExplainError) -> Error {
+    Error::Explain { statement: one_line(&statement.sql), source }
+}
+
+/// A statement on one line.
+pub(crate) fn one_line(sql: &str) -> String {
+    sql.split_whitespace().collect::<Vec<_>>().join(" ")
+}

@@ -1,0 +1,96 @@
+//! Puts captured statements in the order of their replay: unit after unit, each as it was sent.
+
+use std::collections::HashMap;
+use steadfast_postgres::{Captured, CapturedStatement, StatementKind, TransactionStatus};
+
+/// The savepoint that stands for a transaction of the run: the replay is one transaction in all.
+const UNIT: &str = "steadfast_unit";
+
+/// Statements that can be explained, by the first word of their command tag.
+const EXPLAINED: [&str; 5] = ["SELECT", "INSERT", "UPDATE", "DELETE", "MERGE"];
+
+/// One step of a replay.
+#[derive(Debug)]
+pub(crate) enum Step<'a> {
+    /// To be sent as it is, and not measured.
+    Plain(String),
+    /// To be measured.
+    Explain(&'a CapturedStatement),
+    /// Cannot be run again.
+    Refused(&'a CapturedStatement, &'static str),
+}
+
+/// The steps of a replay. Statements of concurrent sessions come transaction after transaction, in the order in which
+/// these began.
+pub(crate) fn of(captured: &Captured) -> Vec<Step<'_>> {
+    units(captured).into_iter().flatten().filter_map(step).collect()
+}
+
+fn units(captured: &Captured) -> Vec<Vec<&CapturedStatement>> {
+    let mut units: Vec<Vec<&CapturedStatement>> = Vec::new();
+    let mut open: HashMap<u64, usize> = HashMap::new();
+    for statement in &captured.statements {
+        let unit = open.get(&statement.session).copied().unwrap_or_else(|| {
+            units.push(Vec::new());
+            units.len() - 1
+        });
+        units[unit].push(statement);
+        match statement.after {
+            Some(TransactionStatus::Idle) => _ = open.remove(&statement.session),
+            Some(TransactionStatus::Open | TransactionStatus::Failed) => {
+                _ = open.insert(statement.session, unit)
+            }
+            None => {}
+        }
+    }
+    units
+}
+
+fn step(statement: &CapturedStatement) -> Option<Step<'_>> {
+    if statement.error.is_some() {
+        return None;
+    }
+    match statement.kind() {
+        StatementKind::Ping | StatementKind::TypeLookup => None,
+        StatementKind::Transaction => Some(Step::Plain(transaction(statement))),
+        StatementKind::Setting => Some(Step::Plain(without_timeouts(&statement.sql))),
+        StatementKind::Own => Some(own(statement)),
+    }
+}
+
+fn own(statement: &CapturedStatement) -> Step<'_> {
+    let command = statement.tags.first().map(|tag| tag.split(' ').next().unwrap_or_default());
+    match command {
+        _ if statement.tags.len() > 1 => Step::Refused(statement, "several statements in one message"),
+        None => Step::Explain(statement),
+        Some(command) if EXPLAINED.contains(&command) => Step::Explain(statement),
+        Some("COPY") => Step::Refused(statement, "COPY, whose rows are not captured"),
+        Some(_) if statement.parameters.is_empty() => Step::Plain(statement.sql.to_string()),
+        Some(_) => Step::Refused(statement, "a command with parameters that has no plan"),
+    }
+}
+
+/// What a transaction command of the run means within the one transaction of the replay.
+fn transaction(statement: &CapturedStatement) -> String {
+    let tag = statement.tags.first().map_or("", |tag| tag.as_str());
+    match (tag, statement.after) {
+        ("BEGIN" | "START TRANSACTION", _) => {
+            let settings = statement.sql.split_once(';').map_or("", |(_, settings)| settings);
+            format!("SAVEPOINT {UNIT}; {}", without_timeouts(settings))
+        }
+        ("COMMIT", _) => format!("RELEASE SAVEPOINT {UNIT}"),
+        ("ROLLBACK", Some(TransactionStatus::Idle) | None) => {
+            format!("ROLLBACK TO SAVEPOINT {UNIT}; RELEASE SAVEPOINT {UNIT}")
+        }
+        _ => statement.sql.to_string(),
+    }
+}
+
+/// Settings take part, since plans may depend on them; time limits do not, since EXPLAIN takes its own time.
+fn without_timeouts(settings: &str) -> String {
+    let settings = settings.trim().trim_end_matches(';');
+    if settings.is_empty() {
+        return String::new();
+    }
+    format!("{settings}; SET LOCAL statement_timeout = '600s'; SET LOCAL lock_timeout = '60s'")
+}

@@ -1,0 +1,273 @@
+//! The verdict on one plan: which index serves each table and how, and what is wrong with that.
+
+use crate::explain::{Explained, Join, Node};
+use crate::facts::Facts;
+use crate::{Contract, Finding, Rule};
+use serde::Serialize;
+use std::fmt;
+
+/// Rows that may be thrown away for each row that stays, where nothing else is declared.
+const REMOVED_PER_ROW: u64 = 10;
+
+/// Rows that may be thrown away in any case.
+const REMOVED_FREE: u64 = 100;
+
+/// From which share of a table on a scan without a condition reads all of it.
+const WHOLE_SHARE: f64 = 0.5;
+
+/// How a statement comes to the rows of a table.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Via {
+    /// By the index, then the table.
+    Index(String),
+    /// By the index alone, but for so many rows that were looked up in the table.
+    IndexOnly {
+        /// The index.
+        index: String,
+        /// Rows that were looked up in the table.
+        heap_fetches: u64,
+    },
+    /// By a bitmap of one or several indexes, then the table.
+    Bitmap(Vec<String>),
+    /// By the index that finds conflicting rows of an INSERT.
+    Arbiter(String),
+    /// By reading all of it.
+    Seq,
+}
+
+impl Via {
+    /// The indexes that are used.
+    pub fn indexes(&self) -> &[String] {
+        match self {
+            Self::Index(index) | Self::IndexOnly { index, .. } | Self::Arbiter(index) => {
+                std::slice::from_ref(index)
+            }
+            Self::Bitmap(indexes) => indexes,
+            Self::Seq => &[],
+        }
+    }
+}
+
+/// One table that a statement reads, and how. Partitions and their indexes go by their parents' names.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Access {
+    /// The table.
+    pub table: String,
+    /// How.
+    pub via: Via,
+}
+
+/// What a finding is about.
+pub(crate) struct Place<'a> {
+    pub(crate) contract: &'a Contract,
+    pub(crate) case: &'a str,
+    pub(crate) statement: &'a str,
+}
+
+impl Place<'_> {
+    pub(crate) fn finding(
+        &self,
+        rule: Rule,
+        expected: impl Into<String>,
+        found: impl Into<String>,
+        mend: impl Into<String>,
+    ) -> Finding {
+        Finding {
+            rule,
+            subject: self.contract.operation.clone(),
+            case: self.case.to_owned(),
+            statement: self.statement.to_owned(),
+            expected: expected.into(),
+            found: found.into(),
+            mend: mend.into(),
+        }
+    }
+}
+
+/// How each table is reached, of the nodes that ran.
+pub(crate) fn accesses(explained: &Explained, facts: &Facts) -> Vec<Access> {
+    explained.nodes().filter(|node| node.ran()).flat_map(|node| of_node(node, facts)).collect()
+}
+
+fn of_node(node: &Node, facts: &Facts) -> Vec<Access> {
+    let Some(relation) = &node.relation else { return Vec::new() };
+    let index = |name: &String| facts.index(name).to_owned();
+    let vias = match (&*node.kind, &node.index) {
+        ("Index Scan", Some(name)) => vec![Via::Index(index(name))],
+        ("Index Only Scan", Some(name)) => {
+            vec![Via::IndexOnly { index: index(name), heap_fetches: node.heap_fetches }]
+        }
+        ("Bitmap Heap Scan", _) => vec![Via::Bitmap(bitmap_indexes(node).map(index).collect())],
+        ("Seq Scan" | "Sample Scan", _) => vec![Via::Seq],
+        ("ModifyTable", _) => {
+            let arbiters = node.conflict.iter().flat_map(|conflict| &conflict.arbiters);
+            arbiters.map(|name| Via::Arbiter(index(name))).collect()
+        }
+        _ => Vec::new(),
+    };
+    let table = facts.table(relation);
+    vias.into_iter().map(|via| Access { table: table.to_owned(), via }).collect()
+}
+
+/// The indexes of a bitmap, through the nodes that combine them. Sub-plans have tables of their own.
+fn bitmap_indexes(node: &Node) -> Box<dyn Iterator<Item = &String> + '_> {
+    let below =
+        node.children.iter().filter(|child| child.kind.starts_with("Bitmap") && child.join == Join::Input);
+    let below = below.filter(|child| child.kind != "Bitmap Heap Scan").flat_map(bitmap_indexes);
+    Box::new(node.index.iter().chain(below))
+}
+
+/// What is wrong with a plan. `after_writes`: rows were written on the way, so the visibility map may say less.
+pub(crate) fn judge(
+    place: &Place<'_>,
+    explained: &Explained,
+    facts: &Facts,
+    after_writes: bool,
+) -> Vec<Finding> {
+    let nodes = || explained.nodes().filter(|node| node.ran());
+    let mut findings: Vec<_> = nodes().filter_map(|node| unserved(place, node, facts)).collect();
+    findings.extend(undeclared(place, explained, facts));
+    if !after_writes {
+        findings.extend(nodes().filter_map(|node| heap_fetches(place, node)));
+    }
+    findings.extend(nodes().filter_map(|node| removed(place, node, facts)));
+    findings.extend(spilled(place, explained));
+    findings
+}
+
+fn unserved(place: &Place<'_>, node: &Node, facts: &Facts) -> Option<Finding> {
+    let relation = node.relation.as_ref().filter(|relation| !facts.is_small(relation))?;
+    if place.contract.reads_all() {
+        return None;
+    }
+    let table = facts.table(relation);
+    match (&*node.kind, &node.index_condition, &node.filter) {
+        ("Seq Scan" | "Sample Scan", _, filter) => {
+            let condition = filter.as_ref().map_or("no condition", |filter| &filter.condition);
+            Some(place.finding(
+                Rule::Unserved,
+                format!("{table} to be read by an index"),
+                format!("Seq Scan on {table}, {condition}"),
+                "an index for this condition, or `reads(All, reason)` where all of it is wanted",
+            ))
+        }
+        ("Index Scan" | "Index Only Scan", None, filter) => {
+            let read = node.rows() + filter.as_ref().map_or(0, |filter| filter.removed);
+            let index = facts.index(node.index.as_deref()?);
+            (read as f64 >= WHOLE_SHARE * facts.rows(relation)?).then(|| {
+                place.finding(
+                    Rule::Unserved,
+                    format!("a part of {table} to be looked up in {index}"),
+                    format!(
+                        "{} of {read} rows through the whole of {index}, without a condition on it",
+                        node.kind
+                    ),
+                    "a condition that the index can look up, or `reads(All, reason)`",
+                )
+            })
+        }
+        _ => None,
+    }
+}
+
+fn undeclared(place: &Place<'_>, explained: &Explained, facts: &Facts) -> Vec<Finding> {
+    let declared = &place.contract.served_by;
+    let accesses = accesses(explained, facts);
+    let used =
+        accesses.iter().flat_map(|access| access.via.indexes().iter().map(move |index| (access, index)));
+    let mut others: Vec<_> = used.filter(|(_, index)| !declared.contains(index)).collect();
+    others.dedup();
+    let finding = |(access, index): (&Access, &String)| {
+        let expected = match &declared[..] {
+            [] => "no index".to_owned(),
+            some => format!("only {}", some.join(", ")),
+        };
+        place.finding(
+            Rule::Undeclared,
+            expected,
+            format!("{index} on {}", access.table),
+            format!("name {index} in `served_by`, or have the statement take a declared one"),
+        )
+    };
+    others.into_iter().map(finding).collect()
+}
+
+fn heap_fetches(place: &Place<'_>, node: &Node) -> Option<Finding> {
+    (node.heap_fetches > 0).then(|| {
+        place.finding(
+            Rule::Wasteful,
+            "an index-only scan that does without the table",
+            format!("{} heap fetches for {} rows", node.heap_fetches, node.rows()),
+            "VACUUM the table before this is judged; vacuum it more often where it runs",
+        )
+    })
+}
+
+fn removed(place: &Place<'_>, node: &Node, facts: &Facts) -> Option<Finding> {
+    let relation = node.relation.as_ref().filter(|_| node.is_scan())?;
+    if place.contract.reads_all() || facts.is_small(relation) || node.kind == "Seq Scan" {
+        return None;
+    }
+    let filtered = node.filter.as_ref().map_or(0, |filter| filter.removed);
+    let removed = filtered + node.removed_by_recheck;
+    let per_row = place.contract.per_match().unwrap_or(REMOVED_PER_ROW);
+    let bound = REMOVED_FREE + per_row * node.rows();
+    let condition = node.filter.as_ref().map_or("the recheck", |filter| &filter.condition);
+    (removed > bound).then(|| {
+        place.finding(
+            Rule::Wasteful,
+            format!("at most {bound} rows of {} to be read and thrown away", relation.name),
+            format!("{removed} thrown away by {condition} for {} that stay", node.rows()),
+            "an index that has this condition too, or `reads(PerMatch(limit), reason)`",
+        )
+    })
+}
+
+fn spilled(place: &Place<'_>, explained: &Explained) -> Option<Finding> {
+    let spill = explained.nodes().find_map(|node| node.spill.as_ref().map(|spill| (node, spill)));
+    let found = match spill {
+        Some((node, spill)) => format!("{} on disk: {}, {} kB", node.kind, spill.method, spill.kilobytes),
+        None if explained.plan.temporary_written > 0 => {
+            format!("{} pages of temporary files", explained.plan.temporary_written)
+        }
+        None => return None,
+    };
+    let mend = "an index that gives this order, fewer rows or columns, or more work_mem";
+    Some(place.finding(Rule::Wasteful, "rows to fit into memory", found, mend))
+}
+
+/// The plan on one line: each node with its index or table, what it reads from in brackets.
+pub(crate) fn shape(node: &Node, facts: &Facts) -> String {
+    let target = match (&node.index, &node.relation) {
+        (Some(index), _) => Some(facts.index(index)),
+        (None, Some(relation)) if node.kind != "Bitmap Heap Scan" => Some(facts.table(relation)),
+        _ => None,
+    };
+    let name = target.map_or_else(|| node.kind.clone(), |target| format!("{} {target}", node.kind));
+    let below: Vec<_> = node.children.iter().map(|child| shape(child, facts)).collect();
+    if below.is_empty() { name } else { format!("{name} ({})", below.join(", ")) }
+}
+
+/// How far the planner's expectations are from what came, at the worst node: 1 is exact. Nodes below a LIMIT end early and
+/// say nothing.
+pub(crate) fn q_error(node: &Node) -> f64 {
+    if node.kind == "Limit" || !node.ran() {
+        return 1.0;
+    }
+    let (planned, actual) = (node.planned_rows.max(1.0), node.actual_rows.max(1.0));
+    let own = if node.kind == "ModifyTable" { 1.0 } else { (planned / actual).max(actual / planned) };
+    node.children.iter().map(q_error).fold(own, f64::max)
+}
+
+impl fmt::Display for Access {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.via {
+            Via::Index(index) => write!(f, "{} by {index}", self.table),
+            Via::IndexOnly { index, .. } => write!(f, "{} by {index} alone", self.table),
+            Via::Bitmap(indexes) => write!(f, "{} by a bitmap of {}", self.table, indexes.join(" and ")),
+            Via::Arbiter(index) => write!(f, "{} by {index} for conflicts", self.table),
+            Via::Seq => write!(f, "{} by reading all of it", self.table),
+        }
+    }
+}

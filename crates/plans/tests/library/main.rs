@@ -1,0 +1,7 @@
+//! The whole way on a real server: a program that declares nothing runs on one clone, its statements are judged on
+//! another.
+
+mod plan_kinds;
+mod replays;
+mod support;
+mod verdicts;

@@ -1,0 +1,90 @@
+//! The plan that a prepared statement settles on, and what is found when that one does not hold.
+
+use crate::support::{Library, rules, served_by};
+use anyhow::Result;
+use diesel::sql_query;
+use diesel::sql_types::{Integer, Text};
+use diesel_async::RunQueryDsl;
+use steadfast_plans::{Captured, Contract, Judged, Rule, Run, judge, plan_kinds};
+
+impl Library {
+    async fn with_status(&mut self, status: &str, id: i32) -> Result<Captured> {
+        self.recorder.start();
+        let query = sql_query("SELECT title FROM books WHERE status = $1 AND id > $2 ORDER BY id LIMIT 5");
+        query.bind::<Text, _>(status).bind::<Integer, _>(id).execute(&mut self.conn).await?;
+        Ok(self.recorder.take())
+    }
+
+    async fn settle(&self, contract: &Contract, cases: &[(&str, &Captured)]) -> Result<Vec<Judged>> {
+        let run =
+            |(case, captured): &(&str, &Captured)| Run::new(contract.clone(), *case, (*captured).clone());
+        let runs: Vec<_> = cases.iter().map(run).collect();
+        let mut judged = Vec::new();
+        for run in &runs {
+            judged.push(judge(&self.pristine, run).await?);
+        }
+        plan_kinds(&self.pristine, &runs, &mut judged).await?;
+        Ok(judged)
+    }
+}
+
+#[tokio::test]
+async fn a_lookup_by_key_settles_on_the_plan_for_all_values_and_that_holds() -> Result<()> {
+    let mut library = Library::open().await?;
+    let captured = library.with_number("SELECT title FROM books WHERE id = $1", 77).await?;
+    let judged = library.settle(&served_by(&["books_pkey"]), &[("one", &captured)]).await?;
+    assert_eq!(judged[0].findings, []);
+    let kind = judged[0].statements[0].plan_kind.as_ref().expect("asked");
+    assert!(kind.is_generic && kind.generic_shape == "Index Scan books_pkey", "{kind:?}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_plan_for_all_values_that_is_not_chosen_is_only_noted() -> Result<()> {
+    let mut library = Library::open().await?;
+    library.recorder.start();
+    let query = sql_query("SELECT id FROM books WHERE title LIKE $1").bind::<Text, _>("t77%");
+    query.execute(&mut library.conn).await?;
+    let captured = library.recorder.take();
+    let judged = library.settle(&served_by(&["books_title"]), &[("prefix", &captured)]).await?;
+    assert_eq!(judged[0].findings, []);
+    let kind = judged[0].statements[0].plan_kind.as_ref().expect("asked");
+    assert!(!kind.is_generic && kind.generic_shape.contains("Seq Scan books"), "{kind:?}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_bound_constant_of_a_partial_index_is_found_and_named_in_every_case() -> Result<()> {
+    let mut library = Library::open().await?;
+    let rare = library.with_status("free", 10).await?;
+    let absent = library.with_status("free", 30_000).await?;
+    let contract = served_by(&["books_free"]);
+    // With random access at the price of sequential, the generic plan by the primary key looks as cheap as the partial
+    // index does; that is how a server on fast disks is set up.
+    library.pristine.client().batch_execute("SET random_page_cost = 1.0").await?;
+    let judged = library.settle(&contract, &[("rare", &rare), ("absent", &absent)]).await?;
+    for judged in &judged {
+        let kind = judged.statements[0].plan_kind.as_ref().expect("asked");
+        assert!(judged.findings.iter().all(|finding| finding.rule == Rule::GenericPlan), "{judged:?}");
+        let found = judged.findings[..].first().unwrap_or_else(|| panic!("nothing found: {kind:?}"));
+        assert!(found.mend.contains("books_free is partial, WHERE (status = 'free'::text)"), "{found}");
+    }
+    let literal = "SELECT title FROM books WHERE status = 'free' AND id > $1 ORDER BY id LIMIT 5";
+    let literal = library.with_number(literal, 10).await?;
+    let judged = library.settle(&contract, &[("literal", &literal)]).await?;
+    assert_eq!(rules(&judged[0]), []);
+    Ok(())
+}
+
+#[tokio::test]
+async fn writes_settle_too_and_leave_nothing() -> Result<()> {
+    let mut library = Library::open().await?;
+    let captured = library.with_number("UPDATE books SET notes = 'it''s \\ new' WHERE id = $1", 77).await?;
+    let judged = library.settle(&served_by(&["books_pkey"]), &[("one", &captured)]).await?;
+    assert_eq!(judged[0].findings, []);
+    assert!(judged[0].statements[0].plan_kind.is_some());
+    let left = "SELECT count(*) FROM books WHERE length(notes) < 100";
+    let left: i64 = library.pristine.client().query_one(left, &[]).await?.get(0);
+    assert_eq!(left, 0);
+    Ok(())
+}

@@ -1,0 +1,278 @@
+//! What serves a statement, and what is found where nothing good does: on a real server, by a program of its own.
+
+use crate::support::{Library, rules, served_by};
+use anyhow::Result;
+use diesel::sql_query;
+use diesel::sql_types::{Array, Integer, Nullable, Numeric, Text};
+use diesel_async::RunQueryDsl;
+use steadfast_plans::{Access, Contract, Reads, Rule, Via, never_used};
+
+fn access(table: &str, via: Via) -> Access {
+    Access { table: table.to_owned(), via }
+}
+
+#[tokio::test]
+async fn a_lookup_by_index_has_no_finding_and_reads_few_pages() -> Result<()> {
+    let mut library = Library::open().await?;
+    let captured = library.with_number("SELECT title FROM books WHERE id = $1", 77).await?;
+    let judged = library.judge(served_by(&["books_pkey"]), captured).await?;
+    assert_eq!(judged.findings, []);
+    let statement = &judged.statements[0];
+    assert_eq!(statement.accesses, [access("books", Via::Index("books_pkey".into()))]);
+    assert_eq!((&*statement.shape, statement.rows, statement.matched), ("Index Scan books_pkey", 1, 1));
+    assert!((2..=4).contains(&statement.buffers), "{statement:?}");
+    assert!(statement.query_id.is_some_and(|id| id != 0), "{statement:?}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn an_index_that_is_not_declared_is_found() -> Result<()> {
+    let mut library = Library::open().await?;
+    let captured = library.with_number("SELECT title FROM books WHERE id = $1", 77).await?;
+    let judged = library.judge(served_by(&["books_author"]), captured).await?;
+    assert_eq!(rules(&judged), [Rule::Undeclared]);
+    assert_eq!(judged.findings[0].found, "books_pkey on books");
+    Ok(())
+}
+
+#[tokio::test]
+async fn reading_all_of_a_large_table_is_found_unless_it_is_declared() -> Result<()> {
+    let mut library = Library::open().await?;
+    let captured = library.plain("SELECT id FROM books WHERE notes = 'y'").await?;
+    let judged = library.judge(served_by(&[]), captured.clone()).await?;
+    assert_eq!(rules(&judged), [Rule::Unserved], "{:?}", judged.findings);
+    assert!(judged.findings[0].found.starts_with("Seq Scan on books"), "{}", judged.findings[0]);
+    let declared = served_by(&[]).reads(Reads::All, "an export");
+    assert_eq!(library.judge(declared, captured).await?.findings, []);
+    Ok(())
+}
+
+#[tokio::test]
+async fn reading_all_of_a_small_table_is_fine() -> Result<()> {
+    let mut library = Library::open().await?;
+    let captured = library.plain("SELECT id FROM shelves WHERE room = 'room 3'").await?;
+    assert_eq!(library.judge(served_by(&[]), captured).await?.findings, []);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_scan_through_a_whole_index_is_found() -> Result<()> {
+    let mut library = Library::open().await?;
+    let captured = library.plain("SELECT count(price) FROM books").await?;
+    let judged = library.judge(served_by(&["books_price"]), captured).await?;
+    assert!(rules(&judged).contains(&Rule::Unserved), "{:?}", judged);
+    Ok(())
+}
+
+#[tokio::test]
+async fn an_index_only_scan_is_good_until_it_needs_the_table() -> Result<()> {
+    let mut library = Library::open().await?;
+    let sql = "SELECT title FROM books WHERE price BETWEEN $1 AND $1 + 20";
+    let captured = library.with_number(sql, 500).await?;
+    let judged = library.judge(served_by(&["books_price"]), captured.clone()).await?;
+    assert_eq!(judged.findings, []);
+    let alone = Via::IndexOnly { index: "books_price".into(), heap_fetches: 0 };
+    assert_eq!(judged.statements[0].accesses, [access("books", alone)]);
+    library.pristine.client().batch_execute("UPDATE books SET notes = '' WHERE price = 505").await?;
+    let judged = library.judge(served_by(&["books_price"]), captured).await?;
+    assert_eq!(rules(&judged), [Rule::Wasteful]);
+    assert!(judged.findings[0].found.contains("heap fetches"), "{}", judged.findings[0]);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_bitmap_names_all_its_indexes() -> Result<()> {
+    let mut library = Library::open().await?;
+    let sql = "SELECT id FROM books WHERE author_id = $1 OR mood = 'merry'";
+    let captured = library.with_number(sql, 7).await?;
+    let judged = library.judge(served_by(&["books_author", "books_mood"]), captured).await?;
+    assert_eq!(judged.findings, []);
+    let both = Via::Bitmap(vec!["books_author".into(), "books_mood".into()]);
+    assert_eq!(judged.statements[0].accesses, [access("books", both)]);
+    assert!(judged.statements[0].shape.contains("BitmapOr"), "{}", judged.statements[0].shape);
+    Ok(())
+}
+
+#[tokio::test]
+async fn the_index_that_finds_conflicts_serves_an_insert_and_nothing_is_kept() -> Result<()> {
+    let mut library = Library::open().await?;
+    let sql = "INSERT INTO shelves VALUES (3, 'moved'), ($1, 'new') ON CONFLICT (id) DO UPDATE SET room = excluded.room";
+    let captured = library.with_number(sql, 99).await?;
+    let judged = library.judge(served_by(&["shelves_pkey"]), captured).await?;
+    assert_eq!(judged.findings, []);
+    assert_eq!(judged.statements[0].accesses, [access("shelves", Via::Arbiter("shelves_pkey".into()))]);
+    assert_eq!(judged.statements[0].rows, 2);
+    assert!(judged.statements[0].wal_bytes > 0);
+    let kept = "SELECT count(*) FROM shelves WHERE room IN ('moved', 'new')";
+    let kept: i64 = library.pristine.client().query_one(kept, &[]).await?.get(0);
+    assert_eq!(kept, 0);
+    Ok(())
+}
+
+#[tokio::test]
+async fn rows_read_to_be_thrown_away_are_found() -> Result<()> {
+    let mut library = Library::open().await?;
+    let sql = "SELECT id FROM books WHERE price BETWEEN $1 AND $1 + 400 AND notes = 'y'";
+    let captured = library.with_number(sql, 500).await?;
+    let judged = library.judge(served_by(&["books_price"]), captured).await?;
+    assert_eq!(rules(&judged), [Rule::Wasteful], "{:?}", judged);
+    assert!(judged.findings[0].found.starts_with("401 thrown away"), "{}", judged.findings[0]);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_sort_on_disk_is_found() -> Result<()> {
+    let mut library = Library::open().await?;
+    library.pristine.client().batch_execute("SET work_mem = '64kB'").await?;
+    let captured = library.plain("SELECT id, notes FROM books ORDER BY notes, title DESC").await?;
+    let judged = library.judge(served_by(&[]).reads(Reads::All, "an export"), captured).await?;
+    assert_eq!(rules(&judged), [Rule::Wasteful]);
+    assert!(judged.findings[0].found.starts_with("Sort on disk"), "{}", judged.findings[0]);
+    Ok(())
+}
+
+#[tokio::test]
+async fn an_index_of_partitions_is_the_index_of_their_parent() -> Result<()> {
+    let mut library = Library::open().await?;
+    let captured = library.with_number("SELECT id FROM loans WHERE reader = $1", 77).await?;
+    let judged = library.judge(served_by(&["loans_reader"]), captured).await?;
+    assert_eq!(judged.findings, []);
+    let indexes = judged.statements[0].indexes();
+    assert_eq!(indexes, ["loans_reader"]);
+    assert!(judged.statements[0].accesses.iter().all(|access| access.table == "loans"));
+    Ok(())
+}
+
+#[tokio::test]
+async fn children_that_no_index_finds_are_seen_behind_a_delete() -> Result<()> {
+    let mut library = Library::open().await?;
+    let captured = library.with_number("DELETE FROM authors WHERE id = $1", 7).await?;
+    let contract = served_by(&["authors_pkey"]).supports_fk(&["books_author"]);
+    let judged = library.judge(contract.clone(), captured.clone()).await?;
+    assert_eq!(rules(&judged), [Rule::Unserved], "{:?}", judged.findings);
+    assert!(judged.findings[0].found.contains("all of reviews"), "{}", judged.findings[0]);
+    assert!(judged.statements[0].behind.contains(&"books_author".to_owned()), "{judged:?}");
+    let index = "CREATE INDEX reviews_book ON reviews (book_id)";
+    library.pristine.client().batch_execute(index).await?;
+    library.pristine.refresh().await?;
+    let judged = library.judge(contract, captured.clone()).await?;
+    assert_eq!(rules(&judged), [Rule::Undeclared]);
+    assert_eq!(judged.findings[0].found, "reviews_book");
+    let contract = served_by(&["authors_pkey"]).supports_fk(&["books_author", "reviews_book"]);
+    assert_eq!(library.judge(contract, captured).await?.findings, []);
+    Ok(())
+}
+
+/// The number 3, as the server keeps it.
+#[derive(Debug, diesel::expression::AsExpression)]
+#[diesel(sql_type = Numeric)]
+struct Three;
+
+impl diesel::serialize::ToSql<Numeric, diesel::pg::Pg> for Three {
+    fn to_sql<'b>(
+        &'b self,
+        out: &mut diesel::serialize::Output<'b, '_, diesel::pg::Pg>,
+    ) -> diesel::serialize::Result {
+        std::io::Write::write_all(out, &[0, 1, 0, 0, 0, 0, 0, 0, 0, 3])?;
+        Ok(diesel::serialize::IsNull::No)
+    }
+}
+
+#[derive(diesel::sql_types::SqlType, diesel::query_builder::QueryId)]
+#[diesel(postgres_type(name = "mood"))]
+struct MoodSql;
+
+#[derive(Debug, diesel::expression::AsExpression)]
+#[diesel(sql_type = MoodSql)]
+struct Merry;
+
+impl diesel::serialize::ToSql<MoodSql, diesel::pg::Pg> for Merry {
+    fn to_sql<'b>(
+        &'b self,
+        out: &mut diesel::serialize::Output<'b, '_, diesel::pg::Pg>,
+    ) -> diesel::serialize::Result {
+        std::io::Write::write_all(out, b"merry")?;
+        Ok(diesel::serialize::IsNull::No)
+    }
+}
+
+#[tokio::test]
+async fn enums_arrays_numbers_and_nulls_are_replayed_as_they_were_sent() -> Result<()> {
+    let mut library = Library::open().await?;
+    library.recorder.start();
+    let conn = &mut library.conn;
+    let sql = "SELECT id FROM books WHERE mood = $1 AND price > $2 AND ($3 IS NULL OR notes = $3)";
+    let found = sql_query(sql)
+        .bind::<MoodSql, _>(Merry)
+        .bind::<Numeric, _>(Three)
+        .bind::<Nullable<Text>, _>(None::<String>)
+        .execute(conn)
+        .await?;
+    assert_eq!(found, 40);
+    let sql = "SELECT id FROM books WHERE title = ANY($1)";
+    let titles = vec!["t5", "t6", "nothing"];
+    assert_eq!(sql_query(sql).bind::<Array<Text>, _>(titles).execute(conn).await?, 2);
+    let captured = library.recorder.take();
+    assert!(captured.statements.len() > 2, "the look-ups of the enum are in the capture: {captured:?}");
+    assert_eq!(captured.own().count(), 2);
+    let judged = library.judge(served_by(&["books_mood", "books_title"]).statements(2), captured).await?;
+    assert_eq!(judged.findings, []);
+    assert_eq!(judged.statements.iter().map(|statement| statement.rows).collect::<Vec<_>>(), [40, 2]);
+    Ok(())
+}
+
+#[tokio::test]
+async fn more_statements_than_declared_are_found() -> Result<()> {
+    let mut library = Library::open().await?;
+    library.recorder.start();
+    for id in 1..=3 {
+        let query = sql_query("SELECT title FROM books WHERE id = $1").bind::<Integer, _>(id);
+        query.execute(&mut library.conn).await?;
+    }
+    let captured = library.recorder.take();
+    let judged = library.judge(served_by(&["books_pkey"]).statements(2), captured).await?;
+    assert_eq!(rules(&judged), [Rule::Budget]);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_case_that_does_not_use_what_it_expects_is_found() -> Result<()> {
+    let mut library = Library::open().await?;
+    let captured = library.with_number("SELECT title FROM books WHERE id = $1", 77).await?;
+    let contract = served_by(&["books_pkey", "books_author"]);
+    let run = steadfast_plans::Run::new(contract, "rare", captured).expects(&["books_author"]);
+    let judged = steadfast_plans::judge(&library.pristine, &run).await?;
+    assert_eq!(rules(&judged), [Rule::Unserved]);
+    assert_eq!(judged.findings[0].expected, "books_author to be used");
+    Ok(())
+}
+
+#[test]
+fn a_contract_takes_what_an_operation_declares() {
+    use steadfast_postgres::Operation;
+    const FIND: Operation = Operation::read("books.find")
+        .statements(2)
+        .served_by(&["books_pkey"])
+        .supports_fk(&["books_author"])
+        .reads(Reads::PerMatch(3), "counted exactly");
+    let by_hand = Contract::new("books.find").statements(2).served_by(&["books_pkey"]);
+    let by_hand = by_hand.supports_fk(&["books_author"]).reads(Reads::PerMatch(3), "counted exactly");
+    assert_eq!(Contract::from(&FIND), by_hand);
+}
+
+#[tokio::test]
+async fn an_index_that_is_declared_and_used_by_no_case_is_found() -> Result<()> {
+    let mut library = Library::open().await?;
+    let contract = served_by(&["books_pkey", "books_mood"]).supports_fk(&["books_author"]);
+    let captured = library.with_number("SELECT title FROM books WHERE id = $1", 77).await?;
+    let by_key = library.judge(contract.clone(), captured).await?;
+    let captured = library.with_number("SELECT title FROM books WHERE mood = 'merry' LIMIT $1", 100).await?;
+    let by_mood = library.judge(contract, captured).await?;
+    let expected = |findings: Vec<steadfast_plans::Finding>| {
+        findings.into_iter().map(|finding| finding.expected).collect::<Vec<_>>()
+    };
+    let alone = expected(never_used(std::slice::from_ref(&by_key)));
+    assert_eq!(alone, ["books_mood to be used by some case", "books_author to be used by some case"]);
+    assert_eq!(expected(never_used(&[by_key, by_mood])), ["books_author to be used by some case"]);
+    Ok(())
+}

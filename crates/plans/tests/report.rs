@@ -1,0 +1,124 @@
+//! Reports: the same facts in any order are the same text, and it reads well.
+
+use steadfast_plans::{
+    AblationRow, DocumentedRow, Finding, KilledBy, Mutant, MutantKind, MutantOutcome, OperationRow, Report,
+    Rule, Score,
+};
+
+fn finding(subject: &str, rule: Rule) -> Finding {
+    Finding {
+        rule,
+        subject: subject.to_owned(),
+        case: String::new(),
+        statement: String::new(),
+        expected: "an index".to_owned(),
+        found: "none".to_owned(),
+        mend: "make one".to_owned(),
+    }
+}
+
+fn row(operation: &str, statement: usize) -> OperationRow {
+    OperationRow {
+        operation: operation.to_owned(),
+        statement,
+        cases: 4,
+        indexes: vec!["trees_pkey".to_owned()],
+        shape: "index".to_owned(),
+        buffers: 4,
+        plan_kind: "generic".to_owned(),
+        ..OperationRow::default()
+    }
+}
+
+fn score() -> Score {
+    let outcome = |name: &str, killed_by| {
+        let mutant = Mutant {
+            name: name.to_owned(),
+            kind: MutantKind::Drop,
+            index: "a".to_owned(),
+            statements: vec![],
+        };
+        MutantOutcome { mutant, killed_by }
+    };
+    Score::of(&[
+        outcome("drop trees_pkey", KilledBy::Verdict),
+        outcome("drop trees_girth", KilledBy::Equivalent),
+    ])
+}
+
+fn report() -> Report {
+    let listed = OperationRow {
+        indexes: vec!["trees_tall".to_owned(), "trees_short".to_owned()],
+        shape: "bitmap or | filter".to_owned(),
+        buffers: 120,
+        buffers_at_ten: Some(131),
+        may_grow: Some("per match: the page".to_owned()),
+        ..row("trees.list", 2)
+    };
+    let ablated = |index: &str, without| AblationRow {
+        index: index.to_owned(),
+        case: "trees.get one".to_owned(),
+        with: 4,
+        without,
+    };
+    let girth = DocumentedRow {
+        index: "trees_girth".to_owned(),
+        by: "the foresters' list".to_owned(),
+        bytes: 8192,
+        wal_bytes_per_insert: Some(72),
+    };
+    Report {
+        server: "15.18".to_owned(),
+        settings: [("jit".to_owned(), "off".to_owned())].into(),
+        operations: vec![row("trees.get", 1), row("trees.list", 1), listed],
+        documented: vec![girth],
+        ablation: vec![ablated("trees_pkey", Some(900)), ablated("trees_stamp_key", None)],
+        mutation: Some(score()),
+        notes: vec![finding("trees.species", Rule::Catalogue)],
+        findings: vec![finding("trees.burn", Rule::Coverage), finding("trees.fell", Rule::Unserved)],
+    }
+}
+
+#[test]
+fn the_page_has_a_row_for_each_statement_in_aligned_columns() {
+    let expected = include_str!("report/plans.md");
+    assert_eq!(report().to_markdown(), expected);
+}
+
+#[test]
+fn the_terminal_gets_a_line_for_each_finding_and_one_that_sums_up() {
+    let expected = "\
+trees.burn: expected an index; found none; mend: make one
+trees.fell: expected an index; found none; mend: make one
+mutants: 2 generated: 1 killed by verdict, 0 by buffers, 0 by error, 1 equivalent, 0 survived
+PostgreSQL 15.18: 2 operations, 3 statements, 2 findings, 1 notes";
+    assert_eq!(report().to_string(), expected);
+    assert!(!report().is_clean());
+}
+
+#[test]
+fn the_order_of_the_work_does_not_show_and_nothing_is_said_twice() {
+    let mut shuffled = report();
+    shuffled.operations.reverse();
+    shuffled.ablation.reverse();
+    shuffled.findings.reverse();
+    shuffled.findings.push(finding("trees.burn", Rule::Coverage));
+    assert_eq!(shuffled.sorted(), report().sorted());
+    assert_eq!(report().sorted(), report());
+}
+
+#[test]
+fn json_has_the_same_facts_by_name() {
+    let json: serde_json::Value = serde_json::from_str(&report().to_json().unwrap()).unwrap();
+    assert_eq!(json["operations"][2]["buffers_at_ten"], 131);
+    assert_eq!(json["mutation"]["kinds"]["drop"]["generated"], 2);
+    assert_eq!(json["findings"][0]["rule"], "coverage");
+}
+
+#[test]
+fn an_empty_report_says_what_was_measured_and_has_no_empty_sections() {
+    let report = Report { server: "18.4".to_owned(), ..Report::default() };
+    assert!(report.is_clean());
+    assert!(report.to_markdown().ends_with("\n\nMeasured on PostgreSQL 18.4.\n"));
+    assert!(!report.to_markdown().contains("##"));
+}
