@@ -42,7 +42,11 @@ pub(crate) fn run(workspace: &Workspace, arguments: &Arguments) -> anyhow::Resul
 /// Stops the stack: callers first, what they call after them. Needs the workspace's lock.
 pub(crate) fn stop(workspace: &Workspace) -> anyhow::Result<()> {
     let processes = Processes::read(workspace);
-    let parts = [("the API", &processes.api), ("the PIDKey stand-in", &processes.sandbox)];
+    let parts = [
+        ("the API", &processes.api),
+        ("the PIDKey stand-in", &processes.sandbox),
+        ("Redis", &processes.redis),
+    ];
     for (name, service) in parts {
         stop_service(name, service.as_ref())?;
     }

@@ -1,5 +1,6 @@
 //! `cargo xtask test`: everything that must hold before a change is merged, with its own set-up. What CI runs is this.
 
+mod redis;
 mod server;
 mod steps;
 
@@ -55,6 +56,7 @@ pub(crate) fn exit_code(error: &anyhow::Error) -> Option<u8> {
 }
 
 fn start(workspace: &Workspace, server: &OnceCell<TestServer>) -> anyhow::Result<()> {
+    redis::provide()?;
     let started = TestServer::start(workspace)?;
     println!("server: {}", started.url());
     server.set(started).ok().context("the server is started once")

@@ -3,6 +3,7 @@
 pub(crate) mod database;
 mod follow;
 pub(crate) mod programs;
+mod redis;
 pub(crate) mod services;
 pub(crate) mod stack;
 mod steps;
@@ -10,6 +11,7 @@ mod steps;
 use crate::workspace::Workspace;
 use anyhow::Context as _;
 use programs::Programs;
+use redis::Redis;
 use services::{DRAIN_SECONDS, Service, free_port};
 use stack::{Processes, READY_PATH, Stack};
 use std::io::Write as _;
@@ -99,8 +101,9 @@ impl Run<'_> {
         }
         let api_key = self.prepare(&programs, &database_url)?;
         let pidkey_sandbox = self.start_sandbox(&programs)?;
-        let api = self.start_api(&programs, &database_url, &pidkey_sandbox)?;
-        let stack = Stack { api, api_key, database_url, pidkey_sandbox };
+        let redis_url = self.start_redis(&programs)?;
+        let api = self.start_api(&programs, &database_url, &pidkey_sandbox, redis_url.as_deref())?;
+        let stack = Stack { api, api_key, database_url, pidkey_sandbox, redis_url };
         stack.write(self.workspace)?;
         Ok(stack)
     }
@@ -179,12 +182,35 @@ impl Run<'_> {
         })
     }
 
+    /// The user's own, else one that runs, else a new one; none on a machine without the program.
+    fn start_redis(&mut self, programs: &Programs) -> anyhow::Result<Option<String>> {
+        if let Ok(url) = std::env::var("REDIS_URL") {
+            steps::say("using the Redis of REDIS_URL");
+            return Ok(Some(url));
+        }
+        let runs = self.processes.redis.as_ref().is_some_and(Service::is_running);
+        if let Some(url) = Stack::read(self.workspace).filter(|_| runs).and_then(|stack| stack.redis_url) {
+            return Ok(Some(url));
+        }
+        let Some(binary) = redis::find() else { return Ok(None) };
+        let log = self.log("redis");
+        Step { doing: "starting Redis", log: Some(&log), next: NEXT, speaks: false }.run(|| {
+            self.stop_stale(&log, |processes| processes.redis.take())?;
+            let redis =
+                Redis::start(&self.workspace.scratch().join("redis"), &binary, programs.account, &log)?;
+            self.note(|processes| processes.redis = Some(redis.service.clone()))?;
+            redis.wait_until_ready()?;
+            Ok(Some(redis.url))
+        })
+    }
+
     /// Always anew: one that was left over serves old addresses.
     fn start_api(
         &mut self,
         programs: &Programs,
         database_url: &str,
         sandbox: &str,
+        redis_url: Option<&str>,
     ) -> anyhow::Result<String> {
         let log = self.log("api");
         Step { doing: "starting the API", log: Some(&log), next: NEXT, speaks: false }.run(|| {
@@ -194,6 +220,7 @@ impl Run<'_> {
             command.env("DATABASE_URL", database_url).env("HTTP_HOST", "127.0.0.1");
             command.env("HTTP_PORT", port.to_string()).env("PIDKEY_API_KEY", SANDBOX_KEY);
             command.env("PIDKEY_BASE_URL", format!("{sandbox}/ajax/pidms_api"));
+            command.envs(redis_url.map(|url| ("REDIS_URL", url)));
             command.env("HTTP_DRAIN_TIMEOUT", DRAIN_SECONDS.to_string());
             let service = Service::start(command, &programs.api.build, programs.account, &log)?;
             self.note(|processes| processes.api = Some(service.clone()))?;
@@ -223,7 +250,7 @@ impl Run<'_> {
 
     /// Stops what this run started, and only that.
     fn undo(&self) {
-        for service in [&self.started.api, &self.started.sandbox].into_iter().flatten() {
+        for service in [&self.started.api, &self.started.sandbox, &self.started.redis].into_iter().flatten() {
             service.stop();
         }
         let server = self.started.server.as_deref().and_then(Server::running);

@@ -1,5 +1,6 @@
 //! What can be chosen from outside: read from the environment once, then passed on as plain values.
 
+mod cache;
 mod database;
 mod http;
 mod log;
@@ -7,6 +8,7 @@ mod pidkey;
 mod reader;
 mod setting;
 
+pub(crate) use cache::URL as REDIS_URL;
 pub use database::DatabaseSettings;
 pub use http::HttpSettings;
 pub(crate) use log::LEVEL;
@@ -14,12 +16,18 @@ pub use reader::{Environment, SettingsError};
 
 use reader::Reader;
 use setting::Setting;
+use steadfast_cache::CacheSettings;
 use steadfast_pidkey::Settings as PidkeySettings;
 use steadfast_telemetry::LogSettings;
 
 /// The rooms, each with its heading.
-const ROOMS: [(&str, &[Setting]); 4] =
-    [("Database", database::ALL), ("Server", http::ALL), ("PIDKey.com", pidkey::ALL), ("Logs", log::ALL)];
+const ROOMS: [(&str, &[Setting]); 5] = [
+    ("Database", database::ALL),
+    ("Server", http::ALL),
+    ("Cache", cache::ALL),
+    ("PIDKey.com", pidkey::ALL),
+    ("Logs", log::ALL),
+];
 
 /// Everything that can be chosen. Its `Debug` shows no secret.
 #[derive(Clone, Debug)]
@@ -28,6 +36,8 @@ pub struct Settings {
     pub database: DatabaseSettings,
     /// The server.
     pub http: HttpSettings,
+    /// The cache.
+    pub cache: CacheSettings,
     /// PIDKey.com.
     pub pidkey: PidkeySettings,
     /// Logs.
@@ -44,6 +54,7 @@ impl Settings {
         let settings = Self {
             database: database::read(&mut reader),
             http: http::read(&mut reader),
+            cache: cache::read(&mut reader),
             pidkey: pidkey::read(&mut reader),
             log: log::read(&mut reader),
         };

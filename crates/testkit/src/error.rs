@@ -25,6 +25,16 @@ pub enum Error {
         /// What is missing or failed.
         reason: String,
     },
+    /// There is no Redis server on this machine.
+    #[error(
+        "no redis-server{detail}; install it by `{}` or set {} to the program",
+        crate::redis::INSTALL_COMMAND,
+        crate::redis::BIN_VARIABLE
+    )]
+    NoRedis {
+        /// What was looked at in vain, in brackets, or nothing.
+        detail: String,
+    },
     /// A file or folder could not be read, written, created or given away.
     #[error("cannot {action} {}: {source}", path.display())]
     File {

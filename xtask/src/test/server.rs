@@ -84,13 +84,20 @@ fn may_install(missing: &Error, ci: Option<&str>) -> bool {
     matches!(missing, Error::NoBinaries { .. }) && ci == Some("true") && is_apt_usable()
 }
 
-fn is_apt_usable() -> bool {
+/// Whether this process may install what is missing.
+pub(super) fn is_apt_usable() -> bool {
     nix::unistd::geteuid().is_root() && Command::new("apt-get").arg("--version").output().is_ok()
 }
 
-fn apt_get(arguments: &[&str]) -> anyhow::Result<()> {
+/// On machines that use systemd, the installed servers are not started.
+pub(super) fn apt_get(arguments: &[&str]) -> anyhow::Result<()> {
     let mut command = Command::new("apt-get");
-    let status = command.arg("--quiet").args(arguments).env("DEBIAN_FRONTEND", "noninteractive").status()?;
+    let status = command
+        .arg("--quiet")
+        .args(arguments)
+        .env("DEBIAN_FRONTEND", "noninteractive")
+        .env("RUNLEVEL", "1")
+        .status()?;
     ensure!(status.success(), "apt-get {} failed ({status})", arguments.join(" "));
     Ok(())
 }

@@ -25,6 +25,8 @@ pub(crate) struct Stack {
     pub(crate) database_url: String,
     /// Base URL of the stand-in of PIDKey.com.
     pub(crate) pidkey_sandbox: String,
+    /// The cache that the API shares with others like it; nothing where it caches in its process alone.
+    pub(crate) redis_url: Option<String>,
 }
 
 impl Stack {
@@ -37,6 +39,7 @@ impl Stack {
             api_key: text("api_key")?,
             database_url: text("database_url")?,
             pidkey_sandbox: text("pidkey_sandbox")?,
+            redis_url: text("redis_url"),
         })
     }
 
@@ -47,6 +50,7 @@ impl Stack {
             "api_key": self.api_key,
             "database_url": self.database_url,
             "pidkey_sandbox": self.pidkey_sandbox,
+            "redis_url": self.redis_url,
         });
         write_private(&workspace.state("up.json"), &value)
     }
@@ -62,6 +66,8 @@ impl Stack {
 pub(crate) struct Processes {
     pub(crate) api: Option<Service>,
     pub(crate) sandbox: Option<Service>,
+    /// The private Redis. The API serves without it too, so its end is not the end of the stack.
+    pub(crate) redis: Option<Service>,
     /// Folder of the private server; `None` when the database is the user's own.
     pub(crate) server: Option<PathBuf>,
 }
@@ -74,6 +80,7 @@ impl Processes {
         Self {
             api: value.get("api").and_then(Service::from_json),
             sandbox: value.get("sandbox").and_then(Service::from_json),
+            redis: value.get("redis").and_then(Service::from_json),
             server: value.get("server").and_then(Value::as_str).map(PathBuf::from),
         }
     }
@@ -83,6 +90,7 @@ impl Processes {
         let value = json!({
             "api": self.api.as_ref().map(Service::to_json),
             "sandbox": self.sandbox.as_ref().map(Service::to_json),
+            "redis": self.redis.as_ref().map(Service::to_json),
             "server": self.server,
         });
         write_private(&workspace.state("processes.json"), &value)

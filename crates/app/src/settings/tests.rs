@@ -4,6 +4,7 @@ use super::*;
 use secrecy::ExposeSecret;
 use std::collections::HashSet;
 use std::time::Duration;
+use steadfast_cache::{RedisAddress, RedisSettings};
 use steadfast_http::ServeSettings;
 use steadfast_postgres::{DbSettings, PoolSettings, TlsRoots};
 
@@ -41,6 +42,30 @@ fn with_nothing_but_the_database_the_defaults_are_those_of_each_library() {
     assert_eq!(settings.pidkey.breaker, library.breaker);
     assert_eq!(settings.pidkey.requests_per_second, library.requests_per_second);
     assert_eq!(settings.log, LogSettings::default());
+}
+
+#[test]
+fn without_an_address_there_is_no_redis_and_the_rest_is_the_librarys() {
+    let cache = read(&[URL, ("REDIS_PORT", "7000")]).expect("settings").cache;
+    let library = CacheSettings::default();
+    assert!(cache.redis.is_none());
+    assert_eq!((cache.ttl, cache.negative_ttl), (library.ttl, library.negative_ttl));
+    assert_eq!((cache.max_entries, cache.stale_for), (library.max_entries, library.stale_for));
+    assert_eq!(read_with(("REDIS_TTL", "60")).expect("settings").cache.ttl, Duration::from_secs(60));
+}
+
+#[test]
+fn redis_is_named_by_its_host_or_its_url_and_the_url_goes_before() {
+    let redis = |variables: &[(&str, &str)]| {
+        let all: Vec<_> = [URL].iter().chain(variables).copied().collect();
+        read(&all).expect("settings").cache.redis.expect("Redis")
+    };
+    let by_host = redis(&[("REDIS_HOST", "cache"), ("REDIS_DB", "3"), ("REDIS_TLS", "yes")]);
+    let RedisAddress::Parts { host, port, db, tls, .. } = &by_host.address else { panic!("{by_host:?}") };
+    assert_eq!((host.as_str(), *port, *db, *tls), ("cache", 6379, 3, true));
+    assert_eq!(by_host.breaker, RedisSettings::at("redis://cache").breaker);
+    let by_url = redis(&[("REDIS_HOST", "cache"), ("REDIS_URL", "redis://other")]);
+    assert!(matches!(by_url.address, RedisAddress::Url(_)));
 }
 
 #[test]
@@ -99,6 +124,11 @@ fn numbers_outside_of_their_range_are_refused() {
         ("DATABASE_RECOVERY_TIMEOUT", "0"),
         ("PIDKEY_REQUESTS_PER_SECOND", "0"),
         ("PIDKEY_TIMEOUT", "31"),
+        ("REDIS_PORT", "0"),
+        ("REDIS_DB", "-1"),
+        ("CACHE_TTL", "0"),
+        ("CACHE_MAX_SIZE", "0"),
+        ("REDIS_FAILURE_THRESHOLD", "0"),
     ] {
         let error = read_with(wrong).expect_err("refused").to_string();
         assert!(error.contains(wrong.0), "{wrong:?}: {error}");
@@ -109,9 +139,16 @@ fn numbers_outside_of_their_range_are_refused() {
 
 #[test]
 fn no_secret_is_shown() {
-    let settings = read(&[URL, ("PIDKEY_API_KEY", "S3CRET")]).expect("settings");
-    assert!(!format!("{settings:?}").contains("S3CRET"));
-    assert!(!refused(&[URL, ("PIDKEY_API_KEY", "S3CRET"), ("PORT", "x")]).contains("S3CRET"));
+    for secret in [
+        &[("PIDKEY_API_KEY", "S3CRET")][..],
+        &[("REDIS_HOST", "cache"), ("REDIS_PASSWORD", "S3CRET")],
+        &[("REDIS_URL", "redis://:S3CRET@cache")],
+    ] {
+        let variables = [&[URL], secret].concat();
+        let settings = read(&variables).expect("settings");
+        assert!(!format!("{settings:?}").contains("S3CRET"));
+        assert!(!refused(&[&variables[..], &[("PORT", "x")]].concat()).contains("S3CRET"));
+    }
 }
 
 #[test]

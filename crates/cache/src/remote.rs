@@ -1,0 +1,197 @@
+//! The tier that nodes share: what is asked of Redis, and how keys and values look there.
+//!
+//! `prefix:area:shape:generation:digest` holds one value as JSON, with a TTL; `prefix:area:generation` holds what makes all
+//! values of an area valid.
+
+use crate::generations::{Generations, Version, new_generation};
+use crate::health::Counters;
+use crate::link::{Fault, Link};
+use crate::{Area, Error, Key, RedisSettings};
+use redis::Value;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// For what nobody waits for.
+const BACKGROUND_MAX: Duration = Duration::from_millis(250);
+
+/// A value as it stands in Redis.
+#[derive(Deserialize, Serialize)]
+pub(crate) struct Stored<T> {
+    /// Whether it is the answer that there is nothing.
+    pub(crate) nothing: bool,
+    pub(crate) value: T,
+}
+
+/// A value from Redis, the time that it has left, and its length.
+pub(crate) type Found<T> = (Stored<T>, Duration, usize);
+
+/// A value's JSON on its way to Redis.
+pub(crate) struct Write {
+    pub(crate) key: String,
+    pub(crate) json: Arc<[u8]>,
+    pub(crate) ttl: Duration,
+}
+
+pub(crate) struct Remote {
+    pub(crate) link: Link,
+    pub(crate) generations: Generations,
+    counters: Arc<Counters>,
+    prefix: String,
+    value_max: usize,
+}
+
+impl Remote {
+    pub(crate) fn new(
+        settings: &RedisSettings,
+        value_max: usize,
+        counters: Arc<Counters>,
+    ) -> Result<Self, Error> {
+        let client = settings.address.client()?;
+        let link = Link::new(client, settings.breaker, settings.patience);
+        Ok(Self {
+            link,
+            generations: Generations::default(),
+            counters,
+            prefix: settings.prefix.clone(),
+            value_max,
+        })
+    }
+
+    /// The generation of `area`, asked for when it is not known yet.
+    pub(crate) async fn version(&self, area: Area) -> Version {
+        let known = self.generations.version(area.name);
+        if known.shared.is_some() {
+            return known;
+        }
+        self.learn(area.name, self.link.patience()).await;
+        self.generations.version(area.name)
+    }
+
+    /// The values under `keys`, all of `area`, each with the time that it has left and its length; nothing where there is
+    /// none that can be used or none came by `until`. One question for all of them.
+    pub(crate) async fn read<T: DeserializeOwned>(
+        &self,
+        area: Area,
+        keys: &[Key],
+        version: &Version,
+        until: Instant,
+    ) -> Vec<Option<Found<T>>> {
+        let answers = self.ask_for(area, keys, version, until).await.unwrap_or_default();
+        let found = answers.into_iter().map(|(json, left)| self.parsed(&json, left));
+        found.chain(std::iter::repeat_with(|| None)).take(keys.len()).collect()
+    }
+
+    async fn ask_for(
+        &self,
+        area: Area,
+        keys: &[Key],
+        version: &Version,
+        until: Instant,
+    ) -> Option<Vec<(Vec<u8>, i64)>> {
+        let mut commands = redis::pipe();
+        commands.cmd("GET").arg(self.generation_key(area.name));
+        for key in keys {
+            let name = self.value_key(key, version)?;
+            // No more than may be kept, whatever stands there: what is cut off does not parse.
+            commands.cmd("GETRANGE").arg(&name).arg(0).arg(self.value_max);
+            commands.cmd("PTTL").arg(&name);
+        }
+        let left = until.saturating_duration_since(Instant::now());
+        let mut answers = self.told(self.link.ask::<Vec<Value>>(&commands, left).await)?.into_iter();
+        match redis::from_redis_value::<Option<String>>(answers.next()?).ok()? {
+            Some(generation) if Some(generation.as_str()) == version.shared.as_deref() => {}
+            // Somebody invalidated it just now.
+            Some(generation) => {
+                self.generations.learn(area.name, &generation);
+                return None;
+            }
+            // Redis lost it; the keeper's next round brings a new one, and the node cannot know what it missed.
+            None => return None,
+        }
+        let pair = |_: &Key| {
+            let (json, left) = (answers.next()?, answers.next()?);
+            Some((redis::from_redis_value(json).ok()?, redis::from_redis_value(left).ok()?))
+        };
+        keys.iter().map(pair).collect()
+    }
+
+    fn parsed<T: DeserializeOwned>(&self, json: &[u8], left: i64) -> Option<Found<T>> {
+        let left = Duration::from_millis(u64::try_from(left).ok().filter(|left| *left > 0)?);
+        match serde_json::from_slice(json) {
+            Ok(stored) => Some((stored, left, json.len())),
+            Err(_) => {
+                self.counters.fault("unreadable");
+                None
+            }
+        }
+    }
+
+    /// Writes all of them, or as many as Redis takes.
+    pub(crate) async fn write(&self, writes: &[Write]) {
+        let mut commands = redis::pipe();
+        for Write { key, json, ttl } in writes {
+            let ttl = u64::try_from(ttl.as_millis()).unwrap_or(u64::MAX).max(1);
+            commands.cmd("SET").arg(key).arg(&**json).arg("PX").arg(ttl).ignore();
+        }
+        let answer = self.link.ask::<()>(&commands, BACKGROUND_MAX).await;
+        if self.told(answer).is_none() {
+            self.counters.dropped(writes.len());
+        }
+    }
+
+    /// Makes every value of `area` invalid here, and tells the others. Says whether Redis took it already.
+    pub(crate) async fn invalidate(&self, area: &'static str) -> bool {
+        let generation = self.generations.invalidate(area, true);
+        self.tell(area, &generation).await
+    }
+
+    /// Tells Redis what it was not told yet, and learns what others told it.
+    pub(crate) async fn refresh(&self) {
+        for (area, untold) in self.generations.to_refresh() {
+            match untold {
+                Some(generation) => _ = self.tell(area, &generation).await,
+                None => self.learn(area, BACKGROUND_MAX).await,
+            }
+        }
+    }
+
+    async fn learn(&self, area: &'static str, at_most: Duration) {
+        let key = self.generation_key(area);
+        let mut commands = redis::pipe();
+        // Where there is none, or Redis lost it, it is a new one: values of the lost one must not come back.
+        commands.cmd("SET").arg(&key).arg(new_generation()).arg("NX").ignore();
+        commands.cmd("GET").arg(&key);
+        let answer = self.link.ask::<(String,)>(&commands, at_most).await;
+        if let Some((generation,)) = self.told(answer) {
+            self.generations.learn(area, &generation);
+        }
+    }
+
+    async fn tell(&self, area: &'static str, generation: &str) -> bool {
+        let mut commands = redis::pipe();
+        commands.cmd("SET").arg(self.generation_key(area)).arg(generation).ignore();
+        let answer = self.link.ask::<()>(&commands, BACKGROUND_MAX).await;
+        let taken = self.told(answer).is_some();
+        if taken {
+            self.generations.told(area, generation);
+        }
+        taken
+    }
+
+    fn generation_key(&self, area: &str) -> String {
+        format!("{}:{area}:generation", self.prefix)
+    }
+
+    /// Where `key` stands in Redis; nowhere while the generation is unknown.
+    pub(crate) fn value_key(&self, key: &Key, version: &Version) -> Option<String> {
+        let Area { name, shape, .. } = key.area;
+        Some(format!("{}:{name}:{shape}:{}:{}", self.prefix, version.shared.as_ref()?, key.hex()))
+    }
+
+    fn told<T>(&self, answer: Result<T, Fault>) -> Option<T> {
+        answer.inspect_err(|fault| self.counters.fault(fault.as_str())).ok()
+    }
+}
