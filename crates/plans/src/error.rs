@@ -41,12 +41,28 @@ pub enum Error {
         /// What is missing.
         source: ExplainError,
     },
+    /// What the caller gave to be run has failed: the program, or what builds its database.
+    #[error("{what}: {source}")]
+    Program {
+        /// What failed.
+        what: String,
+        /// What it failed with.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
 }
 
 impl Error {
     pub(crate) fn database(doing: impl Into<String>) -> impl FnOnce(tokio_postgres::Error) -> Self {
         let doing = doing.into();
         move |source| Self::Database { doing, source }
+    }
+
+    pub(crate) fn program<E>(what: impl Into<String>) -> impl FnOnce(E) -> Self
+    where
+        E: Into<Box<dyn std::error::Error + Send + Sync>>,
+    {
+        let what = what.into();
+        move |source| Self::Program { what, source: source.into() }
     }
 }
 

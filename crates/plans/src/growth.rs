@@ -1,8 +1,11 @@
 //! Growth: what a statement reads at one size of the data, held against what it reads at ten times that.
 
 use crate::verdict::Place;
-use crate::{Contract, Finding, Judged, Rule, StatementOutcome};
+use crate::{Contract, Finding, Judged, Reads, Rule, StatementOutcome};
 use serde::Serialize;
+
+/// How much larger the larger size is.
+const LARGER_BY: u64 = 10;
 
 /// The two figures of one statement, and how much it may read at the larger size.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -29,7 +32,8 @@ pub struct Growth {
 ///
 /// At the larger size a statement may touch 1.5 times the pages and 8 more, and 2 for each row that its scans find in
 /// addition. An operation that declares [`Reads::PerMatch`](crate::Reads::PerMatch) may touch so many pages a row found,
-/// and 8; one that declares [`Reads::All`](crate::Reads::All) is not bounded.
+/// and 8; one that declares [`Reads::Lists`](crate::Reads::Lists) ten times the pages and 8, as many as the larger size is
+/// of the smaller one; one that declares [`Reads::All`](crate::Reads::All) is not bounded.
 pub fn growth(small: &Judged, large: &Judged) -> (Vec<Growth>, Vec<Finding>) {
     let (mut grown, mut findings) = (Vec::new(), Vec::new());
     if small.statements.len() != large.statements.len() {
@@ -58,7 +62,11 @@ fn bound(contract: &Contract, small: &StatementOutcome, large: &StatementOutcome
     }
     let extra = large.matched.saturating_sub(small.matched);
     let general = small.buffers + small.buffers / 2 + 8 + 2 * extra;
-    let declared = contract.per_match().map_or(0, |limit| limit * large.matched + 8);
+    let declared = match contract.reads {
+        Some((Reads::PerMatch(limit), _)) => u64::from(limit) * large.matched + 8,
+        Some((Reads::Lists, _)) => LARGER_BY * small.buffers + 8,
+        Some((Reads::All, _)) | None => 0,
+    };
     Some(general.max(declared))
 }
 
@@ -86,7 +94,6 @@ impl Growth {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Reads;
 
     fn judged(contract: &Contract, figures: &[(u64, u64)]) -> Judged {
         let statements = figures.iter().map(|(buffers, matched)| StatementOutcome {
@@ -130,6 +137,9 @@ mod tests {
         let per_match = Contract::new("books.count").reads(Reads::PerMatch(5), "counted exactly");
         assert_eq!(found(&per_match, (10, 1), (508, 100)), []);
         assert_eq!(found(&per_match, (10, 1), (509, 100)), [Rule::Growth]);
+        let lists = Contract::new("books.words").reads(Reads::Lists, "lists of words");
+        assert_eq!(found(&lists, (10, 0), (108, 0)), []);
+        assert_eq!(found(&lists, (10, 0), (109, 0)), [Rule::Growth]);
         let all = Contract::new("books.export").reads(Reads::All, "exports everything");
         assert_eq!(found(&all, (10, 1), (5_000, 1)), []);
     }

@@ -20,6 +20,7 @@ mod report;
 mod sequences;
 mod steps;
 mod verdict;
+mod verification;
 
 pub use catalogue::{
     BackedConstraint, Catalogue, Checked, Claims, Column, Constraint, ConstraintKind, Documented,
@@ -42,6 +43,7 @@ pub use pristine::Pristine;
 pub use report::{AblationRow, DocumentedRow, OperationRow, Report};
 pub use sequences::Sequences;
 pub use verdict::{Access, Via};
+pub use verification::{Verification, Verified};
 
 pub use steadfast_postgres::{Captured, CapturedStatement, ConnectError, Reads, Recorder};
 pub use steadfast_postgres::{diesel, diesel_async, tokio_postgres};

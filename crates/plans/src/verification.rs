@@ -31,14 +31,14 @@ type Failure = Box<dyn std::error::Error + Send + Sync>;
 impl Verification {
     /// Verifies all that `cases` runs by [`Verification::case`].
     ///
-    /// `url` is that of a superuser, of a role of a throw-away server best of all; its database is left alone, and lends
-    /// its name. Six databases are made beside it, and dropped whatever happens; those of a run that was killed are
-    /// dropped by the next. Two verifications by the same `url` come one after another.
+    /// `url` is that of a role that may create databases, without TLS. The database of `url` is left alone and lends its
+    /// name to six others, e.g. `stars_verification_small`, which are made beside it and dropped whatever comes out; those
+    /// of a process that was killed are dropped by the next. Two verifications by one `url` come one after another.
     ///
-    /// `build` is called twice, with the address of an empty database and how much data belongs into it: once the
-    /// amount that the tables' smaller size has, then ten times that. It makes the schema, fills it and ends its
-    /// sessions. Where the same values are used at both sizes they should find as many rows at both. Tables of no more
-    /// than eight pages are never found fault with, so the larger ones need some thousand rows.
+    /// `build` makes the schema in the empty database at the address that it is given, fills it, and ends its sessions. It
+    /// is called twice, the second time for ten times the data: with 1, and with 10. Give the same values so many rows
+    /// each at both sizes, as a customer has no more orders because there are more customers. No fault is found with
+    /// reading tables of up to eight pages, so the larger size needs some thousand rows.
     ///
     /// # Errors
     /// [`Error::Program`] when `build` or a case fails; else no verdict can be reached. What is wrong with the program is

@@ -20,6 +20,9 @@ pub enum Reads {
     All,
     /// At most so many pages, or rows thrown away, for each row that matches: what it reads grows with its matches.
     PerMatch(u32),
+    /// The lists of an inverted index, which grow as the table does, also where nothing matches. The table itself is not
+    /// read without the index.
+    Lists,
 }
 
 /// One trip to the database, declared once as a `const` beside its query.

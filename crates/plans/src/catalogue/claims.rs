@@ -34,6 +34,7 @@ pub fn unclaimed(catalogue: &Catalogue, claims: Claims<'_>) -> Vec<Finding> {
     let demanded = |index: &Index| claims.documented.iter().any(|documented| documented.index == index.name);
     let is_claimed = |index: &Index| {
         index.constraint.is_some()
+            || index.is_unique
             || used.contains(&index.name)
             || supporting.contains(&index.name)
             || demanded(index)

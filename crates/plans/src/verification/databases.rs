@@ -24,9 +24,8 @@ const NO_AUTOVACUUM: &str = "DO $$ DECLARE t regclass; BEGIN \
 const HAS_NEW_ROWS: &str = "SELECT EXISTS (SELECT FROM pg_class WHERE relkind IN ('r', 'm') AND oid >= 16384 \
      AND relallvisible < relpages)";
 
-/// Every part that a database's name can end with.
-const ROLES: [&str; 6] =
-    ["small", "small_program", "small_replay", "large", "large_program", "large_replay"];
+/// What the databases are for, which ends their names.
+const ROLES: [&str; 6] = ["small", "small_program", "small_replay", "large", "large_program", "large_replay"];
 
 /// A session on the server, and the right to its databases.
 #[derive(Clone, Debug)]
@@ -45,7 +44,7 @@ impl Databases {
     pub(super) async fn claim(url: &str) -> Result<Self, Error> {
         let (client, connection) = open(url).await?;
         client.batch_execute(CLAIM).await.map_err(Error::database("wait for another verification"))?;
-        let name = client.query_one("SELECT left(current_database(), 40) || '_'", &[]).await;
+        let name = client.query_one("SELECT left(current_database(), 30) || '_verification_'", &[]).await;
         let prefix = name.map_err(Error::database("ask for the database's name"))?.get(0);
         let claimed = Self(std::sync::Arc::new(Session { url: url.to_owned(), prefix, client, connection }));
         claimed.drop_all().await?;

@@ -2,17 +2,17 @@
 
 use super::size::Size;
 use crate::{
-    Catalogue, Claims, Error, Finding, Growth, Judged, Rule, StatementOutcome, growth, never_used, plan_kinds,
-    unclaimed,
+    Catalogue, Claims, Error, Finding, Growth, Judged, Rule, StatementOutcome, growth, never_used,
+    plan_kinds, unclaimed,
 };
-use std::collections::{BTreeSet, HashSet};
+use std::collections::BTreeSet;
 use std::fmt;
 
 /// What a verification came to. `to_string` is a line for each finding, and a last one that sums up.
 #[derive(Clone, Debug)]
 pub struct Verified {
     /// What has to be mended; empty is good. What merely follows from another finding is left out: the growth, the
-    /// generic plan and the idle indexes of an operation that reads whole tables.
+    /// generic plan and the idle indexes of an operation that reads whole tables, and the same waste in both plans.
     pub findings: Vec<Finding>,
     /// Remarks on the schema that fail nothing.
     pub notes: Vec<Finding>,
@@ -76,15 +76,20 @@ async fn settle(size: &Size, judged: &mut [Judged]) -> Result<(), Error> {
 }
 
 /// The findings without those that merely follow from others.
-fn causes(mut findings: Vec<Finding>) -> Vec<Finding> {
-    let unserved = findings.iter().filter(|finding| finding.rule == Rule::Unserved);
-    let unserved: HashSet<_> = unserved.map(|finding| finding.subject.clone()).collect();
-    let follows = |finding: &Finding| {
-        let may_follow = matches!(finding.rule, Rule::GenericPlan | Rule::Growth | Rule::Unclaimed);
-        may_follow && unserved.contains(&finding.subject)
-    };
-    findings.retain(|finding| !follows(finding));
-    findings
+fn causes(findings: Vec<Finding>) -> Vec<Finding> {
+    let follows = |finding: &&Finding| findings.iter().any(|other| follows(finding, other));
+    findings.iter().filter(|finding| !follows(finding)).cloned().collect()
+}
+
+fn follows(finding: &Finding, other: &Finding) -> bool {
+    let of_operation = finding.subject == other.subject;
+    let of_statement = of_operation && finding.case == other.case && finding.statement == other.statement;
+    match (finding.rule, other.rule) {
+        (Rule::GenericPlan | Rule::Growth | Rule::Unclaimed, Rule::Unserved) => of_operation,
+        // What is found may show the values that the generic plan has no notion of.
+        (Rule::GenericPlan, Rule::Wasteful) => of_statement && finding.expected == other.expected,
+        _ => false,
+    }
 }
 
 fn unneeded(catalogue: &Catalogue, judged: &[Judged]) -> Vec<Finding> {

@@ -1,0 +1,126 @@
+//! A project of somebody else, with plain diesel-async, verifies its queries: it is built and run as it stands in
+//! `examples/foreign`, and every planted fault is found, named, and the only one.
+
+use anyhow::{Context as _, Result, ensure};
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use steadfast_testkit::TestDatabase;
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
+}
+
+fn example(file: &str) -> PathBuf {
+    root().join("examples/foreign").join(file)
+}
+
+/// Builds and runs it with `arguments`, in the target folder of this test: most of what it needs is built there.
+fn run(url: &str, arguments: &[&str]) -> Result<Output> {
+    let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().context("a target folder")?;
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let mut command = Command::new(cargo);
+    command.args(["run", "--quiet", "--locked", "--manifest-path"]).arg(example("Cargo.toml"));
+    command.arg("--target-dir").arg(target).arg("--").args(arguments).env("DATABASE_URL", url);
+    Ok(command.output()?)
+}
+
+/// The exit code, and the lines; the last one sums up.
+async fn verified(arguments: &[&str]) -> Result<(i32, Vec<String>)> {
+    let database = TestDatabase::empty().await?;
+    let output = run(&database.url(), arguments)?;
+    let code = output.status.code().context("it was killed")?;
+    ensure!(code < 2, "it did not come to an end: {}", String::from_utf8_lossy(&output.stderr));
+    Ok((code, String::from_utf8(output.stdout)?.lines().map(str::to_owned).collect()))
+}
+
+/// Runs it with a planted fault; says the rules and subjects of what is found, and every line.
+async fn found(fault: &str) -> Result<(BTreeSet<String>, Vec<String>)> {
+    let (code, mut lines) = verified(&["--fault", fault]).await?;
+    let sum = lines.pop().context("no line")?;
+    ensure!(code == 1 && sum.ends_with(&format!(" {} findings", lines.len())), "{code}, {sum}: {lines:#?}");
+    Ok((lines.iter().map(|line| rule_and_subject(line)).collect(), lines))
+}
+
+/// What a line begins with: `Rule: subject`, and the case in brackets.
+fn rule_and_subject(line: &str) -> String {
+    line.split([':', '[']).take(2).map(str::trim).collect::<Vec<_>>().join(" ")
+}
+
+#[tokio::test]
+async fn nothing_is_found_where_nothing_is_wrong() -> Result<()> {
+    let (code, lines) = verified(&[]).await?;
+    assert_eq!((code, &*lines), (0, &["7 operations, 15 cases, 0 findings".to_owned()][..]));
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_missing_index_is_found_where_it_is_missed_and_nowhere_else() -> Result<()> {
+    let (found, lines) = found("missing-index").await?;
+    assert_eq!(found, BTreeSet::from(["Unserved sightings.of_observer".to_owned()]));
+    assert_eq!(lines.len(), 2, "each of its cases: {lines:#?}");
+    assert!(lines.iter().all(|line| line.contains("found Seq Scan on sightings")), "{lines:#?}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn an_index_that_no_query_needs_is_found() -> Result<()> {
+    let (found, lines) = found("unused-index").await?;
+    assert_eq!(found, BTreeSet::from(["Unneeded stars_state".to_owned()]));
+    assert!(lines[0].contains("DROP INDEX stars_state"), "{lines:#?}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_value_in_place_of_the_constant_of_a_partial_index_is_found_and_named() -> Result<()> {
+    let (found, lines) = found("bind-in-predicate").await?;
+    assert_eq!(found, BTreeSet::from(["GenericPlan stars.candidates".to_owned()]));
+    let cause = "stars_candidates is partial, WHERE (state = 'candidate'::text): write that constant";
+    assert!(lines.iter().all(|line| line.contains(cause)), "{lines:#?}");
+    Ok(())
+}
+
+#[test]
+fn an_unknown_fault_is_no_verdict() -> Result<()> {
+    let output = run("postgres://nobody@127.0.0.1:1/nothing", &["--fault", "no-such"])?;
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.code() == Some(2) && said.contains("missing-index"), "{said}");
+    Ok(())
+}
+
+#[test]
+fn its_verification_takes_no_more_than_sixty_lines() -> Result<()> {
+    let lines = std::fs::read_to_string(example("src/verify.rs"))?.lines().count();
+    assert!(lines <= 60, "{lines}");
+    Ok(())
+}
+
+#[test]
+fn it_knows_of_no_other_crate_of_this_workspace() -> Result<()> {
+    let mut files: Vec<_> =
+        std::fs::read_dir(example("src"))?.map(|file| Ok(file?.path())).collect::<Result<_>>()?;
+    files.push(example("Cargo.toml"));
+    for file in files {
+        let text = std::fs::read_to_string(&file)?.replace('-', "_");
+        let names = text.split(|c: char| !c.is_alphanumeric() && c != '_');
+        let ours = names.filter(|name| name.starts_with("steadfast"));
+        let others: Vec<_> = ours.filter(|name| *name != "steadfast_plans").collect();
+        assert!(others.is_empty(), "{}: {others:?}", file.display());
+    }
+    Ok(())
+}
+
+/// Else every one of them would be built twice.
+#[test]
+fn what_it_depends_on_has_the_versions_of_this_workspace() -> Result<()> {
+    let packages = |lock: PathBuf| -> Result<BTreeSet<String>> {
+        let text = std::fs::read_to_string(&lock).with_context(|| lock.display().to_string())?;
+        let package = |part: &str| part.lines().take(2).collect::<Vec<_>>().join(" ");
+        Ok(text.split("[[package]]\n").skip(1).map(package).collect())
+    };
+    let (its, ours) = (packages(example("Cargo.lock"))?, packages(root().join("Cargo.lock"))?);
+    let others: Vec<_> =
+        its.difference(&ours).filter(|package| !package.contains("star-catalogue")).collect();
+    assert!(others.is_empty(), "copy Cargo.lock over its own and run it: {others:?}");
+    Ok(())
+}

@@ -1,0 +1,107 @@
+//! Whole verifications: what they leave behind, what cases may do, and what ends them.
+
+use anyhow::Result;
+use diesel::sql_query;
+use diesel::sql_types::Integer;
+use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection};
+use std::cell::RefCell;
+use steadfast_plans::{Contract, Error, Rule, Verification, Verified};
+use steadfast_testkit::TestDatabase;
+
+async fn build(url: &str, amount: u32) -> Result<()> {
+    let schema = format!(
+        "CREATE TABLE books (id int GENERATED ALWAYS AS IDENTITY PRIMARY KEY, shelf int NOT NULL, notes text NOT NULL);
+         INSERT INTO books (shelf, notes) SELECT i / 10, repeat('x', 100) FROM generate_series(1, 1000 * {amount}) i;
+         CREATE INDEX books_shelf ON books (shelf)"
+    );
+    let mut conn = AsyncPgConnection::establish(url).await?;
+    Ok(conn.batch_execute(&schema).await?)
+}
+
+async fn execute(conn: &mut AsyncPgConnection, sql: &str, shelf: i32) -> diesel::QueryResult<usize> {
+    sql_query(sql).bind::<Integer, _>(shelf).execute(conn).await
+}
+
+fn of_shelf() -> Contract {
+    Contract::new("books.of_shelf").served_by(&["books_shelf"])
+}
+
+/// Verifies one operation by one statement for shelf 7.
+async fn one(url: &str, contract: Contract, sql: &str) -> Result<Verified, Error> {
+    let cases = async |verification: &mut Verification| {
+        verification.case(&contract, "seven", async |conn| execute(conn, sql, 7).await).await
+    };
+    Verification::run(url, build, cases).await
+}
+
+/// The databases that were made beside that of `url`.
+async fn left(database: &TestDatabase) -> Result<usize> {
+    let mut conn = AsyncPgConnection::establish(&database.url()).await?;
+    let sql = format!("SELECT 1 FROM pg_database WHERE datname LIKE '{}%'", database.name());
+    Ok(sql_query(sql).execute(&mut conn).await? - 1)
+}
+
+#[tokio::test]
+async fn what_a_case_commits_is_gone_for_the_next() -> Result<()> {
+    let database = TestDatabase::empty().await?;
+    let find = "SELECT notes FROM books WHERE shelf = $1";
+    let write = "INSERT INTO books (shelf, notes) VALUES ($1, 'new') RETURNING id";
+    let seen = RefCell::new(Vec::new());
+    let look = async |conn: &mut _| -> diesel::QueryResult<()> {
+        let found = execute(conn, find, 7).await?;
+        seen.borrow_mut().push(found);
+        Ok(())
+    };
+    let cases = async |verification: &mut Verification| {
+        let add = Contract::new("books.add");
+        for _ in 0..2 {
+            verification.case(&add, "seven", async |conn| execute(conn, write, 7).await).await?;
+            verification.case(&of_shelf(), "seven", look).await?;
+        }
+        Ok(())
+    };
+    let verified = Verification::run(&database.url(), build, cases).await?;
+    assert_eq!(verified.findings, []);
+    assert_eq!(seen.into_inner(), [10; 4], "at two sizes, twice");
+    assert_eq!(verified.to_string(), "2 operations, 4 cases, 0 findings");
+    assert_eq!(left(&database).await?, 0);
+    Ok(())
+}
+
+#[tokio::test]
+async fn what_reads_more_of_more_data_is_found_with_both_figures() -> Result<()> {
+    let database = TestDatabase::empty().await?;
+    let sql =
+        "SELECT id FROM books WHERE shelf >= (SELECT max(shelf) FROM books) * 9 / 10 AND length(notes) = $1";
+    let verified = one(&database.url(), of_shelf(), sql).await?;
+    let rules: Vec<_> = verified.findings.iter().map(|finding| finding.rule).collect();
+    assert_eq!(rules, [Rule::Wasteful, Rule::Growth], "{verified}");
+    let growth = &verified.growth[0];
+    let figures = format!("{} pages for 1 rows found, after {} for 1", growth.large, growth.small);
+    assert_eq!(verified.findings[1].found, figures, "the largest shelf is found at both sizes");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_table_that_is_read_as_a_whole_is_one_finding_a_case() -> Result<()> {
+    let database = TestDatabase::empty().await?;
+    let sql = "SELECT id FROM books WHERE length(notes) = $1";
+    let verified = one(&database.url(), of_shelf(), sql).await?;
+    let rules: Vec<_> = verified.findings.iter().map(|finding| finding.rule).collect();
+    assert_eq!(rules, [Rule::Unserved, Rule::Unneeded], "{verified}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_failure_of_the_caller_is_told_and_leaves_no_database() -> Result<()> {
+    let database = TestDatabase::empty().await?;
+    let outcome = one(&database.url(), of_shelf(), "SELECT nothing FROM books WHERE shelf = $1").await;
+    let error = outcome.expect_err("there is no such column").to_string();
+    assert!(error.starts_with("books.of_shelf [seven] failed: column \"nothing\""), "{error}");
+    let cannot = async |_: &str, amount: u32| anyhow::bail!("no data times {amount}");
+    let outcome = Verification::run(&database.url(), cannot, async |_| Ok(())).await;
+    let error = outcome.expect_err("nothing is built").to_string();
+    assert_eq!(error, "the small database could not be built: no data times 1");
+    assert_eq!(left(&database).await?, 0);
+    Ok(())
+}
