@@ -2,7 +2,9 @@
 
 mod peers;
 
+use crate::cargo::cargo;
 use crate::workspace::Workspace;
+use anyhow::{Context as _, ensure};
 
 /// What `bench` takes.
 #[derive(Debug, clap::Args)]
@@ -21,6 +23,19 @@ enum Benchmark {
         #[arg(long)]
         quick: bool,
     },
+    /// Seeding a million rows, beside a plain COPY of the same rows with CREATE INDEX and ANALYZE. Takes five minutes.
+    Seed {
+        /// A tenth of the rows and three pairs: for a first look.
+        #[arg(long)]
+        quick: bool,
+    },
+    /// The search of ICD-10-CM by HTTP over the full table, beside the statement of the system before; and how well it finds
+    /// what was meant. Takes six minutes.
+    Terminology {
+        /// One round instead of five: for a first look.
+        #[arg(long)]
+        quick: bool,
+    },
 }
 
 /// Runs one benchmark, which prints its table.
@@ -32,5 +47,18 @@ pub(crate) fn run(workspace: &Workspace, arguments: &Arguments) -> anyhow::Resul
         Benchmark::Resilience => peers::run(workspace, "resilience", &[]),
         Benchmark::Postgres { quick: false } => peers::run(workspace, "postgres", &[]),
         Benchmark::Postgres { quick: true } => peers::run(workspace, "postgres", &["--quick"]),
+        Benchmark::Seed { quick } => {
+            own(workspace, &["steadfast-repository", "--features", "cases"], "seed", quick)
+        }
+        Benchmark::Terminology { quick } => own(workspace, &["steadfast-api"], "terminology", quick),
     }
+}
+
+/// It measures the project itself, so it stands beside what it measures and is built like it.
+fn own(workspace: &Workspace, package: &[&str], name: &str, quick: bool) -> anyhow::Result<()> {
+    let mut bench = cargo(workspace);
+    bench.args(["bench", "--quiet", "--package"]).args(package).args(["--bench", name, "--"]);
+    let status = bench.args(quick.then_some("--quick")).status().context("cargo cannot be run")?;
+    ensure!(status.success(), "the benchmark {name} ended with {status}");
+    Ok(())
 }

@@ -5,9 +5,11 @@ mod cargo;
 mod down;
 mod migrate;
 mod schema;
+mod seed;
 mod test;
 mod tidy;
 mod up;
+mod verify_indexes;
 mod workspace;
 
 use clap::{Parser, Subcommand};
@@ -32,10 +34,14 @@ enum Command {
     Migrate(migrate::Arguments),
     /// Write the tables' Rust form from the catalogue of a migrated database.
     Schema(schema::Arguments),
+    /// Replace what is in a database by made-up data to measure on.
+    Seed(seed::Arguments),
     /// Check the house rules that a machine can check.
     Tidy,
     /// Run everything that must hold before a change is merged.
     Test(test::Arguments),
+    /// Prove that every operation is served by its index, and that every index is needed.
+    VerifyIndexes(verify_indexes::Arguments),
     /// Measure what something costs, beside others of its kind.
     Bench(bench::Arguments),
 }
@@ -58,8 +64,10 @@ fn run(command: Command) -> anyhow::Result<()> {
         Command::Down(arguments) => down::run(&workspace, &arguments),
         Command::Migrate(arguments) => migrate::run(&workspace, &arguments),
         Command::Schema(arguments) => schema::run(&workspace, &arguments),
+        Command::Seed(arguments) => seed::run(&workspace, &arguments),
         Command::Tidy => tidy::run(&workspace),
         Command::Test(arguments) => test::run(&workspace, &arguments),
+        Command::VerifyIndexes(arguments) => verify_indexes::run(&workspace, &arguments),
         Command::Bench(arguments) => bench::run(&workspace, &arguments),
     }
 }

@@ -6,13 +6,16 @@ mod steps;
 
 use crate::cargo::cargo;
 use crate::workspace::Workspace;
-use crate::{schema, tidy};
+use crate::{schema, tidy, verify_indexes};
 use anyhow::Context as _;
 use server::TestServer;
 use std::cell::OnceCell;
 use std::process::{Command, Stdio};
 use steadfast_testkit::SERVER_VARIABLE;
 use steps::{CommandFailed, Step};
+
+/// Every package, with what is off in production and has tests all the same.
+const WHOLE: &str = "--workspace --features steadfast-ctl/seed";
 
 /// What `test` takes.
 #[derive(Debug, clap::Args)]
@@ -36,8 +39,9 @@ pub(crate) fn run(workspace: &Workspace, arguments: &Arguments) -> anyhow::Resul
         Step::new("tidy", || tidy::run(workspace)),
         Step::new("server", || start(workspace, &server)),
         Step::new("schema", || schema::check(workspace)),
-        Step::new("clippy", || in_cargo("clippy --workspace --all-targets --locked -- -D warnings")),
+        Step::new("clippy", || in_cargo(&format!("clippy {WHOLE} --all-targets --locked -- -D warnings"))),
         Step::new("tests", || on_server(&mut tests(workspace, &arguments.passed_on))),
+        Step::new("plans", || on_server(&mut verify_indexes::after_tests(workspace))),
         Step::new("doctests", || {
             on_server(cargo(workspace).args(["test", "--workspace", "--doc", "--locked"]))
         }),
@@ -59,6 +63,7 @@ fn start(workspace: &Workspace, server: &OnceCell<TestServer>) -> anyhow::Result
     redis::provide()?;
     let started = TestServer::start(workspace)?;
     println!("server: {}", started.url());
+    started.forget()?;
     server.set(started).ok().context("the server is started once")
 }
 
@@ -69,11 +74,12 @@ fn tests(workspace: &Workspace, passed_on: &[String]) -> Command {
         command.args(["nextest", "run", "--profile", "ci", "--locked"]);
     } else {
         println!("tests: by cargo test; cargo-nextest would run them faster and end those that hang");
-        command.args(["test", "--locked", "--all-targets"]);
+        // All targets but benchmarks, which take minutes.
+        command.args(["test", "--locked", "--lib", "--bins", "--tests", "--examples"]);
     }
     // Beside it cargo would take no notice of the packages that were asked for.
     if !selects_packages(passed_on) {
-        command.arg("--workspace");
+        command.args(WHOLE.split(' '));
     }
     command.args(passed_on);
     command

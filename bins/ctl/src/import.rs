@@ -1,5 +1,6 @@
-//! `import`: public data from files into tables.
+//! `import` and `rollback`: public data from files into tables, and back to the former release.
 
+use crate::servers_cache::ServersCache;
 use anyhow::Context;
 use clap::Subcommand;
 use flate2::read::MultiGzDecoder;
@@ -8,27 +9,53 @@ use std::fs::File;
 use std::io::{BufReader, IsTerminal, Read, stderr};
 use std::path::{Path, PathBuf};
 use steadfast_repository::Store;
+use steadfast_repository::terminology::{Imported, roll_back};
 use steadfast_services::terminology::{import_icd10cm, read_icd10cm};
 
 /// Data to import.
 #[derive(Subcommand)]
 pub(crate) enum Import {
-    /// The ICD-10-CM table, as CSV, plain or as .gz. Safe to repeat, also after one that was cut off.
+    /// A release of ICD-10-CM, as CSV, plain or as .gz. Readers see the former one until it is in whole. Safe to repeat.
     Icd10cm {
         /// The file.
         file: PathBuf,
     },
 }
 
+/// Data that has a former release.
+#[derive(Subcommand)]
+pub(crate) enum Rollback {
+    /// Puts the former release of ICD-10-CM in use; doing it again goes forward again.
+    Icd10cm,
+}
+
 impl Import {
     /// Imports and prints what was done.
     pub(crate) async fn run(self, store: &Store) -> anyhow::Result<()> {
-        let Self::Icd10cm { file } = self;
+        let (Self::Icd10cm { file }, cache) = (self, ServersCache::of_environment()?);
         let rows = read_icd10cm(open(&file)?).with_context(|| file.display().to_string())?;
+        let name = file.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
         let bar = progress_bar(rows.len() as u64)?;
-        let imported = import_icd10cm(store, &rows, |done| bar.set_position(done as u64)).await?;
+        let imported = import_icd10cm(store, &name, &rows, |done| bar.set_position(done as u64)).await?;
         bar.finish_and_clear();
-        println!("{} rows: {} written, {} retired", imported.rows, imported.written, imported.retired);
+        match imported {
+            Imported::Current => println!("{} rows: already in use", rows.len()),
+            Imported::Switched { carried_over } => {
+                println!("{} rows in use, {carried_over} former codes kept as inactive", rows.len());
+                cache.forget_answers().await;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Rollback {
+    /// Goes back and prints to what.
+    pub(crate) async fn run(self, store: &Store) -> anyhow::Result<()> {
+        let (Self::Icd10cm, cache) = (self, ServersCache::of_environment()?);
+        let release = roll_back(store).await?.context("there is no former release of ICD-10-CM")?;
+        println!("{} with {} codes is in use", release.name, release.codes);
+        cache.forget_answers().await;
         Ok(())
     }
 }

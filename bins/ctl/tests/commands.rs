@@ -1,9 +1,11 @@
 //! The tool as its users run it: as a process, on a database, sometimes killed.
 
 use anyhow::Result;
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
 use std::process::{Command, Output, Stdio};
 use std::time::Duration;
-use steadfast_testkit::TestDatabase;
+use steadfast_testkit::{RedisServer, TestDatabase};
 use tokio_postgres::{Client, NoTls, connect};
 
 const TABLE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../data/icd10cm-2026-04.csv.gz");
@@ -39,45 +41,99 @@ async fn stored(client: &Client) -> Result<(i64, i64, i64)> {
 #[tokio::test]
 async fn a_database_is_migrated_once_and_asking_again_changes_nothing() -> Result<()> {
     let database = TestDatabase::empty().await?;
-    assert_eq!(text(&run(&database.application_url(), &["migrate"])?.stdout), "3 migrations applied");
+    let all = std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/../../migrations"))?.count();
+    let applied = format!("{all} migrations applied");
+    assert_eq!(text(&run(&database.application_url(), &["migrate"])?.stdout), applied);
     assert_eq!(text(&run(&database.application_url(), &["migrate"])?.stdout), "0 migrations applied");
     Ok(())
 }
 
+/// Whether an import is under way.
+async fn is_importing(client: &Client) -> Result<bool> {
+    let sql = "SELECT EXISTS (SELECT FROM pg_locks JOIN pg_database ON pg_database.oid = database \
+        WHERE locktype = 'advisory' AND datname = current_database())";
+    Ok(client.query_one(sql, &[]).await?.get(0))
+}
+
 #[tokio::test]
-async fn an_import_that_is_killed_again_and_again_is_completed_by_the_next_one() -> Result<()> {
+async fn an_import_that_is_killed_again_and_again_changes_nothing_and_the_next_one_is_whole() -> Result<()> {
     let (database, client) = migrated().await?;
-    let mut progress = vec![0];
-    for _ in 0..3 {
-        let mut child = ctl(&database.application_url(), &["import", "icd10cm", TABLE]).stdout(Stdio::null()).spawn()?;
-        let before = *progress.last().expect("at least the start");
-        // The kill falls between two batches or inside one, wherever it is when the next rows have appeared.
-        while child.try_wait()?.is_none() && stored(&client).await?.0 <= before {
+    let url = database.application_url();
+    for after in [0, 100, 400] {
+        let mut child = ctl(&url, &["import", "icd10cm", TABLE]).stdout(Stdio::null()).spawn()?;
+        while child.try_wait()?.is_none() && !is_importing(&client).await? {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
+        // Wherever in the import this is: at no moment of it do readers see anything.
+        tokio::time::sleep(Duration::from_millis(after)).await;
+        assert_eq!(stored(&client).await?.0, 0);
         child.kill()?;
         child.wait()?;
-        progress.push(stored(&client).await?.0);
+        assert_eq!(stored(&client).await?.0, 0);
     }
-    assert!(progress.is_sorted() && progress[1] > 0 && progress[1] < 98_147, "{progress:?}");
-    let completed = run(&database.application_url(), &["import", "icd10cm", TABLE])?;
+    let completed = run(&url, &["import", "icd10cm", TABLE])?;
     assert!(completed.status.success(), "{}", text(&completed.stderr));
+    assert_eq!(text(&completed.stdout), "98147 rows in use, 0 former codes kept as inactive");
     assert_eq!(stored(&client).await?, (98_147, 74_714, 0));
-    assert_eq!(
-        text(&run(&database.application_url(), &["import", "icd10cm", TABLE])?.stdout),
-        "98147 rows: 0 written, 0 retired"
-    );
+    let repeated = run(&url, &["import", "icd10cm", TABLE])?;
+    assert_eq!(text(&repeated.stdout), "98147 rows: already in use");
+    Ok(())
+}
+
+/// What makes the servers' answers valid, as it stands in Redis; an empty text before the first.
+fn generation(redis: &RedisServer) -> Result<String> {
+    let mut stream = TcpStream::connect(redis.address())?;
+    stream.set_read_timeout(Some(Duration::from_secs(30)))?;
+    stream.write_all(b"GET steadfast:icd10:search:generation\r\nQUIT\r\n")?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer)?;
+    Ok(answer)
+}
+
+#[tokio::test]
+async fn a_release_is_replaced_and_brought_back() -> Result<()> {
+    let (database, client) = migrated().await?;
+    let url = database.application_url();
+    let none = run(&url, &["rollback", "icd10cm"])?;
+    assert_eq!(none.status.code(), Some(1), "{}", text(&none.stderr));
+    let redis = RedisServer::private()?;
+    let url_of_redis = redis.url();
+    let run = |url: &str, arguments: &[&str]| ctl(url, arguments).env("REDIS_URL", &url_of_redis).output();
+    let mut generations = vec![generation(&redis)?];
+    let header = "code,term,category,parent_code,block,chapter,chapter_title,billable\n";
+    let folder = std::env::temp_dir().join(format!("icd10cm-releases-{}", std::process::id()));
+    std::fs::create_dir_all(&folder)?;
+    for (name, line) in [("one.csv", "A00,Cholera,A00,,b,1,c,1\n"), ("two.csv", "A01,Typhoid,A01,,b,1,c,1\n")]
+    {
+        std::fs::write(folder.join(name), format!("{header}{line}"))?;
+        run(&url, &["import", "icd10cm", &folder.join(name).display().to_string()])?;
+        generations.push(generation(&redis)?);
+    }
+    std::fs::remove_dir_all(&folder)?;
+    assert_eq!(stored(&client).await?, (2, 2, 1), "the former code is kept as inactive");
+    let back = run(&url, &["rollback", "icd10cm"])?;
+    assert_eq!(text(&back.stdout), "one.csv with 1 codes is in use");
+    generations.push(generation(&redis)?);
+    generations.dedup();
+    assert_eq!(generations.len(), 4, "each time the servers' Redis was told: {generations:?}");
+    redis.kill()?;
+    let forward = run(&url, &["rollback", "icd10cm"])?;
+    assert!(forward.status.success() && text(&forward.stderr).contains("Redis was not told"), "{forward:?}");
+    assert!(run(&url, &["rollback", "icd10cm"])?.status.success());
+    assert_eq!(stored(&client).await?, (1, 1, 0));
     Ok(())
 }
 
 #[tokio::test]
 async fn an_api_key_is_made_accepted_and_withdrawn() -> Result<()> {
     let (database, _) = migrated().await?;
-    let created = run(&database.application_url(), &["api-key", "create", "--name", "till", "--scope", "keys:read"])?;
+    let created =
+        run(&database.application_url(), &["api-key", "create", "--name", "till", "--scope", "keys:read"])?;
     let printed = text(&created.stdout);
     let key = printed.lines().last().expect("the key");
-    let verify =
-        |key: &str| ctl(&database.application_url(), &["api-key", "verify"]).env("STEADFAST_API_KEY", key).output();
+    let verify = |key: &str| {
+        ctl(&database.application_url(), &["api-key", "verify"]).env("STEADFAST_API_KEY", key).output()
+    };
     assert_eq!(text(&verify(key)?.stdout), "key 1 is accepted");
     assert_eq!(verify("sf_none")?.status.code(), Some(1));
     assert!(run(&database.application_url(), &["api-key", "revoke", "1"])?.status.success());
@@ -101,6 +157,13 @@ fn bad_settings_name_the_variable_and_exit_with_2() -> Result<()> {
             assert_eq!(refused.status.code(), Some(2), "{command:?}: {said}");
             assert!(said.contains("DATABASE_URL") && !said.contains("s3cret"), "{command:?}: {said}");
         }
+    }
+    for (variable, value) in [("REDIS_URL", "s3cret:6379"), ("REDIS_PORT", "none")] {
+        let mut rollback = ctl("postgres://app@127.0.0.1:1/d", &["rollback", "icd10cm"]);
+        let refused = rollback.env(variable, value).output()?;
+        let said = text(&refused.stderr);
+        assert_eq!(refused.status.code(), Some(2), "{variable}: {said}");
+        assert!(said.contains(variable) && !said.contains("s3cret"), "{said}");
     }
     let scope =
         run("postgres://app@127.0.0.1:1/d", &["api-key", "create", "--name", "x", "--scope", "everything"])?;

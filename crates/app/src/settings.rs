@@ -36,8 +36,8 @@ pub struct Settings {
     pub database: DatabaseSettings,
     /// The server.
     pub http: HttpSettings,
-    /// The cache.
-    pub cache: CacheSettings,
+    /// The cache; nothing when it is switched off.
+    pub cache: Option<CacheSettings>,
     /// PIDKey.com.
     pub pidkey: PidkeySettings,
     /// Logs.
@@ -60,6 +60,16 @@ impl Settings {
         };
         reader.finish(settings)
     }
+}
+
+/// The cache alone, as `environment` says; nothing when it is switched off. For programs that only tell it something.
+///
+/// # Errors
+/// As of [`Settings::read`].
+pub fn read_cache(environment: Environment<'_>) -> Result<Option<CacheSettings>, SettingsError> {
+    let mut reader = Reader::new(environment);
+    let settings = cache::read(&mut reader);
+    reader.finish(settings)
 }
 
 /// Every setting with its default, what is allowed and what it is for: the text for `--help`.

@@ -1,17 +1,19 @@
 //! From settings to a running service, and to its orderly end.
 
-use crate::settings::DatabaseSettings;
+use crate::settings::{DatabaseSettings, REDIS_URL};
 use crate::{Settings, SettingsError};
 use secrecy::{ExposeSecret, SecretString};
 use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
+use steadfast_cache::Cache;
 use steadfast_http::{Drained, Draining, ServeSettings, router, serve};
 use steadfast_pidkey::Client;
 use steadfast_postgres::Db;
 use steadfast_repository::{Error as RepositoryError, Store, identity};
 use steadfast_services::keys::Checker;
+use steadfast_services::terminology::{Catalogue, search_log};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::oneshot;
@@ -49,25 +51,28 @@ struct Service {
     db: Db,
     instances: u32,
     reserved: u32,
+    cache: Option<Cache>,
     checker: Checker,
     settings: ServeSettings,
 }
 
 impl Service {
     async fn prepare(settings: Settings) -> Result<Self, StartError> {
-        let Settings { database, http, pidkey, log: _ } = settings;
+        let Settings { database, http, cache, pidkey, log: _ } = settings;
         let DatabaseSettings { url, db, instances, reserved } = database;
         let db =
             Db::new(url.expose_secret(), db).map_err(|error| SettingsError::of("DATABASE_URL", error))?;
         if pidkey.api_key.expose_secret().is_empty() {
             tracing::warn!("PIDKEY_API_KEY is not set: checks of product keys will be refused by PIDKey.com");
         }
+        let cache = cache.map(Cache::new).transpose();
+        let cache = cache.map_err(|error| SettingsError::of(REDIS_URL.name, error))?;
         let client = Client::new(pidkey).map_err(|error| SettingsError::of("PIDKEY_BASE_URL", error))?;
         let listener = TcpListener::bind((http.host.as_str(), http.port))
             .await
             .map_err(|cause| StartError::Listen { address: format!("{}:{}", http.host, http.port), cause })?;
         let (checker, settings) = (Checker::new(client), http.serve);
-        Ok(Self { listener, url, db, instances, reserved, checker, settings })
+        Ok(Self { listener, url, db, instances, reserved, cache, checker, settings })
     }
 
     fn address(&self) -> Result<SocketAddr, StartError> {
@@ -76,7 +81,7 @@ impl Service {
     }
 
     async fn run(self, shutdown: impl Future<Output = ()>) -> Drained {
-        let Self { listener, url, db, instances, reserved, checker, settings } = self;
+        let Self { listener, url, db, instances, reserved, cache, checker, settings } = self;
         let store = Store::new(db.clone());
         let contacted = store.clone();
         let first_contact = tokio::spawn(async move {
@@ -84,9 +89,19 @@ impl Service {
                 compare_versions(&url).await;
             }
         });
+        let (searches, search_log) = search_log(store.clone());
+        let (stop_log, log_stopped) = oneshot::channel::<()>();
+        let log = tokio::spawn(search_log.run(async {
+            // An error means that this service is gone.
+            let _ = log_stopped.await;
+        }));
         let draining = Draining::default();
-        let router = router(store.clone(), checker, draining.clone());
+        let catalogue = Catalogue::new(store.clone(), cache);
+        let router = router(store.clone(), checker, catalogue, searches, draining.clone());
         let drained = serve(listener, router, settings, draining, shutdown).await;
+        // Its end is bounded; what is left of the log needs the store.
+        drop(stop_log);
+        let _ = log.await;
         first_contact.abort();
         store.close();
         match drained {

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use std::time::{Duration, Instant};
 use steadfast_app::{Drained, Running, Settings, StartError, start};
 use steadfast_domain::identity::{NewApiKey, Scope};
-use steadfast_repository::{Store, identity};
+use steadfast_repository::{Store, identity, terminology};
 use steadfast_testkit::TestDatabase;
 
 /// Nothing here is waited for longer.
@@ -73,6 +73,20 @@ async fn a_key_is_checked_stored_and_found() -> Result<()> {
     let found: Value = search.send().await?.error_for_status()?.json().await?;
     assert_eq!(found["pagination"]["total_items"].as_u64(), Some(stored));
     assert_eq!(service.running.stop().await?, Drained::Completely);
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_service_that_ended_has_logged_its_searches() -> Result<()> {
+    let Fixture { running, client, key, _database, .. } = Fixture::new().await?;
+    let url = format!("http://{}/api/v1/search/icd10?query=asthma", running.address());
+    for _ in 0..3 {
+        client.get(&url).bearer_auth(&key).send().await?.error_for_status()?;
+    }
+    assert_eq!(running.stop().await?, Drained::Completely);
+    let store = Store::connect(&_database.application_url())?;
+    let statistics = terminology::search_statistics(&store, chrono::NaiveDate::default()).await?;
+    assert_eq!(statistics.totals.searches, 3);
     Ok(())
 }
 

@@ -1,5 +1,7 @@
 //! The cache as callers see it: a value from the process, from Redis, or from the load, whichever is first.
 
+mod many;
+
 use crate::flight::Flights;
 use crate::generations::{Generations, Version};
 use crate::health::{CacheHealth, Counters, Outcome, RedisHealth};
@@ -182,7 +184,13 @@ impl Inner {
     }
 
     /// The values from Redis, which this process then keeps for what is left of their time.
-    async fn read<T>(&self, area: Area, keys: &[Key], version: &Version, begun: Instant) -> Vec<Option<Arc<T>>>
+    async fn read<T>(
+        &self,
+        area: Area,
+        keys: &[Key],
+        version: &Version,
+        begun: Instant,
+    ) -> Vec<Option<Arc<T>>>
     where
         T: DeserializeOwned + Send + Sync + 'static,
     {

@@ -7,7 +7,7 @@ use crate::generations::{Generations, Version, new_generation};
 use crate::health::Counters;
 use crate::link::{Fault, Link};
 use crate::{Area, Error, Key, RedisSettings};
-use redis::Value;
+use redis::{FromRedisValue, ParsingError, Value};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -27,6 +27,25 @@ pub(crate) struct Stored<T> {
 
 /// A value from Redis, the time that it has left, and its length.
 pub(crate) type Found<T> = (Stored<T>, Duration, usize);
+
+/// What Redis says to the question for some values.
+struct Answer {
+    generation: Option<String>,
+    /// Of each the JSON, empty where there is none, and the milliseconds that are left.
+    values: Vec<(Vec<u8>, i64)>,
+}
+
+impl FromRedisValue for Answer {
+    fn from_redis_value(answer: Value) -> Result<Self, ParsingError> {
+        let mut answers = Vec::<Value>::from_redis_value(answer)?.into_iter();
+        let generation = FromRedisValue::from_redis_value(answers.next().unwrap_or(Value::Nil))?;
+        let mut values = Vec::with_capacity(answers.len() / 2);
+        while let (Some(json), Some(left)) = (answers.next(), answers.next()) {
+            values.push((FromRedisValue::from_redis_value(json)?, FromRedisValue::from_redis_value(left)?));
+        }
+        Ok(Self { generation, values })
+    }
+}
 
 /// A value's JSON on its way to Redis.
 pub(crate) struct Write {
@@ -100,22 +119,18 @@ impl Remote {
             commands.cmd("PTTL").arg(&name);
         }
         let left = until.saturating_duration_since(Instant::now());
-        let mut answers = self.told(self.link.ask::<Vec<Value>>(&commands, left).await)?.into_iter();
-        match redis::from_redis_value::<Option<String>>(answers.next()?).ok()? {
-            Some(generation) if Some(generation.as_str()) == version.shared.as_deref() => {}
+        let answer = self.link.ask::<Answer>(&commands, left).await;
+        let Answer { generation, values } = self.told(answer)?;
+        match generation {
+            Some(generation) if Some(generation.as_str()) == version.shared.as_deref() => Some(values),
             // Somebody invalidated it just now.
             Some(generation) => {
                 self.generations.learn(area.name, &generation);
-                return None;
+                None
             }
             // Redis lost it; the keeper's next round brings a new one, and the node cannot know what it missed.
-            None => return None,
+            None => None,
         }
-        let pair = |_: &Key| {
-            let (json, left) = (answers.next()?, answers.next()?);
-            Some((redis::from_redis_value(json).ok()?, redis::from_redis_value(left).ok()?))
-        };
-        keys.iter().map(pair).collect()
     }
 
     fn parsed<T: DeserializeOwned>(&self, json: &[u8], left: i64) -> Option<Found<T>> {

@@ -14,6 +14,15 @@ pub enum Loaded<T> {
     Partial(T),
 }
 
+impl<T> Loaded<T> {
+    /// The value, for a caller without a cache.
+    pub fn into_value(self) -> T {
+        match self {
+            Self::Found(value) | Self::Nothing(value) | Self::Partial(value) => value,
+        }
+    }
+}
+
 /// A value, and where it comes from.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Cached<T> {

@@ -1,10 +1,24 @@
 //! Medical terminology: ICD-10-CM codes, where they stand in their tree, and what a search for them finds.
 
+mod batch;
+mod chapters;
 mod code;
+mod digest;
+mod likeness;
+mod ranking;
 mod search;
+mod statistics;
+mod words;
 
+pub use batch::Batch;
+pub use chapters::ChapterTotals;
 pub use code::IcdCode;
+pub use digest::digest;
+pub use likeness::Trigrams;
+pub use ranking::{Candidate, by_likeness, by_words};
 pub use search::{Leg, Match, MatchType, Query, SEARCH_LIMIT_DEFAULT, SEARCH_LIMIT_MAX, confidence, merge};
+pub use statistics::{PopularQuery, SearchLog, SearchStatistics, SearchTotals};
+pub use words::{edits, forms, slips, words};
 
 /// Children that a look-up shows; the rest is counted.
 pub const CHILDREN_SHOWN: i64 = 20;

@@ -23,14 +23,32 @@ impl CallerSlot {
     pub(crate) fn fill(&self, api_key_id: i64) {
         let _ = self.0.set(api_key_id);
     }
+
+    /// The id that was left, if one was.
+    pub(crate) fn id(&self) -> Option<i64> {
+        self.0.get().copied()
+    }
+}
+
+/// Where a handler leaves for the log whether the cache had its answer.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct CacheSlot(Arc<OnceLock<bool>>);
+
+impl CacheSlot {
+    /// Leaves it. The first one stays.
+    pub(crate) fn fill(&self, is_hit: bool) {
+        let _ = self.0.set(is_hit);
+    }
 }
 
 /// Middleware: logs the request when its answer is made, or when its caller is gone.
 pub(crate) async fn record(mut request: Request, next: Next) -> Response {
     let route = request.extensions().get::<MatchedPath>().cloned();
     let caller = CallerSlot::default();
+    let cache = CacheSlot::default();
     request.extensions_mut().insert(caller.clone());
-    let mut entry = Entry::begin(request.method().clone(), route, caller);
+    request.extensions_mut().insert(cache.clone());
+    let mut entry = Entry::begin(request.method().clone(), route, caller, cache);
     let response = next.run(request).await;
     entry.finish(&response);
     response
@@ -41,6 +59,7 @@ struct Entry {
     method: Method,
     route: Option<MatchedPath>,
     caller: CallerSlot,
+    cache: CacheSlot,
     started: Instant,
     status: u16,
     error: Option<&'static str>,
@@ -51,11 +70,12 @@ struct Entry {
 }
 
 impl Entry {
-    fn begin(method: Method, route: Option<MatchedPath>, caller: CallerSlot) -> Self {
+    fn begin(method: Method, route: Option<MatchedPath>, caller: CallerSlot, cache: CacheSlot) -> Self {
         Self {
             method,
             route,
             caller,
+            cache,
             started: Instant::now(),
             status: CLIENT_GONE,
             error: Some("CLIENT_GONE"),
@@ -83,7 +103,8 @@ impl Drop for Entry {
             duration_ms = (self.started.elapsed().as_secs_f64() * 1e6).round() / 1e3,
             bytes = self.bytes,
             error = self.error,
-            api_key_id = self.caller.0.get(),
+            api_key_id = self.caller.id(),
+            cache_hit = self.cache.0.get(),
             correlation_id = self.correlation_id.as_str(),
             "request"
         );

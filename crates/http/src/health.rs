@@ -1,6 +1,8 @@
 //! Whether this process lives, and whether it should be sent requests. Read from counters: asking costs no connection
 //! and works when the database does not.
 
+mod detailed;
+
 use crate::openapi::Document;
 use crate::route::{Access, Route};
 use crate::serve::Draining;
@@ -8,6 +10,7 @@ use crate::state::AppState;
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
+use detailed::{DetailedHealth, RedisCheck};
 use serde::Serialize;
 use std::time::Duration;
 use steadfast_repository::{Health, Level, Store};
@@ -27,6 +30,18 @@ pub(crate) fn routes() -> Vec<Route<AppState>> {
             .summary("Whether requests should be sent here; 503 while it drains or has no database")
             .within(LIMIT)
             .answers_bare::<Readiness>(),
+        Route::get("/health/detailed", Access::Open, detailed::detailed)
+            .summary("Everything that it depends on, with breakers; 503 when the database is unhealthy")
+            .within(LIMIT)
+            .answers_bare::<DetailedHealth>(),
+        Route::get("/health/database", Access::Open, detailed::database)
+            .summary("The database, its pool and its breaker; 503 when it is unhealthy")
+            .within(LIMIT)
+            .answers_bare::<DatabaseCheck>(),
+        Route::get("/health/redis", Access::Open, detailed::redis)
+            .summary("Redis and its breaker; without it, requests are answered all the same")
+            .within(LIMIT)
+            .answers_bare::<RedisCheck>(),
         Route::get("/openapi.json", Access::Open, description).summary("This description").within(LIMIT),
     ]
 }

@@ -13,6 +13,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use steadfast_domain::Invalid;
 use steadfast_domain::identity::{Caller, KeyHash};
+use tokio::time::timeout;
 
 /// The header of its own in which a key may come.
 const API_KEY: HeaderName = HeaderName::from_static("x-api-key");
@@ -20,17 +21,26 @@ const API_KEY: HeaderName = HeaderName::from_static("x-api-key");
 /// How long a key that was found is remembered. A revoked key works for at most so long.
 const REMEMBERED_FOR: Duration = Duration::from_secs(10);
 
+/// How long a key that was found serves when the database cannot say whether it still holds: what is answered then comes
+/// from the cache, and a caller who may read it should not be lost with the database.
+const KNOWN_FOR: Duration = Duration::from_secs(3600);
+
+/// How long the database may take to say so while there is somebody to fall back to.
+const DOUBTFUL_LOOKUP_MAX: Duration = Duration::from_secs(1);
+
 /// Keys that are remembered at once.
 const REMEMBERED_MAX: u64 = 10_000;
 
 type Lookup = Arc<dyn Fn(KeyHash) -> BoxFuture<'static, Result<Option<Caller>, Problem>> + Send + Sync>;
 
 /// Finds callers by the hash of their key. A caller that was found is remembered for 10 s, and requests that ask for
-/// the same key at once share one look-up. Unknown keys are not remembered, so that a new key works at once.
+/// the same key at once share one look-up. Unknown keys are not remembered, so that a new key works at once. While the
+/// database cannot be asked, who was found within the last hour is let through.
 #[derive(Clone)]
 pub(crate) struct Callers {
     lookup: Lookup,
     remembered: Cache<KeyHash, Arc<Caller>>,
+    known: Cache<KeyHash, Arc<Caller>>,
 }
 
 impl Callers {
@@ -48,17 +58,44 @@ impl Callers {
         L: Fn(KeyHash) -> F + Send + Sync + 'static,
         F: Future<Output = Result<Option<Caller>, Problem>> + Send + 'static,
     {
-        let remembered = Cache::builder().max_capacity(REMEMBERED_MAX).time_to_live(time).build();
-        Self { lookup: Arc::new(move |hash| Box::pin(lookup(hash))), remembered }
+        let cache = |time| Cache::builder().max_capacity(REMEMBERED_MAX).time_to_live(time).build();
+        let (remembered, known) = (cache(time), cache(KNOWN_FOR));
+        Self { lookup: Arc::new(move |hash| Box::pin(lookup(hash))), remembered, known }
     }
 
     async fn find(&self, hash: KeyHash) -> Result<Arc<Caller>, Problem> {
-        let found = async {
-            let caller = (self.lookup)(hash).await?;
-            caller.map(Arc::new).ok_or_else(|| Problem::new(Code::Unauthorized))
-        };
         // A failure goes to everybody who waited for it, and is forgotten.
-        self.remembered.try_get_with(hash, found).await.map_err(Arc::unwrap_or_clone)
+        let found = self.remembered.try_get_with(hash, self.look_up_or_recall(hash)).await;
+        found.map_err(Arc::unwrap_or_clone)
+    }
+
+    async fn look_up_or_recall(&self, hash: KeyHash) -> Result<Arc<Caller>, Problem> {
+        let Some(known) = self.known.get(&hash).await else { return self.look_up(hash).await };
+        match timeout(DOUBTFUL_LOOKUP_MAX, self.look_up(hash)).await {
+            Ok(Err(problem)) if !problem.is_of_the_database() => Err(problem),
+            Ok(Ok(caller)) => Ok(caller),
+            Ok(Err(_)) | Err(_) => {
+                let api_key_id = known.api_key_id;
+                tracing::warn!(
+                    api_key_id,
+                    "the database does not say whether the key still holds; it did before"
+                );
+                Ok(known)
+            }
+        }
+    }
+
+    async fn look_up(&self, hash: KeyHash) -> Result<Arc<Caller>, Problem> {
+        match (self.lookup)(hash).await?.map(Arc::new) {
+            Some(caller) => {
+                self.known.insert(hash, Arc::clone(&caller)).await;
+                Ok(caller)
+            }
+            None => {
+                self.known.invalidate(&hash).await;
+                Err(Problem::new(Code::Unauthorized))
+            }
+        }
     }
 }
 

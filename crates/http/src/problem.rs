@@ -72,6 +72,11 @@ impl Problem {
         Self { cause: Some(Box::new(cause)), ..self }
     }
 
+    /// Whether the database could not be asked, or did not answer in time.
+    pub(crate) fn is_of_the_database(&self) -> bool {
+        matches!(self.code, Code::DbConnection | Code::DbTimeout)
+    }
+
     /// The answer to a request whose handler panicked.
     pub(crate) fn panicked(panic: &(dyn Any + Send)) -> Self {
         let said = panic.downcast_ref::<&str>().copied();

@@ -14,11 +14,19 @@ use std::any::Any;
 use std::sync::Arc;
 use steadfast_repository::{Store, identity};
 use steadfast_services::keys::Checker;
+use steadfast_services::terminology::{Catalogue, SearchRecorder};
 use tower_http::catch_panic::CatchPanicLayer;
 
-/// The whole API over `store`, with `checker` for product keys. `draining` tells `/health/ready` when the end is near;
-/// it is the one that [`serve()`](crate::serve()) gets.
-pub fn router(store: Store, checker: Checker, draining: Draining) -> Router {
+/// The whole API over `store`, with `checker` for product keys and `catalogue` for the terminology, whose searches are left
+/// with `searches`. `draining` tells `/health/ready` when the end is near; it is the one that [`serve()`](crate::serve())
+/// gets.
+pub fn router(
+    store: Store,
+    checker: Checker,
+    catalogue: Catalogue,
+    searches: SearchRecorder,
+    draining: Draining,
+) -> Router {
     let callers = Callers::new({
         let store = store.clone();
         move |hash| {
@@ -28,7 +36,8 @@ pub fn router(store: Store, checker: Checker, draining: Draining) -> Router {
     });
     let routes = routes();
     let document = Document::of(&routes);
-    mount(routes, &callers).with_state(AppState { store, checker: Arc::new(checker), draining, document })
+    let state = AppState { store, checker: Arc::new(checker), catalogue, searches, draining, document };
+    mount(routes, &callers).with_state(state)
 }
 
 /// Every route of the API.

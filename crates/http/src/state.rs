@@ -6,6 +6,7 @@ use axum::extract::FromRef;
 use std::sync::Arc;
 use steadfast_repository::Store;
 use steadfast_services::keys::Checker;
+use steadfast_services::terminology::{Catalogue, SearchRecorder};
 
 /// What the handlers work with. Cheap to clone; each handler takes the part that it needs.
 #[derive(Clone)]
@@ -14,6 +15,10 @@ pub(crate) struct AppState {
     pub(crate) store: Store,
     /// The check of product keys.
     pub(crate) checker: Arc<Checker>,
+    /// The codes of the terminology.
+    pub(crate) catalogue: Catalogue,
+    /// Where searches of the terminology leave word of themselves.
+    pub(crate) searches: SearchRecorder,
     /// Whether the server is about to end.
     pub(crate) draining: Draining,
     /// The API's description.
@@ -29,6 +34,18 @@ impl FromRef<AppState> for Store {
 impl FromRef<AppState> for Arc<Checker> {
     fn from_ref(state: &AppState) -> Self {
         Arc::clone(&state.checker)
+    }
+}
+
+impl FromRef<AppState> for Catalogue {
+    fn from_ref(state: &AppState) -> Self {
+        state.catalogue.clone()
+    }
+}
+
+impl FromRef<AppState> for SearchRecorder {
+    fn from_ref(state: &AppState) -> Self {
+        state.searches.clone()
     }
 }
 

@@ -1,13 +1,15 @@
 //! What callers and load balancers see of a service that drains or has lost its database.
 
-use crate::support::{Answered, Fixture, api_key, ask, checker};
+use crate::support::{Answered, Fixture, api_key, ask, catalogue, checker};
 use anyhow::{Result, ensure};
 use axum::Router;
 use axum::body::Body;
 use axum::http::Request;
+use serde_json::{Value, json};
 use std::time::{Duration, Instant};
 use steadfast_http::{Draining, router};
 use steadfast_repository::Store;
+use steadfast_services::terminology::search_log;
 use steadfast_testkit::{Server, StopMode};
 
 /// Nothing here is waited for longer.
@@ -22,6 +24,27 @@ async fn check(router: &Router, keys: &str, key: &str) -> Answered {
     let request = Request::post("/api/pidms/check").header("x-api-key", key);
     let request = request.header("content-type", "application/json");
     ask(router, request.body(Body::from(format!(r#"{{"keys": "{keys}"}}"#))).expect("a request")).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_it_depends_on_is_told_in_detail_and_a_small_table_only_degrades() -> Result<()> {
+    let api = Fixture::new().await?;
+    let detailed = api.get("/health/detailed").await;
+    assert_eq!((detailed.status.as_u16(), detailed.body["status"].as_str()), (200, Some("degraded")));
+    let checks = &detailed.body["checks"];
+    for (check, status) in
+        [("database", "healthy"), ("redis", "healthy"), ("data", "degraded"), ("pidkey", "healthy")]
+    {
+        assert_eq!(checks[check]["status"], status, "{check}");
+    }
+    assert_eq!(
+        (&checks["database"]["breaker"], &checks["pidkey"]["breaker"]),
+        (&json!("closed"), &json!("closed"))
+    );
+    assert_eq!((&checks["redis"]["configured"], &checks["redis"]["breaker"]), (&json!(false), &Value::Null));
+    assert_eq!(api.get("/health/database").await.body["status"], "healthy");
+    assert_eq!(api.get("/health/redis").await.body["status"], "healthy");
+    Ok(())
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -46,6 +69,14 @@ const SEARCHES: [&str; 3] = [
     "/api/v1/search/icd10?query=E11",
 ];
 
+/// Searches of every kind that no cache has the answers of.
+const OTHER_SEARCHES: [&str; 4] = [
+    "/api/pidms/search?product=windows",
+    "/api/v1/search/icd10?query=asthma",
+    "/api/v1/search/icd10?query=E12",
+    "/api/v1/code/E12",
+];
+
 #[tokio::test(flavor = "multi_thread")]
 async fn without_its_database_it_is_503_at_once_and_serves_again_when_it_is_back() -> Result<()> {
     let server = Server::private()?;
@@ -55,7 +86,9 @@ async fn without_its_database_it_is_503_at_once_and_serves_again_when_it_is_back
     let store = Store::connect(&url)?;
     let key = api_key(&store, &["*"]).await?;
     let sandbox = pidkey_sandbox::start(([127, 0, 0, 1], 0).into()).await?;
-    let router = router(store, checker(&sandbox)?, Draining::default());
+    let (searches, _search_log) = search_log(store.clone());
+    let catalogue = catalogue(&store)?;
+    let router = router(store, checker(&sandbox)?, catalogue, searches, Draining::default());
     assert_eq!(get(&router, "/api/pidms/products", &key).await.status, 200);
 
     for uri in SEARCHES {
@@ -64,7 +97,7 @@ async fn without_its_database_it_is_503_at_once_and_serves_again_when_it_is_back
 
     server.stop(StopMode::Fast)?;
     let began = Instant::now();
-    for uri in SEARCHES {
+    for uri in OTHER_SEARCHES {
         assert_eq!(get(&router, uri, &key).await.refusal(), (503, "DB_CONNECTION_ERROR", vec![]), "{uri}");
     }
     let checked = check(&router, "6NRGD-KHFCF-Y4TF7-PRWFD-YBF3H", &key).await;
@@ -81,6 +114,12 @@ async fn without_its_database_it_is_503_at_once_and_serves_again_when_it_is_back
     }
     let ready = get(&router, "/health/ready", "").await;
     assert_eq!((ready.status.as_u16(), &ready.body["checks"]["database"]["connected"]), (503, &false.into()));
+    for uri in ["/health/detailed", "/health/database"] {
+        let health = get(&router, uri, "").await;
+        assert_eq!((health.status.as_u16(), &health.body["status"]), (503, &"unhealthy".into()), "{uri}");
+    }
+    let detailed = get(&router, "/health/detailed", "").await;
+    assert_eq!(detailed.body["checks"]["database"]["breaker"], "open");
     assert_eq!(get(&router, "/health/live", "").await.status, 200);
 
     server.restart()?;

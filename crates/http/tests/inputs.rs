@@ -14,8 +14,8 @@ use tokio::runtime::Runtime;
 const CASES: u32 = 200;
 
 /// Every parameter that any route knows, and one that none does.
-const NAMES: &str =
-    "product|min_remaining|max_remaining|blocked|page|per_page|page_size|limit|cursor|query|nope";
+const NAMES: &str = "product|min_remaining|max_remaining|blocked|page|per_page|page_size|limit|cursor|query|\
+    chapter|include_inactive|nope";
 
 /// Tries `ask` with inputs of `strategy`: no answer may be a failure of the server.
 fn no_input_is_a_failure_of_the_server<S, A>(strategy: S, ask: A) -> Result<()>
@@ -68,6 +68,30 @@ fn no_search_of_the_terminology_is_a_failure_of_the_server() -> Result<()> {
     no_input_is_a_failure_of_the_server(prop_oneof![2 => one, 1 => queries()], async |api, query| {
         api.get(&uri_or(format!("/api/v1/search/icd10?{query}"), "/api/v1/search/icd10")).await
     })
+}
+
+#[test]
+fn no_chapter_and_nothing_typed_is_a_failure_of_the_server() -> Result<()> {
+    let texts = (prop_oneof![any::<String>(), "[A-Za-z0-9.-]{0,21}"], any::<String>(), any::<bool>());
+    no_input_is_a_failure_of_the_server(texts, async |api, (chapter, text, completes)| {
+        let mut pairs = form_urlencoded::Serializer::new(String::new());
+        let path = if completes { "autocomplete" } else { "search" };
+        if !completes {
+            pairs.append_pair("chapter", &chapter).append_pair("include_inactive", "true");
+        }
+        let pairs = pairs.append_pair("query", &format!("fever{text}")).finish();
+        api.get(&format!("/api/v1/{path}/icd10?{pairs}")).await
+    })
+}
+
+#[test]
+fn no_batch_of_codes_is_a_failure_of_the_server() -> Result<()> {
+    let code = prop_oneof![any::<String>(), "[A-Z][0-9][0-9A-Z]\\.?[0-9A-Z]{0,4}"];
+    let bodies = prop_oneof![
+        proptest::collection::vec(code, 0..110).prop_map(|codes| json!({ "codes": codes }).to_string()),
+        "\\{\"(codes|x)\":[\\[\\]{}\",:0-9nul\\\\]{0,30}\\}?",
+    ];
+    no_input_is_a_failure_of_the_server(bodies, async |api, body| api.post("/api/v1/batch/codes", body).await)
 }
 
 #[test]

@@ -13,7 +13,9 @@ use steadfast_domain::identity::{NewApiKey, Scope};
 use steadfast_http::{Draining, router};
 use steadfast_pidkey::resilience::{Backoff, Jitter};
 use steadfast_repository::{Store, identity};
+use steadfast_services::cache::{Cache, CacheSettings};
 use steadfast_services::keys::Checker;
+use steadfast_services::terminology::{Catalogue, search_log};
 use steadfast_testkit::TestDatabase;
 use tower::ServiceExt;
 
@@ -33,12 +35,21 @@ impl Fixture {
         let migrate = async |url: &str| steadfast_schema::migrate(url).await.map(|_| ());
         let fingerprint = steadfast_schema::fingerprint();
         let database = TestDatabase::from_template("steadfast", fingerprint, migrate).await?;
-        let store = Store::connect(&database.url())?;
+        let store = Store::connect(&database.application_url())?;
         let key = api_key(&store, &["*"]).await?;
         let sandbox = pidkey_sandbox::start(([127, 0, 0, 1], 0).into()).await?;
         let draining = Draining::default();
-        let router = router(store.clone(), checker(&sandbox)?, draining.clone());
+        let (searches, search_log) = search_log(store.clone());
+        // Ends with the last recorder, that is, with the router.
+        tokio::spawn(search_log.run(std::future::pending()));
+        let catalogue = catalogue(&store)?;
+        let router = router(store.clone(), checker(&sandbox)?, catalogue, searches, draining.clone());
         Ok(Self { router, store, sandbox, draining, key, database })
+    }
+
+    /// The key that may do everything.
+    pub(crate) fn key(&self) -> &str {
+        &self.key
     }
 
     /// The answer to `GET` with the key that may do everything.
@@ -58,6 +69,11 @@ impl Fixture {
         let request = request.header(header::CONTENT_TYPE, "application/json");
         ask(&self.router, request.body(body.into()).expect("a request")).await
     }
+}
+
+/// The codes in `store`, cached in this process.
+pub(crate) fn catalogue(store: &Store) -> Result<Catalogue> {
+    Ok(Catalogue::new(store.clone(), Some(Cache::new(CacheSettings::default())?)))
 }
 
 /// A checker that asks `sandbox` and is not patient.

@@ -1,8 +1,11 @@
 //! The routes of medical terminology over a small table.
 
+mod cache;
+mod statistics;
+
 use crate::support::Fixture;
 use anyhow::Result;
-use serde_json::json;
+use serde_json::{Value, json};
 use steadfast_domain::terminology::{IcdCode, ImportRow};
 use steadfast_repository::terminology;
 
@@ -16,7 +19,14 @@ const TABLE: [(&str, &str, &str); 6] = [
     ("I10", "", "Essential (primary) hypertension"),
 ];
 
-async fn filled() -> Result<Fixture> {
+fn chapter(code: &str) -> &'static str {
+    match code.starts_with('E') {
+        true => "4 Endocrine, nutritional and metabolic diseases (E00-E89)",
+        false => "9 Diseases of the circulatory system (I00-I99)",
+    }
+}
+
+pub(crate) async fn filled() -> Result<Fixture> {
     let api = Fixture::new().await?;
     let code = |text: &str| IcdCode::parse("code", text);
     let rows: Result<Vec<ImportRow>> = TABLE
@@ -28,12 +38,12 @@ async fn filled() -> Result<Fixture> {
                 category: code(&own[..3])?,
                 parent_code: if parent.is_empty() { None } else { Some(code(parent)?) },
                 block: "E08-E13".to_owned(),
-                chapter: "4 Endocrine, nutritional and metabolic diseases".to_owned(),
+                chapter: chapter(own).to_owned(),
                 billable: own.len() > 3,
             })
         })
         .collect();
-    terminology::import(&api.store, &rows?).await?;
+    terminology::import(&api.store, "small", &rows?, |_| ()).await?;
     Ok(api)
 }
 
@@ -63,12 +73,12 @@ async fn a_leg_that_fails_is_left_out_and_named_and_only_when_all_fail_is_there_
     let api = filled().await?;
     let (client, connection) = tokio_postgres::connect(&api.database.url(), tokio_postgres::NoTls).await?;
     tokio::spawn(connection);
-    // Takes the operator of the similarity leg away, and the index of the term leg, which gets by without it.
-    client.batch_execute("DROP EXTENSION pg_trgm CASCADE").await?;
+    // The words are what only the similarity leg looks at.
+    client.batch_execute("ALTER VIEW icd10_words RENAME TO gone_words").await?;
     let answer = api.get("/api/v1/search/icd10?query=diabetes").await;
     assert_eq!(answer.data()["failed_legs"], json!(["similarity"]));
     assert_eq!(answer.data()["total_count"], 5);
-    client.batch_execute("DROP TABLE icd10_codes").await?;
+    client.batch_execute("ALTER VIEW icd10_codes RENAME TO gone_codes").await?;
     for query in ["E11", "heart+failure", "TB"] {
         let answer = api.get(&format!("/api/v1/search/icd10?query={query}")).await;
         assert_eq!(
@@ -83,8 +93,15 @@ async fn a_leg_that_fails_is_left_out_and_named_and_only_when_all_fail_is_there_
 #[tokio::test(flavor = "multi_thread")]
 async fn a_code_is_found_with_its_relatives_however_it_is_written() -> Result<()> {
     let api = filled().await?;
-    for code in ["E11.6", "e116", "E11-6", "%45116"] {
-        let answer = api.get(&format!("/api/v1/code/{code}")).await;
+    for code in [
+        "code/E11.6",
+        "code/e116",
+        "code/E11-6",
+        "code/%45116",
+        "code/E11.6/hierarchy",
+        "enterprise/icd10/E11.6/hierarchy",
+    ] {
+        let answer = api.get(&format!("/api/v1/{code}")).await;
         let placed = answer.data();
         assert_eq!((&placed["code"], &placed["parent_code"]), (&json!("E116"), &json!("E11")), "{code}");
         assert_eq!(placed["parents"], json!([{ "code": "E11", "term": "Type 2 diabetes mellitus" }]));
@@ -103,6 +120,7 @@ async fn a_code_is_found_with_its_relatives_however_it_is_written() -> Result<()
 async fn a_code_that_is_not_there_is_404() -> Result<()> {
     let api = filled().await?;
     assert_eq!(api.get("/api/v1/code/Z99").await.refusal(), (404, "NOT_FOUND", vec![]));
+    assert_eq!(api.get("/api/v1/code/Z99/hierarchy").await.refusal(), (404, "NOT_FOUND", vec![]));
     assert_eq!(api.get("/api/v1/code/").await.refusal(), (404, "NOT_FOUND", vec![]));
     Ok(())
 }
@@ -119,7 +137,17 @@ async fn what_cannot_be_searched_for_is_refused_by_name() -> Result<()> {
         ("/api/v1/search/icd10?query=ab&limit=0", "limit"),
         ("/api/v1/search/icd10?query=ab&limit=51", "limit"),
         ("/api/v1/search/icd10?query=ab&limit=9223372036854775808", "limit"),
-        ("/api/v1/search/icd10?query=ab&chapter=4", "chapter"),
+        ("/api/v1/search/icd10?query=ab&chapter=", "chapter"),
+        ("/api/v1/search/icd10?query=ab&chapter=I00%2FI99", "chapter"),
+        ("/api/v1/search/icd10?query=ab&chapter=AAAAAAAAAAAAAAAAAAAAA", "chapter"),
+        ("/api/v1/search/icd10?query=ab&include_inactive=maybe", "include_inactive"),
+        ("/api/v1/search/icd10?query=ab&nope=4", "nope"),
+        ("/api/v1/autocomplete/icd10", "query"),
+        ("/api/v1/autocomplete/icd10?query=x", "query"),
+        ("/api/v1/autocomplete/icd10?query=ab&limit=51", "limit"),
+        ("/api/v1/autocomplete/icd10?query=ab&limit=0", "limit"),
+        ("/api/v1/code/E11_6/hierarchy", "code"),
+        ("/api/v1/enterprise/icd10/E11_6/hierarchy", "code"),
         ("/api/v1/code/%00", "code"),
         ("/api/v1/code/%ff", "code"),
         ("/api/v1/code/E11_6", "code"),
@@ -127,6 +155,83 @@ async fn what_cannot_be_searched_for_is_refused_by_name() -> Result<()> {
         ("/api/v1/code/AAAAAAAAAAAAAAAAAAAAA", "code"),
     ] {
         assert_eq!(api.get(uri).await.refusal(), (400, "INVALID_PARAMS", vec![field]), "{uri}");
+    }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_search_may_keep_to_a_chapter() -> Result<()> {
+    let api = filled().await?;
+    for (chapter, total) in [("4", 5), ("9", 0)] {
+        let answer = api.get(&format!("/api/v1/search/icd10?query=diabetes&chapter={chapter}")).await;
+        assert_eq!(answer.data()["total_count"], total, "{chapter}");
+    }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_being_typed_is_completed() -> Result<()> {
+    let api = filled().await?;
+    for (typed, first) in [("e1", "E11"), ("E11.6", "E116"), ("hyperten", "I10")] {
+        let answer = api.get(&format!("/api/v1/autocomplete/icd10?query={typed}")).await;
+        let first_one = &answer.data()["suggestions"][0];
+        assert_eq!(first_one["code"], first, "{typed}");
+        assert!(first_one["confidence"].as_f64().is_some_and(|sure| sure > 0.0 && sure <= 1.0));
+        assert!(first_one.get("match_type").is_none());
+    }
+    let few = api.get("/api/v1/autocomplete/icd10?query=diab&limit=2").await;
+    assert_eq!(few.data()["suggestions"].as_array().map(Vec::len), Some(2));
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_code_of_a_batch_has_its_answer_whatever_the_others_are() -> Result<()> {
+    let api = filled().await?;
+    let body = json!({ "codes": ["e11.6", "E116", "Z99", "no code", "I10"] }).to_string();
+    for path in ["/api/v1/batch/codes", "/api/v1/enterprise/batch/codes"] {
+        let answer = api.post(path, body.clone()).await;
+        let (results, total) = (&answer.data()["results"], &answer.data()["total_codes"]);
+        assert_eq!(results["e11.6"]["code"], "E116");
+        assert_eq!(results["e11.6"], results["E116"], "each as it was written");
+        assert_eq!((&results["I10"]["parent_code"], &results["I10"]["active"]), (&Value::Null, &json!(true)));
+        assert_eq!(results["Z99"]["error"], "NOT_FOUND");
+        assert_eq!(results["no code"]["error"], "INVALID_PARAMS");
+        assert_eq!((total, answer.body["message"].as_str()), (&json!(5), Some("2 of 3 codes")));
+    }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_batch_that_is_none_is_refused_by_name() -> Result<()> {
+    let api = Fixture::new().await?;
+    for (body, field) in [
+        (json!({ "codes": [] }), "codes"),
+        (json!({ "codes": vec!["E11"; 101] }), "codes"),
+        (json!({ "codes": ["E11", 7] }), "codes[1]"),
+        (json!({ "codes": "E11" }), "codes"),
+        (json!({}), "codes"),
+        (json!({ "codes": ["E11"], "more": 1 }), "more"),
+    ] {
+        let answer = api.post("/api/v1/batch/codes", body.to_string()).await;
+        assert_eq!(answer.refusal(), (400, "INVALID_PARAMS", vec![field]), "{body}");
+    }
+    let only_wrong = api.post("/api/v1/batch/codes", json!({ "codes": ["?"] }).to_string()).await;
+    assert_eq!(only_wrong.data()["results"]["?"]["error"], "INVALID_PARAMS");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn chapters_are_listed_by_number_with_their_totals() -> Result<()> {
+    let api = filled().await?;
+    for path in ["/api/v1/chapters", "/api/v1/enterprise/chapters"] {
+        let answer = api.get(path).await;
+        let chapter = &answer.data()["chapters"][0];
+        assert_eq!((&chapter["number"], &chapter["first_code"]), (&json!(4), &json!("E11")));
+        assert_eq!(chapter["title"], "Endocrine, nutritional and metabolic diseases (E00-E89)");
+        assert_eq!((&chapter["last_code"], &chapter["total_codes"]), (&json!("E119"), &json!(5)));
+        assert_eq!((&chapter["active_codes"], &chapter["billable_codes"]), (&json!(5), &json!(4)));
+        let second = &answer.data()["chapters"][1];
+        assert_eq!((&second["number"], &second["billable_codes"]), (&json!(9), &json!(0)));
     }
     Ok(())
 }

@@ -1,5 +1,9 @@
 //! Who may call: API keys by their hash.
 
+#[cfg(feature = "cases")]
+pub(crate) mod cases;
+#[cfg(feature = "cases")]
+pub(crate) mod seed;
 use crate::{Error, Store};
 use steadfast_domain::identity::{ApiKeyRecord, Caller, KeyHash, Scope};
 use steadfast_postgres::Operation;

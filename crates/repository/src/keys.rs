@@ -1,7 +1,11 @@
 //! Product keys: storing what was learnt of them, searching them, adding them up.
 
+#[cfg(feature = "cases")]
+pub(crate) mod cases;
 mod queries;
 mod rows;
+#[cfg(feature = "cases")]
+pub(crate) mod seed;
 
 use crate::{Error, Store};
 use futures_util::future::try_join;
@@ -9,22 +13,29 @@ use rows::{CountRow, KeyRow, ProductRow, UpsertedRow};
 use std::time::Duration;
 use steadfast_domain::keys::{Cursor, Filter, KeyStatus, Position, ProductSummary, StoredKey, Upserted};
 use steadfast_domain::page::Total;
-use steadfast_postgres::Operation;
 use steadfast_postgres::diesel_async::RunQueryDsl;
+use steadfast_postgres::{Operation, Reads};
 
 /// Stores the status of keys.
 pub const UPSERT: Operation = Operation::write("keys.upsert").served_by(&["ix_pidms_keys_keyname"]);
 
 /// One page of keys that match a filter, with the total.
-pub const SEARCH: Operation = Operation::read("keys.search").statements(2).served_by(&[
-    "idx_pidms_keys_prd",
-    "idx_pidms_keys_available",
-    "idx_pidms_keys_blocked",
-]);
+pub const SEARCH: Operation = Operation::read("keys.search")
+    .statements(2)
+    .served_by(&[
+        "idx_pidms_keys_prd",
+        "idx_pidms_keys_available",
+        "idx_pidms_keys_blocked",
+        "idx_pidms_keys_remaining",
+        // A page inside a product that has most keys goes by id.
+        "pidms_keys_pkey",
+    ])
+    .reads(Reads::PerMatch(10), "each product is one descent into the index, a page for each of its levels");
 
 /// What the keys of each product add up to.
-pub const PRODUCTS: Operation =
-    Operation::read("keys.products").slow_after(Duration::from_secs(3)).served_by(&["idx_pidms_keys_prd"]);
+pub const PRODUCTS: Operation = Operation::read("keys.products")
+    .slow_after(Duration::from_secs(3))
+    .reads(Reads::All, "adds up every key there is");
 
 /// One page of a search.
 #[derive(Clone, Debug, PartialEq)]

@@ -1,5 +1,7 @@
 #![doc = include_str!("../README.md")]
 
+#[cfg(feature = "cases")]
+pub mod cases;
 mod error;
 pub mod identity;
 pub mod keys;

@@ -1,12 +1,18 @@
-//! ICD-10-CM codes on a real server: import, search, and the place of a code in its tree.
+//! ICD-10-CM codes on a real server: import and search; codes by themselves and the log of searches in modules.
 
 #![expect(clippy::expect_used, reason = "a test fails by panicking")]
 
+#[path = "terminology/codes.rs"]
+mod codes;
+#[path = "terminology/statistics.rs"]
+mod statistics;
 mod support;
 
 use anyhow::Result;
+use std::collections::HashSet;
 use steadfast_domain::terminology::{IcdCode, ImportRow, Leg, Match, MatchType, Query};
-use steadfast_repository::terminology;
+use steadfast_repository::terminology::{self, Imported};
+use steadfast_repository::{Error, Store};
 use support::Fixture;
 
 fn code(text: &str) -> IcdCode {
@@ -42,44 +48,179 @@ fn table() -> Vec<ImportRow> {
     rows
 }
 
+async fn import(store: &Store, rows: &[ImportRow]) -> Result<Imported> {
+    Ok(terminology::import(store, "test", rows, |_| ()).await?)
+}
+
 async fn imported() -> Result<Fixture> {
     let fixture = Fixture::new().await?;
-    terminology::import(&fixture.store, &table()).await?;
+    import(&fixture.store, &table()).await?;
     Ok(fixture)
 }
 
-async fn find(fixture: &Fixture, leg: Leg, text: &str) -> Result<Vec<Match>> {
-    let found = terminology::search(&fixture.store, leg, &Query::new(text, None)?).await?;
-    Ok(found.expect("the leg has something to look for"))
+async fn find(store: &Store, leg: Leg, query: &Query) -> Result<Vec<Match>> {
+    let found = terminology::search(store, leg, query).await?;
+    Ok(found.expect("the leg has something to look for").matches)
 }
 
 async fn codes(fixture: &Fixture, leg: Leg, text: &str) -> Result<Vec<String>> {
-    Ok(find(fixture, leg, text).await?.into_iter().map(|found| found.code.to_string()).collect())
+    codes_of(fixture, leg, &Query::new(text, None)?).await
+}
+
+async fn codes_of(fixture: &Fixture, leg: Leg, query: &Query) -> Result<Vec<String>> {
+    Ok(find(&fixture.store, leg, query).await?.into_iter().map(|found| found.code.to_string()).collect())
 }
 
 #[tokio::test]
-async fn an_import_writes_what_is_new_or_changed_and_nothing_twice() -> Result<()> {
+async fn a_release_is_put_in_use_and_a_repetition_does_nothing() -> Result<()> {
     let fixture = Fixture::new().await?;
+    let switched = Imported::Switched { carried_over: 0 };
+    assert_eq!(import(&fixture.store, &table()).await?, switched);
+    assert_eq!(import(&fixture.store, &table()).await?, Imported::Current);
     let mut rows = table();
-    assert_eq!(terminology::import(&fixture.store, &rows).await?, rows.len());
-    assert_eq!(terminology::import(&fixture.store, &rows).await?, 0, "a repetition writes nothing");
-    rows[0].term = "Fracture of the femur".to_owned();
-    assert_eq!(terminology::import(&fixture.store, &rows).await?, 1);
+    rows[0].term = "Break of the thigh bone".to_owned();
+    assert_eq!(import(&fixture.store, &rows).await?, switched);
+    assert_eq!(codes(&fixture, Leg::Term, "thigh bone").await?, ["S72"]);
+    assert_eq!(import(&fixture.store, &table()).await?, switched, "an earlier release is another one again");
+    assert_eq!(codes(&fixture, Leg::Term, "thigh bone").await?, [""; 0]);
     Ok(())
 }
 
 #[tokio::test]
-async fn a_code_that_the_release_has_no_longer_is_kept_but_not_found() -> Result<()> {
+async fn a_code_that_the_release_has_no_longer_is_kept_but_found_only_on_demand() -> Result<()> {
     let fixture = imported().await?;
-    let kept: Vec<IcdCode> =
-        table().into_iter().map(|row| row.code).filter(|kept| *kept != code("S72002A")).collect();
-    assert_eq!(terminology::retire_others(&fixture.store, &kept).await?, 1);
-    assert_eq!(terminology::retire_others(&fixture.store, &kept).await?, 0);
-    assert_eq!(codes(&fixture, Leg::Code, "S72002").await?, [""; 0]);
+    let rows: Vec<ImportRow> = table().into_iter().filter(|row| row.code != code("S72002A")).collect();
+    assert_eq!(import(&fixture.store, &rows).await?, Imported::Switched { carried_over: 1 });
+    let with_inactive = |text| Query::new(text, None).map(|query| query.with_inactive(true));
+    for (leg, text) in [(Leg::Code, "S72002"), (Leg::Term, "femur left"), (Leg::Similarity, "fracture left")]
+    {
+        assert!(!codes(&fixture, leg, text).await?.contains(&"S72002A".to_owned()), "{text}");
+        assert_eq!(codes_of(&fixture, leg, &with_inactive(text)?).await?[0], "S72002A", "{text}");
+    }
     let placed = terminology::place(&fixture.store, &code("S72002A")).await?.expect("still there");
     assert!(!placed.concept.active);
-    assert_eq!(terminology::import(&fixture.store, &table()).await?, 1, "a later release brings it back");
-    assert_eq!(codes(&fixture, Leg::Code, "S72002").await?, ["S72002A"]);
+    let rows: Vec<ImportRow> = table().into_iter().filter(|row| row.code != code("E11")).collect();
+    assert_eq!(import(&fixture.store, &rows).await?, Imported::Switched { carried_over: 1 });
+    assert_eq!(codes(&fixture, Leg::Code, "S72002").await?, ["S72002A"], "a later release brought it back");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_rollback_shows_the_former_release_and_another_one_the_later_again() -> Result<()> {
+    let fixture = Fixture::new().await?;
+    assert_eq!(terminology::roll_back(&fixture.store).await?, None);
+    terminology::import(&fixture.store, "old", &table(), |_| ()).await?;
+    assert_eq!(terminology::roll_back(&fixture.store).await?, None, "there is no former release yet");
+    let mut rows = table();
+    rows[0].term = "Break of the thigh bone".to_owned();
+    terminology::import(&fixture.store, "new", &rows, |_| ()).await?;
+    for (name, found) in [("old", vec![]), ("new", vec!["S72"]), ("old", vec![])] {
+        let release = terminology::roll_back(&fixture.store).await?.expect("a former release");
+        assert_eq!((release.name.as_str(), release.codes), (name, table().len()));
+        assert_eq!(codes(&fixture, Leg::Term, "thigh bone").await?, found);
+    }
+    assert_eq!(import(&fixture.store, &table()).await?, Imported::Current, "known by its rows, not its name");
+    terminology::import(&fixture.store, "newest", &rows[1..], |_| ()).await?;
+    assert_eq!(
+        terminology::roll_back(&fixture.store).await?.map(|release| release.name),
+        Some("old".to_owned())
+    );
+    Ok(())
+}
+
+#[tokio::test]
+async fn no_release_is_put_in_use_twice_under_the_same_version() -> Result<()> {
+    let fixture = Fixture::new().await?;
+    assert_eq!(terminology::current_release(&fixture.store).await?, None);
+    import(&fixture.store, &table()).await?;
+    let mut versions = Vec::new();
+    let first = terminology::current_release(&fixture.store).await?.expect("the first");
+    assert_eq!(first.codes, table().len());
+    versions.push(first.version);
+    import(&fixture.store, &table()).await?;
+    let same = terminology::current_release(&fixture.store).await?.expect("the same");
+    assert_eq!(same.version, versions[0], "nothing was switched");
+    import(&fixture.store, &table()[1..]).await?;
+    for _ in 0..4 {
+        let next = terminology::current_release(&fixture.store).await?.expect("another");
+        assert!(!versions.contains(&next.version), "{} after {versions:?}", next.version);
+        versions.push(next.version);
+        terminology::roll_back(&fixture.store).await?;
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn an_import_that_fails_changes_nothing() -> Result<()> {
+    let fixture = imported().await?;
+    let twice = [table(), table()].concat();
+    let failed = terminology::import(&fixture.store, "bad", &twice, |_| ()).await;
+    assert!(matches!(failed, Err(Error::Duplicate { .. })), "{failed:?}");
+    assert_eq!(codes(&fixture, Leg::Code, "S72.00").await?.len(), 4);
+    assert_eq!(terminology::roll_back(&fixture.store).await?, None);
+    assert_eq!(import(&fixture.store, &table()).await?, Imported::Current);
+    Ok(())
+}
+
+/// A release in which every term of thirty says `word`.
+fn release_of(word: &str) -> Vec<ImportRow> {
+    (10..40).map(|n| row(&format!("A{n}"), None, &format!("Common {word}"))).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reader_sees_the_old_release_or_the_new_one_and_never_a_mix() -> Result<()> {
+    let fixture = Fixture::new().await?;
+    import(&fixture.store, &release_of("old")).await?;
+    let (store, reader) = (fixture.store.clone(), fixture.store.clone());
+    let switching = tokio::spawn(async move {
+        for round in 0..10 {
+            import(&store, &release_of(if round % 2 == 0 { "new" } else { "old" })).await?;
+            terminology::roll_back(&store).await?;
+        }
+        anyhow::Ok(())
+    });
+    let (query, mut seen) = (Query::new("common", None)?, HashSet::new());
+    while !switching.is_finished() {
+        for leg in [Leg::Term, Leg::Similarity] {
+            let finds = terminology::search(&reader, leg, &query).await?.expect("words to look for");
+            let terms: HashSet<String> = finds.matches.iter().map(|found| found.term.clone()).collect();
+            assert_eq!((terms.len(), finds.matches.len()), (1, leg.limit() as usize), "{terms:?}");
+            seen.insert(finds.release);
+        }
+    }
+    switching.await??;
+    assert!(seen.len() > 1, "the reader met no switch");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_imports_at_once_happen_one_after_the_other() -> Result<()> {
+    let fixture = imported().await?;
+    let (one, other) = (release_of("one"), release_of("other"));
+    let (one, other) = tokio::join!(import(&fixture.store, &one), import(&fixture.store, &other));
+    let mut carried_over = [one?, other?].map(|imported| match imported {
+        Imported::Switched { carried_over } => carried_over,
+        Imported::Current => panic!("both are new"),
+    });
+    carried_over.sort_unstable();
+    assert_eq!(carried_over, [table().len(); 2], "each found all the codes of the first table");
+    assert_eq!(codes(&fixture, Leg::Term, "common").await?.len(), 10);
+    Ok(())
+}
+
+#[tokio::test]
+async fn an_import_leaves_its_slot_with_the_same_indexes_as_the_migration() -> Result<()> {
+    let fixture = Fixture::new().await?;
+    let client = fixture.client().await?;
+    let indexes = async |schema: &str| -> Result<Vec<String>> {
+        let sql =
+            "SELECT replace(indexdef, schemaname, 'slot') FROM pg_indexes WHERE schemaname = $1 ORDER BY 1";
+        Ok(client.query(sql, &[&schema]).await?.iter().map(|row| row.get(0)).collect())
+    };
+    let migrated = indexes("icd10_green").await?;
+    assert_eq!((migrated.len(), indexes("icd10_blue").await?), (6, migrated.clone()));
+    import(&fixture.store, &table()).await?;
+    assert_eq!(indexes("icd10_green").await?, migrated);
     Ok(())
 }
 
@@ -88,14 +229,33 @@ async fn each_leg_finds_what_it_is_for() -> Result<()> {
     let fixture = imported().await?;
     assert_eq!(codes(&fixture, Leg::Code, "s72.00").await?, ["S7200", "S72001", "S72001A", "S72002A"]);
     assert_eq!(codes(&fixture, Leg::Code, "E11").await?.len(), 5, "the leg's limit");
-    for (leg, text) in [(Leg::Code, "heart failure"), (Leg::Term, "S7"), (Leg::Term, "a/b cd")] {
+    for (leg, text) in [(Leg::Code, "heart failure"), (Leg::Term, "-- %"), (Leg::Similarity, "()")] {
         assert_eq!(terminology::search(&fixture.store, leg, &Query::new(text, None)?).await?, None, "{text}");
     }
     assert_eq!(codes(&fixture, Leg::Term, "FEMUR").await?[0], "S72", "the shortest first");
-    assert_eq!(codes(&fixture, Leg::Term, "100%").await?, ["S72001A"], "wildcards are taken literally");
-    assert_eq!(codes(&fixture, Leg::Term, "ure_of").await?, ["S72002A"]);
+    assert_eq!(codes(&fixture, Leg::Term, "right of neck femur").await?, ["S72001"], "in any order");
+    assert_eq!(codes(&fixture, Leg::Term, "encounter initial clo").await?, ["S72001A"], "unfinished");
+    assert_eq!(codes(&fixture, Leg::Term, "fracture's").await?, [""; 0], "no term has an s of its own");
     assert_eq!(codes(&fixture, Leg::Similarity, "fractur of femor").await?[0], "S72");
+    assert_eq!(codes(&fixture, Leg::Similarity, "hnead nad ncek").await?[0], "S720", "short words too");
     assert_eq!(codes(&fixture, Leg::Similarity, "zzzz").await?, [""; 0]);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_search_in_one_chapter_finds_nothing_of_others() -> Result<()> {
+    let fixture = Fixture::new().await?;
+    let mut rows = table();
+    for row in rows.iter_mut().filter(|row| row.code.as_str().starts_with('E')) {
+        row.chapter = "4 Endocrine diseases (E00-E89)".to_owned();
+    }
+    import(&fixture.store, &rows).await?;
+    for (leg, text) in [(Leg::Code, "E11"), (Leg::Term, "type 2 diabetes"), (Leg::Similarity, "diabets")] {
+        for (chapter, is_there) in [("4", true), ("E00-E89", true), ("19", false), ("e00-e8", false)] {
+            let query = Query::new(text, None)?.in_chapter(Some(chapter))?;
+            assert_eq!(!codes_of(&fixture, leg, &query).await?.is_empty(), is_there, "{text} in {chapter}");
+        }
+    }
     Ok(())
 }
 
@@ -107,7 +267,7 @@ async fn a_find_says_how_it_was_found_and_how_sure_it_is() -> Result<()> {
         (Leg::Term, "diabetes mellitus", MatchType::TermPrefix, 0.9),
         (Leg::Similarity, "type 2 diabetes melitus", MatchType::Fuzzy, 0.6),
     ] {
-        let found = find(&fixture, leg, text).await?;
+        let found = find(&fixture.store, leg, &Query::new(text, None)?).await?;
         assert_eq!((found[0].match_type, found[0].confidence), (match_type, confidence), "{text}");
         assert_eq!(found[0].chapter, "19 Injury");
     }
@@ -115,37 +275,20 @@ async fn a_find_says_how_it_was_found_and_how_sure_it_is() -> Result<()> {
 }
 
 #[tokio::test]
-async fn a_code_has_its_line_of_parents_its_children_and_its_siblings() -> Result<()> {
+async fn a_leg_sends_no_more_statements_than_it_may() -> Result<()> {
     let fixture = imported().await?;
     let meter = fixture.meter().await?;
-    let deep_code = code("S72001A");
-    terminology::place(&fixture.store, &deep_code).await?;
-    let (deep, reading) = meter.read(terminology::place(&fixture.store, &deep_code)).await?;
-    assert_eq!((reading.statements, reading.utility), (3, 0));
-    let deep = deep?.expect("placed");
-    assert_eq!(deep.concept.parent_code, Some(code("S72001")));
-    assert_eq!(
-        deep.parents.iter().map(|p| p.code.as_str()).collect::<Vec<_>>(),
-        ["S72", "S720", "S7200", "S72001"]
-    );
-    assert_eq!(deep.siblings.shown.iter().map(|s| s.code.as_str()).collect::<Vec<_>>(), ["S72002A"]);
-    assert_eq!((deep.children.total, deep.siblings.total), (0, 1));
-
-    let wide = terminology::place(&fixture.store, &code("E11")).await?.expect("placed");
-    assert_eq!((wide.children.shown.len(), wide.children.total), (20, 30));
-    assert_eq!((wide.parents.len(), wide.siblings.total), (0, 0), "a category has no siblings here");
-    let sibling = terminology::place(&fixture.store, &code("E1107")).await?.expect("placed");
-    assert_eq!((sibling.siblings.shown.len(), sibling.siblings.total), (10, 29));
-    assert_eq!(terminology::place(&fixture.store, &code("X99")).await?, None);
-    Ok(())
-}
-
-#[tokio::test]
-async fn a_loop_in_the_table_ends_the_line_of_parents() -> Result<()> {
-    let fixture = Fixture::new().await?;
-    let rows = [row("A00", Some("A01"), "one"), row("A01", Some("A00"), "other")];
-    terminology::import(&fixture.store, &rows).await?;
-    let placed = terminology::place(&fixture.store, &code("A00")).await?.expect("placed");
-    assert_eq!(placed.parents.len(), 9);
+    for (leg, text, statements) in [
+        (Leg::Code, "E11", 1),
+        (Leg::Term, "diabetes mellitus", 1),
+        (Leg::Similarity, "diabetes mellitus", 2),
+        (Leg::Similarity, "diabtes melitus", 3),
+    ] {
+        let query = Query::new(text, None)?;
+        find(&fixture.store, leg, &query).await?;
+        let (found, reading) = meter.read(find(&fixture.store, leg, &query)).await?;
+        assert!(!found?.is_empty(), "{text}");
+        assert_eq!((reading.statements, reading.utility), (statements, 0), "{text}");
+    }
     Ok(())
 }

@@ -23,24 +23,24 @@ diesel::table! {
 }
 
 diesel::table! {
-    /// ICD-10-CM codes of the release that was imported last, and those of earlier ones.
-    icd10_codes (code) {
-        /// The code, upper case, without dot.
-        code -> Varchar,
-        /// What it stands for.
-        term -> Text,
-        /// The three-character category.
-        category -> Varchar,
-        /// The code above it; null for a category. No foreign key: a release is imported in any order.
-        parent_code -> Nullable<Varchar>,
-        /// Block of categories, e.g. `A00-A09`.
-        block -> Text,
-        /// Number and title of the chapter.
-        chapter -> Text,
-        /// Whether it has no codes below it.
-        billable -> Bool,
-        /// Whether it is in the release that was imported last.
-        active -> Bool,
+    /// Releases of ICD-10-CM that were imported; two of them are stored, one is in use.
+    icd10_releases (id) {
+        /// Row id; stands in the column `release` of the view `icd10_codes`.
+        id -> Int8,
+        /// The schema that it was imported into.
+        slot -> Text,
+        /// What it is called, mostly after its file.
+        name -> Text,
+        /// SHA-256 of its rows: the same table is not imported twice.
+        digest -> Bytea,
+        /// How many codes it has, without those that were carried over.
+        codes -> Int4,
+        /// When the import began.
+        imported_at -> Timestamptz,
+        /// Whether its slot still holds it.
+        is_stored -> Bool,
+        /// Whether the views show it.
+        is_current -> Bool,
     }
 }
 
@@ -84,4 +84,46 @@ diesel::table! {
     }
 }
 
-diesel::allow_tables_to_appear_in_same_query!(api_keys, icd10_codes, pidms_keys);
+diesel::table! {
+    /// Searches of the terminology, a row each, kept for three months.
+    search_logs (id, created_at) {
+        /// Row id.
+        id -> Int8,
+        /// Row id of the caller's API key; null when it is not known.
+        user_id -> Nullable<Int8>,
+        /// The query in lower case; null when it found nothing or may name a person.
+        query -> Nullable<Text>,
+        /// How many codes were found.
+        results_count -> Int4,
+        /// How long the search took, in milliseconds.
+        response_time_ms -> Float8,
+        /// Whether the answer came from the cache.
+        cache_hit -> Bool,
+        /// When the search was answered.
+        created_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    /// Searches of the terminology added up by day (UTC); names no query and no caller, kept for good.
+    search_stats_daily (day) {
+        /// The day, UTC.
+        day -> Date,
+        /// Searches that were logged.
+        searches -> Int8,
+        /// Of those, the ones that found nothing.
+        without_results -> Int8,
+        /// Of those, the ones that the cache answered.
+        cache_hits -> Int8,
+        /// What they took together, in milliseconds.
+        response_time_ms -> Float8,
+    }
+}
+
+diesel::allow_tables_to_appear_in_same_query!(
+    api_keys,
+    icd10_releases,
+    pidms_keys,
+    search_logs,
+    search_stats_daily
+);

@@ -3,6 +3,7 @@
 use std::time::Duration;
 use steadfast_domain::Invalid;
 use steadfast_repository as repository;
+use steadfast_resilience::{Class, Classify};
 
 /// Why a use case has no answer.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -80,6 +81,39 @@ impl Error {
             Self::Invalid(_) => "invalid",
             Self::Repository(_) => "database",
             Self::Upstream(upstream) => upstream.kind(),
+        }
+    }
+}
+
+impl Classify for Error {
+    fn class(&self) -> Class {
+        match self {
+            Self::Invalid(_) => Class::Caller,
+            Self::Repository(error) => class_of(error),
+            Self::Upstream(upstream) => upstream.class(),
+        }
+    }
+}
+
+const fn class_of(error: &repository::Error) -> Class {
+    match error {
+        repository::Error::Duplicate { .. } => Class::Duplicate,
+        repository::Error::Conflict { .. } => Class::Conflict,
+        repository::Error::Timeout { .. } => Class::Timeout,
+        repository::Error::Unavailable { .. } => Class::Unavailable,
+        repository::Error::Overload { .. } => Class::Overload,
+        repository::Error::OutcomeUnknown => Class::Ambiguous,
+        repository::Error::Query { .. } => Class::Fault,
+    }
+}
+
+impl Classify for Upstream {
+    fn class(&self) -> Class {
+        match self {
+            Self::RateLimited { .. } | Self::Busy { .. } => Class::Overload,
+            Self::Timeout => Class::Timeout,
+            Self::Unreachable(_) | Self::Open { .. } => Class::Unavailable,
+            Self::Unauthorized | Self::Status(_) | Self::Body(_) => Class::Fault,
         }
     }
 }

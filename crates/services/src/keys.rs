@@ -7,6 +7,7 @@ use steadfast_domain::keys::{KeyStatus, Pasted, ProductKey, RejectedLine, Upsert
 use steadfast_pidkey as pidkey;
 use steadfast_pidkey::resilience::Deadline;
 use steadfast_repository::{Store, keys};
+use steadfast_resilience::Snapshot;
 
 /// What is kept back of a check's time for storing what was learnt.
 const STORING: Duration = Duration::from_secs(5);
@@ -63,6 +64,11 @@ impl Checker {
     /// A checker that asks through `client`.
     pub fn new(client: pidkey::Client) -> Self {
         Self { client }
+    }
+
+    /// The breaker in front of PIDKey.com, for health answers.
+    pub fn breaker(&self) -> Snapshot {
+        self.client.breaker()
     }
 
     /// Asks PIDKey.com for all pasted keys at once and stores what it knows, within `limit`. May be repeated safely.

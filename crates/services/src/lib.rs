@@ -5,3 +5,4 @@ pub mod keys;
 pub mod terminology;
 
 pub use error::{Error, Upstream};
+pub use steadfast_cache as cache;

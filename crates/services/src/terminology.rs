@@ -1,15 +1,28 @@
 //! Searching and filling the terminology.
 
+mod autocomplete;
+mod catalogue;
 mod import;
+mod kept;
+mod releases;
+mod search_log;
 
-pub use import::{ImportError, Imported, import_icd10cm, read_icd10cm};
+pub use autocomplete::autocomplete;
+pub use catalogue::{Answer, CacheStatus, Catalogue, CatalogueHealth, Findings, forget_answers};
+pub use import::{ImportError, import_icd10cm, read_icd10cm};
+pub use search_log::{SearchLogWriter, SearchRecorder, search_log};
+pub use steadfast_repository::terminology::Imported;
 
 use crate::Error;
+use kept::KeptSearch;
+use serde::{Deserialize, Serialize};
 use steadfast_domain::terminology::{Leg, Match, Query, merge};
-use steadfast_repository::{Store, terminology};
+use steadfast_repository::terminology::{self, Finds};
+use steadfast_repository::{Error as RepositoryError, Store};
 
 /// What a search found.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
+#[serde(from = "KeptSearch", into = "KeptSearch")]
 pub struct Found {
     /// The results, best first, at most as many as the query wants.
     pub matches: Vec<Match>,
@@ -19,32 +32,56 @@ pub struct Found {
     pub failed: Vec<Leg>,
 }
 
+/// How often a search is begun anew that met a switch of releases: they are months apart.
+const ATTEMPTS: usize = 3;
+
 /// Searches by code, by words and by likeness at once, each on a connection of its own. A leg that fails is left out
-/// and named; one that the query gives nothing to look for is no failure.
+/// and named; one that the query gives nothing to look for is no failure. All results are of one release: a search during
+/// which another one was put in use is begun anew.
 ///
 /// # Errors
 /// The error of the first leg, when none that had something to look for gave an answer.
 pub async fn search(store: &Store, query: &Query) -> Result<Found, Error> {
-    let leg = |leg| terminology::search(store, leg, query);
-    let (code, term, similarity) = tokio::join!(leg(Leg::Code), leg(Leg::Term), leg(Leg::Similarity));
-    let outcomes = [(Leg::Code, code), (Leg::Term, term), (Leg::Similarity, similarity)];
-    let (mut found, mut failed, mut first_error) = (Vec::new(), Vec::new(), None);
-    for (leg, outcome) in outcomes {
-        match outcome {
-            Ok(matches) => found.extend(matches),
-            Err(error) => {
-                tracing::warn!(operation = "terminology.search", leg = leg.as_str(), %error, "a leg of a search failed");
-                failed.push(leg);
-                first_error.get_or_insert(error);
-            }
+    let mut attempts = ATTEMPTS;
+    loop {
+        attempts -= 1;
+        let leg = |leg| terminology::search(store, leg, query);
+        let (code, term, likeness) = tokio::join!(leg(Leg::Code), leg(Leg::Term), leg(Leg::Similarity));
+        let outcomes = [(Leg::Code, code), (Leg::Term, term), (Leg::Similarity, likeness)];
+        if attempts == 0 || are_of_one_release(&outcomes) {
+            return joined(query, outcomes);
         }
     }
+}
+
+/// What became of each leg.
+type Outcomes = [(Leg, Result<Option<Finds>, RepositoryError>); 3];
+
+fn are_of_one_release(outcomes: &Outcomes) -> bool {
+    let finds = outcomes.iter().filter_map(|(_, outcome)| outcome.as_ref().ok()?.as_ref());
+    let mut releases = finds.filter_map(|finds| finds.release);
+    let first = releases.next();
+    releases.all(|release| Some(release) == first)
+}
+
+fn joined(query: &Query, outcomes: Outcomes) -> Result<Found, Error> {
+    let (mut failed, mut first_error, mut has_answer) = (Vec::new(), None, false);
+    let [code, term, likeness] = outcomes.map(|(leg, outcome)| match outcome {
+        Ok(finds) => {
+            has_answer |= finds.is_some();
+            finds.map(|finds| finds.matches).unwrap_or_default()
+        }
+        Err(error) => {
+            tracing::warn!(operation = "terminology.search", leg = leg.as_str(), %error, "a leg of a search failed");
+            failed.push(leg);
+            first_error.get_or_insert(error);
+            Vec::new()
+        }
+    });
     match first_error {
-        Some(error) if found.is_empty() => Err(error.into()),
+        Some(error) if !has_answer => Err(error.into()),
         _ => {
-            let mut matches = merge(found);
-            let total = matches.len();
-            matches.truncate(query.limit());
+            let (matches, total) = merge(code, term, likeness, query.limit());
             Ok(Found { matches, total, failed })
         }
     }

@@ -27,7 +27,9 @@ impl TestDatabase {
     /// When there is no server and none can be started, or it refuses.
     pub async fn empty() -> Result<Self> {
         let database = Self::claim(test_server::server().await?);
-        Admin::connect(&database.server).await?.create(&database.name, None).await?;
+        let admin = Admin::connect(&database.server).await?;
+        admin.ensure_application_role(&database.server).await?;
+        admin.create(&database.name, None).await?;
         Ok(database)
     }
 
@@ -109,7 +111,7 @@ impl TestDatabase {
     }
 
     /// Its address for the program under test: a superuser of its own, [`APPLICATION_ROLE`], so that the server's
-    /// statistics tell the program's statements from those of the tests. For databases made from a template.
+    /// statistics tell the program's statements from those of the tests.
     pub fn application_url(&self) -> String {
         self.server.for_user(APPLICATION_ROLE).database(&self.name)
     }

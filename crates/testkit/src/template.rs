@@ -151,7 +151,7 @@ impl Admin {
     }
 
     /// Roles belong to the whole server, so that one that is there is fine.
-    async fn ensure_application_role(&self, server: &ServerUrl) -> Result<()> {
+    pub(crate) async fn ensure_application_role(&self, server: &ServerUrl) -> Result<()> {
         let password = server.config()?.get_password().map(|password| {
             let password = String::from_utf8_lossy(password).replace('\'', "''");
             format!(" PASSWORD '{password}'")

@@ -8,6 +8,7 @@ use std::time::Duration;
 use steadfast_testkit::{
     Error, FileLock, PostgresBinaries, SERVER_VARIABLE, Server, StopMode, shared_server_folder,
 };
+use tokio_postgres::NoTls;
 
 /// A whole run takes at most 45 minutes on two cores.
 const LOCK_PATIENCE: Duration = Duration::from_secs(60 * 60);
@@ -41,6 +42,23 @@ impl TestServer {
         }
         let server = Server::shared(workspace.root())?;
         Ok(Self { url: server.url("postgres"), started: (!ran_before).then_some(server), _lock: Some(lock) })
+    }
+
+    /// Has the server forget what it has seen, so that afterwards it tells what this run sent. A server without the
+    /// extension has seen nothing.
+    pub(super) fn forget(&self) -> anyhow::Result<()> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        runtime.block_on(async {
+            let (client, connection) = tokio_postgres::connect(&self.url, NoTls).await?;
+            let session = tokio::spawn(connection);
+            let forget =
+                "CREATE EXTENSION IF NOT EXISTS pg_stat_statements; SELECT pg_stat_statements_reset()";
+            if let Err(error) = client.batch_execute(forget).await {
+                println!("server: what the tests send is not counted: {error}");
+            }
+            drop(client);
+            Ok(session.await??)
+        })
     }
 
     /// The address of a superuser of it.

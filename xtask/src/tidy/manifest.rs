@@ -24,8 +24,8 @@ pub(super) struct Dependency<'a> {
     pub(super) inherited: bool,
 }
 
-/// Comparisons with other libraries. Each is a workspace of its own, with versions of its own.
-const OTHER_WORKSPACES: &str = "benches/peers/";
+/// Comparisons with other libraries, and projects of others that use these. Each is a workspace of its own.
+const OTHER_WORKSPACES: [&str; 2] = ["benches/peers/", "examples/"];
 
 /// The manifest of one package of the workspace.
 #[derive(Debug)]
@@ -40,7 +40,7 @@ pub(super) struct Manifest<'a> {
 impl<'a> Manifest<'a> {
     /// Every package's manifest.
     pub(super) fn all(tree: &'a Tree) -> Vec<Self> {
-        let ours = |file: &&File| !file.path.starts_with(OTHER_WORKSPACES);
+        let ours = |file: &&File| !OTHER_WORKSPACES.iter().any(|folder| file.path.starts_with(folder));
         let files = tree.files().filter(|file| file.path.ends_with("/Cargo.toml")).filter(ours);
         files.filter_map(Self::parse).collect()
     }

@@ -58,8 +58,13 @@ pub(super) const ROOMS: &[Room] = &[
     room("crates/repository/src", "lib", "lists the rooms"),
     room("crates/repository/src", "store", "holds the database for every area"),
     room("crates/repository/src", "error", "the layer's one error"),
-    later("crates/repository/src", "cases", "collects the cases of the areas"),
+    room("crates/repository/src", "cases", "collects the cases of the areas"),
     room("crates/repository/tests", "support", "builders that know tables"),
+    room(
+        "crates/repository/tests",
+        "cases",
+        "the cases and the seed of all areas, as verification uses them",
+    ),
     room(
         "crates/repository/tests",
         "round_trips",

@@ -7,6 +7,14 @@ use std::time::Duration;
 use steadfast_cache::{CacheSettings, RedisAddress, RedisSettings};
 use steadfast_resilience::BreakerConfig;
 
+const ENABLED: Setting = Setting {
+    name: "CACHE_ENABLED",
+    aliases: &[],
+    default: Default::Is("true"),
+    kind: Kind::Flag,
+    help: "Whether answers are kept at all. Without, every one comes from the database, and none when that is down: for \
+           measurements.",
+};
 pub(crate) const URL: Setting = Setting {
     name: "REDIS_URL",
     aliases: &[],
@@ -84,22 +92,24 @@ const RECOVERY_TIMEOUT: Setting = Setting {
 
 /// All settings of this room, in the order of `--help`.
 pub(super) const ALL: &[Setting] =
-    &[URL, HOST, PORT, DB, PASSWORD, TLS, TTL, MAX_SIZE, FAILURE_THRESHOLD, RECOVERY_TIMEOUT];
+    &[ENABLED, URL, HOST, PORT, DB, PASSWORD, TLS, TTL, MAX_SIZE, FAILURE_THRESHOLD, RECOVERY_TIMEOUT];
 
-/// The cache, as the environment says.
-pub(super) fn read(reader: &mut Reader<'_>) -> CacheSettings {
+/// The cache, as the environment says; nothing when it is switched off.
+pub(super) fn read(reader: &mut Reader<'_>) -> Option<CacheSettings> {
+    let is_enabled = reader.flag(&ENABLED);
     let address = address(reader);
     let breaker =
         BreakerConfig::consecutive(reader.count(&FAILURE_THRESHOLD), reader.seconds(&RECOVERY_TIMEOUT));
     let library = CacheSettings::default();
     let ttl: Duration = reader.seconds(&TTL);
-    CacheSettings {
+    let settings = CacheSettings {
         redis: address.map(|address| RedisSettings { breaker, ..RedisSettings::new(address) }),
         ttl,
         negative_ttl: library.negative_ttl.min(ttl),
         max_entries: reader.count(&MAX_SIZE),
         ..library
-    }
+    };
+    is_enabled.then_some(settings)
 }
 
 /// Every part is read, so that a wrong one is named also where it is of no use.

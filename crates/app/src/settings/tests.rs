@@ -46,19 +46,25 @@ fn with_nothing_but_the_database_the_defaults_are_those_of_each_library() {
 
 #[test]
 fn without_an_address_there_is_no_redis_and_the_rest_is_the_librarys() {
-    let cache = read(&[URL, ("REDIS_PORT", "7000")]).expect("settings").cache;
+    let cache = read(&[URL, ("REDIS_PORT", "7000")]).expect("settings").cache.expect("a cache");
     let library = CacheSettings::default();
     assert!(cache.redis.is_none());
     assert_eq!((cache.ttl, cache.negative_ttl), (library.ttl, library.negative_ttl));
     assert_eq!((cache.max_entries, cache.stale_for), (library.max_entries, library.stale_for));
-    assert_eq!(read_with(("REDIS_TTL", "60")).expect("settings").cache.ttl, Duration::from_secs(60));
+    let shorter = read_with(("REDIS_TTL", "60")).expect("settings").cache.expect("a cache");
+    assert_eq!(shorter.ttl, Duration::from_secs(60));
+}
+
+#[test]
+fn the_cache_can_be_switched_off() {
+    assert!(read_with(("CACHE_ENABLED", "false")).expect("settings").cache.is_none());
 }
 
 #[test]
 fn redis_is_named_by_its_host_or_its_url_and_the_url_goes_before() {
     let redis = |variables: &[(&str, &str)]| {
         let all: Vec<_> = [URL].iter().chain(variables).copied().collect();
-        read(&all).expect("settings").cache.redis.expect("Redis")
+        read(&all).expect("settings").cache.and_then(|cache| cache.redis).expect("Redis")
     };
     let by_host = redis(&[("REDIS_HOST", "cache"), ("REDIS_DB", "3"), ("REDIS_TLS", "yes")]);
     let RedisAddress::Parts { host, port, db, tls, .. } = &by_host.address else { panic!("{by_host:?}") };

@@ -3,6 +3,7 @@
 
 mod faults;
 mod invalidation;
+mod many;
 mod process;
 mod recovery;
 mod support;

@@ -1,6 +1,6 @@
 //! A search by code or words: three legs, how sure each is, and how their finds are merged.
 
-use crate::terminology::IcdCode;
+use super::{Candidate, IcdCode, words};
 use crate::{Checks, Invalid, text};
 use std::collections::HashSet;
 
@@ -10,14 +10,20 @@ pub const SEARCH_LIMIT_DEFAULT: u64 = 10;
 /// The most results that the caller may ask for.
 pub const SEARCH_LIMIT_MAX: u64 = 50;
 
+/// Characters of the longest chapter that is accepted.
+const CHAPTER_MAX: usize = 20;
+
+/// Of so many places the look-alikes have one, however many terms have all words.
+const PLACES_PER_LOOK_ALIKE: usize = 3;
+
 /// One of the three ways in which a search looks, in the order of their rank.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Leg {
     /// Codes that begin with the query.
     Code,
-    /// Terms that contain the query.
+    /// Terms that have all words of the query, in any order, the last one perhaps unfinished.
     Term,
-    /// Terms that look like the query.
+    /// Terms that have most words of the query, misspelt ones mended, and look like it.
     Similarity,
 }
 
@@ -46,7 +52,7 @@ impl Leg {
 pub enum MatchType {
     /// Its code begins with the query.
     ExactCode,
-    /// Its term contains the query.
+    /// Its term has all words of the query.
     TermPrefix,
     /// Its term looks like the query.
     Fuzzy,
@@ -78,15 +84,32 @@ pub struct Match {
     pub confidence: f64,
 }
 
-/// What is searched for: 2 to 100 characters, and how many results at most.
+impl Match {
+    /// `candidate` as a find of `leg`.
+    pub fn new(leg: Leg, query: &Query, candidate: Candidate) -> Self {
+        let Candidate { code, term, chapter, billable: _ } = candidate;
+        let match_type = match leg {
+            Leg::Code => MatchType::ExactCode,
+            Leg::Term => MatchType::TermPrefix,
+            Leg::Similarity => MatchType::Fuzzy,
+        };
+        let confidence = confidence(leg, query, &term);
+        Self { code, term, chapter, match_type, confidence }
+    }
+}
+
+/// What is searched for: 2 to 100 characters, how many results at most, and where.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Query {
     text: String,
+    words: Vec<String>,
     limit: usize,
+    chapter: Option<String>,
+    with_inactive: bool,
 }
 
 impl Query {
-    /// The query from its wire form.
+    /// The query from its wire form: in all chapters, among the codes in use.
     ///
     /// # Errors
     /// [`Invalid`] naming `query` and `limit`.
@@ -98,14 +121,43 @@ impl Query {
             _ => Err(Invalid::field("limit", format!("must be from 1 to {SEARCH_LIMIT_MAX}"))),
         });
         match (text, limit) {
-            (Some(text), Some(limit)) => Ok(Self { text, limit }),
+            (Some(text), Some(limit)) => {
+                Ok(Self { words: words(&text), text, limit, chapter: None, with_inactive: false })
+            }
             _ => Err(checks.refused()),
         }
     }
 
-    /// The words as given, trimmed.
+    /// The same query, in one chapter alone where one is given: by its number or its range, as `19` or `S00-T88`.
+    ///
+    /// # Errors
+    /// [`Invalid`] naming `chapter`.
+    pub fn in_chapter(self, chapter: Option<&str>) -> Result<Self, Invalid> {
+        let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '.');
+        match chapter.map(str::trim) {
+            Some(text) if text.is_empty() || text.len() > CHAPTER_MAX || !text.chars().all(allowed) => {
+                let wanted =
+                    format!("must be 1 to {CHAPTER_MAX} letters, digits, dots or dashes, as 19 or S00-T88");
+                Err(Invalid::field("chapter", wanted))
+            }
+            chapter => Ok(Self { chapter: chapter.map(str::to_lowercase), ..self }),
+        }
+    }
+
+    /// The same query, also among codes that are in use no more.
+    #[must_use]
+    pub fn with_inactive(self, with_inactive: bool) -> Self {
+        Self { with_inactive, ..self }
+    }
+
+    /// The query as given, trimmed.
     pub fn text(&self) -> &str {
         &self.text
+    }
+
+    /// Its words, in lower case, in their order.
+    pub fn words(&self) -> &[String] {
+        &self.words
     }
 
     /// Results wanted at most.
@@ -113,9 +165,14 @@ impl Query {
         self.limit
     }
 
-    /// Whether some word of it has three letters or digits.
-    pub fn has_three_letters(&self) -> bool {
-        self.text.split(|c: char| !c.is_alphanumeric()).any(|word| word.chars().count() >= 3)
+    /// The one chapter to search, in lower case.
+    pub fn chapter(&self) -> Option<&str> {
+        self.chapter.as_deref()
+    }
+
+    /// Whether codes that are in use no more may be found.
+    pub fn finds_inactive(&self) -> bool {
+        self.with_inactive
     }
 
     /// The query read as the beginning of a code, where it can be one.
@@ -143,10 +200,26 @@ pub fn confidence(leg: Leg, query: &Query, term: &str) -> f64 {
     }
 }
 
-/// The finds of the legs in the order of their rank, each code once.
-pub fn merge(legs: impl IntoIterator<Item = Vec<Match>>) -> Vec<Match> {
+/// The finds of the legs in the order of their rank, each code once, at most `limit`; and how many different codes the
+/// legs found together. Every third place is kept for the best look-alikes, so that they are seen however many terms have
+/// all the words: what says the same in other words is no worse an answer.
+pub fn merge(
+    code: Vec<Match>,
+    term: Vec<Match>,
+    look_alikes: Vec<Match>,
+    limit: usize,
+) -> (Vec<Match>, usize) {
+    let kept = limit / PLACES_PER_LOOK_ALIKE;
+    let best: HashSet<IcdCode> = look_alikes.iter().take(kept).map(|found| found.code.clone()).collect();
     let mut seen = HashSet::new();
-    legs.into_iter().flatten().filter(|found| seen.insert(found.code.clone())).collect()
+    let ranked =
+        code.into_iter().chain(term).chain(look_alikes).filter(|found| seen.insert(found.code.clone()));
+    let mut merged: Vec<(usize, Match)> = ranked.enumerate().collect();
+    let total = merged.len();
+    merged.sort_by_key(|(rank, found)| *rank >= limit - kept && !best.contains(&found.code));
+    merged.truncate(limit);
+    merged.sort_by_key(|(rank, _)| *rank);
+    (merged.into_iter().map(|(_, found)| found).collect(), total)
 }
 
 #[cfg(test)]
@@ -176,10 +249,17 @@ mod tests {
     }
 
     #[test]
-    fn short_words_have_no_three_letters() {
-        for (text, has) in [("TB", false), ("a-b c", false), ("flu", true), ("in DM2", true), ("äöü", true)]
-        {
-            assert_eq!(Query::new(text, None).expect("fine").has_three_letters(), has, "{text}");
+    fn a_chapter_is_a_number_or_a_range() {
+        let query = || Query::new("gout", None).expect("fine");
+        for (given, kept) in [(None, None), (Some("19"), Some("19")), (Some(" S00-T88 "), Some("s00-t88"))] {
+            assert_eq!(query().in_chapter(given).expect("fine").chapter(), kept);
+        }
+        for bad in ["", " ", "19 Injury", "%", "123456789012345678901"] {
+            assert_eq!(
+                query().in_chapter(Some(bad)).expect_err("refused").fields()[0].field,
+                "chapter",
+                "{bad:?}"
+            );
         }
     }
 
@@ -192,13 +272,37 @@ mod tests {
         assert_eq!(sure("Femoral hernia"), 0.4);
     }
 
+    fn shown(code: &[&str], term: &[&str], look_alikes: &[&str], limit: usize) -> (Vec<String>, usize) {
+        let each = |codes: &[&str], kind| codes.iter().map(|code| found(code, kind)).collect();
+        let (code, term) = (each(code, MatchType::ExactCode), each(term, MatchType::TermPrefix));
+        let (merged, total) = merge(code, term, each(look_alikes, MatchType::Fuzzy), limit);
+        (
+            merged
+                .iter()
+                .map(|found| format!("{}{}", found.code, found.match_type.as_str().len() % 10))
+                .collect(),
+            total,
+        )
+    }
+
     #[test]
     fn a_code_found_twice_stands_where_its_best_leg_put_it() {
-        let merged = merge([
-            vec![found("E11", MatchType::ExactCode)],
-            vec![found("E11", MatchType::TermPrefix), found("E12", MatchType::TermPrefix)],
-        ]);
-        let types: Vec<_> = merged.iter().map(|m| (m.code.as_str(), m.match_type)).collect();
-        assert_eq!(types, [("E11", MatchType::ExactCode), ("E12", MatchType::TermPrefix)]);
+        let (merged, total) = shown(&["E11"], &["E11", "E12"], &["E12", "E13"], 10);
+        // The digit behind a code is its match type: 0 a code, 1 words, 5 a look-alike.
+        assert_eq!((merged.join(" ").as_str(), total), ("E110 E121 E135", 3));
+    }
+
+    #[test]
+    fn the_best_look_alikes_have_their_places() {
+        let term = ["A1", "A2", "A3", "A4", "A5", "A6", "A7"];
+        let (merged, total) = shown(&[], &term, &["B1", "A5", "B2"], 6);
+        assert_eq!(
+            (merged.join(" ").as_str(), total),
+            ("A11 A21 A31 A41 A51 B15", 9),
+            "one stood there already"
+        );
+        assert_eq!(shown(&[], &term, &["A1", "A2"], 6).0.join(" "), "A11 A21 A31 A41 A51 A61");
+        assert_eq!(shown(&[], &term, &["B1"], 2).0.join(" "), "A11 A21", "too few places");
+        assert_eq!(shown(&[], &["A1"], &["B1", "B2", "B3", "B4"], 3).0.join(" "), "A11 B15 B25");
     }
 }

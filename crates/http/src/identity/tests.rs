@@ -133,6 +133,48 @@ async fn a_database_that_is_down_is_503_and_not_a_wrong_key() {
     assert_eq!(count.load(Ordering::Relaxed), 2, "a failure must not be remembered");
 }
 
+/// Found at the first look-up; then the database is down, until the key is withdrawn.
+#[tokio::test]
+async fn who_was_known_before_the_database_went_is_let_through_until_it_says_otherwise() {
+    let count = Arc::new(AtomicUsize::new(0));
+    let counter = Arc::clone(&count);
+    let callers = Callers::remembering(Duration::from_nanos(1), move |hash| {
+        let answer = match counter.fetch_add(1, Ordering::Relaxed) {
+            0 => Ok(reader(hash)),
+            1 | 2 => Err(database_down()),
+            3 => Ok(None),
+            _ => Err(database_down()),
+        };
+        async { answer }
+    });
+    let router = mount(routes(), &callers).with_state(());
+    for expected in [200, 200, 200, 401, 503] {
+        let answer = ask(&router, with(&[("x-api-key", KEY)], "/read")).await;
+        assert_eq!(answer.status, expected, "look-up {}", count.load(Ordering::Relaxed));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_was_known_before_does_not_wait_for_a_silent_database() {
+    let count = AtomicUsize::new(0);
+    let callers = Callers::remembering(Duration::from_nanos(1), move |hash| {
+        let is_silent = count.fetch_add(1, Ordering::Relaxed) > 0;
+        async move {
+            if is_silent {
+                std::future::pending::<()>().await;
+            }
+            Ok(reader(hash))
+        }
+    });
+    let router = mount(routes(), &callers).with_state(());
+    for _ in 0..2 {
+        let began = tokio::time::Instant::now();
+        let answer = ask(&router, with(&[("x-api-key", KEY)], "/read")).await;
+        assert_eq!(answer.status, StatusCode::OK);
+        assert!(began.elapsed() < Duration::from_secs(2), "{:?}", began.elapsed());
+    }
+}
+
 #[tokio::test]
 async fn an_unknown_path_needs_no_key() {
     assert_eq!(ask(&router(routes()), get("/nowhere")).await.status, StatusCode::NOT_FOUND);

@@ -1,9 +1,11 @@
 //! What every request goes through, whatever its route.
 
+use crate::access_log::CacheSlot;
 use crate::envelope::Envelope;
 use crate::problem::Problem;
 use crate::route::{Access, Route};
 use crate::testing::{KEY, Lines, ask, get, post, router};
+use axum::Extension;
 use axum::Router;
 use axum::body::Body;
 use axum::http::{Request, StatusCode};
@@ -13,6 +15,11 @@ use tower::ServiceExt;
 
 async fn toy() -> Envelope<u32> {
     Envelope::new(5, "five toys")
+}
+
+async fn kept(Extension(cache): Extension<CacheSlot>) -> Envelope<u32> {
+    cache.fill(true);
+    Envelope::new(5, "the same five toys")
 }
 
 async fn breaks() -> Envelope<u32> {
@@ -32,6 +39,7 @@ fn toys() -> Router {
     router(vec![
         Route::get("/toys/{name}", Access::Open, toy),
         Route::get("/owned", Access::Scope("toys:read"), toy),
+        Route::get("/kept", Access::Open, kept),
         Route::get("/breaks", Access::Open, breaks),
         Route::get("/wrong", Access::Open, wrong),
         Route::get("/hangs", Access::Open, hangs).within(limit),
@@ -97,8 +105,9 @@ async fn a_request_is_one_log_event_without_its_data() {
     ask(&toys(), get("/toys/secret")).await;
     ask(&toys(), get("/secret")).await;
     ask(&toys(), get("/wrong?secret")).await;
+    ask(&toys(), get("/kept?secret")).await;
     let events = lines.with(" request method=");
-    assert_eq!(events.len(), 4, "{events:?}");
+    assert_eq!(events.len(), 5, "{events:?}");
     assert!(lines.with("secret").is_empty() && lines.with(KEY).is_empty());
     assert!(events[0].contains("status=200") && events[0].contains("api_key_id=7"), "{}", events[0]);
     assert!(
@@ -108,6 +117,7 @@ async fn a_request_is_one_log_event_without_its_data() {
     );
     assert!(events[2].contains("route=\"unmatched\"") && events[2].contains("error=\"NOT_FOUND\""));
     assert!(events[3].contains("status=400") && events[3].contains("error=\"INVALID_PARAMS\""));
+    assert!(events[4].contains("cache_hit=true") && !events[3].contains("cache_hit"), "{}", events[4]);
 }
 
 #[tokio::test]

@@ -1,11 +1,11 @@
-//! Importing a release of ICD-10-CM from its table: read and checked whole, then stored in batches.
+//! Importing a release of ICD-10-CM from its table: read and checked whole, then put in use at once.
 
 use std::collections::HashSet;
 use std::io::Read;
 use steadfast_domain::Invalid;
 use steadfast_domain::terminology::{IcdCode, ImportRow};
-use steadfast_repository::terminology::IMPORT_BATCH_MAX;
-use steadfast_repository::{Error as RepositoryError, Store, terminology};
+use steadfast_repository::terminology::{self, Imported};
+use steadfast_repository::{Error as RepositoryError, Store};
 
 /// Columns of the file, in this order, as its first line names them.
 const COLUMNS: [&str; 8] =
@@ -34,25 +34,9 @@ pub enum ImportError {
     /// The file has no rows, or more than a release can have.
     #[error("the file has {0} rows: from 1 to {ROWS_MAX} are expected")]
     Rows(usize),
-    /// A batch could not be stored. Those before it are; repeating the import goes on.
-    #[error("the import stopped after {stored} rows, start it again: {error}")]
-    Store {
-        /// Rows that were stored before.
-        stored: usize,
-        /// Why.
-        error: RepositoryError,
-    },
-}
-
-/// What an import did.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Imported {
-    /// Rows of the file.
-    pub rows: usize,
-    /// Of those, new or changed.
-    pub written: usize,
-    /// Codes that were in use and are not in the file.
-    pub retired: usize,
+    /// It could not be stored, and nothing was changed, unless the outcome is unknown.
+    #[error("the release was not imported, start it again: {0}")]
+    Store(#[source] RepositoryError),
 }
 
 /// The rows of a table of ICD-10-CM, checked: a good header, good codes, each code once.
@@ -103,28 +87,18 @@ fn row(record: &csv::StringRecord) -> Result<ImportRow, Invalid> {
     })
 }
 
-/// Makes the stored table be that of `rows`: new and changed codes are written, missing ones taken out of use.
-/// `progress` learns after each batch how many rows are done. A repetition, also of an import that was cut off, writes
-/// what is missing.
+/// Puts `rows` in use as the release `name`, all at once; see [`terminology::import`]. `progress` learns how many rows are
+/// stored. A repetition of what is in use does nothing.
 ///
 /// # Errors
-/// [`ImportError::Store`].
+/// [`ImportError::Store`]; then readers see what they saw before.
 pub async fn import_icd10cm(
     store: &Store,
+    name: &str,
     rows: &[ImportRow],
-    mut progress: impl FnMut(usize),
+    progress: impl Fn(usize) + Send + Sync,
 ) -> Result<Imported, ImportError> {
-    let (mut stored, mut written) = (0, 0);
-    for batch in rows.chunks(IMPORT_BATCH_MAX) {
-        let outcome = terminology::import(store, batch).await;
-        written += outcome.map_err(|error| ImportError::Store { stored, error })?;
-        stored += batch.len();
-        progress(stored);
-    }
-    let codes: Vec<IcdCode> = rows.iter().map(|row| row.code.clone()).collect();
-    let retired = terminology::retire_others(store, &codes).await;
-    let retired = retired.map_err(|error| ImportError::Store { stored, error })?;
-    Ok(Imported { rows: rows.len(), written, retired })
+    terminology::import(store, name, rows, progress).await.map_err(ImportError::Store)
 }
 
 #[cfg(test)]

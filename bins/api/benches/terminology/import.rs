@@ -1,0 +1,66 @@
+//! What an import takes, beside COPY into the same tables and the same indexes.
+
+use crate::median;
+use crate::service::Service;
+use anyhow::{Result, ensure};
+use futures_util::{SinkExt as _, StreamExt as _};
+use std::time::{Duration, Instant};
+use steadfast_repository::Store;
+use steadfast_services::terminology::{Imported, import_icd10cm};
+use tokio_postgres::{Client, NoTls};
+
+/// An import may take so many times as long.
+const RATIO_MAX: f64 = 1.3;
+
+const TABLES: [&str; 2] = ["codes", "words"];
+
+/// The indexes that an import makes.
+const INDEXES: &str = "ALTER TABLE copied.codes ADD PRIMARY KEY (code);
+    ALTER TABLE copied.words ADD PRIMARY KEY (word);
+    CREATE INDEX ON copied.codes (parent_code, code) WHERE parent_code IS NOT NULL AND active;
+    CREATE INDEX ON copied.codes USING gin (document);
+    CREATE INDEX ON copied.words USING gin (forms);
+    ANALYZE copied.codes; ANALYZE copied.words;";
+
+/// Prints what an import takes, and COPY, in turn; says whether that is near enough.
+pub(crate) async fn import(service: &Service, rounds: usize) -> Result<bool> {
+    let store = Store::connect(&service.database_url())?;
+    let (client, connection) = tokio_postgres::connect(&service.database_url(), NoTls).await?;
+    tokio::spawn(connection);
+    let (mut imports, mut copies) = (Vec::new(), Vec::new());
+    for round in 0..rounds.max(3) {
+        copies.push(copy(&client).await?);
+        // One row less every second time, so that it is another release.
+        let rows = &service.rows[(round + 1) % 2..];
+        let began = Instant::now();
+        let imported = import_icd10cm(&store, "again", rows, |_| ()).await?;
+        imports.push(began.elapsed());
+        ensure!(imported != Imported::Current, "nothing was imported");
+    }
+    let (import, copy) = (median(imports).as_secs_f64(), median(copies).as_secs_f64());
+    println!("import {import:.2} s, COPY and indexes {copy:.2} s: {:.2}x, goal {RATIO_MAX}x", import / copy);
+    Ok(import / copy <= RATIO_MAX)
+}
+
+async fn copy(client: &Client) -> Result<Duration> {
+    let (mut took, mut created) =
+        (Duration::ZERO, String::from("DROP SCHEMA IF EXISTS copied CASCADE; CREATE SCHEMA copied;"));
+    for table in TABLES {
+        created += &format!("CREATE TABLE copied.{table} (LIKE icd10_green.{table});");
+    }
+    client.batch_execute(&created).await?;
+    for table in TABLES {
+        let rows: Vec<_> =
+            client.copy_out(&format!("COPY icd10_green.{table} TO STDOUT")).await?.collect().await;
+        let began = Instant::now();
+        let mut sink = Box::pin(client.copy_in(&format!("COPY copied.{table} FROM STDIN")).await?);
+        for row in rows {
+            sink.feed(row?).await?;
+        }
+        sink.close().await?;
+        took += began.elapsed();
+    }
+    let began = Instant::now();
+    client.batch_execute(INDEXES).await?;
+    Ok(took + began.elapsed())
+}

@@ -1,0 +1,72 @@
+//! The whole service over a private database that holds the full table.
+
+use anyhow::{Context as _, Result, ensure};
+use flate2::read::MultiGzDecoder;
+use reqwest::Client;
+use secrecy::ExposeSecret as _;
+use serde_json::Value;
+use std::fs::File;
+use steadfast_app::{Running, Settings, start};
+use steadfast_domain::identity::{NewApiKey, Scope};
+use steadfast_domain::terminology::ImportRow;
+use steadfast_repository::{Store, identity};
+use steadfast_services::terminology::{import_icd10cm, read_icd10cm};
+use steadfast_testkit::TestDatabase;
+
+const TABLE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../data/icd10cm-2026-04.csv.gz");
+
+/// The service, its database, and a client that may read the terminology.
+pub(crate) struct Service {
+    running: Running,
+    client: Client,
+    key: String,
+    database: TestDatabase,
+    /// What it was filled with.
+    pub(crate) rows: Vec<ImportRow>,
+}
+
+impl Service {
+    /// Starts it and imports the table.
+    pub(crate) async fn start() -> Result<Self> {
+        let migrate = async |url: &str| steadfast_schema::migrate(url).await.map(|_| ());
+        let fingerprint = steadfast_schema::fingerprint();
+        let database = TestDatabase::from_template("steadfast", fingerprint, migrate).await?;
+        let store = Store::connect(&database.url())?;
+        let rows = read_icd10cm(MultiGzDecoder::new(File::open(TABLE)?))?;
+        import_icd10cm(&store, "full table", &rows, |_| ()).await?;
+        let new = NewApiKey::generate("bench", vec![Scope::parse("terminology:read")?])?;
+        identity::create_api_key(&store, &new.record).await?;
+        let url = database.url();
+        let variables = [
+            ("DATABASE_URL", url.as_str()),
+            ("HTTP_PORT", "0"),
+            ("PIDKEY_API_KEY", "unused"),
+            ("CACHE_ENABLED", "false"),
+        ];
+        let read = |name: &str| {
+            variables.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned())
+        };
+        let running = start(Settings::read(&read)?).await?;
+        let key = new.secret.expose_secret().to_owned();
+        Ok(Self { running, client: Client::new(), key, database, rows })
+    }
+
+    /// The address of the database under it.
+    pub(crate) fn database_url(&self) -> String {
+        self.database.url()
+    }
+
+    /// The codes that a search finds, best first, at most ten.
+    pub(crate) async fn search(&self, query: &str) -> Result<Vec<String>> {
+        let url = format!("http://{}/api/v1/search/icd10", self.running.address());
+        let request = self.client.get(url).bearer_auth(&self.key).query(&[("query", query)]);
+        let answer = request.send().await?.error_for_status()?.bytes().await?;
+        let answer: Value = serde_json::from_slice(&answer)?;
+        ensure!(
+            answer["data"]["cache_status"] != "hit",
+            "{query} was answered by the cache: switch it off here"
+        );
+        let results = answer["data"]["results"].as_array().context("results")?;
+        Ok(results.iter().filter_map(|found| found["code"].as_str()).map(str::to_owned).collect())
+    }
+}

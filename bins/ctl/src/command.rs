@@ -1,0 +1,46 @@
+//! What the program can be told to do.
+
+use crate::api_key::ApiKey;
+use crate::import::{Import, Rollback};
+#[cfg(feature = "seed")]
+use crate::seed::Seed;
+use anyhow::Context;
+use clap::Subcommand;
+use steadfast_repository::Store;
+
+#[derive(Subcommand)]
+pub(crate) enum Command {
+    /// Brings the tables up to date. Safe to repeat; waits for another one that does the same.
+    Migrate,
+    /// Fills tables with public data.
+    #[command(subcommand)]
+    Import(Import),
+    /// Puts the former release of public data in use again.
+    #[command(subcommand)]
+    Rollback(Rollback),
+    /// Makes, tests and withdraws API keys.
+    #[command(subcommand)]
+    ApiKey(ApiKey),
+    /// Replaces what is in the tables by made-up data, the same each time, to measure on.
+    #[cfg(feature = "seed")]
+    Seed(Seed),
+}
+
+impl Command {
+    /// Does it to the database at `url` and prints the outcome.
+    pub(crate) async fn run(self, url: &str) -> anyhow::Result<()> {
+        // Made for every command, also for those that reach the database another way: a bad URL is one refusal for all.
+        let store = Store::connect(url).context("DATABASE_URL cannot be used")?;
+        match self {
+            Self::Migrate => {
+                println!("{} migrations applied", steadfast_schema::migrate(url).await?.len());
+                Ok(())
+            }
+            Self::Import(import) => import.run(&store).await,
+            Self::Rollback(rollback) => rollback.run(&store).await,
+            Self::ApiKey(api_key) => api_key.run(&store).await,
+            #[cfg(feature = "seed")]
+            Self::Seed(seed) => seed.run(url).await,
+        }
+    }
+}

@@ -1,0 +1,74 @@
+//! The cases of every operation, and the data that they run on: what verification runs before a release.
+//!
+//! A case calls the real function with arguments that mean something in the seeded data, at any size of it.
+
+mod bulk;
+mod seed;
+
+pub use seed::{SeedError, mark_seedable, seed};
+pub(crate) use seed::{Table, mixed};
+
+use crate::{Error, Store, identity, keys, terminology};
+use std::future::Future;
+use std::pin::Pin;
+use steadfast_postgres::Operation;
+
+/// A case that runs.
+pub type Running = Pin<Box<dyn Future<Output = Result<(), Error>> + Send>>;
+
+/// One way to call an operation.
+pub struct Case {
+    /// The operation that it is a case of.
+    pub operation: &'static Operation,
+    /// What is special about it; unique in its operation.
+    pub name: &'static str,
+    /// The indexes that this very case must use; empty when any that serve the operation will do.
+    pub served_by: &'static [&'static str],
+    /// Whether it does so much that it is run once and at one size only.
+    pub is_heavy: bool,
+    run: Box<dyn Fn(Store) -> Running + Send + Sync>,
+}
+
+impl Case {
+    /// The case `name` of `operation`, whose statements use at least the indexes `served_by`.
+    pub(crate) fn new<F>(
+        operation: &'static Operation,
+        name: &'static str,
+        served_by: &'static [&'static str],
+        run: impl Fn(Store) -> F + Send + Sync + 'static,
+    ) -> Self
+    where
+        F: Future<Output = Result<(), Error>> + Send + 'static,
+    {
+        Self { operation, name, served_by, is_heavy: false, run: Box::new(move |store| Box::pin(run(store))) }
+    }
+
+    /// The same case, which does so much that it is run once and at one size only.
+    pub(crate) fn heavy(self) -> Self {
+        Self { is_heavy: true, ..self }
+    }
+
+    /// Runs it once.
+    ///
+    /// # Errors
+    /// [`Error`], which no case provokes on seeded data.
+    pub async fn run(&self, store: &Store) -> Result<(), Error> {
+        (self.run)(store.clone()).await
+    }
+}
+
+impl std::fmt::Debug for Case {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} [{}]", self.operation.name(), self.name)
+    }
+}
+
+/// The cases of all areas.
+pub fn all() -> Vec<Case> {
+    [keys::cases::all(), identity::cases::all(), terminology::cases::all()].into_iter().flatten().collect()
+}
+
+/// Indexes that no case needs and that stay because a document demands them: the index, and who demands it.
+pub fn documented() -> Vec<(&'static str, &'static str)> {
+    [keys::cases::DOCUMENTED, terminology::cases::DOCUMENTED].concat()
+}

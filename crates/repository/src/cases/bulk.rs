@@ -1,0 +1,91 @@
+//! Filling a table by COPY as fast as the server takes it: without its indexes, which come back as they were.
+
+use bytes::BytesMut;
+use futures_util::SinkExt;
+use std::pin::pin;
+use steadfast_postgres::tokio_postgres::{Error, Transaction};
+
+/// Bytes that are sent at once.
+const CHUNK: usize = 256 * 1024;
+
+/// Rows between two calls of `progress`.
+const STEP: u64 = 10_000;
+
+/// Puts `count` rows into the empty table `table`, each written by `row` in COPY's text form with its line end, and the
+/// indexes back afterwards. The rows are frozen where the table has no partitions, so every page counts as visible to all.
+pub(super) async fn fill(
+    transaction: &Transaction<'_>,
+    table: &str,
+    columns: &str,
+    count: u64,
+    row: impl Fn(u64, &mut BytesMut),
+    mut progress: impl FnMut(u64),
+) -> Result<(), Error> {
+    let indexes = Indexes::of(transaction, table).await?;
+    // Emptied in this transaction, or the rows could not be frozen.
+    transaction.batch_execute(&format!("TRUNCATE {table}")).await?;
+    indexes.drop_all(transaction).await?;
+    let partitioned = "SELECT relkind = 'p' FROM pg_class WHERE oid = $1::text::regclass";
+    let frozen = if transaction.query_one(partitioned, &[&table]).await?.get(0) { "" } else { "(FREEZE)" };
+    let copy = transaction.copy_in(&format!("COPY {table} ({columns}) FROM STDIN {frozen}")).await?;
+    let mut copy = pin!(copy);
+    let mut buffer = BytesMut::with_capacity(CHUNK + 4096);
+    for number in 0..count {
+        row(number, &mut buffer);
+        if buffer.len() >= CHUNK {
+            copy.send(buffer.split().freeze()).await?;
+        }
+        if (number + 1) % STEP == 0 {
+            progress(number + 1);
+        }
+    }
+    copy.send(buffer.freeze()).await?;
+    copy.finish().await?;
+    indexes.create_all(transaction).await?;
+    progress(count);
+    Ok(())
+}
+
+/// The indexes of a table that can go for a while, by the statements that drop and make them.
+struct Indexes {
+    drops: Vec<String>,
+    creations: Vec<String>,
+}
+
+impl Indexes {
+    /// As the catalogue has them, so that there is no second copy of a definition. Those that a foreign key refers to stay.
+    /// Of a table with partitions the definitions say ONLY: made like that, an index would have no parts and not hold.
+    async fn of(transaction: &Transaction<'_>, table: &str) -> Result<Self, Error> {
+        let sql = "SELECT i.indexrelid::regclass::text, pg_get_indexdef(i.indexrelid), c.conname::text, \
+                pg_get_constraintdef(c.oid) \
+             FROM pg_index i LEFT JOIN pg_constraint c \
+                ON c.conindid = i.indexrelid AND c.conrelid = i.indrelid AND c.contype IN ('p', 'u', 'x') \
+             WHERE i.indrelid = $1::text::regclass AND NOT EXISTS ( \
+                SELECT FROM pg_constraint f WHERE f.contype = 'f' AND f.conindid = i.indexrelid) \
+             ORDER BY i.indexrelid";
+        let (mut drops, mut creations) = (Vec::new(), Vec::new());
+        for row in transaction.query(sql, &[&table]).await? {
+            let (index, definition): (String, String) = (row.get(0), row.get(1));
+            match row.get::<_, Option<String>>(2) {
+                Some(name) => {
+                    let constraint: String = row.get(3);
+                    drops.push(format!("ALTER TABLE {table} DROP CONSTRAINT \"{name}\""));
+                    creations.push(format!("ALTER TABLE {table} ADD CONSTRAINT \"{name}\" {constraint}"));
+                }
+                None => {
+                    drops.push(format!("DROP INDEX {index}"));
+                    creations.push(definition.replacen(" ON ONLY ", " ON ", 1));
+                }
+            }
+        }
+        Ok(Self { drops, creations })
+    }
+
+    async fn drop_all(&self, transaction: &Transaction<'_>) -> Result<(), Error> {
+        transaction.batch_execute(&self.drops.join(";")).await
+    }
+
+    async fn create_all(&self, transaction: &Transaction<'_>) -> Result<(), Error> {
+        transaction.batch_execute(&self.creations.join(";")).await
+    }
+}

@@ -1,0 +1,115 @@
+//! The cases of the operations on product keys.
+
+use super::seed::{self, RARE_PRODUCT};
+use super::{PRODUCTS, SEARCH, UPSERT, products, search, upsert};
+use crate::cases::Case;
+use steadfast_domain::keys::{Blocked, Cursor, Filter, KeyStatus, Position};
+
+const PRD: &[&str] = &["idx_pidms_keys_prd"];
+const AVAILABLE: &[&str] = &["idx_pidms_keys_available"];
+const BLOCKED: &[&str] = &["idx_pidms_keys_blocked"];
+const KEYNAME: &[&str] = &["ix_pidms_keys_keyname"];
+
+/// Demanded by name. Some sizes of the data make use of it, others do not.
+pub(crate) const DOCUMENTED: &[(&str, &str)] =
+    &[("idx_pidms_keys_remaining", "requirements of product keys")];
+
+/// A number that no seeded row has. What one case stores is new to the others.
+const UNSEEDED: u64 = 1 << 40;
+
+/// All of them.
+pub(crate) fn all() -> Vec<Case> {
+    let mut cases = vec![
+        writes("one new", UNSEEDED..UNSEEDED + 1),
+        writes("fifty new", UNSEEDED + 100..UNSEEDED + 150),
+        writes("one stored", 0..1),
+        writes("fifty stored", 0..50),
+        writes("some new, some stored", (0..25).chain(UNSEEDED + 200..UNSEEDED + 225)),
+        Case::new(&PRODUCTS, "all", &[], async |store| products(&store).await.map(drop)),
+    ];
+    for (name, product) in [
+        ("rare", RARE_PRODUCT),
+        ("common", "office"),
+        ("absent", "Lotus123"),
+        ("wildcard", "%"),
+        ("widest", ""),
+    ] {
+        cases.push(pages(name, PRD, Filter { product: text(product), ..Filter::default() }));
+    }
+    let filters = [
+        ("at least 100 left", PRD, None, Some(100), None, None),
+        ("at most 5 left", PRD, None, None, Some(5), None),
+        ("a range left", &[], text("office"), Some(10), Some(20), None),
+        ("usable", AVAILABLE, None, None, None, Some(Blocked::No)),
+        ("usable of a product with many left", AVAILABLE, text("Office"), Some(100), None, Some(Blocked::No)),
+        ("usable and absent", AVAILABLE, text("Lotus123"), None, None, Some(Blocked::No)),
+        ("blocked", BLOCKED, None, None, None, Some(Blocked::Yes)),
+        ("blocked of a rare product", BLOCKED, text(RARE_PRODUCT), None, None, Some(Blocked::Yes)),
+    ];
+    for (name, index, product, min_remaining, max_remaining, blocked) in filters {
+        cases.push(pages(name, index, Filter { product, min_remaining, max_remaining, blocked }));
+    }
+    for (name, index, blocked) in [
+        ("after a cursor", PRD, None),
+        ("usable, after a cursor", AVAILABLE, Some(Blocked::No)),
+        ("blocked, after a cursor", BLOCKED, Some(Blocked::Yes)),
+    ] {
+        let filter = Filter { product: text("office"), blocked, ..Filter::default() };
+        let cursor = Cursor { product: "Office16_ProPlusVL_MAK".to_owned(), remaining: 40, id: 500 };
+        cases.push(at(name, index, filter, Position::After(cursor, 50)));
+    }
+    // Half of all keys have none left.
+    let cursor = Cursor { product: "Office16_ProPlusVL_MAK".to_owned(), remaining: 0, id: 500 };
+    cases.push(at(
+        "after a cursor among those with none left",
+        PRD,
+        Filter::default(),
+        Position::After(cursor, 50),
+    ));
+    cases
+}
+
+fn text(product: &str) -> Option<String> {
+    Some(product.to_owned()).filter(|product| !product.is_empty())
+}
+
+fn pages(name: &'static str, index: &'static [&'static str], filter: Filter) -> Case {
+    // The first page of the default size; what the numbers are is the domain's affair.
+    match Position::new(None, None, None) {
+        Ok(first) => at(name, index, filter, first),
+        Err(_) => unreachable!("the first page exists"),
+    }
+}
+
+fn at(name: &'static str, index: &'static [&'static str], filter: Filter, position: Position) -> Case {
+    Case::new(&SEARCH, name, index, move |store| {
+        let (filter, position) = (filter.clone(), position.clone());
+        async move { search(&store, &filter, &position).await.map(drop) }
+    })
+}
+
+fn writes(name: &'static str, numbers: impl Iterator<Item = u64>) -> Case {
+    let statuses: Vec<KeyStatus> = numbers.filter_map(status).collect();
+    Case::new(&UPSERT, name, KEYNAME, move |store| {
+        let statuses = statuses.clone();
+        async move { upsert(&store, &statuses).await.map(drop) }
+    })
+}
+
+fn status(number: u64) -> Option<KeyStatus> {
+    Some(KeyStatus {
+        key: seed::product_key(number)?,
+        product: seed::product(number),
+        extended_pid: None,
+        key_type: Some("2".to_owned()),
+        is_retail: Some(2),
+        sub_type: Some("X21-74564".to_owned()),
+        remaining: 7,
+        blocked: false,
+        error_code: None,
+        had_occurred: Some(0),
+        invalid: None,
+        checked_text: None,
+        checked_at: None,
+    })
+}

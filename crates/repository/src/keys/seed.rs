@@ -1,0 +1,84 @@
+//! Product keys as they are seeded: some sixty products, a few of which have most keys, one that has hardly any.
+
+use crate::cases::{Table, mixed};
+use bytes::BytesMut;
+use std::fmt::Write as _;
+use steadfast_domain::keys::ProductKey;
+
+/// The tables of the area.
+pub(crate) const TABLES: &[Table] = &[Table {
+    name: "pidms_keys",
+    columns: "id, keyname, keyname_with_dash, prd, eid, is_key_type, is_retail, sub, remaining, blocked, errorcode, \
+        had_occurred, invalid, datetime_checked_done, checked_at, created_at, updated_at",
+    per_mille: 1000,
+    row,
+}];
+
+/// A product with few keys, whatever the size.
+pub(super) const RARE_PRODUCT: &str = "Server12_StdVL_MAK";
+
+/// Rows between two keys of the rare product.
+const RARE_EVERY: u64 = 5_000;
+
+const FAMILIES: [&str; 10] = [
+    "Office16",
+    "Office15",
+    "Office19",
+    "Office21",
+    "Windows10",
+    "Windows11",
+    "Project16",
+    "Visio16",
+    "Server19",
+    "Server22",
+];
+const EDITIONS: [&str; 6] = [
+    "ProPlusVL_MAK",
+    "ProPlusR_Retail",
+    "StdVL_MAK",
+    "HomeBusiness_OEM",
+    "EnterpriseVL_GVLK",
+    "CoreR_Retail",
+];
+
+/// The key of row `number`.
+pub(super) fn key(number: u64) -> String {
+    // Spread, as real keys are: neighbours in the table are none in the index.
+    format!("{:020}{:05}", mixed(number, 1) % 10_u64.pow(19), number % 100_000)
+}
+
+/// The same, as the domain has it.
+pub(super) fn product_key(number: u64) -> Option<ProductKey> {
+    ProductKey::parse(&key(number))
+}
+
+/// The product of row `number`: the cube of an even chance makes the first ones frequent.
+pub(super) fn product(number: u64) -> String {
+    if number % RARE_EVERY == RARE_EVERY - 1 {
+        return RARE_PRODUCT.to_owned();
+    }
+    let chance = mixed(number, 2) as f64 / u64::MAX as f64;
+    let rank = (chance.powi(3) * (FAMILIES.len() * EDITIONS.len()) as f64) as usize;
+    format!("{}_{}", FAMILIES[rank % FAMILIES.len()], EDITIONS[rank / FAMILIES.len() % EDITIONS.len()])
+}
+
+fn row(number: u64, line: &mut BytesMut) {
+    let (key, product, chance) = (key(number), product(number), mixed(number, 3));
+    let dashed: Vec<&str> = (0..5).map(|group| &key[group * 5..group * 5 + 5]).collect();
+    let remaining = match chance % 10 {
+        0 => -1,
+        1..=5 => 0,
+        _ => (chance / 10 % 5_000) as i64,
+    };
+    let blocked = if chance / 64 % 20 == 0 { 1 } else { -1 };
+    let (minute, day) = (number % 60, number % 28 + 1);
+    // Writing to memory does not fail.
+    _ = writeln!(
+        line,
+        "{id}\t{key}\t{dashed}\t{product}\t\\N\t2\t{retail}\tX21-74564\t{remaining}\t{blocked}\t\\N\t0\t\\N\t\
+         1/{day}/2026 1:{minute}:27 PM (GMT+7)\t2026-01-{day:02} 06:{minute:02}:27+00\t2026-01-{day:02} 06:48:27+00\t\\N",
+        id = number + 1,
+        dashed = dashed.join("-"),
+        retail = chance % 2 + 1,
+    );
+}

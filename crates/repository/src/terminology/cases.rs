@@ -1,0 +1,144 @@
+//! The cases of the operations on the terminology. Their codes and words are of the real table.
+
+use super::seed;
+use super::{
+    CHAPTERS, CURRENT, FIND, IMPORT, LOG_SEARCHES, PLACE, ROLL_BACK, SEARCH_CODE, SEARCH_SIMILARITY,
+    SEARCH_TERM, STATISTICS, UPKEEP,
+};
+use super::{
+    chapters, current_release, find, import, log_searches, place, roll_back, search, search_logs_upkeep,
+    search_statistics,
+};
+use crate::cases::Case;
+use chrono::{DateTime, Days};
+use std::time::Duration;
+use steadfast_domain::terminology::{IcdCode, ImportRow, Leg, Query, SearchLog};
+use steadfast_postgres::Operation;
+
+const CODE: &[&str] = &["icd10_codes_pkey"];
+const TERM: &[&str] = &["idx_icd10_term_fulltext"];
+
+/// Queries for the legs that look at terms.
+const QUERIES: [(&str, &str); 10] = [
+    ("rare", "cholera"),
+    ("common", "fracture"),
+    ("most common", "encounter"),
+    ("absent", "zzyzx"),
+    ("misspelt", "diabtes"),
+    ("several words", "fracture of femur left"),
+    ("several, misspelt", "fractur of femor"),
+    ("unfinished", "hypert"),
+    ("two letters", "hy"),
+    ("long", "unspecified fracture of upper end of left humerus subsequent encounter with delayed healing"),
+];
+
+/// Demanded by name.
+pub(crate) const DOCUMENTED: &[(&str, &str)] = &[
+    ("idx_search_logs_user_time", "requirements of the terminology"),
+    ("idx_search_logs_query_hash", "requirements of the terminology"),
+];
+
+/// All of them.
+pub(crate) fn all() -> Vec<Case> {
+    let mut cases = vec![
+        Case::new(&CHAPTERS, "all", &[], async |store| chapters(&store).await.map(drop)),
+        Case::new(&CURRENT, "the one", &[], async |store| current_release(&store).await.map(drop)),
+        Case::new(&UPKEEP, "a night", &[], async |store| search_logs_upkeep(&store).await.map(drop)),
+        Case::new(&ROLL_BACK, "nothing before", &[], async |store| roll_back(&store).await.map(drop)),
+        Case::new(&IMPORT, "a small release", &[], async |store| {
+            import(&store, "a case", &release(), |_| {}).await.map(drop)
+        })
+        .heavy(),
+    ];
+    for (name, query) in
+        [("two characters", "S7"), ("a category", "E11"), ("a whole code", "S72.001A"), ("absent", "Q9999")]
+    {
+        cases.push(leg(&SEARCH_CODE, name, CODE, Leg::Code, query, false));
+    }
+    for (name, query) in QUERIES {
+        cases.push(leg(&SEARCH_TERM, name, TERM, Leg::Term, query, false));
+        cases.push(leg(&SEARCH_SIMILARITY, name, &[], Leg::Similarity, query, false));
+    }
+    cases.push(leg(&SEARCH_CODE, "in a chapter", CODE, Leg::Code, "S72", true));
+    cases.push(leg(&SEARCH_TERM, "in a chapter", TERM, Leg::Term, "fracture", true));
+    cases.push(leg(&SEARCH_SIMILARITY, "in a chapter", TERM, Leg::Similarity, "fractur", true));
+    for (name, code) in
+        [("a leaf", "S72001A"), ("a category", "E11"), ("most children", "S72"), ("no such code", "Q9999")]
+    {
+        cases.push(Case::new(&PLACE, name, CODE, move |store| async move {
+            match IcdCode::parse("code", code) {
+                Ok(code) => place(&store, &code).await.map(drop),
+                Err(_) => Ok(()),
+            }
+        }));
+    }
+    for (name, count) in [("one", 1), ("a hundred", 100)] {
+        cases.push(found(name, count));
+        cases.push(logged(name, count));
+    }
+    cases.push(Case::new(&STATISTICS, "a month", &[], async |store| {
+        search_statistics(&store, seed::newest_day() - Days::new(29)).await.map(drop)
+    }));
+    cases
+}
+
+fn leg(
+    operation: &'static Operation,
+    name: &'static str,
+    served_by: &'static [&'static str],
+    leg: Leg,
+    text: &'static str,
+    in_chapter: bool,
+) -> Case {
+    Case::new(operation, name, served_by, move |store| async move {
+        let query = Query::new(text, None);
+        let query = if in_chapter { query.and_then(|query| query.in_chapter(Some("19"))) } else { query };
+        match query {
+            Ok(query) => search(&store, leg, &query).await.map(drop),
+            Err(_) => Ok(()),
+        }
+    })
+}
+
+fn found(name: &'static str, count: usize) -> Case {
+    Case::new(&FIND, name, CODE, move |store| async move {
+        let codes: Vec<IcdCode> = (0..count)
+            .filter_map(|number| IcdCode::parse("code", &format!("E{:02}", number % 90)).ok())
+            .collect();
+        find(&store, &codes).await.map(drop)
+    })
+}
+
+fn logged(name: &'static str, count: usize) -> Case {
+    Case::new(&LOG_SEARCHES, name, &["search_stats_daily_pkey"], move |store| async move {
+        let log = |number: usize| SearchLog {
+            caller: Some(1),
+            query: Some(format!("query {number}")),
+            results: 3,
+            took: Duration::from_millis(7),
+            cache_hit: false,
+            // Of a month without a partition of its own, so that it is the same on every day that verification runs.
+            at: DateTime::from_timestamp(978_307_200, 0).unwrap_or_default(),
+        };
+        log_searches(&store, &(0..count).map(log).collect::<Vec<_>>()).await
+    })
+}
+
+fn release() -> Vec<ImportRow> {
+    let row = |code: &str, term: &str, parent: Option<&str>| {
+        let code = IcdCode::parse("code", code).ok()?;
+        Some(ImportRow {
+            category: IcdCode::parse("category", &code.as_str()[..3]).ok()?,
+            code,
+            term: term.to_owned(),
+            parent_code: parent.and_then(|parent| IcdCode::parse("parent_code", parent).ok()),
+            block: "A00-A09".to_owned(),
+            chapter: "1 Certain infectious and parasitic diseases (A00-B99)".to_owned(),
+            billable: parent.is_some(),
+        })
+    };
+    [row("A00", "Cholera", None), row("A000", "Cholera due to Vibrio cholerae 01", Some("A00"))]
+        .into_iter()
+        .flatten()
+        .collect()
+}

@@ -1,0 +1,171 @@
+//! The two slots that releases live in: filling the one that nobody reads, and showing it.
+
+use super::prepared::{Prepared, Word};
+use crate::terminology::document::Document;
+use steadfast_domain::terminology::{IcdCode, ImportRow};
+use steadfast_postgres::diesel::sql_types::{Array, Bool, Integer, Nullable, SmallInt, Text};
+use steadfast_postgres::diesel::{QueryResult, sql_query};
+use steadfast_postgres::diesel_async::RunQueryDsl;
+use steadfast_postgres::{Conn, cached};
+
+/// Rows that one statement stores.
+const BATCH: usize = 5_000;
+
+/// Emptied by these statements. Indexes are made anew when the rows are in: that takes a third of keeping them up to date.
+const EMPTY: [&str; 7] = [
+    "TRUNCATE SLOT.codes, SLOT.words, SLOT.chapters",
+    "ALTER TABLE SLOT.codes DROP CONSTRAINT icd10_codes_pkey",
+    "ALTER TABLE SLOT.words DROP CONSTRAINT icd10_words_pkey",
+    "ALTER TABLE SLOT.chapters DROP CONSTRAINT icd10_chapters_pkey",
+    "DROP INDEX SLOT.idx_icd10_parent_code_active",
+    "DROP INDEX SLOT.idx_icd10_term_fulltext",
+    "DROP INDEX SLOT.idx_icd10_words_forms",
+];
+
+/// The indexes as the migration made them, and what the planner should know.
+const INDEX: [&str; 8] = [
+    "ALTER TABLE SLOT.codes ADD CONSTRAINT icd10_codes_pkey PRIMARY KEY (code)",
+    "ALTER TABLE SLOT.words ADD CONSTRAINT icd10_words_pkey PRIMARY KEY (word)",
+    "ALTER TABLE SLOT.chapters ADD CONSTRAINT icd10_chapters_pkey PRIMARY KEY (chapter)",
+    "CREATE INDEX idx_icd10_parent_code_active ON SLOT.codes (parent_code, code) \
+     WHERE parent_code IS NOT NULL AND active",
+    "CREATE INDEX idx_icd10_term_fulltext ON SLOT.codes USING gin (document)",
+    "CREATE INDEX idx_icd10_words_forms ON SLOT.words USING gin (forms)",
+    "ANALYZE SLOT.codes",
+    "ANALYZE SLOT.words",
+];
+
+/// The views, in the order in which every switch locks them.
+const VIEWS: [&str; 3] = [
+    "CREATE OR REPLACE VIEW icd10_chapters AS \
+     SELECT chapter, number, total_codes, active_codes, billable_codes, first_code, last_code FROM SLOT.chapters",
+    "CREATE OR REPLACE VIEW icd10_codes AS \
+     SELECT code, term, category, parent_code, block, chapter, billable, active, weight, document, \
+     RELEASE::bigint AS release FROM SLOT.codes",
+    "CREATE OR REPLACE VIEW icd10_words AS SELECT word, documents, forms FROM SLOT.words",
+];
+
+/// The number of a chapter such as `19 Injury`; 0 when it has none.
+const CHAPTERS: &str = "INSERT INTO SLOT.chapters \
+    SELECT chapter, coalesce(substring(chapter FROM '^(\\d{1,4}) '), '0')::smallint, count(*), \
+    count(*) FILTER (WHERE active), count(*) FILTER (WHERE active AND billable), min(code), max(code) \
+    FROM SLOT.codes GROUP BY chapter";
+
+/// One of the two schemas that hold a release each.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Slot {
+    Blue,
+    Green,
+}
+
+impl Slot {
+    /// The slot that is called so in the list of releases; nothing else can stand there.
+    pub(super) fn named(schema: &str) -> Self {
+        if schema == Self::Green.schema() { Self::Green } else { Self::Blue }
+    }
+
+    /// Its schema.
+    pub(super) fn schema(self) -> &'static str {
+        match self {
+            Self::Blue => "icd10_blue",
+            Self::Green => "icd10_green",
+        }
+    }
+
+    /// The other one.
+    pub(super) fn other(self) -> Self {
+        match self {
+            Self::Blue => Self::Green,
+            Self::Green => Self::Blue,
+        }
+    }
+
+    /// Replaces what the slot holds by `prepared` and the codes of the release in use that it lacks; gives how many those
+    /// were. The slot must not be the one in use.
+    pub(super) async fn fill(
+        self,
+        conn: &mut Conn,
+        prepared: &Prepared<'_>,
+        progress: &(impl Fn(usize) + Send + Sync),
+    ) -> QueryResult<usize> {
+        self.define(conn, &EMPTY).await?;
+        let mut stored = 0;
+        for batch in prepared.rows.chunks(BATCH) {
+            self.insert_codes(conn, batch).await?;
+            stored += batch.len();
+            progress(stored);
+        }
+        for batch in prepared.words.chunks(BATCH) {
+            self.insert_words(conn, batch).await?;
+        }
+        let carried_over = self.carry_over(conn).await?;
+        sql_query(self.sql(CHAPTERS)).execute(conn).await?;
+        self.define(conn, &INDEX).await?;
+        Ok(carried_over)
+    }
+
+    /// Makes the views show this slot, which holds `release`. Readers wait for the commit from here on, so it comes last.
+    pub(super) async fn show(self, conn: &mut Conn, release: i64) -> QueryResult<()> {
+        for view in VIEWS {
+            let view = self.sql(view).replace("RELEASE", &release.to_string());
+            sql_query(view).execute(conn).await?;
+        }
+        Ok(())
+    }
+
+    async fn define(self, conn: &mut Conn, definitions: &[&str]) -> QueryResult<()> {
+        for definition in definitions {
+            sql_query(self.sql(definition)).execute(conn).await?;
+        }
+        Ok(())
+    }
+
+    async fn insert_codes(self, conn: &mut Conn, batch: &[(&ImportRow, Document)]) -> QueryResult<usize> {
+        let sql = "INSERT INTO SLOT.codes \
+            SELECT code, term, category, parent_code, block, chapter, billable, true, weight, \
+            array_to_tsvector(string_to_array(lexemes, ' ')) \
+            FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9) \
+            AS row (code, term, category, parent_code, block, chapter, billable, weight, lexemes)";
+        let query = sql_query(self.sql(sql))
+            .into_boxed()
+            .bind::<Array<Text>, _>(each(batch, |(row, _)| row.code.as_str()))
+            .bind::<Array<Text>, _>(each(batch, |(row, _)| &*row.term))
+            .bind::<Array<Text>, _>(each(batch, |(row, _)| row.category.as_str()))
+            .bind::<Array<Nullable<Text>>, _>(each(batch, |(row, _)| {
+                row.parent_code.as_ref().map(IcdCode::as_str)
+            }))
+            .bind::<Array<Text>, _>(each(batch, |(row, _)| &*row.block))
+            .bind::<Array<Text>, _>(each(batch, |(row, _)| &*row.chapter))
+            .bind::<Array<Bool>, _>(each(batch, |(row, _)| row.billable))
+            .bind::<Array<SmallInt>, _>(each(batch, |(_, document)| document.weight))
+            .bind::<Array<Text>, _>(each(batch, |(_, document)| &*document.lexemes));
+        cached(query).execute(conn).await
+    }
+
+    async fn insert_words(self, conn: &mut Conn, batch: &[Word]) -> QueryResult<usize> {
+        let sql = "INSERT INTO SLOT.words SELECT word, documents, string_to_array(forms, ' ') \
+            FROM unnest($1, $2, $3) AS row (word, documents, forms)";
+        let query = sql_query(self.sql(sql))
+            .into_boxed()
+            .bind::<Array<Text>, _>(each(batch, |word| &*word.word))
+            .bind::<Array<Integer>, _>(each(batch, |word| word.documents))
+            .bind::<Array<Text>, _>(each(batch, |word| &*word.forms));
+        cached(query).execute(conn).await
+    }
+
+    async fn carry_over(self, conn: &mut Conn) -> QueryResult<usize> {
+        let sql = "INSERT INTO SLOT.codes \
+            SELECT code, term, category, parent_code, block, chapter, billable, false, weight, document \
+            FROM icd10_codes AS former \
+            WHERE NOT EXISTS (SELECT FROM SLOT.codes AS own WHERE own.code = former.code)";
+        sql_query(self.sql(sql)).execute(conn).await
+    }
+
+    fn sql(self, text: &str) -> String {
+        text.replace("SLOT", self.schema())
+    }
+}
+
+fn each<'a, R, T>(rows: &'a [R], of: impl Fn(&'a R) -> T) -> Vec<T> {
+    rows.iter().map(of).collect()
+}

@@ -1,0 +1,173 @@
+//! What was searched for: the log of searches, its upkeep, and what it adds up to.
+
+use crate::{Error, Store};
+use chrono::{DateTime, NaiveDate, Utc};
+use futures_util::future::try_join;
+use std::time::Duration;
+use steadfast_domain::terminology::{PopularQuery, SearchLog, SearchStatistics, SearchTotals};
+use steadfast_postgres::diesel::sql_types::{
+    Array, BigInt, Bool, Date, Double, Integer, Nullable, Text, Timestamptz,
+};
+use steadfast_postgres::diesel::{self, QueryableByName, sql_query};
+use steadfast_postgres::diesel_async::RunQueryDsl;
+use steadfast_postgres::{Operation, cached};
+
+/// Stores what was searched for. Nobody waits for it but the end of the service, so it is not waited for long.
+pub const LOG_SEARCHES: Operation = Operation::write("terminology.log_searches")
+    .deadline(Duration::from_secs(5))
+    .served_by(&["search_stats_daily_pkey"]);
+
+/// Makes the log's coming months, drops its old ones, adds up the popular queries. Reads the log of 30 days: it is for
+/// the background, and takes what that takes.
+pub const UPKEEP: Operation = Operation::write("terminology.search_logs_upkeep")
+    .deadline(Duration::from_secs(300))
+    .slow_after(Duration::from_secs(60));
+
+/// What the searches of some days add up to.
+pub const STATISTICS: Operation = Operation::read("terminology.search_statistics")
+    .statements(2)
+    .served_by(&["search_stats_daily_pkey", "idx_popular_searches_count"]);
+
+/// Searches that one call of [`log_searches`] may have.
+pub const LOG_BATCH_MAX: usize = 500;
+
+/// Popular queries in the statistics.
+const POPULAR_SHOWN: i64 = 20;
+
+/// Days are locked in their order, so that two nodes wait for each other instead of deadlocking.
+const LOG: &str = "WITH logged AS ( \
+    INSERT INTO search_logs (user_id, query, results_count, response_time_ms, cache_hit, created_at) \
+    SELECT * FROM unnest($1, $2, $3, $4, $5, $6) \
+    RETURNING (created_at AT TIME ZONE 'UTC')::date AS day, results_count, response_time_ms, cache_hit) \
+    INSERT INTO search_stats_daily AS stored (day, searches, without_results, cache_hits, response_time_ms) \
+    SELECT day, count(*), count(*) FILTER (WHERE results_count = 0), count(*) FILTER (WHERE cache_hit), \
+    sum(response_time_ms) FROM logged GROUP BY day ORDER BY day \
+    ON CONFLICT (day) DO UPDATE SET searches = stored.searches + excluded.searches, \
+    without_results = stored.without_results + excluded.without_results, \
+    cache_hits = stored.cache_hits + excluded.cache_hits, \
+    response_time_ms = stored.response_time_ms + excluded.response_time_ms";
+
+const TOTALS: &str = "SELECT coalesce(sum(searches), 0)::bigint AS searches, \
+    coalesce(sum(without_results), 0)::bigint AS without_results, \
+    coalesce(sum(cache_hits), 0)::bigint AS cache_hits, \
+    coalesce(sum(response_time_ms), 0) AS response_time_ms FROM search_stats_daily WHERE day >= $1";
+
+const POPULAR: &str = "SELECT query, search_count, avg_response_time, avg_results, last_searched \
+    FROM mv_popular_searches ORDER BY search_count DESC, query LIMIT $1";
+
+/// Stores `searches`, at most [`LOG_BATCH_MAX`], and adds them to the sums of their days: one statement.
+///
+/// # Errors
+/// [`Error`]; then none was stored, except that after [`Error::OutcomeUnknown`] nobody knows.
+pub async fn log_searches(store: &Store, searches: &[SearchLog]) -> Result<(), Error> {
+    let callers: Vec<Option<i64>> = searches.iter().map(|search| search.caller).collect();
+    let queries: Vec<Option<&str>> = searches.iter().map(|search| search.query.as_deref()).collect();
+    let results: Vec<i32> = searches.iter().map(|search| search.results).collect();
+    let times: Vec<f64> = searches.iter().map(|search| search.took.as_secs_f64() * 1e3).collect();
+    let hits: Vec<bool> = searches.iter().map(|search| search.cache_hit).collect();
+    let moments: Vec<DateTime<Utc>> = searches.iter().map(|search| search.at).collect();
+    store
+        .write(&LOG_SEARCHES, async |conn| {
+            let insert = sql_query(LOG)
+                .bind::<Array<Nullable<BigInt>>, _>(&callers)
+                .bind::<Array<Nullable<Text>>, _>(&queries)
+                .bind::<Array<Integer>, _>(&results)
+                .bind::<Array<Double>, _>(&times)
+                .bind::<Array<Bool>, _>(&hits)
+                .bind::<Array<Timestamptz>, _>(&moments);
+            cached(insert).execute(conn).await
+        })
+        .await?;
+    Ok(())
+}
+
+/// Keeps the log in order: six months stand ready, those before the last three are gone, popular queries are added up.
+/// `false` when somebody else is at it already.
+///
+/// # Errors
+/// [`Error`]; then nothing was changed, except that after [`Error::OutcomeUnknown`] nobody knows. Repeating is safe.
+pub async fn search_logs_upkeep(store: &Store) -> Result<bool, Error> {
+    let row: DoneRow = store
+        .write(&UPKEEP, async |conn| {
+            cached(sql_query("SELECT search_logs_upkeep() AS done")).get_result(conn).await
+        })
+        .await?;
+    Ok(row.done)
+}
+
+/// What the searches since the day `since` (UTC) add up to, and the queries that were popular when the upkeep last ran:
+/// two statements in one round trip. A row a day is read, by `search_stats_daily_pkey`, and twenty rows of
+/// `idx_popular_searches_count`.
+///
+/// # Errors
+/// [`Error`].
+pub async fn search_statistics(store: &Store, since: NaiveDate) -> Result<SearchStatistics, Error> {
+    let (totals, popular): (TotalsRow, Vec<PopularRow>) = store
+        .read(&STATISTICS, async |conn| {
+            let (mut first, mut second) = (&*conn, &*conn);
+            let totals = cached(sql_query(TOTALS).bind::<Date, _>(since));
+            let popular = cached(sql_query(POPULAR).bind::<BigInt, _>(POPULAR_SHOWN));
+            try_join(totals.get_result(&mut first), popular.load(&mut second)).await
+        })
+        .await?;
+    let popular = popular.into_iter().map(PopularRow::parse).collect();
+    Ok(SearchStatistics { since, totals: totals.parse(), popular })
+}
+
+/// Whether the upkeep was done.
+#[derive(Debug, QueryableByName)]
+struct DoneRow {
+    #[diesel(sql_type = Bool)]
+    done: bool,
+}
+
+/// Sums over some days.
+#[derive(Debug, QueryableByName)]
+struct TotalsRow {
+    #[diesel(sql_type = BigInt)]
+    searches: i64,
+    #[diesel(sql_type = BigInt)]
+    without_results: i64,
+    #[diesel(sql_type = BigInt)]
+    cache_hits: i64,
+    #[diesel(sql_type = Double)]
+    response_time_ms: f64,
+}
+
+impl TotalsRow {
+    fn parse(self) -> SearchTotals {
+        SearchTotals {
+            searches: self.searches,
+            without_results: self.without_results,
+            cache_hits: self.cache_hits,
+            took_ms: self.response_time_ms,
+        }
+    }
+}
+
+/// One popular query.
+#[derive(Debug, QueryableByName)]
+struct PopularRow {
+    #[diesel(sql_type = Text)]
+    query: String,
+    #[diesel(sql_type = BigInt)]
+    search_count: i64,
+    #[diesel(sql_type = Double)]
+    avg_response_time: f64,
+    #[diesel(sql_type = Double)]
+    avg_results: f64,
+    #[diesel(sql_type = Timestamptz)]
+    last_searched: DateTime<Utc>,
+}
+
+impl PopularRow {
+    fn parse(self) -> PopularQuery {
+        PopularQuery {
+            query: self.query,
+            searches: self.search_count,
+            average_response_time_ms: self.avg_response_time,
+            average_results: self.avg_results,
+            last_searched: self.last_searched,
+        }
+    }
+}

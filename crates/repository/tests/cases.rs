@@ -1,0 +1,229 @@
+//! The cases of every operation and the data that they run on, before verification relies on them.
+
+#![expect(clippy::expect_used, reason = "a test fails by panicking")]
+
+#[path = "cases/seeding.rs"]
+mod seeding;
+mod support;
+
+use anyhow::{Context as _, Result};
+use flate2::read::GzDecoder;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::{self, File};
+use std::ops::RangeInclusive;
+use std::path::Path;
+use steadfast_domain::terminology::{IcdCode, ImportRow};
+use steadfast_postgres::{Db, DbSettings, PoolSettings, Recorder, SessionSettings};
+use steadfast_repository::cases::{self, Case};
+use steadfast_repository::{Store, terminology};
+use support::Fixture;
+
+/// Rows of the largest table: two of them are of the rare product.
+const ROWS: u64 = 10_000;
+
+const TABLE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../data/icd10cm-2026-04.csv.gz");
+
+/// What the cases look for stands in these parts of the table; the rest would only take time.
+const PARTS: [&str; 4] = ["A0", "E", "I1", "S72"];
+
+/// A database with something in every table.
+async fn filled() -> Result<Fixture> {
+    let fixture = Fixture::new().await?;
+    terminology::import(&fixture.store, "parts", &release()?, |_| ()).await?;
+    seeding::seed(&fixture, ROWS).await?;
+    Ok(fixture)
+}
+
+/// Parts of the release that the project comes with.
+fn release() -> Result<Vec<ImportRow>> {
+    let mut table = csv::Reader::from_reader(GzDecoder::new(File::open(TABLE)?));
+    let records = table.records().filter_map(Result::ok);
+    let parts = records
+        .filter(|record| PARTS.iter().any(|part| record.get(0).is_some_and(|code| code.starts_with(part))));
+    parts.map(|record| row(&record)).collect()
+}
+
+fn row(record: &csv::StringRecord) -> Result<ImportRow> {
+    let field = |index: usize| record.get(index).context("a field");
+    let parent = Some(field(3)?).filter(|parent| !parent.is_empty());
+    Ok(ImportRow {
+        code: IcdCode::parse("code", field(0)?)?,
+        term: field(1)?.to_owned(),
+        category: IcdCode::parse("category", field(2)?)?,
+        parent_code: parent.map(|parent| IcdCode::parse("parent_code", parent)).transpose()?,
+        block: field(4)?.to_owned(),
+        chapter: format!("{} {}", field(5)?, field(6)?),
+        billable: field(7)? == "1",
+    })
+}
+
+/// A store whose sessions are written down.
+fn recorded(fixture: &Fixture) -> Result<(Store, Recorder)> {
+    let recorder = Recorder::new();
+    let session = SessionSettings { recorder: Some(recorder.clone()), ..SessionSettings::default() };
+    let pool = PoolSettings { session, ..PoolSettings::default() };
+    let db = Db::new(&fixture.database.application_url(), DbSettings { pool, ..DbSettings::default() })?;
+    Ok((Store::new(db), recorder))
+}
+
+/// All cases, those last that change more than they are told to.
+fn in_order() -> Vec<Case> {
+    let mut cases = cases::all();
+    cases.sort_by_key(|case| case.is_heavy);
+    cases
+}
+
+fn case(operation: &str, name: &str) -> Case {
+    let found = cases::all().into_iter().find(|case| (case.operation.name(), case.name) == (operation, name));
+    found.expect("a case of this name")
+}
+
+/// The rows that the statement that finds has to return or change, by operation and case.
+const FINDS: [(&str, &str, RangeInclusive<u64>); 33] = [
+    ("keys.search", "rare", 2..=2),
+    ("keys.search", "common", 51..=51),
+    ("keys.search", "absent", 0..=0),
+    ("keys.search", "wildcard", 0..=0),
+    ("keys.search", "widest", 51..=51),
+    ("keys.search", "at least 100 left", 51..=51),
+    ("keys.search", "at most 5 left", 51..=51),
+    ("keys.search", "a range left", 1..=51),
+    ("keys.search", "usable", 51..=51),
+    ("keys.search", "usable of a product with many left", 51..=51),
+    ("keys.search", "usable and absent", 0..=0),
+    ("keys.search", "blocked", 51..=51),
+    ("keys.search", "after a cursor", 51..=51),
+    ("keys.search", "usable, after a cursor", 51..=51),
+    ("keys.search", "blocked, after a cursor", 51..=51),
+    ("keys.products", "all", 30..=100),
+    ("identity.find_caller", "a caller", 1..=1),
+    ("identity.find_caller", "another caller", 1..=1),
+    ("identity.find_caller", "nobody", 0..=0),
+    ("identity.revoke_api_key", "a key", 1..=1),
+    ("identity.revoke_api_key", "no key", 0..=0),
+    ("terminology.search_code", "a whole code", 1..=1),
+    ("terminology.search_code", "absent", 0..=0),
+    ("terminology.search_term", "rare", 1..=10),
+    ("terminology.search_term", "common", 50..=50),
+    ("terminology.search_term", "absent", 0..=0),
+    ("terminology.search_term", "in a chapter", 50..=50),
+    ("terminology.search_similarity", "absent", 0..=0),
+    ("terminology.search_similarity", "misspelt", 10..=300),
+    ("terminology.place", "a leaf", 2..=50),
+    ("terminology.place", "no such code", 0..=0),
+    ("terminology.find", "one", 1..=1),
+    ("terminology.find", "a hundred", 50..=90),
+];
+
+#[tokio::test]
+async fn every_case_runs_within_its_operation_and_finds_what_its_name_says() -> Result<()> {
+    let fixture = filled().await?;
+    let (store, recorder) = recorded(&fixture)?;
+    let mut found = BTreeMap::new();
+    for case in in_order() {
+        recorder.start();
+        case.run(&store).await.with_context(|| format!("{case:?}"))?;
+        let captured = recorder.take();
+        assert_eq!(captured.missing, 0, "{case:?}");
+        let own: Vec<_> = captured.own().collect();
+        assert!((1..=case.operation.statement_limit() as usize).contains(&own.len()), "{case:?}: {own:#?}");
+        assert!(
+            own.iter().all(|statement| statement.operation == case.operation.name()),
+            "{case:?}: {own:#?}"
+        );
+        // A page is asked for before its count; words are looked up before what has them.
+        let finding = if case.operation.name() == "keys.search" { own.first() } else { own.last() };
+        found.insert((case.operation.name(), case.name), finding.and_then(|statement| statement.rows()));
+    }
+    for (operation, name, expected) in FINDS {
+        let rows = found.get(&(operation, name)).copied().flatten();
+        assert!(rows.is_some_and(|rows| expected.contains(&rows)), "{operation} [{name}] found {rows:?}");
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn keys_that_are_called_new_are_new_and_those_called_stored_are_stored() -> Result<()> {
+    let fixture = filled().await?;
+    let client = fixture.client().await?;
+    let count = async || -> Result<i64> {
+        Ok(client.query_one("SELECT count(*) FROM pidms_keys", &[]).await?.get(0))
+    };
+    for (name, new) in [
+        ("one new", 1),
+        ("fifty new", 50),
+        ("one stored", 0),
+        ("fifty stored", 0),
+        ("some new, some stored", 25),
+    ] {
+        let before = count().await?;
+        case("keys.upsert", name).run(&fixture.store).await?;
+        assert_eq!(count().await? - before, new, "{name}");
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn many_entries_cost_the_statements_of_one() -> Result<()> {
+    let fixture = filled().await?;
+    let meter = fixture.meter().await?;
+    for (operation, one, many) in [
+        ("keys.upsert", "one stored", "fifty stored"),
+        ("keys.upsert", "one new", "fifty new"),
+        ("terminology.find", "one", "a hundred"),
+        ("terminology.log_searches", "one", "a hundred"),
+    ] {
+        let (one, many) = (case(operation, one), case(operation, many));
+        // The first run of a session also looks up types.
+        many.run(&fixture.store).await?;
+        let (ran, of_one) = meter.read(one.run(&fixture.store)).await?;
+        ran?;
+        let (ran, of_many) = meter.read(many.run(&fixture.store)).await?;
+        ran?;
+        assert_eq!((of_one.statements, of_one.utility), (of_many.statements, of_many.utility), "{operation}");
+        assert_eq!(of_many.statements, 1, "{operation}");
+    }
+    Ok(())
+}
+
+#[test]
+fn cases_have_names_of_their_own_and_claim_indexes_that_their_operation_declares() {
+    let mut seen = BTreeSet::new();
+    for case in cases::all() {
+        assert!(seen.insert(format!("{case:?}")), "{case:?} stands there twice");
+        for index in case.served_by {
+            assert!(case.operation.indexes().contains(index), "{case:?}: {index} is not declared");
+        }
+    }
+}
+
+#[test]
+fn every_operation_has_cases() -> Result<()> {
+    let mut declared = BTreeSet::new();
+    declared_in(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"), &mut declared)?;
+    let with_cases: BTreeSet<String> =
+        cases::all().iter().map(|case| case.operation.name().to_owned()).collect();
+    assert!(declared.len() > 10, "the declarations were not found: {declared:?}");
+    let lacking: Vec<_> = declared.difference(&with_cases).collect();
+    assert!(lacking.is_empty(), "without a case: {lacking:?}");
+    let unknown: Vec<_> = with_cases.difference(&declared).collect();
+    assert!(unknown.is_empty(), "not declared in the usual form: {unknown:?}");
+    Ok(())
+}
+
+/// The names of the operations that are declared below `folder`.
+fn declared_in(folder: &Path, names: &mut BTreeSet<String>) -> Result<()> {
+    for entry in fs::read_dir(folder)? {
+        let path = entry?.path();
+        if path.is_dir() {
+            declared_in(&path, names)?;
+            continue;
+        }
+        let text = fs::read_to_string(&path)?;
+        let declarations =
+            ["Operation::read(", "Operation::write("].into_iter().flat_map(|call| text.split(call).skip(1));
+        let named = declarations.filter_map(|rest| rest.trim_start().strip_prefix('"')?.split('"').next());
+        names.extend(named.map(str::to_owned));
+    }
+    Ok(())
+}

@@ -1,0 +1,117 @@
+//! Codes by themselves and in their tree, and the chapters that they add up to: one statement each.
+
+use crate::support::Fixture;
+use anyhow::Result;
+use steadfast_domain::terminology::{IcdCode, ImportRow, Placed, Relatives};
+use steadfast_repository::terminology::{chapters, find, import, place};
+
+fn code(text: &str) -> IcdCode {
+    IcdCode::parse("code", text).expect("a code")
+}
+
+fn row(text: &str, parent: Option<&str>) -> ImportRow {
+    ImportRow {
+        code: code(text),
+        term: format!("Term of {text}"),
+        category: code(&text[..3]),
+        parent_code: parent.map(code),
+        block: "S70-S79".to_owned(),
+        chapter: if text.starts_with('S') { "19 Injury (S00-T88)" } else { "4 Endocrine (E00-E89)" }
+            .to_owned(),
+        billable: text.len() > 4,
+    }
+}
+
+/// A deep line, a wide family of thirty, and two that are each other's parents.
+async fn filled() -> Result<Fixture> {
+    let fixture = Fixture::new().await?;
+    let mut rows = vec![
+        row("S72", None),
+        row("S720", Some("S72")),
+        row("S7200", Some("S720")),
+        row("S72001", Some("S7200")),
+        row("S72001A", Some("S72001")),
+        row("S72002A", Some("S72001")),
+        row("S90", Some("S91")),
+        row("S91", Some("S90")),
+        row("E11", None),
+    ];
+    rows.extend((0..30).map(|n| row(&format!("E11{n:02}"), Some("E11"))));
+    import(&fixture.store, "small", &rows, |_| ()).await?;
+    Ok(fixture)
+}
+
+async fn placed(fixture: &Fixture, text: &str) -> Result<Placed> {
+    Ok(place(&fixture.store, &code(text)).await?.expect("there is such a code"))
+}
+
+fn shown(relatives: &Relatives) -> Vec<&str> {
+    relatives.shown.iter().map(|relative| relative.code.as_str()).collect()
+}
+
+#[tokio::test]
+async fn a_code_has_its_parents_its_children_and_its_siblings_in_one_statement() -> Result<()> {
+    let fixture = filled().await?;
+    placed(&fixture, "S72001A").await?;
+    let (deep, reading) = fixture.meter().await?.read(placed(&fixture, "S72001A")).await?;
+    let deep = deep?;
+    assert_eq!(reading.statements, 1);
+    let parents: Vec<&str> = deep.parents.iter().map(|parent| parent.code.as_str()).collect();
+    assert_eq!(parents, ["S72", "S720", "S7200", "S72001"]);
+    assert_eq!((shown(&deep.siblings), deep.children.total), (vec!["S72002A"], 0));
+    assert_eq!(deep.concept.parent_code, Some(code("S72001")));
+    let middle = placed(&fixture, "S72001").await?;
+    assert_eq!((shown(&middle.children), middle.siblings.total), (vec!["S72001A", "S72002A"], 0));
+    assert_eq!(place(&fixture.store, &code("X99")).await?, None);
+    Ok(())
+}
+
+#[tokio::test]
+async fn of_many_relatives_the_first_are_shown_and_all_are_counted() -> Result<()> {
+    let fixture = filled().await?;
+    let parent = placed(&fixture, "E11").await?;
+    assert_eq!((parent.children.shown.len(), parent.children.total, parent.siblings.total), (20, 30, 0));
+    assert_eq!((shown(&parent.children)[0], shown(&parent.children)[19]), ("E1100", "E1119"));
+    let child = placed(&fixture, "E1107").await?;
+    assert_eq!((child.siblings.shown.len(), child.siblings.total), (10, 29));
+    assert!(!shown(&child.siblings).contains(&"E1107"), "nobody is its own sibling");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_loop_in_the_table_ends_the_line_of_parents() -> Result<()> {
+    let fixture = filled().await?;
+    assert_eq!(placed(&fixture, "S90").await?.parents.len(), 9);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_hundred_codes_are_one_statement_and_what_is_missing_is_left_out() -> Result<()> {
+    let fixture = filled().await?;
+    let mut wanted: Vec<IcdCode> = (0..99).map(|n| code(&format!("E11{n:02}"))).collect();
+    wanted.push(code("S72"));
+    find(&fixture.store, &wanted).await?;
+    let (found, reading) = fixture.meter().await?.read(find(&fixture.store, &wanted)).await?;
+    let mut found: Vec<String> = found?.into_iter().map(|concept| concept.code.to_string()).collect();
+    found.sort_unstable();
+    let expected: Vec<String> = (0..30).map(|n| format!("E11{n:02}")).chain(["S72".to_owned()]).collect();
+    assert_eq!((reading.statements, found), (1, expected));
+    let (none, reading) = fixture.meter().await?.read(find(&fixture.store, &[])).await?;
+    assert_eq!((reading.statements, none?), (0, vec![]));
+    Ok(())
+}
+
+#[tokio::test]
+async fn chapters_are_read_and_not_counted() -> Result<()> {
+    let fixture = filled().await?;
+    chapters(&fixture.store).await?;
+    let (found, reading) = fixture.meter().await?.read(chapters(&fixture.store)).await?;
+    let found = found?;
+    assert!(reading.statements == 1 && reading.buffers < 10, "{reading:?}");
+    let numbers: Vec<i16> = found.iter().map(|chapter| chapter.number).collect();
+    assert_eq!(numbers, [4, 19]);
+    assert_eq!((found[0].title.as_str(), found[0].total_codes), ("Endocrine (E00-E89)", 31));
+    assert_eq!((found[1].first_code.as_str(), found[1].last_code.as_str()), ("S72", "S91"));
+    assert_eq!((found[1].active_codes, found[1].billable_codes), (8, 4));
+    Ok(())
+}

@@ -1,0 +1,265 @@
+//! The codes as callers are served: from the cache where it has the answer, else from the database.
+
+use super::kept::{Details, Hierarchy};
+use super::releases::{Known, Releases};
+use super::{Found, autocomplete, search};
+use crate::Error;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+use steadfast_cache::{Area, Cache, CacheHealth, Cached, Key, Loaded, Status};
+use steadfast_domain::terminology::{Concept, IcdCode, Placed, Query};
+use steadfast_repository::{Store, terminology};
+use steadfast_resilience::Deadline;
+
+/// What searches found.
+const SEARCH: Area = Area::new("icd10:search", 1);
+
+/// What completes what was typed.
+const AUTOCOMPLETE: Area = Area::new("icd10:autocomplete", 1);
+
+/// Codes with their relatives.
+const HIERARCHY: Area = Area::new("icd10:hierarchy", 1);
+
+/// Codes by themselves. Not the same as with their relatives, so not under the same name.
+const DETAILS: Area = Area::new("icd10:details", 1);
+
+/// How long the database may take for an answer that the cache has not.
+const LOAD_MAX: Duration = Duration::from_secs(5);
+
+/// The same while it does not even say which release is in use: an old answer, or none, is wanted soon.
+const DOUBTFUL_LOAD_MAX: Duration = Duration::from_secs(1);
+
+/// Where an answer comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CacheStatus {
+    /// It was kept, and is of the release in use, as of the last three seconds.
+    Hit,
+    /// It was loaded now, at least a part of it.
+    Miss,
+    /// It was kept, and the database does not say whether it still holds.
+    Stale,
+}
+
+impl CacheStatus {
+    /// The status in answers: `hit`, `miss` or `stale`.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Hit => "hit",
+            Self::Miss => "miss",
+            Self::Stale => "stale",
+        }
+    }
+
+    /// Whether the cache had the answer, fresh or stale.
+    pub const fn is_hit(self) -> bool {
+        !matches!(self, Self::Miss)
+    }
+
+    fn of(status: Status, is_sure: bool) -> Self {
+        match status {
+            Status::Miss => Self::Miss,
+            Status::Hit(_) if is_sure => Self::Hit,
+            Status::Hit(_) | Status::Stale { .. } => Self::Stale,
+        }
+    }
+}
+
+/// An answer, and where it comes from.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Answer<T> {
+    /// The answer.
+    pub value: T,
+    /// Where it comes from.
+    pub status: CacheStatus,
+}
+
+/// What there is of some codes.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Findings {
+    /// Those that there are, in the order asked for.
+    pub found: Vec<Concept>,
+    /// Of how many codes the cache knew whether there are any, and what.
+    pub hits: usize,
+    /// How many were looked up.
+    pub misses: usize,
+    /// `Miss` when one was looked up, else `Stale` when one may not hold any more.
+    pub status: CacheStatus,
+}
+
+/// How the catalogue is doing. Read from what is known; asks nobody.
+#[derive(Clone, Copy, Debug)]
+pub struct CatalogueHealth {
+    /// The cache; nothing when it is switched off.
+    pub cache: Option<CacheHealth>,
+    /// Codes of the release in use; nothing while the database does not say.
+    pub codes: Option<usize>,
+}
+
+/// The codes behind their cache. Cheap to clone; clones share it.
+///
+/// Answers are kept under the version of the release in use, which is looked up every second. So after an import or a
+/// rollback, by whichever process, answers of the former release are served for at most three seconds. While the database
+/// does not answer, what was kept is served as [`CacheStatus::Stale`].
+#[derive(Clone, Debug)]
+pub struct Catalogue {
+    store: Store,
+    cache: Option<Cache>,
+    releases: Arc<Releases>,
+}
+
+impl Catalogue {
+    /// The codes in `store`; without a `cache`, every answer is loaded. To be made within a Tokio runtime.
+    pub fn new(store: Store, cache: Option<Cache>) -> Self {
+        let releases = Arc::new(Releases::watch(store.clone()));
+        Self { store, cache, releases }
+    }
+
+    /// What a search finds, see [`search`]. An answer that lacks a leg is not kept.
+    ///
+    /// # Errors
+    /// As of [`search`], when nothing is kept; after five seconds at the latest.
+    pub async fn search(&self, query: &Query) -> Result<Answer<Found>, Error> {
+        let owned = query.clone();
+        let load = |store| async move { search(&store, &owned).await.map(loaded) };
+        self.answer(SEARCH, &parts(query), load).await
+    }
+
+    /// What completes what was typed, see [`autocomplete`]. An answer that lacks a leg is not kept.
+    ///
+    /// # Errors
+    /// As of [`autocomplete`], when nothing is kept; after five seconds at the latest.
+    pub async fn autocomplete(&self, typed: &Query) -> Result<Answer<Found>, Error> {
+        let owned = typed.clone();
+        let load = |store| async move { autocomplete(&store, &owned).await.map(loaded) };
+        self.answer(AUTOCOMPLETE, &parts(typed), load).await
+    }
+
+    /// The code with its relatives, `None` when there is no such code.
+    ///
+    /// # Errors
+    /// [`Error::Repository`], when nothing is kept; after five seconds at the latest.
+    pub async fn place(&self, code: &IcdCode) -> Result<Answer<Option<Placed>>, Error> {
+        let owned = code.clone();
+        let load = |store| async move {
+            let placed = terminology::place(&store, &owned).await?;
+            let is_there = placed.is_some();
+            let placed = Hierarchy(placed);
+            Ok(if is_there { Loaded::Found(placed) } else { Loaded::Nothing(placed) })
+        };
+        let Answer { value: Hierarchy(value), status } =
+            self.answer(HIERARCHY, &[code.to_string()], load).await?;
+        Ok(Answer { value, status })
+    }
+
+    /// Those of `codes` that there are. What is not kept is loaded in one statement for all.
+    ///
+    /// # Errors
+    /// [`Error::Repository`], unless all of them are kept; after five seconds at the latest.
+    pub async fn find(&self, codes: &[IcdCode]) -> Result<Findings, Error> {
+        let known = self.known().await;
+        let store = self.bounded(known.as_ref());
+        let (Some(cache), Some(known)) = (&self.cache, known) else {
+            let found = terminology::find(&store, codes).await?;
+            return Ok(Findings { found, hits: 0, misses: codes.len(), status: CacheStatus::Miss });
+        };
+        let keys: Vec<Key> =
+            codes.iter().map(|code| Key::new(DETAILS, &[known.version(), code.as_str()])).collect();
+        let load = async |missing: Vec<usize>| {
+            let wanted: Vec<IcdCode> = missing.iter().map(|at| codes[*at].clone()).collect();
+            let found = terminology::find(&store, &wanted).await?;
+            let mut by_code: HashMap<_, _> =
+                found.into_iter().map(|concept| (concept.code.clone(), concept)).collect();
+            Ok::<_, Error>(move |at: usize| match by_code.remove(&codes[at]) {
+                Some(concept) => Loaded::Found(Details(Some(concept))),
+                None => Loaded::Nothing(Details(None)),
+            })
+        };
+        let found = cache.get_or_load_many(DETAILS, &keys, load).await?;
+        Ok(Findings::of(&found, known.is_sure))
+    }
+
+    /// How it is doing. Asks nobody.
+    pub fn health(&self) -> CatalogueHealth {
+        let known = self.releases.last().filter(|known| known.is_sure);
+        CatalogueHealth {
+            cache: self.cache.as_ref().map(Cache::health),
+            codes: known.map(|known| known.codes()),
+        }
+    }
+
+    /// From the cache, else by `load`, which gets a store that does not keep it waiting for long.
+    async fn answer<T, F, Fut>(&self, area: Area, parts: &[String], load: F) -> Result<Answer<T>, Error>
+    where
+        T: Clone + Serialize + DeserializeOwned + Send + Sync + 'static,
+        F: FnOnce(Store) -> Fut + Send + 'static,
+        Fut: Future<Output = Result<Loaded<T>, Error>> + Send + 'static,
+    {
+        let known = self.known().await;
+        let store = self.bounded(known.as_ref());
+        let (Some(cache), Some(known)) = (&self.cache, known) else {
+            let value = load(store).await?.into_value();
+            return Ok(Answer { value, status: CacheStatus::Miss });
+        };
+        let named: Vec<&str> =
+            [known.version()].into_iter().chain(parts.iter().map(String::as_str)).collect();
+        let key = Key::new(area, &named);
+        let Cached { value, status } = cache.get_or_load(&key, move || load(store)).await?;
+        let status = CacheStatus::of(status, known.is_sure);
+        Ok(Answer { value: Arc::unwrap_or_clone(value), status })
+    }
+
+    /// The release that kept answers must be of; nothing where nothing is kept.
+    async fn known(&self) -> Option<Known> {
+        self.cache.as_ref()?;
+        self.releases.known().await
+    }
+
+    fn bounded(&self, known: Option<&Known>) -> Store {
+        let is_doubtful = self.cache.is_some() && !known.is_some_and(|known| known.is_sure);
+        let limit = if is_doubtful { DOUBTFUL_LOAD_MAX } else { LOAD_MAX };
+        self.store.within(Deadline::after(limit))
+    }
+}
+
+impl Findings {
+    fn of(cached: &[Cached<Details>], is_sure: bool) -> Self {
+        let statuses = || cached.iter().map(|cached| CacheStatus::of(cached.status, is_sure));
+        let misses = statuses().filter(|status| !status.is_hit()).count();
+        let is_stale = statuses().any(|status| status == CacheStatus::Stale);
+        let status = match (misses, is_stale) {
+            (1.., _) => CacheStatus::Miss,
+            (0, true) => CacheStatus::Stale,
+            (0, false) => CacheStatus::Hit,
+        };
+        let found = cached.iter().filter_map(|cached| cached.value.0.clone()).collect();
+        Self { found, hits: cached.len() - misses, misses, status }
+    }
+}
+
+/// Makes what `cache` keeps of the codes invalid, on every node that shares its Redis; says whether Redis took it. For
+/// those who have put another release in use: servers find that out by themselves, this is sooner.
+pub async fn forget_answers(cache: &Cache) -> bool {
+    let mut is_told = true;
+    for area in [SEARCH, AUTOCOMPLETE, HIERARCHY, DETAILS] {
+        is_told &= cache.invalidate(area).await;
+    }
+    is_told
+}
+
+/// A search that found nothing is sooner wrong, and one that lacks a leg is not the answer at all.
+fn loaded(found: Found) -> Loaded<Found> {
+    match (found.failed.is_empty(), found.total) {
+        (false, _) => Loaded::Partial(found),
+        (true, 0) => Loaded::Nothing(found),
+        (true, _) => Loaded::Found(found),
+    }
+}
+
+/// Whatever the answer depends on; the case of the letters is not part of it.
+fn parts(query: &Query) -> [String; 4] {
+    let (chapter, inactive) = (query.chapter().unwrap_or_default(), query.finds_inactive());
+    [query.text().to_lowercase(), query.limit().to_string(), chapter.to_owned(), inactive.to_string()]
+}
