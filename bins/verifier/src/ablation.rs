@@ -1,0 +1,215 @@
+//! Ablation and mutants: the cases are replayed on schemas that are wrong by one index, each on a clone of its own.
+
+use crate::measure::Measurement;
+use crate::site::Site;
+use anyhow::{Context, Result};
+use std::collections::BTreeMap;
+use steadfast_plans::{
+    AblationRow, Bound, Catalogue, Finding, Judged, KilledBy, Measured, Mutant, MutantKind, MutantOutcome,
+    Refused, Rule, Run, Score, judge, judge_ablation, judge_mutant, mutants,
+};
+
+/// What came of the changed schemas.
+#[derive(Default)]
+pub(crate) struct Ablated {
+    pub(crate) rows: Vec<AblationRow>,
+    pub(crate) score: Option<Score>,
+    pub(crate) findings: Vec<Finding>,
+    /// Bytes of write-ahead log that each index adds to a row that is written, where a case writes to its table.
+    pub(crate) wal: BTreeMap<String, u64>,
+}
+
+/// Drops each index in turn, or with `all` changes each in every way, and replays the cases that read or write its table.
+/// Indexes that stand in `documented` need not be worth their upkeep.
+pub(crate) async fn ablate(
+    site: &Site,
+    catalogue: &Catalogue,
+    measured: &[Measurement],
+    documented: &[&str],
+    all: bool,
+) -> Result<Ablated> {
+    let mut ablated = Ablated::default();
+    let mut outcomes = Vec::new();
+    let light: Vec<&Measurement> = measured.iter().filter(|one| !one.is_heavy).collect();
+    for mutant in mutants(catalogue).into_iter().filter(|mutant| all || mutant.kind == MutantKind::Drop) {
+        let Some(index) = catalogue.index(&mutant.index) else { continue };
+        // A mutant may be noticed by any case on the table; an index that goes is missed by those that use it.
+        let is_concerned = |one: &&Measurement| match all || documented.contains(&&*mutant.index) {
+            true => touches(&one.judged, &index.table),
+            false => uses(&one.judged, &mutant.index),
+        };
+        let concerned: Vec<&Measurement> = light.iter().copied().filter(is_concerned).collect();
+        let before: Vec<Measured> = concerned.iter().flat_map(|one| statements(&one.judged)).collect();
+        let after = replay(site, &mutant, &concerned).await.with_context(|| mutant.name.clone())?;
+        if mutant.kind == MutantKind::Drop {
+            let demand = Demand {
+                index: &mutant.index,
+                documented,
+                is_constraint: index.constraint.is_some() || index.is_unique,
+            };
+            ablated.note(demand, &concerned, &before, &after);
+        }
+        let after: Vec<_> = after.into_iter().flat_map(|(_, statements)| statements).collect();
+        let after = without_upkeep(&before, after);
+        outcomes.push(MutantOutcome { killed_by: judge_mutant(&before, &after, Bound::GROWTH), mutant });
+    }
+    if all {
+        ablated.take_score(&outcomes, catalogue, documented);
+    }
+    Ok(ablated)
+}
+
+/// What an index is there for besides the cases.
+struct Demand<'a> {
+    index: &'a str,
+    documented: &'a [&'a str],
+    is_constraint: bool,
+}
+
+type Replayed = (Option<Judged>, Vec<Result<Measured, Refused>>);
+
+impl Ablated {
+    fn note(
+        &mut self,
+        Demand { index, documented, is_constraint }: Demand<'_>,
+        concerned: &[&Measurement],
+        before: &[Measured],
+        replayed: &[Replayed],
+    ) {
+        let after: Vec<_> = replayed.iter().flat_map(|(_, statements)| statements.clone()).collect();
+        if !documented.contains(&index) && !is_constraint {
+            self.findings.extend(judge_ablation(index, before, &after));
+        }
+        self.rows.extend(row(index, before, &after));
+        let wal = concerned.iter().zip(replayed).filter_map(|(one, (judged, _))| {
+            let (with, without) = (wal(&one.judged), wal(judged.as_ref()?));
+            let rows: u64 = one.judged.statements.iter().map(|statement| statement.rows).sum();
+            (rows > 0).then(|| with.saturating_sub(without) / rows)
+        });
+        self.wal.extend(wal.max().map(|bytes| (index.to_owned(), bytes)));
+    }
+
+    fn take_score(&mut self, outcomes: &[MutantOutcome], catalogue: &Catalogue, documented: &[&str]) {
+        // What only a document or a constraint asks for, no case can miss.
+        let idle = |outcome: &&MutantOutcome| {
+            let index = &outcome.mutant.index;
+            let is_constraint =
+                catalogue.index(index).is_some_and(|index| index.constraint.is_some() || index.is_unique);
+            matches!(outcome.killed_by, KilledBy::Survived)
+                && (documented.contains(&index.as_str()) || is_constraint)
+        };
+        let score = Score::of(outcomes);
+        let excused: Vec<&str> =
+            outcomes.iter().filter(idle).map(|outcome| outcome.mutant.name.as_str()).collect();
+        self.findings.extend(
+            score.findings().into_iter().filter(|finding| !excused.contains(&finding.subject.as_str())),
+        );
+        self.score = Some(score);
+    }
+}
+
+fn wal(judged: &Judged) -> u64 {
+    judged.statements.iter().map(|statement| statement.wal_bytes).sum()
+}
+
+fn uses(judged: &Judged, index: &str) -> bool {
+    judged.statements.iter().any(|statement| statement.indexes().iter().any(|used| *used == index))
+}
+
+/// Whether a case reads or writes `table`.
+fn touches(judged: &Judged, table: &str) -> bool {
+    let bare = table.rsplit('.').next().unwrap_or(table);
+    let is_it = |name: &str| name.rsplit('.').next() == Some(bare);
+    judged.statements.iter().any(|statement| {
+        statement.accesses.is_empty() || statement.accesses.iter().any(|access| is_it(&access.table))
+    })
+}
+
+async fn replay(site: &Site, mutant: &Mutant, concerned: &[&Measurement]) -> Result<Vec<Replayed>> {
+    if concerned.is_empty() {
+        return Ok(Vec::new());
+    }
+    let (_clone, mut pristine) = site.pristine().await?;
+    mutant.apply(pristine.client()).await?;
+    pristine.refresh().await?;
+    let mut replayed = Vec::new();
+    for one in concerned {
+        let judged = judge(&pristine, &one.run).await?;
+        let statements = if is_refused(&judged, &one.judged) {
+            vec![Err(refused(&one.run, &judged))]
+        } else {
+            statements(&judged).into_iter().map(Ok).collect()
+        };
+        replayed.push((Some(judged), statements));
+    }
+    Ok(replayed)
+}
+
+/// What a write touches includes the upkeep of every index, which any change of one shifts a little: within the bound that
+/// says nothing of how rows are found.
+fn without_upkeep(
+    before: &[Measured],
+    after: Vec<Result<Measured, Refused>>,
+) -> Vec<Result<Measured, Refused>> {
+    let level = |new: Measured| {
+        let old = before.iter().find(|old| old.writes && is_same(old, &new));
+        let buffers = old.map(|old| old.buffers).filter(|old| !Bound::GROWTH.is_passed(*old, new.buffers));
+        Measured { buffers: buffers.unwrap_or(new.buffers), ..new }
+    };
+    after.into_iter().map(|one| one.map(level)).collect()
+}
+
+fn is_same(one: &Measured, other: &Measured) -> bool {
+    (&one.operation, &one.case, one.statement) == (&other.operation, &other.case, other.statement)
+}
+
+fn is_refused(judged: &Judged, before: &Judged) -> bool {
+    judged.statements.len() < before.statements.len()
+}
+
+fn refused(run: &Run, judged: &Judged) -> Refused {
+    let why = judged.findings.iter().find(|finding| finding.rule == Rule::Replay);
+    Refused {
+        operation: run.contract.operation.clone(),
+        case: run.case.clone(),
+        statement: judged.statements.len(),
+        message: why.map(|finding| finding.found.clone()).unwrap_or_default(),
+    }
+}
+
+/// The statements of a case, each with the findings that name it; those that name none go to the first.
+fn statements(judged: &Judged) -> Vec<Measured> {
+    let of = |(place, statement): (usize, &steadfast_plans::StatementOutcome)| {
+        let own = |finding: &&Finding| {
+            finding.statement == statement.sql || (finding.statement.is_empty() && place == 0)
+        };
+        let findings: Vec<&Finding> = judged.findings.iter().filter(own).collect();
+        let is_forbidden = |finding: &&&Finding| matches!(finding.rule, Rule::Unserved | Rule::Wasteful);
+        Measured {
+            operation: judged.contract.operation.clone(),
+            case: judged.case.clone(),
+            statement: place,
+            buffers: statement.buffers,
+            writes: statement.wal_bytes > 0,
+            indexes: statement.indexes().into_iter().cloned().collect(),
+            findings: findings.len(),
+            forbidden: findings.iter().filter(is_forbidden).count(),
+        }
+    };
+    judged.statements.iter().enumerate().map(of).collect()
+}
+
+/// The case that misses `index` most.
+fn row(index: &str, before: &[Measured], after: &[Result<Measured, Refused>]) -> Option<AblationRow> {
+    let rows = before.iter().filter(|old| old.indexes.contains(index)).map(|old| AblationRow {
+        index: index.to_owned(),
+        case: format!("{} [{}]", old.operation, old.case),
+        with: old.buffers,
+        without: after.iter().flatten().find(|new| is_same(old, new)).map(|new| new.buffers),
+    });
+    let loss = |row: &AblationRow| match row.without {
+        Some(without) => without as f64 / row.with.max(1) as f64,
+        None => f64::INFINITY,
+    };
+    rows.max_by(|a, b| loss(a).total_cmp(&loss(b)))
+}

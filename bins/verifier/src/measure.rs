@@ -1,0 +1,75 @@
+//! Running the cases on one clone and judging what they sent on another.
+
+use crate::site::Site;
+use anyhow::{Context, Result};
+use steadfast_plans::{Contract, Judged, Pristine, Recorder, Run, Sequences, judge};
+use steadfast_postgres::{Db, DbSettings, Kind, PoolSettings, SessionSettings};
+use steadfast_repository::Store;
+use steadfast_repository::cases::Case;
+use steadfast_testkit::TestDatabase;
+
+/// A case that was run, and what the replay showed.
+pub(crate) struct Measurement {
+    pub(crate) run: Run,
+    pub(crate) judged: Judged,
+    pub(crate) is_heavy: bool,
+}
+
+/// Runs and judges `cases` at the size of `site`.
+pub(crate) async fn measure(site: &Site, cases: &[&Case]) -> Result<Vec<Measurement>> {
+    let runs = run_all(site, cases).await?;
+    let (_clone, pristine) = site.pristine().await?;
+    let mut measured = Vec::new();
+    for (run, case) in runs.into_iter().zip(cases) {
+        let judged = judge(&pristine, &run).await.with_context(|| format!("{case:?}"))?;
+        measured.push(Measurement { run, judged, is_heavy: case.is_heavy });
+    }
+    Ok(measured)
+}
+
+async fn run_all(site: &Site, cases: &[&Case]) -> Result<Vec<Run>> {
+    let mut runs = Vec::new();
+    let mut stage: Option<Stage> = None;
+    for case in cases {
+        let on = match stage.take() {
+            Some(stage) => stage,
+            None => Stage::set(site).await?,
+        };
+        runs.push(on.run(case).await?);
+        // What a case wrote is not there for the next one, as it is not in the replay.
+        if case.operation.kind() != Kind::Write {
+            stage = Some(on);
+        }
+    }
+    Ok(runs)
+}
+
+/// A clone with the program on it, every session of which is written down.
+struct Stage {
+    store: Store,
+    recorder: Recorder,
+    looker: Pristine,
+    _clone: TestDatabase,
+}
+
+impl Stage {
+    async fn set(site: &Site) -> Result<Self> {
+        let clone = site.clone().await?;
+        let recorder = Recorder::new();
+        let session = SessionSettings { recorder: Some(recorder.clone()), ..SessionSettings::default() };
+        let pool = PoolSettings { session, ..PoolSettings::sized(5, 0) };
+        let store = Store::new(Db::new(&clone.url(), DbSettings { pool, ..DbSettings::default() })?);
+        let looker = Pristine::connect(&clone.url()).await?;
+        Ok(Self { store, recorder, looker, _clone: clone })
+    }
+
+    async fn run(&self, case: &Case) -> Result<Run> {
+        let sequences = Sequences::read(&self.looker).await?;
+        self.recorder.start();
+        let outcome = case.run(&self.store).await;
+        let captured = self.recorder.take();
+        outcome.with_context(|| format!("{case:?} failed"))?;
+        let contract = Contract::from(case.operation);
+        Ok(Run::new(contract, case.name, captured).expects(case.served_by).sequences(sequences))
+    }
+}

@@ -1,0 +1,137 @@
+//! A database with data of one size, from which clones are made: nobody works on the original.
+
+use crate::options::Scale;
+use anyhow::{Context, Result, bail};
+use indicatif::{ProgressBar, ProgressStyle};
+use std::collections::HashSet;
+use std::path::Path;
+use steadfast_domain::terminology::{IcdCode, ImportRow};
+use steadfast_plans::Pristine;
+use steadfast_plans::tokio_postgres::{Client, NoTls, connect};
+use steadfast_repository::{Store, cases, terminology};
+use steadfast_testkit::TestDatabase;
+
+/// Of the table of codes, every so-many-eth is in a sample, besides those that cases ask for.
+const SAMPLE: usize = 10;
+
+/// Codes that begin so are in every sample, because cases ask for them.
+const IN_EVERY_SAMPLE: [&str; 4] = ["S72", "E11", "A00", "I10"];
+
+/// Rounds of VACUUM before giving up.
+const VACUUMS: u32 = 20;
+
+/// A seeded database, vacuumed and analysed, without sessions.
+pub(crate) struct Site {
+    original: TestDatabase,
+}
+
+impl Site {
+    /// The smaller and the larger one.
+    pub(crate) async fn both(scale: Scale, release: &Path) -> Result<[Self; 2]> {
+        let codes = read(release)?;
+        let [small, large] = scale.rows();
+        let (few, many) = match scale {
+            Scale::Small => (sample(&codes), codes),
+            Scale::Full => (codes.clone(), ten_times(&codes)),
+        };
+        Ok([Self::seeded(small, &few).await?, Self::seeded(large, &many).await?])
+    }
+
+    async fn seeded(rows: u64, codes: &[ImportRow]) -> Result<Self> {
+        let migrate = async |url: &str| steadfast_schema::migrate(url).await.map(|_| ());
+        let original =
+            TestDatabase::from_template("steadfast", steadfast_schema::fingerprint(), migrate).await?;
+        let (client, connection) = connect(&original.url(), NoTls).await?;
+        let session = tokio::spawn(connection);
+        cases::mark_seedable(&client).await?;
+        let bar = bar();
+        cases::seed(&original.url(), rows, |table, done, all| {
+            bar.set_length(all);
+            bar.set_position(done);
+            bar.set_message(format!("{table} {done}/{all}"));
+        })
+        .await?;
+        bar.set_length(codes.len() as u64);
+        let store = Store::connect(&original.url())?;
+        terminology::import(&store, "seed", codes, |done| bar.set_position(done as u64)).await?;
+        terminology::search_logs_upkeep(&store).await?;
+        drop(store);
+        bar.set_message("vacuum");
+        vacuum(&client).await?;
+        bar.finish_and_clear();
+        drop(client);
+        session.await??;
+        Ok(Self { original })
+    }
+
+    /// A clone to do anything with.
+    pub(crate) async fn clone(&self) -> Result<TestDatabase> {
+        self.original.copy().await.context("a clone of the seeded database could not be made")
+    }
+
+    /// A clone to replay statements on.
+    pub(crate) async fn pristine(&self) -> Result<(TestDatabase, Pristine)> {
+        let clone = self.clone().await?;
+        let pristine = Pristine::connect(&clone.url()).await?;
+        Ok((clone, pristine))
+    }
+}
+
+/// Vacuums until every page is known as visible to all, or plans would lie: a server that does not wait for its log does
+/// not know it at once, and a session that starts anywhere on the server holds it up.
+async fn vacuum(client: &Client) -> Result<()> {
+    let hidden = "SELECT count(*) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace \
+         WHERE c.relkind IN ('r', 'm') AND n.nspname !~ '^pg_|^information_schema$' AND relallvisible < relpages";
+    client.batch_execute("SET synchronous_commit = on").await?;
+    for _ in 0..VACUUMS {
+        client.batch_execute("VACUUM (FREEZE, ANALYZE)").await?;
+        if client.query_one(hidden, &[]).await?.get::<_, i64>(0) == 0 {
+            return Ok(());
+        }
+    }
+    bail!(
+        "after {VACUUMS} rounds of VACUUM some pages are not visible to all: who holds an old transaction open?"
+    )
+}
+
+fn bar() -> ProgressBar {
+    let style = ProgressStyle::with_template("{bar:30} {percent:>3}% {msg}");
+    ProgressBar::new(1).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
+}
+
+fn read(release: &Path) -> Result<Vec<ImportRow>> {
+    let file = std::fs::File::open(release).with_context(|| format!("cannot open {}", release.display()))?;
+    Ok(steadfast_services::terminology::read_icd10cm(flate2::read::GzDecoder::new(file))?)
+}
+
+/// A tenth of the table, with all that is above what is in it.
+fn sample(codes: &[ImportRow]) -> Vec<ImportRow> {
+    let wanted = |(number, row): &(usize, &ImportRow)| {
+        number.is_multiple_of(SAMPLE)
+            || IN_EVERY_SAMPLE.iter().any(|start| row.code.as_str().starts_with(start))
+    };
+    let mut kept: HashSet<&str> =
+        codes.iter().enumerate().filter(wanted).map(|(_, row)| row.code.as_str()).collect();
+    // Parents stand before their children, so that going backwards takes whole lines of them.
+    for row in codes.iter().rev() {
+        if let Some(parent) = row.parent_code.as_ref().filter(|_| kept.contains(row.code.as_str())) {
+            kept.insert(parent.as_str());
+        }
+    }
+    codes.iter().filter(|row| kept.contains(row.code.as_str())).cloned().collect()
+}
+
+/// The table and nine more like it, with codes of their own.
+fn ten_times(codes: &[ImportRow]) -> Vec<ImportRow> {
+    let copied = |code: &IcdCode, copy: u32| match copy {
+        0 => Some(code.clone()),
+        _ => IcdCode::parse("code", &format!("{}X{copy}", code.as_str())).ok(),
+    };
+    let copy_of = |copy: u32| {
+        codes.iter().filter_map(move |row| {
+            let parent_code = row.parent_code.as_ref().and_then(|parent| copied(parent, copy));
+            Some(ImportRow { code: copied(&row.code, copy)?, parent_code, ..row.clone() })
+        })
+    };
+    (0..10).flat_map(copy_of).collect()
+}
