@@ -16,9 +16,41 @@ const TIMES: u32 = 10;
 
 /// A verification that is on: it is given every case of every operation, and runs each at two sizes of the data.
 ///
-/// What it adds to [`judge`](crate::judge), [`plan_kinds`](crate::plan_kinds), [`growth`](fn@crate::growth),
-/// [`never_used`](crate::never_used) and [`unclaimed`](crate::unclaimed) are the databases, their order, and that one
-/// fault is said once. A program that has a harness of its own calls those.
+/// It is made of [`judge`](crate::judge), [`plan_kinds`](crate::plan_kinds), [`growth`](fn@crate::growth),
+/// [`never_used`](crate::never_used), [`Catalogue::check`](crate::Catalogue::check) and [`unclaimed`](crate::unclaimed),
+/// and adds the databases, the order, and that one fault is said once. A program that wants more, such as mutants or
+/// indexes that a document demands, calls those itself.
+///
+/// ```
+/// use steadfast_plans::diesel::{QueryResult, sql_query, sql_types::Integer};
+/// use steadfast_plans::diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection};
+/// use steadfast_plans::{Contract, Verification};
+///
+/// async fn find(conn: &mut AsyncPgConnection, shelf: i32) -> QueryResult<usize> {
+///     let query = sql_query("SELECT id FROM books WHERE shelf = $1").bind::<Integer, _>(shelf);
+///     query.execute(conn).await
+/// }
+///
+/// async fn build(url: &str, amount: u32) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+///     let mut conn = AsyncPgConnection::establish(url).await?;
+///     let books = format!("SELECT i, i / 10 FROM generate_series(1, 1000 * {amount}) i");
+///     conn.batch_execute("CREATE TABLE books (id int PRIMARY KEY, shelf int NOT NULL)").await?;
+///     Ok(conn.batch_execute(&format!("INSERT INTO books {books}; CREATE INDEX shelves ON books (shelf)")).await?)
+/// }
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let database = steadfast_testkit::TestDatabase::empty().await?;
+/// # let url = &database.url();
+/// let verified = Verification::run(url, build, async |verification| {
+///     let contract = Contract::new("books.of_shelf").served_by(&["shelves"]);
+///     verification.case(&contract, "common", async |conn| find(conn, 7).await).await?;
+///     verification.case(&contract, "absent", async |conn| find(conn, -1).await).await
+/// });
+/// assert_eq!(verified.await?.to_string(), "1 operations, 2 cases, 0 findings");
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug)]
 pub struct Verification {
     small: Size,

@@ -5,7 +5,7 @@ use anyhow::{Context as _, Result, ensure};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
-use steadfast_testkit::TestDatabase;
+use steadfast_testkit::Server;
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
@@ -25,18 +25,19 @@ fn run(url: &str, arguments: &[&str]) -> Result<Output> {
     Ok(command.output()?)
 }
 
-/// The exit code, and the lines; the last one sums up.
-async fn verified(arguments: &[&str]) -> Result<(i32, Vec<String>)> {
-    let database = TestDatabase::empty().await?;
-    let output = run(&database.url(), arguments)?;
+/// The exit code, and the lines; the last one sums up. On a server of its own: it makes and drops whole databases, which
+/// waits for whatever others have written.
+fn verified(arguments: &[&str]) -> Result<(i32, Vec<String>)> {
+    let server = Server::private()?;
+    let output = run(&server.url("postgres"), arguments)?;
     let code = output.status.code().context("it was killed")?;
     ensure!(code < 2, "it did not come to an end: {}", String::from_utf8_lossy(&output.stderr));
     Ok((code, String::from_utf8(output.stdout)?.lines().map(str::to_owned).collect()))
 }
 
 /// Runs it with a planted fault; says the rules and subjects of what is found, and every line.
-async fn found(fault: &str) -> Result<(BTreeSet<String>, Vec<String>)> {
-    let (code, mut lines) = verified(&["--fault", fault]).await?;
+fn found(fault: &str) -> Result<(BTreeSet<String>, Vec<String>)> {
+    let (code, mut lines) = verified(&["--fault", fault])?;
     let sum = lines.pop().context("no line")?;
     ensure!(code == 1 && sum.ends_with(&format!(" {} findings", lines.len())), "{code}, {sum}: {lines:#?}");
     Ok((lines.iter().map(|line| rule_and_subject(line)).collect(), lines))
@@ -47,33 +48,33 @@ fn rule_and_subject(line: &str) -> String {
     line.split([':', '[']).take(2).map(str::trim).collect::<Vec<_>>().join(" ")
 }
 
-#[tokio::test]
-async fn nothing_is_found_where_nothing_is_wrong() -> Result<()> {
-    let (code, lines) = verified(&[]).await?;
+#[test]
+fn nothing_is_found_where_nothing_is_wrong() -> Result<()> {
+    let (code, lines) = verified(&[])?;
     assert_eq!((code, &*lines), (0, &["7 operations, 15 cases, 0 findings".to_owned()][..]));
     Ok(())
 }
 
-#[tokio::test]
-async fn a_missing_index_is_found_where_it_is_missed_and_nowhere_else() -> Result<()> {
-    let (found, lines) = found("missing-index").await?;
+#[test]
+fn a_missing_index_is_found_where_it_is_missed_and_nowhere_else() -> Result<()> {
+    let (found, lines) = found("missing-index")?;
     assert_eq!(found, BTreeSet::from(["Unserved sightings.of_observer".to_owned()]));
     assert_eq!(lines.len(), 2, "each of its cases: {lines:#?}");
     assert!(lines.iter().all(|line| line.contains("found Seq Scan on sightings")), "{lines:#?}");
     Ok(())
 }
 
-#[tokio::test]
-async fn an_index_that_no_query_needs_is_found() -> Result<()> {
-    let (found, lines) = found("unused-index").await?;
+#[test]
+fn an_index_that_no_query_needs_is_found() -> Result<()> {
+    let (found, lines) = found("unused-index")?;
     assert_eq!(found, BTreeSet::from(["Unneeded stars_state".to_owned()]));
     assert!(lines[0].contains("DROP INDEX stars_state"), "{lines:#?}");
     Ok(())
 }
 
-#[tokio::test]
-async fn a_value_in_place_of_the_constant_of_a_partial_index_is_found_and_named() -> Result<()> {
-    let (found, lines) = found("bind-in-predicate").await?;
+#[test]
+fn a_value_in_place_of_the_constant_of_a_partial_index_is_found_and_named() -> Result<()> {
+    let (found, lines) = found("bind-in-predicate")?;
     assert_eq!(found, BTreeSet::from(["GenericPlan stars.candidates".to_owned()]));
     let cause = "stars_candidates is partial, WHERE (state = 'candidate'::text): write that constant";
     assert!(lines.iter().all(|line| line.contains(cause)), "{lines:#?}");

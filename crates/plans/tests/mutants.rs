@@ -213,6 +213,7 @@ fn the_score_counts_each_outcome_once_and_names_the_survivors() {
 fn measured() -> impl Strategy<Value = Measured> {
     let parts = (0..3u8, 0..3u8, 0..2usize, 0..60u64, prop::collection::btree_set("[ab]", 0..3), 0..2usize);
     parts.prop_map(|(operation, case, statement, buffers, indexes, findings)| Measured {
+        writes: false,
         operation: operation.to_string(),
         case: case.to_string(),
         statement,

@@ -1,4 +1,5 @@
-//! Whole verifications: what they leave behind, what cases may do, and what ends them.
+//! Whole verifications: what they leave behind, what cases may do, and what ends them. Each on a server of its own, since
+//! they make and drop whole databases, which waits for whatever others have written.
 
 use anyhow::Result;
 use diesel::sql_query;
@@ -6,7 +7,7 @@ use diesel::sql_types::Integer;
 use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection};
 use std::cell::RefCell;
 use steadfast_plans::{Contract, Error, Rule, Verification, Verified};
-use steadfast_testkit::TestDatabase;
+use steadfast_testkit::Server;
 
 async fn build(url: &str, amount: u32) -> Result<()> {
     let schema = format!(
@@ -34,16 +35,17 @@ async fn one(url: &str, contract: Contract, sql: &str) -> Result<Verified, Error
     Verification::run(url, build, cases).await
 }
 
-/// The databases that were made beside that of `url`.
-async fn left(database: &TestDatabase) -> Result<usize> {
-    let mut conn = AsyncPgConnection::establish(&database.url()).await?;
-    let sql = format!("SELECT 1 FROM pg_database WHERE datname LIKE '{}%'", database.name());
-    Ok(sql_query(sql).execute(&mut conn).await? - 1)
+/// The databases that were made beside that of `url` and are still there.
+async fn left(url: &str) -> Result<usize> {
+    let mut conn = AsyncPgConnection::establish(url).await?;
+    let made = sql_query("SELECT 1 FROM pg_database WHERE datname LIKE '%verification%'");
+    Ok(made.execute(&mut conn).await?)
 }
 
 #[tokio::test]
 async fn what_a_case_commits_is_gone_for_the_next() -> Result<()> {
-    let database = TestDatabase::empty().await?;
+    let server = Server::private()?;
+    let url = server.url("postgres");
     let find = "SELECT notes FROM books WHERE shelf = $1";
     let write = "INSERT INTO books (shelf, notes) VALUES ($1, 'new') RETURNING id";
     let seen = RefCell::new(Vec::new());
@@ -60,20 +62,21 @@ async fn what_a_case_commits_is_gone_for_the_next() -> Result<()> {
         }
         Ok(())
     };
-    let verified = Verification::run(&database.url(), build, cases).await?;
+    let verified = Verification::run(&url, build, cases).await?;
     assert_eq!(verified.findings, []);
     assert_eq!(seen.into_inner(), [10; 4], "at two sizes, twice");
     assert_eq!(verified.to_string(), "2 operations, 4 cases, 0 findings");
-    assert_eq!(left(&database).await?, 0);
+    assert_eq!(left(&url).await?, 0);
     Ok(())
 }
 
 #[tokio::test]
 async fn what_reads_more_of_more_data_is_found_with_both_figures() -> Result<()> {
-    let database = TestDatabase::empty().await?;
+    let server = Server::private()?;
+    let url = server.url("postgres");
     let sql =
         "SELECT id FROM books WHERE shelf >= (SELECT max(shelf) FROM books) * 9 / 10 AND length(notes) = $1";
-    let verified = one(&database.url(), of_shelf(), sql).await?;
+    let verified = one(&url, of_shelf(), sql).await?;
     let rules: Vec<_> = verified.findings.iter().map(|finding| finding.rule).collect();
     assert_eq!(rules, [Rule::Wasteful, Rule::Growth], "{verified}");
     let growth = &verified.growth[0];
@@ -84,9 +87,10 @@ async fn what_reads_more_of_more_data_is_found_with_both_figures() -> Result<()>
 
 #[tokio::test]
 async fn a_table_that_is_read_as_a_whole_is_one_finding_a_case() -> Result<()> {
-    let database = TestDatabase::empty().await?;
+    let server = Server::private()?;
+    let url = server.url("postgres");
     let sql = "SELECT id FROM books WHERE length(notes) = $1";
-    let verified = one(&database.url(), of_shelf(), sql).await?;
+    let verified = one(&url, of_shelf(), sql).await?;
     let rules: Vec<_> = verified.findings.iter().map(|finding| finding.rule).collect();
     assert_eq!(rules, [Rule::Unserved, Rule::Unneeded], "{verified}");
     Ok(())
@@ -94,14 +98,15 @@ async fn a_table_that_is_read_as_a_whole_is_one_finding_a_case() -> Result<()> {
 
 #[tokio::test]
 async fn a_failure_of_the_caller_is_told_and_leaves_no_database() -> Result<()> {
-    let database = TestDatabase::empty().await?;
-    let outcome = one(&database.url(), of_shelf(), "SELECT nothing FROM books WHERE shelf = $1").await;
+    let server = Server::private()?;
+    let url = server.url("postgres");
+    let outcome = one(&url, of_shelf(), "SELECT nothing FROM books WHERE shelf = $1").await;
     let error = outcome.expect_err("there is no such column").to_string();
     assert!(error.starts_with("books.of_shelf [seven] failed: column \"nothing\""), "{error}");
     let cannot = async |_: &str, amount: u32| anyhow::bail!("no data times {amount}");
-    let outcome = Verification::run(&database.url(), cannot, async |_| Ok(())).await;
+    let outcome = Verification::run(&url, cannot, async |_| Ok(())).await;
     let error = outcome.expect_err("nothing is built").to_string();
     assert_eq!(error, "the small database could not be built: no data times 1");
-    assert_eq!(left(&database).await?, 0);
+    assert_eq!(left(&url).await?, 0);
     Ok(())
 }

@@ -16,6 +16,8 @@ pub struct Measured {
     pub statement: usize,
     /// Pages read from memory and disk, planning excluded.
     pub buffers: u64,
+    /// Whether it writes: its pages then include the upkeep of indexes.
+    pub writes: bool,
     /// The indexes of its plan by bare names; a partition's as its table's.
     pub indexes: BTreeSet<String>,
     /// Findings of the verdict, of every rule.
