@@ -16,6 +16,7 @@ use steadfast_services::terminology::{import_icd10cm, read_icd10cm};
 #[derive(Subcommand)]
 pub(crate) enum Import {
     /// A release of ICD-10-CM, as CSV, plain or as .gz. Readers see the former one until it is in whole. Safe to repeat.
+    /// With the servers' REDIS_URL in the environment, they forget at once what they keep of it.
     Icd10cm {
         /// The file.
         file: PathBuf,

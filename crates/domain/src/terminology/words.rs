@@ -11,9 +11,12 @@ const SHORT: usize = 4;
 
 /// The words of `text`: runs of letters and digits, in lower case, in their order, repetitions included.
 pub fn words(text: &str) -> Vec<String> {
-    let lower = text.to_lowercase();
-    let words = lower.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty());
-    words.map(str::to_owned).collect()
+    words_of_lower(&text.to_lowercase()).map(str::to_owned).collect()
+}
+
+/// As [`words`], where they lie in `lower`, a text in lower case: a release has a million of them.
+pub fn words_of_lower(lower: &str) -> impl Iterator<Item = &str> {
+    lower.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty())
 }
 
 /// How many slips a word like `word` may have and still be taken for it.

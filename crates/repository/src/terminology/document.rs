@@ -6,7 +6,7 @@
 
 use std::fmt::Write as _;
 use std::ops::RangeInclusive;
-use steadfast_domain::terminology::{ImportRow, Trigrams, words};
+use steadfast_domain::terminology::words_of_lower;
 
 /// Weights that share a mark.
 const RANGE: usize = 8;
@@ -29,17 +29,22 @@ pub(super) struct Document {
 }
 
 impl Document {
-    /// The document of `row`, whose term has these `words`.
-    pub(super) fn new(row: &ImportRow, words: &[String]) -> Self {
-        let weight = Trigrams::of_words(words).count();
-        let mut lexemes = words.join(" ");
-        // Writing to a String cannot fail.
-        _ = write!(lexemes, " ~w{}", weight.div_euclid(RANGE).min(LAST));
-        for mark in chapter_marks(&row.chapter) {
-            _ = write!(lexemes, " ~c{mark}");
+    /// The document of a term in lower case that weighs so much, in a chapter of these `marks`, see [`marks_of`].
+    pub(super) fn new(lower: &str, weight: usize, marks: &str) -> Self {
+        let mut lexemes = String::with_capacity(lower.len() + marks.len() + 8);
+        for word in words_of_lower(lower) {
+            lexemes.push_str(word);
+            lexemes.push(' ');
         }
-        Self { weight: i16::try_from(weight).unwrap_or(i16::MAX), lexemes: lexemes.trim().to_owned() }
+        // Writing to a String cannot fail.
+        _ = write!(lexemes, "~w{}{marks}", weight.div_euclid(RANGE).min(LAST));
+        Self { weight: i16::try_from(weight).unwrap_or(i16::MAX), lexemes }
     }
+}
+
+/// The marks of a chapter such as `19 Injury, poisoning (S00-T88)`, each with a blank before it.
+pub(super) fn marks_of(chapter: &str) -> String {
+    chapter_marks(chapter).map(|mark| format!(" ~c{mark}")).collect()
 }
 
 /// Number and range of a chapter such as `19 Injury, poisoning (S00-T88)`.
@@ -47,7 +52,7 @@ fn chapter_marks(chapter: &str) -> impl Iterator<Item = String> {
     let number = chapter.split(' ').next();
     let range = chapter.rsplit_once('(').and_then(|(_, range)| range.strip_suffix(')'));
     let marks = number.into_iter().chain(range).filter(|mark| !mark.contains([' ', '\'', '\\']));
-    marks.map(str::to_lowercase).collect::<Vec<_>>().into_iter()
+    marks.map(str::to_lowercase)
 }
 
 /// The marks of a chapter that a caller named, as a condition of its own.
@@ -147,15 +152,9 @@ fn restricted(condition: &str, weights: RangeInclusive<usize>, chapter: Option<&
     format!("({condition})&({}){chapter}", marks.join("|"))
 }
 
-/// The words of `row`'s term.
-pub(super) fn words_of(row: &ImportRow) -> Vec<String> {
-    words(&row.term)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use steadfast_domain::terminology::IcdCode;
 
     fn groups(words: &[&str]) -> Vec<Alternatives> {
         words.iter().map(|word| Alternatives::word(word)).collect()
@@ -229,17 +228,7 @@ mod tests {
 
     #[test]
     fn a_document_has_the_words_the_weight_and_both_names_of_the_chapter() {
-        let code = IcdCode::parse("code", "M10").expect("a code");
-        let row = ImportRow {
-            code: code.clone(),
-            term: "Gout".to_owned(),
-            category: code,
-            parent_code: None,
-            block: String::new(),
-            chapter: "13 Diseases of bones (M00-M99)".to_owned(),
-            billable: true,
-        };
-        let document = Document::new(&row, &words_of(&row));
+        let document = Document::new("gout", 5, &marks_of("13 Diseases of bones (M00-M99)"));
         assert_eq!((document.weight, document.lexemes.as_str()), (5, "gout ~w0 ~c13 ~cm00-m99"));
     }
 }

@@ -2,6 +2,7 @@
 
 mod prepared;
 mod slot;
+mod vocabulary;
 
 use crate::{Error, Store};
 use prepared::Prepared;

@@ -1,8 +1,11 @@
 //! The rows of a release, made ready for its tables before any of them is touched.
 
-use crate::terminology::document::{Document, words_of};
+use super::vocabulary::Vocabulary;
+use crate::terminology::document::{Document, marks_of};
 use std::cmp::Reverse;
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
+use std::panic::resume_unwind;
+use std::thread;
 use steadfast_domain::terminology::{ImportRow, digest, forms};
 
 /// What goes into the tables of a release.
@@ -28,23 +31,36 @@ pub(super) struct Word {
 impl<'a> Prepared<'a> {
     /// The tables' contents for `rows`.
     pub(super) fn new(rows: &'a [ImportRow]) -> Self {
-        let mut documents: HashMap<String, i32> = HashMap::new();
-        let mut prepared: Vec<(&ImportRow, Document)> = Vec::with_capacity(rows.len());
-        for row in rows {
-            let words = words_of(row);
-            prepared.push((row, Document::new(row, &words)));
-            for word in HashSet::<String>::from_iter(words) {
-                *documents.entry(word).or_default() += 1;
-            }
-        }
-        prepared.sort_unstable_by_key(|(row, document)| {
-            (document.weight, Reverse(row.billable), row.term.len(), &row.code)
-        });
-        let mut words: Vec<Word> =
-            documents.into_iter().map(|(word, documents)| Word::new(word, documents)).collect();
-        words.sort_unstable_by(|one, other| one.word.cmp(&other.word));
-        Self { digest: digest(rows), rows: prepared, words }
+        thread::scope(|scope| {
+            let digest = scope.spawn(|| digest(rows));
+            let (mut prepared, vocabulary) = documents(rows);
+            let words = scope.spawn(|| words(vocabulary));
+            prepared.sort_by_cached_key(|(row, document)| {
+                (document.weight, Reverse(row.billable), row.term.len(), &row.code)
+            });
+            let digest = digest.join().unwrap_or_else(|panic| resume_unwind(panic));
+            Self { digest, rows: prepared, words: words.join().unwrap_or_else(|panic| resume_unwind(panic)) }
+        })
     }
+}
+
+fn documents(rows: &[ImportRow]) -> (Vec<(&ImportRow, Document)>, Vocabulary) {
+    let (mut vocabulary, mut marks) = (Vocabulary::default(), HashMap::new());
+    let mut prepared = Vec::with_capacity(rows.len());
+    for row in rows {
+        let lower = row.term.to_lowercase();
+        let weight = vocabulary.weigh(&lower);
+        let marks: &String = marks.entry(&row.chapter).or_insert_with(|| marks_of(&row.chapter));
+        prepared.push((row, Document::new(&lower, weight, marks)));
+    }
+    (prepared, vocabulary)
+}
+
+fn words(vocabulary: Vocabulary) -> Vec<Word> {
+    let mut words: Vec<Word> =
+        vocabulary.into_words().map(|(word, documents)| Word::new(word, documents)).collect();
+    words.sort_unstable_by(|one, other| one.word.cmp(&other.word));
+    words
 }
 
 impl Word {

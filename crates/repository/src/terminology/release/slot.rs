@@ -124,8 +124,9 @@ impl Slot {
         let sql = "INSERT INTO SLOT.codes \
             SELECT code, term, category, parent_code, block, chapter, billable, true, weight, \
             array_to_tsvector(string_to_array(lexemes, ' ')) \
-            FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9) \
-            AS row (code, term, category, parent_code, block, chapter, billable, weight, lexemes)";
+            FROM (SELECT unnest($1) AS code, unnest($2) AS term, unnest($3) AS category, \
+            unnest($4) AS parent_code, unnest($5) AS block, unnest($6) AS chapter, unnest($7) AS billable, \
+            unnest($8) AS weight, unnest($9) AS lexemes) AS row";
         let query = sql_query(self.sql(sql))
             .into_boxed()
             .bind::<Array<Text>, _>(each(batch, |(row, _)| row.code.as_str()))

@@ -1,0 +1,84 @@
+//! The budget of an operation is watched while the program runs: more statements than declared are counted.
+
+use anyhow::Result;
+use metrics::{Counter, CounterFn, Gauge, Histogram, Key, KeyName, Metadata, Recorder, SharedString, Unit};
+use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
+use std::sync::{Arc, Mutex};
+use steadfast_postgres::diesel::sql_query;
+use steadfast_postgres::diesel_async::RunQueryDsl;
+use steadfast_postgres::{Conn, Db, DbSettings, Operation, cached};
+use steadfast_testkit::TestDatabase;
+
+const TWO: Operation = Operation::read("meadow.look_twice").statements(2);
+
+/// Keeps counters alone, each under its name and labels.
+#[derive(Default)]
+struct Counts(Mutex<Vec<(Key, Arc<Count>)>>);
+
+#[derive(Default)]
+struct Count(AtomicU64);
+
+impl CounterFn for Count {
+    fn increment(&self, value: u64) {
+        self.0.fetch_add(value, SeqCst);
+    }
+
+    fn absolute(&self, value: u64) {
+        self.0.store(value, SeqCst);
+    }
+}
+
+impl Counts {
+    fn of(&self, name: &str, operation: &str) -> u64 {
+        let counts = self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let is_it = |key: &Key| key.name() == name && key.labels().any(|label| label.value() == operation);
+        counts.iter().filter(|(key, _)| is_it(key)).map(|(_, count)| count.0.load(SeqCst)).sum()
+    }
+}
+
+impl Recorder for Counts {
+    fn describe_counter(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
+
+    fn describe_gauge(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
+
+    fn describe_histogram(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
+
+    fn register_counter(&self, key: &Key, _: &Metadata<'_>) -> Counter {
+        let count = Arc::<Count>::default();
+        self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner).push((key.clone(), count.clone()));
+        Counter::from_arc(count)
+    }
+
+    fn register_gauge(&self, _: &Key, _: &Metadata<'_>) -> Gauge {
+        Gauge::noop()
+    }
+
+    fn register_histogram(&self, _: &Key, _: &Metadata<'_>) -> Histogram {
+        Histogram::noop()
+    }
+}
+
+/// Runs `statements` statements in one unit of work of [`TWO`].
+async fn look(db: &Db, statements: u32) -> Result<()> {
+    let work = async |conn: &mut Conn| {
+        for _ in 0..statements {
+            cached(sql_query("SELECT 1")).execute(conn).await?;
+        }
+        Ok(())
+    };
+    Ok(db.read(&TWO, work).await?)
+}
+
+#[tokio::test]
+async fn a_unit_of_work_over_its_budget_is_counted_and_one_within_it_is_not() -> Result<()> {
+    let counts = Counts::default();
+    let _guard = metrics::set_default_local_recorder(&counts);
+    let database = TestDatabase::empty().await?;
+    let db = Db::new(&database.url(), DbSettings::default())?;
+    let over_budget = || counts.of("db_operation_over_budget_total", "meadow.look_twice");
+    for (statements, counted) in [(1, 0), (2, 0), (3, 1), (2, 1), (30, 2)] {
+        look(&db, statements).await?;
+        assert_eq!(over_budget(), counted, "after {statements} statements");
+    }
+    Ok(())
+}
