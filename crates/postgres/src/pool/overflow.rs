@@ -20,8 +20,11 @@ impl Inner {
 
     /// Notes how many are in use, so that the sweep knows how many were needed at once.
     pub(super) fn note_use(&self) {
-        let in_use = self.settings.ceiling() as usize - self.turns.available_permits();
-        self.peak.fetch_max(in_use as u32, Relaxed);
+        let in_use = (self.settings.ceiling() as usize - self.turns.available_permits()) as u32;
+        // Shared by all borrowers: written only by those who set a new peak.
+        if in_use > self.peak.load(Relaxed) {
+            self.peak.fetch_max(in_use, Relaxed);
+        }
     }
 
     /// Has the surplus closed after it lingered. One sweep at a time for the whole pool.
