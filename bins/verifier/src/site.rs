@@ -125,7 +125,7 @@ fn sample(codes: &[ImportRow]) -> Vec<ImportRow> {
 fn ten_times(codes: &[ImportRow]) -> Vec<ImportRow> {
     let copied = |code: &IcdCode, copy: u32| match copy {
         0 => Some(code.clone()),
-        _ => IcdCode::parse("code", &format!("{}X{copy}", code.as_str())).ok(),
+        _ => IcdCode::parse("code", &format!("{}ZZ{copy}", code.as_str())).ok(),
     };
     let copy_of = |copy: u32| {
         codes.iter().filter_map(move |row| {

@@ -8,6 +8,7 @@ use steadfast_domain::keys::{Blocked, Cursor, Filter, KeyStatus, Position};
 const PRD: &[&str] = &["idx_pidms_keys_prd"];
 const AVAILABLE: &[&str] = &["idx_pidms_keys_available"];
 const BLOCKED: &[&str] = &["idx_pidms_keys_blocked"];
+const REMAINING: &[&str] = &["idx_pidms_keys_remaining"];
 const KEYNAME: &[&str] = &["ix_pidms_keys_keyname"];
 
 /// Demanded by name. Some sizes of the data make use of it, others do not.
@@ -39,6 +40,7 @@ pub(crate) fn all() -> Vec<Case> {
     let filters = [
         ("at least 100 left", PRD, None, Some(100), None, None),
         ("at most 5 left", PRD, None, None, Some(5), None),
+        ("an exact number left", REMAINING, None, Some(4_321), Some(4_321), None),
         ("a range left", &[], text("office"), Some(10), Some(20), None),
         ("usable", AVAILABLE, None, None, None, Some(Blocked::No)),
         ("usable of a product with many left", AVAILABLE, text("Office"), Some(100), None, Some(Blocked::No)),
