@@ -32,7 +32,7 @@ impl Counts {
     fn of(&self, name: &str, operation: &str) -> u64 {
         let counts = self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         let is_it = |key: &Key| key.name() == name && key.labels().any(|label| label.value() == operation);
-        counts.iter().filter(|(key, _)| is_it(key)).map(|(_, count)| count.0.load(SeqCst)).sum()
+        counts.iter().filter(|(key, _)| is_it(key)).map(|(_, count)| AtomicU64::load(&count.0, SeqCst)).sum()
     }
 }
 
