@@ -15,6 +15,11 @@ use steadfast_testkit::TestDatabase;
 
 const TABLE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../data/icd10cm-2026-04.csv.gz");
 
+/// The rows of the full table, read as an import reads them.
+pub(crate) fn read_table() -> Result<Vec<ImportRow>> {
+    Ok(read_icd10cm(MultiGzDecoder::new(File::open(TABLE)?))?)
+}
+
 /// The service, its database, and a client that may read the terminology.
 pub(crate) struct Service {
     running: Running,
@@ -32,7 +37,7 @@ impl Service {
         let fingerprint = steadfast_schema::fingerprint();
         let database = TestDatabase::from_template("steadfast", fingerprint, migrate).await?;
         let store = Store::connect(&database.url())?;
-        let rows = read_icd10cm(MultiGzDecoder::new(File::open(TABLE)?))?;
+        let rows = read_table()?;
         import_icd10cm(&store, "full table", &rows, |_| ()).await?;
         let new = NewApiKey::generate("bench", vec![Scope::parse("terminology:read")?])?;
         identity::create_api_key(&store, &new.record).await?;

@@ -45,8 +45,10 @@ pub(crate) fn all() -> Vec<Case> {
         Case::new(&CURRENT, "the one", &[], async |store| current_release(&store).await.map(drop)),
         Case::new(&UPKEEP, "a night", &[], async |store| search_logs_upkeep(&store).await.map(drop)),
         Case::new(&ROLL_BACK, "nothing before", &[], async |store| roll_back(&store).await.map(drop)),
-        Case::new(&IMPORT, "a small release", &[], async |store| {
-            import(&store, "a case", &release(), |_| {}).await.map(drop)
+        // The next one goes to the other slot.
+        Case::new(&IMPORT, "a small release, and the next", &[], async |store| {
+            import(&store, "a case", &release(), |_| {}).await?;
+            import(&store, "the next case", &release()[..1], |_| {}).await.map(drop)
         })
         .heavy(),
     ];

@@ -49,8 +49,8 @@ pub fn read_icd10cm(table: impl Read) -> Result<Vec<ImportRow>, ImportError> {
         return Err(ImportError::Header);
     }
     let (mut rows, mut seen) = (Vec::new(), HashSet::new());
-    for record in reader.records() {
-        let record = record?;
+    let mut record = csv::StringRecord::new();
+    while reader.read_record(&mut record)? {
         let line = record.position().map_or(0, csv::Position::line);
         let row = row(&record).map_err(|invalid| ImportError::Row { line, invalid })?;
         if !seen.insert(row.code.clone()) {

@@ -5,7 +5,7 @@ use crate::terminology::document::{Document, marks_of};
 use std::cmp::Reverse;
 use std::collections::HashMap;
 use std::panic::resume_unwind;
-use std::thread;
+use std::thread::{self, ScopedJoinHandle};
 use steadfast_domain::terminology::{ImportRow, digest, forms};
 
 /// What goes into the tables of a release.
@@ -29,19 +29,27 @@ pub(super) struct Word {
 }
 
 impl<'a> Prepared<'a> {
-    /// The tables' contents for `rows`.
+    /// The tables' contents for `rows`, made by two threads and the caller's.
     pub(super) fn new(rows: &'a [ImportRow]) -> Self {
         thread::scope(|scope| {
             let digest = scope.spawn(|| digest(rows));
-            let (mut prepared, vocabulary) = documents(rows);
+            let (first, second) = rows.split_at(rows.len() / 2);
+            let second = scope.spawn(|| documents(second));
+            let (mut rows, mut vocabulary) = documents(first);
+            let (more, others) = finished(second);
+            rows.extend(more);
+            vocabulary.add(others);
             let words = scope.spawn(|| words(vocabulary));
-            prepared.sort_by_cached_key(|(row, document)| {
+            rows.sort_by_cached_key(|(row, document)| {
                 (document.weight, Reverse(row.billable), row.term.len(), &row.code)
             });
-            let digest = digest.join().unwrap_or_else(|panic| resume_unwind(panic));
-            Self { digest, rows: prepared, words: words.join().unwrap_or_else(|panic| resume_unwind(panic)) }
+            Self { digest: finished(digest), rows, words: finished(words) }
         })
     }
+}
+
+fn finished<T>(thread: ScopedJoinHandle<'_, T>) -> T {
+    thread.join().unwrap_or_else(|panic| resume_unwind(panic))
 }
 
 fn documents(rows: &[ImportRow]) -> (Vec<(&ImportRow, Document)>, Vocabulary) {

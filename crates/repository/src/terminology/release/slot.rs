@@ -2,6 +2,7 @@
 
 use super::prepared::{Prepared, Word};
 use crate::terminology::document::Document;
+use futures_util::future::try_join_all;
 use steadfast_domain::terminology::{IcdCode, ImportRow};
 use steadfast_postgres::diesel::sql_types::{Array, Bool, Integer, Nullable, SmallInt, Text};
 use steadfast_postgres::diesel::{QueryResult, sql_query};
@@ -10,6 +11,9 @@ use steadfast_postgres::{Conn, cached};
 
 /// Rows that one statement stores.
 const BATCH: usize = 5_000;
+
+/// Such statements that are sent before the first is answered: the server stores one while the next is written and read.
+const SENT_AT_ONCE: usize = 4;
 
 /// Emptied by these statements. Indexes are made anew when the rows are in: that takes a third of keeping them up to date.
 const EMPTY: [&str; 7] = [
@@ -90,9 +94,10 @@ impl Slot {
     ) -> QueryResult<usize> {
         self.define(conn, &EMPTY).await?;
         let mut stored = 0;
-        for batch in prepared.rows.chunks(BATCH) {
-            self.insert_codes(conn, batch).await?;
-            stored += batch.len();
+        for batches in prepared.rows.chunks(BATCH * SENT_AT_ONCE) {
+            let conn = &*conn;
+            try_join_all(batches.chunks(BATCH).map(|batch| self.insert_codes(conn, batch))).await?;
+            stored += batches.len();
             progress(stored);
         }
         for batch in prepared.words.chunks(BATCH) {
@@ -120,7 +125,7 @@ impl Slot {
         Ok(())
     }
 
-    async fn insert_codes(self, conn: &mut Conn, batch: &[(&ImportRow, Document)]) -> QueryResult<usize> {
+    async fn insert_codes(self, mut conn: &Conn, batch: &[(&ImportRow, Document)]) -> QueryResult<usize> {
         let sql = "INSERT INTO SLOT.codes \
             SELECT code, term, category, parent_code, block, chapter, billable, true, weight, \
             array_to_tsvector(string_to_array(lexemes, ' ')) \
@@ -140,7 +145,7 @@ impl Slot {
             .bind::<Array<Bool>, _>(each(batch, |(row, _)| row.billable))
             .bind::<Array<SmallInt>, _>(each(batch, |(_, document)| document.weight))
             .bind::<Array<Text>, _>(each(batch, |(_, document)| &*document.lexemes));
-        cached(query).execute(conn).await
+        cached(query).execute(&mut conn).await
     }
 
     async fn insert_words(self, conn: &mut Conn, batch: &[Word]) -> QueryResult<usize> {

@@ -64,6 +64,19 @@ impl Vocabulary {
         Known { groups, documents: 0, last_term: 0 }
     }
 
+    /// Takes note of the words of other terms.
+    pub(super) fn add(&mut self, others: Self) {
+        for (word, known) in others.words {
+            match self.words.get_mut(&word) {
+                Some(own) => own.documents += known.documents,
+                None => {
+                    let fresh = Known { documents: known.documents, ..self.take_apart(&word) };
+                    self.words.insert(word, fresh);
+                }
+            }
+        }
+    }
+
     /// The words, each with the number of terms that have it, in no order.
     pub(super) fn into_words(self) -> impl Iterator<Item = (String, i32)> {
         self.words.into_iter().map(|(word, known)| (word, known.documents))
@@ -73,25 +86,34 @@ impl Vocabulary {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use proptest::prelude::*;
-    use std::collections::HashSet;
+    use std::collections::BTreeMap;
 
-    proptest! {
-        #[test]
-        fn terms_weigh_what_they_weigh_alone_and_words_are_counted_once_a_term(
-            terms in proptest::collection::vec("[a-cé]{1,4}( [a-cé]{1,4}){0,4}", 1..12),
-        ) {
-            let mut vocabulary = Vocabulary::default();
-            let mut counts: HashMap<&str, i32> = HashMap::new();
-            for term in &terms {
-                prop_assert_eq!(vocabulary.weigh(term), Trigrams::of(term).count(), "{}", term);
-                for word in HashSet::<&str>::from_iter(term.split(' ')) {
-                    *counts.entry(word).or_default() += 1;
-                }
-            }
-            let words: HashMap<String, i32> = vocabulary.into_words().collect();
-            prop_assert_eq!(words.len(), counts.len());
-            prop_assert!(words.iter().all(|(word, count)| counts[word.as_str()] == *count));
+    const TERMS: [&str; 5] =
+        ["fracture of femur", "fracture of neck of femur", "café, 2nd -- (banana)", "", "banana of bananas"];
+
+    fn noted(terms: &[&str]) -> Vocabulary {
+        let mut vocabulary = Vocabulary::default();
+        for term in terms {
+            assert_eq!(vocabulary.weigh(term), Trigrams::of(term).count(), "{term}");
+        }
+        vocabulary
+    }
+
+    #[test]
+    fn a_term_weighs_beside_others_what_it_weighs_alone() {
+        noted(&[TERMS, TERMS].concat());
+    }
+
+    #[test]
+    fn a_word_counts_once_a_term_however_the_terms_are_shared_out() {
+        for at in 0..=TERMS.len() {
+            let (first, second) = TERMS.split_at(at);
+            let mut vocabulary = noted(first);
+            vocabulary.add(noted(second));
+            let counts: BTreeMap<String, i32> = vocabulary.into_words().collect();
+            let count = |word| counts.get(word).copied();
+            assert_eq!([count("of"), count("banana"), count("neck")], [Some(3), Some(2), Some(1)], "{at}");
+            assert_eq!(counts.len(), 8, "{at}");
         }
     }
 }
