@@ -85,7 +85,7 @@ impl Recorder {
         let unusable =
             |UrlError(cause)| ConnectError::Unreachable { address: "database URL".to_owned(), cause };
         let target = Target::new(url, &session).map_err(unusable)?;
-        let wire = Wire::new(target.heard.clone(), target.statement_log, Some(self));
+        let wire = Wire::new(target.server.clone(), target.statement_log, Some(self));
         let (conn, _driver) = guarded(&target, &Arc::new(wire)).await?;
         Ok(conn)
     }

@@ -52,7 +52,8 @@ impl Conn {
     /// Opens a session.
     pub(crate) async fn open(target: Arc<Target>) -> Result<Self, ConnectError> {
         let recorder = target.recorder.as_ref();
-        let wire = Arc::new(Wire::new(target.heard.clone(), target.statement_log, recorder));
+        let wire = Arc::new(Wire::new(target.server.clone(), target.statement_log, recorder));
+        target.server.enrol(&wire);
         let (inner, driver) = guarded(&target, &wire).await?;
         let (statements, unfinished) = (AtomicU32::new(0), AtomicU32::new(0));
         Ok(Self { inner, wire, target, statements, unfinished, driver: Some(driver) })

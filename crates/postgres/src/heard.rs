@@ -1,7 +1,8 @@
 //! When the server was last heard: tells a server that is silent from a pool that is merely busy.
 
-use std::sync::LazyLock;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
+use crate::wire::Wire;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 static START: LazyLock<Instant> = LazyLock::new(Instant::now);
@@ -18,47 +19,64 @@ impl Moment {
     }
 }
 
-/// The moment of the last bytes from the server, on any of the connections that share it.
+/// The moment of the last bytes.
 #[derive(Debug)]
-pub(crate) struct Heard {
-    last: AtomicU64,
-    /// Connections that wait for an answer.
-    owing: AtomicU32,
-}
+pub(crate) struct Heard(AtomicU64);
 
 impl Heard {
     /// Heard just now.
     pub(crate) fn now() -> Self {
-        Self { last: AtomicU64::new(Moment::at(Instant::now()).0), owing: AtomicU32::new(0) }
+        Self(AtomicU64::new(Moment::at(Instant::now()).0))
     }
 
     /// Bytes have come.
     pub(crate) fn touch(&self, now: Moment) {
-        // Shared by all connections: written once a millisecond, read by all.
-        if self.last.load(Relaxed) != now.0 {
-            self.last.store(now.0, Relaxed);
+        // Perhaps shared by all connections: written once a millisecond, read by all.
+        if self.0.load(Relaxed) != now.0 {
+            self.0.store(now.0, Relaxed);
         }
-    }
-
-    /// One more connection waits for an answer. Only from then on is silence the server's.
-    pub(crate) fn owe(&self, now: Moment) {
-        if self.owing.fetch_add(1, Relaxed) == 0 {
-            self.touch(now);
-        }
-    }
-
-    /// It has its answer, or none is waited for any more.
-    pub(crate) fn owe_no_more(&self) {
-        self.owing.fetch_sub(1, Relaxed);
-    }
-
-    /// How long an answer has been owed and no bytes have come on any connection.
-    pub(crate) fn owing_for(&self) -> Duration {
-        if self.owing.load(Relaxed) == 0 { Duration::ZERO } else { self.silent_for() }
     }
 
     /// How long no bytes have come.
     pub(crate) fn silent_for(&self) -> Duration {
-        Duration::from_millis(Moment::at(Instant::now()).0.saturating_sub(self.last.load(Relaxed)))
+        Duration::from_millis(Moment::at(Instant::now()).0.saturating_sub(self.0.load(Relaxed)))
+    }
+}
+
+/// What is heard of one server on all connections that share it.
+#[derive(Debug)]
+pub(crate) struct Server {
+    heard: Heard,
+    /// Asked only when somebody waited in vain, so that those who are served share no counter.
+    wires: Mutex<Vec<Weak<Wire>>>,
+}
+
+impl Server {
+    /// Heard just now, without connections.
+    pub(crate) fn new() -> Self {
+        Self { heard: Heard::now(), wires: Mutex::default() }
+    }
+
+    /// One more connection shares it, until it is dropped.
+    pub(crate) fn enrol(&self, wire: &Arc<Wire>) {
+        let mut wires = self.wires();
+        wires.retain(|wire| wire.strong_count() > 0);
+        wires.push(Arc::downgrade(wire));
+    }
+
+    /// Bytes have come on one of them.
+    pub(crate) fn touch(&self, now: Moment) {
+        self.heard.touch(now);
+    }
+
+    /// How long an answer has been owed and no bytes have come on any connection.
+    pub(crate) fn owing_for(&self) -> Duration {
+        let wires: Vec<_> = self.wires().iter().filter_map(Weak::upgrade).collect();
+        let longest = wires.iter().map(|wire| wire.silent_for()).max();
+        longest.unwrap_or_default().min(self.heard.silent_for())
+    }
+
+    fn wires(&self) -> MutexGuard<'_, Vec<Weak<Wire>>> {
+        self.wires.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -18,7 +18,7 @@ pub use state::PoolState;
 
 use crate::Conn;
 use crate::error::{ConnectError, Error, UrlError};
-use crate::heard::Heard;
+use crate::heard::Server;
 use crate::target::Target;
 use counters::{Counters, Waiting};
 use leaks::Borrowers;
@@ -52,8 +52,8 @@ pub(crate) struct Inner {
     trust: Trust,
     /// Why the last outage was: the breaker may be open for some moments longer.
     last_cause: Mutex<Option<ConnectError>>,
-    /// When the server was last heard, on any connection.
-    heard: Arc<Heard>,
+    /// What is heard of the server, on all connections.
+    server: Arc<Server>,
     /// The most connections in use since the sweep of lingering ones last looked.
     peak: AtomicU32,
     sweeping: AtomicBool,
@@ -84,7 +84,7 @@ impl Pool {
         on_reached: impl Fn() + Send + Sync + 'static,
     ) -> Result<Self, UrlError> {
         let target = Target::new(url, &settings.session)?;
-        let heard = target.heard.clone();
+        let server = target.server.clone();
         let ceiling = settings.ceiling();
         let slots = bb8::Pool::builder()
             .max_size(ceiling)
@@ -108,7 +108,7 @@ impl Pool {
             outage: Mutex::default(),
             trust: Trust::new(),
             last_cause: Mutex::default(),
-            heard,
+            server,
             peak: AtomicU32::new(0),
             sweeping: AtomicBool::new(false),
             counters: Counters::default(),
@@ -213,7 +213,7 @@ impl Pool {
                     size: inner.settings.pool_size,
                     overflow: inner.settings.max_overflow,
                     waited: began.elapsed(),
-                    silent: inner.heard.owing_for().min(began.elapsed()),
+                    silent: inner.server.owing_for().min(began.elapsed()),
                 })
             }
         }

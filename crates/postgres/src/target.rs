@@ -1,7 +1,7 @@
 //! Where the database is and how a session begins there: the URL, checked once, with the session's settings added.
 
 use crate::error::{ConnectError, UrlError};
-use crate::heard::Heard;
+use crate::heard::Server;
 use crate::stream::Dialled;
 use crate::tls::Tls;
 use crate::{Recorder, StatementLog};
@@ -73,8 +73,8 @@ impl SessionSettings {
 #[derive(Debug)]
 pub(crate) struct Target {
     pub(crate) config: Config,
-    /// When this server was last heard, on any session.
-    pub(crate) heard: Arc<Heard>,
+    /// What is heard of this server, on all sessions.
+    pub(crate) server: Arc<Server>,
     pub(crate) statement_log: StatementLog,
     pub(crate) recorder: Option<Recorder>,
     /// Whether consecutive statements outside of a transaction may meet different servers.
@@ -112,7 +112,7 @@ impl Target {
         }
         Ok(Self {
             config,
-            heard: Arc::new(Heard::now()),
+            server: Arc::new(Server::new()),
             statement_log: session.statement_log,
             recorder: session.recorder.clone(),
             pooled_by_transaction: session.pgbouncer_transaction,

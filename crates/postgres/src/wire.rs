@@ -7,7 +7,7 @@ mod statements;
 pub(crate) use guard::Guard;
 
 use crate::capture::{Recorder, Tape, WHOLE};
-use crate::heard::{Heard, Moment};
+use crate::heard::{Heard, Moment, Server};
 use crate::{SqlState, StatementLog};
 use frames::Frames;
 use statements::{Answered, Statements};
@@ -82,11 +82,11 @@ pub(crate) struct Wire {
     has_errors: AtomicBool,
     /// When bytes came last on this connection, or a request went out while none was owed an answer.
     heard_here: Heard,
-    heard: Arc<Heard>,
+    server: Arc<Server>,
 }
 
 impl Wire {
-    pub(crate) fn new(heard: Arc<Heard>, statement_log: StatementLog, recorder: Option<&Recorder>) -> Self {
+    pub(crate) fn new(server: Arc<Server>, statement_log: StatementLog, recorder: Option<&Recorder>) -> Self {
         Self {
             status: AtomicU8::new(0),
             in_flight: AtomicI64::new(0),
@@ -108,7 +108,7 @@ impl Wire {
             errors: Mutex::default(),
             has_errors: AtomicBool::new(false),
             heard_here: Heard::now(),
-            heard,
+            server,
         }
     }
 
@@ -193,7 +193,7 @@ impl Wire {
     fn came(&self, bytes: &[u8], frames: &mut Frames, now: Instant) {
         let moment = Moment::at(now);
         self.heard_here.touch(moment);
-        self.heard.touch(moment);
+        self.server.touch(moment);
         let mut dialogue = self.dialogue();
         frames.feed(bytes, received_limit, |tag, body| {
             if let Some(tape) = &mut dialogue.tape {
@@ -246,9 +246,8 @@ impl Wire {
         let works = self.works.swap(false, Relaxed);
         dialogue.statements.asked(works);
         if works && self.in_flight.fetch_add(1, Relaxed) == 0 {
-            let moment = Moment::at(now);
-            self.heard_here.touch(moment);
-            self.heard.owe(moment);
+            // Only from now on is silence the server's.
+            self.heard_here.touch(Moment::at(now));
         }
     }
 
@@ -260,7 +259,6 @@ impl Wire {
                 self.failed.store(false, Relaxed);
                 let worked = dialogue.statements.ready();
                 if worked && self.in_flight.fetch_sub(1, Relaxed) == 1 {
-                    self.heard.owe_no_more();
                     dialogue.statements.all_answered();
                 }
             }
@@ -307,14 +305,6 @@ impl Wire {
         }
         errors.push_back(Seen { sqlstate, message: message.to_owned(), statement });
         self.has_errors.store(true, Relaxed);
-    }
-}
-
-impl Drop for Wire {
-    fn drop(&mut self) {
-        if self.has_requests_in_flight() {
-            self.heard.owe_no_more();
-        }
     }
 }
 

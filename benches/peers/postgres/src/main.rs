@@ -40,7 +40,8 @@ async fn main() -> Result<()> {
         "one row by primary key of {ROWS}; {pairs} pairs of {round:?} rounds, ABBA, one task a connection"
     );
     let mut missed = false;
-    for connections in [8, 32] {
+    let asked: Option<u32> = after("--connections").map(|number| number.parse()).transpose()?;
+    for connections in asked.map_or(vec![8, 32], |number| vec![number]) {
         let load = Load { url: url.clone(), rows: ROWS, connections };
         let (plain, stack) = (Contestant::plain(&load).await?, Contestant::stack(&load).await?);
         let allocations = contestants::allocations(&plain, &stack).await?;
