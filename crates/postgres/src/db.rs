@@ -164,9 +164,9 @@ impl Db {
                 Err(error) => error,
             };
             if error.is_lost_session() && std::mem::take(&mut may_read_again) {
-                // Whoever ends one session may be about to end them all, so the second time it is a new one.
-                now = Instant::now();
+                // Whoever ends one session may be about to end them all, so the second time it is a newer one.
                 born_since = Some(now);
+                now = Instant::now();
                 continue;
             }
             match attempts.delay_after(&error) {
