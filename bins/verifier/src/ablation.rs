@@ -5,8 +5,8 @@ use crate::site::Site;
 use anyhow::{Context, Result};
 use std::collections::BTreeMap;
 use steadfast_plans::{
-    AblationRow, Bound, Catalogue, Finding, Judged, KilledBy, Measured, Mutant, MutantKind, MutantOutcome,
-    Refused, Rule, Run, Score, judge, judge_ablation, judge_mutant, mutants,
+    AblationRow, Bound, Catalogue, Finding, Index, Judged, KilledBy, Measured, Mutant, MutantKind,
+    MutantOutcome, Refused, Rule, Run, Score, judge, judge_ablation, judge_mutant, mutants,
 };
 
 /// What came of the changed schemas.
@@ -42,15 +42,10 @@ pub(crate) async fn ablate(
         let before: Vec<Measured> = concerned.iter().flat_map(|one| statements(&one.judged)).collect();
         let after = replay(site, &mutant, &concerned).await.with_context(|| mutant.name.clone())?;
         if mutant.kind == MutantKind::Drop {
-            let demand = Demand {
-                index: &mutant.index,
-                documented,
-                is_constraint: index.constraint.is_some() || index.is_unique,
-            };
+            let demand = Demand { index: &mutant.index, documented, is_constraint: index.is_enforcing() };
             ablated.note(demand, &concerned, &before, &after);
         }
         let after: Vec<_> = after.into_iter().flat_map(|(_, statements)| statements).collect();
-        let after = without_upkeep(&before, after);
         outcomes.push(MutantOutcome { killed_by: judge_mutant(&before, &after, Bound::GROWTH), mutant });
     }
     if all {
@@ -66,7 +61,7 @@ struct Demand<'a> {
     is_constraint: bool,
 }
 
-type Replayed = (Option<Judged>, Vec<Result<Measured, Refused>>);
+type Replayed = (Judged, Vec<Result<Measured, Refused>>);
 
 impl Ablated {
     fn note(
@@ -82,7 +77,7 @@ impl Ablated {
         }
         self.rows.extend(row(index, before, &after));
         let wal = concerned.iter().zip(replayed).filter_map(|(one, (judged, _))| {
-            let (with, without) = (wal(&one.judged), wal(judged.as_ref()?));
+            let (with, without) = (wal(&one.judged), wal(judged));
             let rows: u64 = one.judged.statements.iter().map(|statement| statement.rows).sum();
             (rows > 0).then(|| with.saturating_sub(without) / rows)
         });
@@ -93,10 +88,9 @@ impl Ablated {
         // What only a document or a constraint asks for, no case can miss.
         let idle = |outcome: &&MutantOutcome| {
             let index = &outcome.mutant.index;
-            let is_constraint =
-                catalogue.index(index).is_some_and(|index| index.constraint.is_some() || index.is_unique);
-            matches!(outcome.killed_by, KilledBy::Survived)
-                && (documented.contains(&index.as_str()) || is_constraint)
+            let is_demanded = documented.contains(&index.as_str())
+                || catalogue.index(index).is_some_and(Index::is_enforcing);
+            matches!(outcome.killed_by, KilledBy::Survived) && is_demanded
         };
         let score = Score::of(outcomes);
         let excused: Vec<&str> =
@@ -140,23 +134,9 @@ async fn replay(site: &Site, mutant: &Mutant, concerned: &[&Measurement]) -> Res
         } else {
             statements(&judged).into_iter().map(Ok).collect()
         };
-        replayed.push((Some(judged), statements));
+        replayed.push((judged, statements));
     }
     Ok(replayed)
-}
-
-/// What a write touches includes the upkeep of every index, which any change of one shifts a little: within the bound that
-/// says nothing of how rows are found.
-fn without_upkeep(
-    before: &[Measured],
-    after: Vec<Result<Measured, Refused>>,
-) -> Vec<Result<Measured, Refused>> {
-    let level = |new: Measured| {
-        let old = before.iter().find(|old| old.writes && is_same(old, &new));
-        let buffers = old.map(|old| old.buffers).filter(|old| !Bound::GROWTH.is_passed(*old, new.buffers));
-        Measured { buffers: buffers.unwrap_or(new.buffers), ..new }
-    };
-    after.into_iter().map(|one| one.map(level)).collect()
 }
 
 fn is_same(one: &Measured, other: &Measured) -> bool {

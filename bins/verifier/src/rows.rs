@@ -11,15 +11,15 @@ pub(crate) fn rows(small: &[Measurement], large: &[Measurement]) -> Vec<Operatio
         for (place, statement) in one.judged.statements.iter().enumerate() {
             let row = row_of(&mut rows, one, place);
             row.cases += 1;
-            row.take(statement);
+            take(row, statement);
         }
     }
     for one in large {
         for (place, statement) in one.judged.statements.iter().enumerate() {
             let row = row_of(&mut rows, one, place);
             row.buffers_at_ten = row.buffers_at_ten.max(Some(statement.buffers));
-            row.take_plan_kind(statement);
-            row.take_indexes(statement);
+            take_plan_kind(row, statement);
+            take_indexes(row, statement);
         }
     }
     rows.into_values().collect()
@@ -37,36 +37,28 @@ fn row_of<'a, 'b>(rows: &'b mut Rows<'a>, one: &'a Measurement, place: usize) ->
     })
 }
 
-/// What a row takes over from a statement.
-trait Take {
-    fn take(&mut self, statement: &StatementOutcome);
-    fn take_indexes(&mut self, statement: &StatementOutcome);
-    fn take_plan_kind(&mut self, statement: &StatementOutcome);
+/// Takes over what the report shows of a statement at the smaller size.
+fn take(row: &mut OperationRow, statement: &StatementOutcome) {
+    if row.shape.is_empty() || statement.buffers > row.buffers {
+        row.buffers = statement.buffers;
+        row.shape.clone_from(&statement.shape);
+    }
+    row.wal_bytes = row.wal_bytes.max(statement.wal_bytes);
+    take_indexes(row, statement);
 }
 
-impl Take for OperationRow {
-    fn take(&mut self, statement: &StatementOutcome) {
-        if self.shape.is_empty() || statement.buffers > self.buffers {
-            self.buffers = statement.buffers;
-            self.shape.clone_from(&statement.shape);
-        }
-        self.wal_bytes = self.wal_bytes.max(statement.wal_bytes);
-        self.take_indexes(statement);
-    }
+fn take_indexes(row: &mut OperationRow, statement: &StatementOutcome) {
+    row.indexes.extend(statement.indexes().into_iter().cloned());
+    row.indexes.sort();
+    row.indexes.dedup();
+}
 
-    fn take_indexes(&mut self, statement: &StatementOutcome) {
-        self.indexes.extend(statement.indexes().into_iter().cloned());
-        self.indexes.sort();
-        self.indexes.dedup();
-    }
-
-    fn take_plan_kind(&mut self, statement: &StatementOutcome) {
-        let Some(kind) = &statement.plan_kind else { return };
-        let kind = if kind.is_generic { "generic" } else { "custom" };
-        match &*self.plan_kind {
-            "" => self.plan_kind = kind.to_owned(),
-            same if same == kind => {}
-            _ => self.plan_kind = "mixed".to_owned(),
-        }
+fn take_plan_kind(row: &mut OperationRow, statement: &StatementOutcome) {
+    let Some(kind) = &statement.plan_kind else { return };
+    let kind = if kind.is_generic { "generic" } else { "custom" };
+    match &*row.plan_kind {
+        "" => row.plan_kind = kind.to_owned(),
+        same if same == kind => {}
+        _ => row.plan_kind = "mixed".to_owned(),
     }
 }

@@ -225,6 +225,13 @@ pub struct SequenceOwner {
     pub data_type: String,
 }
 
+impl Index {
+    /// Whether it keeps rows from being stored, as a constraint or by being unique: then it is needed whoever reads by it.
+    pub fn is_enforcing(&self) -> bool {
+        self.constraint.is_some() || self.is_unique
+    }
+}
+
 impl Catalogue {
     /// The catalogue without `tables` and all that belongs to them: for those that a tool keeps for itself, such as
     /// the list of migrations that ran.

@@ -166,6 +166,14 @@ fn an_index_that_no_case_of_its_operation_uses_any_more_kills() {
 }
 
 #[test]
+fn a_write_whose_upkeep_shifts_a_little_tells_no_mutant_and_one_that_reads_far_more_does() {
+    let write = |buffers| Measured { writes: true, ..read("new", buffers, &[]) };
+    let of_10_to = |after| judge_mutant(&[write(10)], &[Ok(write(after))], Bound::GROWTH);
+    assert_eq!(of_10_to(11), KilledBy::Equivalent);
+    assert_eq!(of_10_to(24), KilledBy::Buffers { before: 10, after: 24 });
+}
+
+#[test]
 fn a_finding_that_was_there_before_does_not_kill_another_one_does() {
     let with = |findings| Measured { findings, ..read("rare", 4, &["a"]) };
     assert_eq!(judge_mutant(&[with(1)], &[Ok(with(1))], Bound::GROWTH), KilledBy::Equivalent);

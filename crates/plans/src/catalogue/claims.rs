@@ -33,8 +33,7 @@ pub fn unclaimed(catalogue: &Catalogue, claims: Claims<'_>) -> Vec<Finding> {
     let (used, supporting) = (whole(claims.used), whole(claims.supporting));
     let demanded = |index: &Index| claims.documented.iter().any(|documented| documented.index == index.name);
     let is_claimed = |index: &Index| {
-        index.constraint.is_some()
-            || index.is_unique
+        index.is_enforcing()
             || used.contains(&index.name)
             || supporting.contains(&index.name)
             || demanded(index)
