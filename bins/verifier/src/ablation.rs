@@ -1,12 +1,12 @@
 //! Ablation and mutants: the cases are replayed on schemas that are wrong by one index, each on a clone of its own.
 
-use crate::measure::Measurement;
+use crate::measure::{Measurement, settle};
 use crate::site::Site;
 use anyhow::{Context, Result};
 use std::collections::BTreeMap;
 use steadfast_plans::{
-    AblationRow, Bound, Catalogue, Finding, Index, Judged, KilledBy, Measured, Mutant, MutantKind,
-    MutantOutcome, Refused, Rule, Run, Score, judge, judge_ablation, judge_mutant, mutants,
+    AblationRow, Bound, Catalogue, Finding, Judged, KilledBy, Measured, MutantKind, MutantOutcome, Pristine,
+    Refused, Rule, Run, Score, StatementOutcome, judge, judge_ablation, judge_mutant, mutants,
 };
 
 /// What came of the changed schemas.
@@ -39,17 +39,32 @@ pub(crate) async fn ablate(
             false => uses(&one.judged, &mutant.index),
         };
         let concerned: Vec<&Measurement> = light.iter().copied().filter(is_concerned).collect();
-        let before: Vec<Measured> = concerned.iter().flat_map(|one| statements(&one.judged)).collect();
-        let after = replay(site, &mutant, &concerned).await.with_context(|| mutant.name.clone())?;
+        if concerned.is_empty() {
+            outcomes.push(MutantOutcome { killed_by: KilledBy::Equivalent, mutant });
+            continue;
+        }
+        let (_clone, mut pristine) = site.pristine().await.with_context(|| mutant.name.clone())?;
+        mutant.apply(pristine.client()).await?;
+        pristine.refresh().await?;
+        let before: Vec<Measured> =
+            concerned.iter().flat_map(|one| statements(&one.judged, |one| one.buffers)).collect();
+        let after = replay(&pristine, &concerned).await.with_context(|| mutant.name.clone())?;
         if mutant.kind == MutantKind::Drop {
             let demand = Demand { index: &mutant.index, documented, is_constraint: index.is_enforcing() };
             ablated.note(demand, &concerned, &before, &after);
         }
-        let after: Vec<_> = after.into_iter().flat_map(|(_, statements)| statements).collect();
-        outcomes.push(MutantOutcome { killed_by: judge_mutant(&before, &after, Bound::GROWTH), mutant });
+        let each: Vec<_> = after.iter().flat_map(|(_, statements)| statements.clone()).collect();
+        let mut killed_by = judge_mutant(&before, &each, Bound::GROWTH);
+        if all && matches!(killed_by, KilledBy::Equivalent | KilledBy::Survived) {
+            killed_by =
+                judge_settled(&pristine, &concerned, after).await.with_context(|| mutant.name.clone())?;
+        }
+        outcomes.push(MutantOutcome { killed_by, mutant });
     }
     if all {
-        ablated.take_score(&outcomes, catalogue, documented);
+        let score = Score::of(&outcomes);
+        ablated.findings.extend(score.findings());
+        ablated.score = Some(score);
     }
     Ok(ablated)
 }
@@ -83,23 +98,6 @@ impl Ablated {
         });
         self.wal.extend(wal.max().map(|bytes| (index.to_owned(), bytes)));
     }
-
-    fn take_score(&mut self, outcomes: &[MutantOutcome], catalogue: &Catalogue, documented: &[&str]) {
-        // What only a document or a constraint asks for, no case can miss.
-        let idle = |outcome: &&MutantOutcome| {
-            let index = &outcome.mutant.index;
-            let is_demanded = documented.contains(&index.as_str())
-                || catalogue.index(index).is_some_and(Index::is_enforcing);
-            matches!(outcome.killed_by, KilledBy::Survived) && is_demanded
-        };
-        let score = Score::of(outcomes);
-        let excused: Vec<&str> =
-            outcomes.iter().filter(idle).map(|outcome| outcome.mutant.name.as_str()).collect();
-        self.findings.extend(
-            score.findings().into_iter().filter(|finding| !excused.contains(&finding.subject.as_str())),
-        );
-        self.score = Some(score);
-    }
 }
 
 fn wal(judged: &Judged) -> u64 {
@@ -119,24 +117,38 @@ fn touches(judged: &Judged, table: &str) -> bool {
     })
 }
 
-async fn replay(site: &Site, mutant: &Mutant, concerned: &[&Measurement]) -> Result<Vec<Replayed>> {
-    if concerned.is_empty() {
-        return Ok(Vec::new());
-    }
-    let (_clone, mut pristine) = site.pristine().await?;
-    mutant.apply(pristine.client()).await?;
-    pristine.refresh().await?;
+async fn replay(changed: &Pristine, concerned: &[&Measurement]) -> Result<Vec<Replayed>> {
     let mut replayed = Vec::new();
     for one in concerned {
-        let judged = judge(&pristine, &one.run).await?;
-        let statements = if is_refused(&judged, &one.judged) {
+        let judged = judge(changed, &one.run).await?;
+        let each = if is_refused(&judged, &one.judged) {
             vec![Err(refused(&one.run, &judged))]
         } else {
-            statements(&judged).into_iter().map(Ok).collect()
+            statements(&judged, |one| one.buffers).into_iter().map(Ok).collect()
         };
-        replayed.push((judged, statements));
+        replayed.push((judged, each));
     }
     Ok(replayed)
+}
+
+/// Judges a mutant that no replay noticed once more, by the plans that the server settles on: an index can be as it is
+/// for the sake of the plan for all values, which a replay with the values of a case never meets.
+async fn judge_settled(
+    changed: &Pristine,
+    concerned: &[&Measurement],
+    replayed: Vec<Replayed>,
+) -> Result<KilledBy> {
+    let settled = |one: &StatementOutcome| one.settled_buffers();
+    let again = |(one, (judged, _)): (&&Measurement, Replayed)| Measurement {
+        run: one.run.clone(),
+        judged,
+        is_heavy: one.is_heavy,
+    };
+    let mut after: Vec<Measurement> = concerned.iter().zip(replayed).map(again).collect();
+    settle(changed, &mut after).await?;
+    let before: Vec<_> = concerned.iter().flat_map(|one| statements(&one.judged, settled)).collect();
+    let after: Vec<_> = after.iter().flat_map(|one| statements(&one.judged, settled)).map(Ok).collect();
+    Ok(judge_mutant(&before, &after, Bound::GROWTH))
 }
 
 fn is_same(one: &Measured, other: &Measured) -> bool {
@@ -157,9 +169,9 @@ fn refused(run: &Run, judged: &Judged) -> Refused {
     }
 }
 
-/// The statements of a case, each with the findings that name it; those that name none go to the first.
-fn statements(judged: &Judged) -> Vec<Measured> {
-    let of = |(place, statement): (usize, &steadfast_plans::StatementOutcome)| {
+/// The statements of a case, each with its `pages` and the findings that name it; those that name none go to the first.
+fn statements(judged: &Judged, pages: fn(&StatementOutcome) -> u64) -> Vec<Measured> {
+    let of = |(place, statement): (usize, &StatementOutcome)| {
         let own = |finding: &&Finding| {
             finding.statement == statement.sql || (finding.statement.is_empty() && place == 0)
         };
@@ -169,7 +181,7 @@ fn statements(judged: &Judged) -> Vec<Measured> {
             operation: judged.contract.operation.clone(),
             case: judged.case.clone(),
             statement: place,
-            buffers: statement.buffers,
+            buffers: pages(statement),
             writes: statement.wal_bytes > 0,
             indexes: statement.indexes().into_iter().cloned().collect(),
             findings: findings.len(),

@@ -2,7 +2,7 @@
 
 use crate::site::Site;
 use anyhow::{Context, Result};
-use steadfast_plans::{Contract, Judged, Pristine, Recorder, Run, Sequences, judge};
+use steadfast_plans::{Contract, Judged, Pristine, Recorder, Run, Sequences, judge, plan_kinds};
 use steadfast_postgres::{Db, DbSettings, Kind, PoolSettings, SessionSettings};
 use steadfast_repository::Store;
 use steadfast_repository::cases::Case;
@@ -25,6 +25,18 @@ pub(crate) async fn measure(site: &Site, cases: &[&Case]) -> Result<Vec<Measurem
         measured.push(Measurement { run, judged, is_heavy: case.is_heavy });
     }
     Ok(measured)
+}
+
+/// Finds out for the cases of each operation together which plan the server settles on.
+pub(crate) async fn settle(pristine: &Pristine, measured: &mut [Measurement]) -> Result<()> {
+    measured.sort_by(|a, b| a.run.contract.operation.cmp(&b.run.contract.operation));
+    for cases in measured.chunk_by_mut(|a, b| a.run.contract.operation == b.run.contract.operation) {
+        let runs: Vec<_> = cases.iter().map(|one| one.run.clone()).collect();
+        let mut judged: Vec<Judged> = cases.iter().map(|one| one.judged.clone()).collect();
+        plan_kinds(pristine, &runs, &mut judged).await?;
+        cases.iter_mut().zip(judged).for_each(|(one, judged)| one.judged = judged);
+    }
+    Ok(())
 }
 
 async fn run_all(site: &Site, cases: &[&Case]) -> Result<Vec<Run>> {

@@ -1,7 +1,7 @@
 //! The verification: every case at two sizes, the plans that really run, near ties, ablation, coverage, the catalogue.
 
 use crate::ablation::{Ablated, ablate};
-use crate::measure::{Measurement, measure};
+use crate::measure::{Measurement, measure, settle};
 use crate::options::Options;
 use crate::site::Site;
 use crate::{coverage, facts, rows, ties};
@@ -11,7 +11,7 @@ use std::sync::LazyLock;
 use std::time::Instant;
 use steadfast_plans::{
     Catalogue, Claims, Documented, DocumentedRow, Finding, Judged, Pristine, Report, growth, never_used,
-    plan_kinds, unclaimed,
+    unclaimed,
 };
 use steadfast_repository::cases::{self, Case};
 
@@ -105,18 +105,6 @@ fn documented_row(
     let bytes = catalogue.index(index)?.bytes;
     let wal_bytes_per_insert = ablated.wal.get(index).copied();
     Some(DocumentedRow { index: index.to_owned(), by: by.to_owned(), bytes, wal_bytes_per_insert })
-}
-
-/// Finds out for the cases of each operation together which plan the server settles on.
-async fn settle(pristine: &Pristine, measured: &mut [Measurement]) -> Result<()> {
-    measured.sort_by(|a, b| a.run.contract.operation.cmp(&b.run.contract.operation));
-    for cases in measured.chunk_by_mut(|a, b| a.run.contract.operation == b.run.contract.operation) {
-        let runs: Vec<_> = cases.iter().map(|one| one.run.clone()).collect();
-        let mut judged: Vec<Judged> = cases.iter().map(|one| one.judged.clone()).collect();
-        plan_kinds(pristine, &runs, &mut judged).await?;
-        cases.iter_mut().zip(judged).for_each(|(one, judged)| one.judged = judged);
-    }
-    Ok(())
 }
 
 /// The growth of each case from the smaller size to the larger one.

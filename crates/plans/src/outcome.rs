@@ -67,6 +67,13 @@ impl StatementOutcome {
         }
     }
 
+    /// Pages of the plan that the server settles on: the one for all values where it changes to that, the replay's own
+    /// otherwise.
+    pub fn settled_buffers(&self) -> u64 {
+        let generic = self.plan_kind.as_ref().filter(|kind| kind.is_generic);
+        generic.map_or(self.buffers, |kind| kind.generic_buffers)
+    }
+
     /// The indexes of its plan, each once.
     pub fn indexes(&self) -> Vec<&String> {
         let mut indexes: Vec<_> = self.accesses.iter().flat_map(|access| access.via.indexes()).collect();

@@ -10,7 +10,7 @@ use steadfast_postgres::diesel::sql_types::{
 };
 use steadfast_postgres::diesel::{self, QueryableByName, sql_query};
 use steadfast_postgres::diesel_async::RunQueryDsl;
-use steadfast_postgres::{Operation, cached};
+use steadfast_postgres::{Operation, Reads, cached};
 
 /// Stores what was searched for. Nobody waits for it but the end of the service, so it is not waited for long.
 pub const LOG_SEARCHES: Operation = Operation::write("terminology.log_searches")
@@ -21,7 +21,8 @@ pub const LOG_SEARCHES: Operation = Operation::write("terminology.log_searches")
 /// the background, and takes what that takes.
 pub const UPKEEP: Operation = Operation::write("terminology.search_logs_upkeep")
     .deadline(Duration::from_secs(300))
-    .slow_after(Duration::from_secs(60));
+    .slow_after(Duration::from_secs(60))
+    .reads(Reads::All, "adds up the searches of 30 days, once a night");
 
 /// What the searches of some days add up to.
 pub const STATISTICS: Operation = Operation::read("terminology.search_statistics")
