@@ -3,16 +3,17 @@
 use crate::Health;
 use crate::error::{Error, UrlError};
 use crate::operation::{Kind, Operation};
-use crate::pool::{Pool, PoolSettings};
+use crate::pool::{Checkout, Pool, PoolSettings};
 use crate::standing::{Standing, Standings};
 use crate::unit::{self, Budget};
 use crate::work::UnitOfWork;
 use diesel_async::SimpleAsyncConnection;
+use std::future::{Future, poll_fn};
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::time::Duration;
 use steadfast_resilience::{Backoff, Breaker, BreakerConfig, Class, Classify, Deadline, Retry};
 use tokio::time::Instant;
-use tracing::Instrument;
 
 /// An operation of the library's own.
 const REACH: Operation = Operation::read("internal.reach").statements(0);
@@ -96,7 +97,7 @@ impl Db {
         T: Send,
     {
         debug_assert_ne!(operation.kind(), Kind::Write, "{} is declared as a write", operation.name());
-        self.run(operation, work).instrument(tracing::debug_span!("db", operation = operation.name())).await
+        spanned(operation, pin!(self.run(operation, &work))).await
     }
 
     /// Runs a writing unit of work in one transaction, and commits it when `work` returns `Ok`. When another
@@ -110,7 +111,7 @@ impl Db {
         T: Send,
     {
         debug_assert_eq!(operation.kind(), Kind::Write, "{} is declared as a read", operation.name());
-        self.run(operation, work).instrument(tracing::debug_span!("db", operation = operation.name())).await
+        spanned(operation, pin!(self.run(operation, &work))).await
     }
 
     /// The same database, whose units of work also end by `deadline`: that of a request, of which they are a part.
@@ -144,7 +145,7 @@ impl Db {
         self.pool.close();
     }
 
-    async fn run<T, F>(&self, operation: &'static Operation, work: F) -> Result<T, Error>
+    async fn run<T, F>(&self, operation: &'static Operation, work: &F) -> Result<T, Error>
     where
         F: UnitOfWork<T>,
         T: Send,
@@ -156,24 +157,24 @@ impl Db {
         let deadline = Deadline::at(began + limit);
         let mut attempts = self.retry.attempts(deadline);
         let mut may_read_again = operation.kind() != Kind::Write;
-        let (mut now, mut born_since) = (began, None);
+        let checkout = Checkout { borrower: operation.name(), now: began, deadline, born_since: None };
+        let mut budget = Budget { operation, checkout, limit };
         let outcome = loop {
-            let budget = Budget { operation, now, deadline, limit, born_since };
-            let error = match self.gated(standing, budget, &work).await {
+            let error = match self.gated(standing, &budget, work).await {
                 Ok(value) => break Ok(value),
                 Err(error) => error,
             };
             if error.is_lost_session() && std::mem::take(&mut may_read_again) {
                 // Whoever ends one session may be about to end them all, so the second time it is a newer one.
-                born_since = Some(now);
-                now = Instant::now();
+                budget.checkout.born_since = Some(budget.checkout.now);
+                budget.checkout.now = Instant::now();
                 continue;
             }
             match attempts.delay_after(&error) {
                 Some(delay) => tokio::time::sleep(delay).await,
                 None => break Err(error),
             }
-            now = Instant::now();
+            budget.checkout.now = Instant::now();
         };
         self.report(operation, standing, began.elapsed(), attempts.repeated(), outcome.as_ref().err());
         outcome
@@ -181,7 +182,7 @@ impl Db {
 
     /// One attempt, behind the gate of its operation: a write that deadlocks lowers its own concurrency to one, before it
     /// holds anything, and raises it again slowly.
-    async fn gated<T, F>(&self, standing: &Standing, budget: Budget, work: &F) -> Result<T, Error>
+    async fn gated<T, F>(&self, standing: &Standing, budget: &Budget, work: &F) -> Result<T, Error>
     where
         F: UnitOfWork<T>,
         T: Send,
@@ -189,7 +190,7 @@ impl Db {
         if budget.operation.kind() != Kind::Write {
             return self.attempt(budget, work).await;
         }
-        let pass = standing.gate.enter(budget.deadline).await?;
+        let pass = standing.gate.enter(budget.checkout.deadline).await?;
         let result = self.attempt(budget, work).await;
         if result.as_ref().is_err_and(|error| error.class() == Class::Deadlock) {
             pass.contended();
@@ -197,7 +198,7 @@ impl Db {
         result
     }
 
-    async fn attempt<T, F>(&self, budget: Budget, work: &F) -> Result<T, Error>
+    async fn attempt<T, F>(&self, budget: &Budget, work: &F) -> Result<T, Error>
     where
         F: UnitOfWork<T>,
         T: Send,
@@ -206,16 +207,22 @@ impl Db {
             .breaker
             .try_acquire()
             .map_err(|rejected| Error::Rejected { rejected, cause: self.pool.last_cause() })?;
-        let Budget { operation, now, deadline, born_since, .. } = budget;
-        let result = match self.pool.lend(operation.name(), now, deadline, born_since).await {
-            Ok(conn) => unit::run(conn, budget, work).await,
-            Err(error) => Err(error),
-        };
+        let result = self.connected(budget, work).await;
         match result.as_ref().err() {
             Some(error) if error.is_about_the_session() => drop(permit),
             error => permit.record(error.map(Classify::class)),
         }
         result
+    }
+
+    /// One attempt on a connection of the pool, which has it back afterwards.
+    async fn connected<T, F>(&self, budget: &Budget, work: &F) -> Result<T, Error>
+    where
+        F: UnitOfWork<T>,
+        T: Send,
+    {
+        let mut conn = self.pool.lend(&budget.checkout).await?;
+        unit::run(&mut conn, budget, work).await
     }
 
     fn report(
@@ -245,4 +252,10 @@ impl Db {
             );
         }
     }
+}
+
+/// Runs `work` in the span of its operation. It comes pinned: as large as it is, it would be copied once more.
+async fn spanned<F: Future>(operation: &Operation, mut work: Pin<&mut F>) -> F::Output {
+    let span = tracing::debug_span!("db", operation = operation.name());
+    poll_fn(|cx| span.in_scope(|| work.as_mut().poll(cx))).await
 }

@@ -34,6 +34,7 @@ pub use health::{Health, Level};
 pub use operation::{Kind, Operation, Reads};
 pub use pool::{CloseReason, Order, Pool, PoolSettings, PoolState, Pooled};
 pub use sqlstate::SqlState;
+pub use standing::OPERATION_SECONDS;
 pub use statement_log::StatementLog;
 pub use target::SessionSettings;
 #[cfg(feature = "tls")]

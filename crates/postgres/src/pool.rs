@@ -39,6 +39,17 @@ const CONNECTING_AT_ONCE: usize = 4;
 #[derive(Clone, Debug)]
 pub struct Pool(Arc<Inner>);
 
+/// What a borrower asks for.
+pub(crate) struct Checkout {
+    /// Told when the connection does not come back.
+    pub(crate) borrower: &'static str,
+    /// When it is asked: the clock is read once for all that needs to know.
+    pub(crate) now: Instant,
+    pub(crate) deadline: Deadline,
+    /// Only a session that was opened later will do.
+    pub(crate) born_since: Option<Instant>,
+}
+
 pub(crate) struct Inner {
     target: Arc<Target>,
     settings: PoolSettings,
@@ -139,39 +150,37 @@ impl Pool {
     /// # Errors
     /// As [`Pool::get`].
     pub async fn get_for(&self, borrower: &'static str, deadline: Deadline) -> Result<Pooled, Error> {
-        self.lend(borrower, Instant::now(), deadline, None).await
+        self.lend(&Checkout { borrower, now: Instant::now(), deadline, born_since: None }).await
     }
 
-    /// As [`Pool::get_for`], at the moment `now`; a connection that is not younger than `born_since` is replaced.
-    pub(crate) async fn lend(
-        &self,
-        borrower: &'static str,
-        mut now: Instant,
-        deadline: Deadline,
-        born_since: Option<Instant>,
-    ) -> Result<Pooled, Error> {
-        let deadline = deadline.min(Deadline::at(now + self.0.settings.timeout));
-        // No clock and no timer while nobody has to wait.
-        let turn = match self.0.turns.clone().try_acquire_owned() {
-            Ok(turn) => turn,
-            Err(_) => {
-                let turn = self.wait_for_turn(deadline).await?;
-                now = Instant::now();
-                turn
-            }
-        };
+    /// As [`Pool::get_for`], for what `checkout` asks.
+    pub(crate) async fn lend(&self, checkout: &Checkout) -> Result<Pooled, Error> {
+        let (turn, now) = self.take_turn(checkout).await?;
         // There is a place for each turn, and making an empty one needs no server: this cannot time out.
         let Ok(place) = self.0.slots.get_owned().await else {
             return Err(Error::PoolClosed);
         };
         let mut pooled = Pooled::new(place, self.0.clone(), turn);
-        if !pooled.is_ready(now, born_since) {
+        if !pooled.is_ready(now, checkout.born_since) {
             // Rare, and large: it would make every borrower's future as large.
-            Box::pin(pooled.furnish(now, deadline, born_since)).await?;
+            Box::pin(pooled.furnish(now, self.latest(checkout), checkout.born_since)).await?;
         }
         self.0.note_use();
-        pooled.lend_to(borrower, now);
+        pooled.lend_to(checkout.borrower, now);
         Ok(pooled)
+    }
+
+    /// The borrower's turn, and the moment at which it came. No clock and no timer while nobody has to wait.
+    async fn take_turn(&self, checkout: &Checkout) -> Result<(OwnedSemaphorePermit, Instant), Error> {
+        match self.0.turns.clone().try_acquire_owned() {
+            Ok(turn) => Ok((turn, checkout.now)),
+            Err(_) => Ok((self.wait_for_turn(self.latest(checkout)).await?, Instant::now())),
+        }
+    }
+
+    /// The last moment for a connection to be handed out.
+    fn latest(&self, checkout: &Checkout) -> Deadline {
+        checkout.deadline.min(Deadline::at(checkout.now + self.0.settings.timeout))
     }
 
     /// What the pool looks like now. Touches no connection.

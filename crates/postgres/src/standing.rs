@@ -6,6 +6,12 @@ use std::sync::OnceLock;
 use std::time::Duration;
 use steadfast_resilience::{ContentionGate, ContentionRules};
 
+/// Upper bounds for the buckets of the histogram `db_operation_seconds`, in seconds: from a page in memory to the longest
+/// deadline. Give them to your exporter. Buckets of several instances can be added up, which quantiles cannot, and a sample
+/// costs a few comparisons.
+pub const OPERATION_SECONDS: [f64; 14] =
+    [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 30.0];
+
 /// Chains of operations: a few times as many as a program declares would be one operation to a chain.
 const CHAINS: usize = 64;
 

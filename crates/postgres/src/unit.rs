@@ -5,57 +5,52 @@ use crate::alarm::Alarm;
 use crate::conn::was_rolled_back;
 use crate::error::Error;
 use crate::operation::{Kind, Operation};
-use crate::pool::Pooled;
+use crate::pool::{Checkout, Pooled};
 use crate::work::UnitOfWork;
 use diesel_async::{AnsiTransactionManager, TransactionManager};
 use std::pin::pin;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
 use steadfast_resilience::Deadline;
-use tokio::time::Instant;
 
 /// What one attempt is for, and until when.
-#[derive(Clone, Copy)]
+///
+/// Handed on by reference: each future on the way keeps what it is given for as long as it lives, and the size of them
+/// all is copied for every unit of work.
 pub(crate) struct Budget {
     pub(crate) operation: &'static Operation,
-    /// When the attempt began: the clock is read once for all that needs to know.
-    pub(crate) now: Instant,
-    pub(crate) deadline: Deadline,
+    pub(crate) checkout: Checkout,
     /// What the deadline was made of, for its error.
     pub(crate) limit: Duration,
-    /// Only a session that was opened later will do.
-    pub(crate) born_since: Option<Instant>,
 }
 
-/// Runs `work` until `deadline`. A future that is dropped, here or by the deadline, leaves no transaction behind: the
+/// Runs `work` until the deadline. A future that is dropped, here or by the deadline, leaves no transaction behind: the
 /// connection goes back with an answer outstanding, and the pool ends it.
-pub(crate) async fn run<T, F>(mut conn: Pooled, budget: Budget, work: &F) -> Result<T, Error>
+pub(crate) async fn run<T, F>(conn: &mut Pooled, budget: &Budget, work: &F) -> Result<T, Error>
 where
     F: UnitOfWork<T>,
     T: Send,
 {
-    let Budget { operation, now, deadline, limit, .. } = budget;
-    let mut alarm = conn.take_alarm().unwrap_or_else(|| Alarm::new(now));
-    conn.work_for(operation);
+    let mut alarm = conn.take_alarm().unwrap_or_else(|| Alarm::new(budget.checkout.now));
+    conn.work_for(budget.operation);
     let committing = AtomicBool::new(false);
     let outcome = {
-        let attempt = pin!(attempt(&mut conn, operation, deadline, &committing, work));
-        alarm.limit(deadline.instant(), attempt).await
+        let attempt = pin!(attempt(conn, budget, &committing, work));
+        alarm.limit(budget.checkout.deadline.instant(), attempt).await
     };
     conn.keep_alarm(alarm);
-    watch(operation, conn.statements());
+    watch(budget.operation, conn.statements());
     match outcome {
         Some(outcome) => outcome,
         None if committing.load(Relaxed) => Err(Error::CommitUnknown),
-        None => Err(Error::Deadline { limit, silent: conn.silent_for() }),
+        None => Err(Error::Deadline { limit: budget.limit, silent: conn.silent_for() }),
     }
 }
 
 /// Runs `work`, between BEGIN and COMMIT where it needs them.
 async fn attempt<T, F>(
     conn: &mut Conn,
-    operation: &'static Operation,
-    deadline: Deadline,
+    budget: &Budget,
     committing: &AtomicBool,
     work: &F,
 ) -> Result<T, Error>
@@ -63,12 +58,27 @@ where
     F: UnitOfWork<T>,
     T: Send,
 {
-    let Some(begin) = opening(operation, deadline, conn.is_pooled_by_transaction()) else {
-        return work(conn).await.map_err(|error| conn.classify(error));
-    };
-    AnsiTransactionManager::begin_transaction_sql(conn, &begin)
-        .await
-        .map_err(|error| conn.classify(error))?;
+    let Budget { operation, checkout, .. } = budget;
+    match opening(operation, checkout.deadline, conn.is_pooled_by_transaction()) {
+        None => work(conn).await.map_err(|error| conn.classify(error)),
+        // Several times as large as a read, whose futures would all have its size.
+        Some(begin) => Box::pin(transaction(conn, &begin, operation, committing, work)).await,
+    }
+}
+
+/// Runs `work` between `begin` and COMMIT.
+async fn transaction<T, F>(
+    conn: &mut Conn,
+    begin: &str,
+    operation: &Operation,
+    committing: &AtomicBool,
+    work: &F,
+) -> Result<T, Error>
+where
+    F: UnitOfWork<T>,
+    T: Send,
+{
+    AnsiTransactionManager::begin_transaction_sql(conn, begin).await.map_err(|error| conn.classify(error))?;
     match work(conn).await {
         Ok(value) => commit(conn, operation, committing).await.map(|()| value),
         Err(error) => Err(roll_back(conn, error).await),

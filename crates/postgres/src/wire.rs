@@ -55,6 +55,8 @@ struct Dialogue {
     slow_after: Duration,
     /// Where all of it is written down, if it is.
     tape: Option<Box<Tape>>,
+    /// Whether anything but closing was sent since the last Sync.
+    works: bool,
 }
 
 /// Facts of one connection, written by the guard as bytes pass, read without a round trip.
@@ -67,8 +69,6 @@ pub(crate) struct Wire {
     in_flight: AtomicI64,
     /// Whether the oldest request was answered by an error, and only the end of that answer is still to come.
     failed: AtomicBool,
-    /// Whether anything but closing was sent since the last Sync.
-    works: AtomicBool,
     /// The first eight bytes of the last command tag: enough to tell COMMIT from ROLLBACK.
     tag: AtomicU64,
     closed: AtomicBool,
@@ -91,7 +91,6 @@ impl Wire {
             status: AtomicU8::new(0),
             in_flight: AtomicI64::new(0),
             failed: AtomicBool::new(false),
-            works: AtomicBool::new(false),
             tag: AtomicU64::new(0),
             closed: AtomicBool::new(false),
             listens: AtomicBool::new(false),
@@ -103,6 +102,7 @@ impl Wire {
                 operation: "unnamed",
                 slow_after: statement_log.slow_after,
                 tape: recorder.map(|recorder| Box::new(Tape::new(recorder.clone()))),
+                works: false,
             }),
             statement_log,
             errors: Mutex::default(),
@@ -219,20 +219,20 @@ impl Wire {
     /// A message went out to the server. Only those with a limit of [`sent_limit`] have their body.
     fn sent(&self, dialogue: &mut Dialogue, now: Instant, tag: u8, body: &[u8]) {
         if matches!(tag, b'P' | b'B' | b'E' | b'Q' | frames::STARTUP) {
-            self.works.store(true, Relaxed);
+            dialogue.works = true;
         }
         match tag {
             b'P' => {
-                self.prepares.fetch_add(1, Relaxed);
+                count(&self.prepares);
                 dialogue.statements.parsed(body, now);
             }
             b'B' => {
                 let text = dialogue.statements.bound(body, now);
                 self.statement_log.sent(text.unwrap_or_default());
             }
-            b'E' => _ = self.executes.fetch_add(1, Relaxed),
+            b'E' => count(&self.executes),
             b'Q' => {
-                self.simple.fetch_add(1, Relaxed);
+                count(&self.simple);
                 let text = dialogue.statements.queried(body, now);
                 self.statement_log.sent(&text);
                 self.asked(dialogue, now);
@@ -242,10 +242,17 @@ impl Wire {
         }
     }
 
+    /// Adds `requests` to those in flight, and says how many there are. The dialogue is locked, so nobody else writes.
+    fn shift_in_flight(&self, requests: i64) -> i64 {
+        let in_flight = self.in_flight.load(Relaxed) + requests;
+        self.in_flight.store(in_flight, Relaxed);
+        in_flight
+    }
+
     fn asked(&self, dialogue: &mut Dialogue, now: Instant) {
-        let works = self.works.swap(false, Relaxed);
+        let works = std::mem::take(&mut dialogue.works);
         dialogue.statements.asked(works);
-        if works && self.in_flight.fetch_add(1, Relaxed) == 0 {
+        if works && self.shift_in_flight(1) == 1 {
             // Only from now on is silence the server's.
             self.heard_here.touch(Moment::at(now));
         }
@@ -258,7 +265,7 @@ impl Wire {
                 self.status.store(*status, Relaxed);
                 self.failed.store(false, Relaxed);
                 let worked = dialogue.statements.ready();
-                if worked && self.in_flight.fetch_sub(1, Relaxed) == 1 {
+                if worked && self.shift_in_flight(-1) == 0 {
                     dialogue.statements.all_answered();
                 }
             }
@@ -306,6 +313,11 @@ impl Wire {
         errors.push_back(Seen { sqlstate, message: message.to_owned(), statement });
         self.has_errors.store(true, Relaxed);
     }
+}
+
+/// Counts one more. The dialogue is locked, so nobody else writes, and no locked addition is needed.
+fn count(counter: &AtomicU64) {
+    counter.store(counter.load(Relaxed) + 1, Relaxed);
 }
 
 /// How much of a message from the server is read: ReadyForQuery, CommandComplete, ErrorResponse; nothing of others.

@@ -46,7 +46,9 @@ pub(crate) fn observe() -> Result<impl Sized> {
     let subscriber =
         tracing_subscriber::registry().with(level).with(steadfast_telemetry::JsonLayer::new(writer));
     tracing::subscriber::set_global_default(subscriber)?;
-    let metrics = metrics_exporter_prometheus::PrometheusBuilder::new().install_recorder()?;
+    let metrics = metrics_exporter_prometheus::PrometheusBuilder::new()
+        .set_buckets(&steadfast_postgres::OPERATION_SECONDS)?
+        .install_recorder()?;
     // What an exporter does beside its answers: samples do not pile up.
     std::thread::spawn(move || {
         loop {

@@ -96,7 +96,8 @@ impl bb8::ManageConnection for Places {
         Ok(())
     }
 
+    /// Who returned it has looked already, and taken out what cannot be used again.
     fn has_broken(&self, slot: &mut Slot) -> bool {
-        !slot.conn().is_some_and(Conn::is_reusable)
+        slot.conn().is_none()
     }
 }

@@ -8,6 +8,9 @@ use tokio::time::Instant;
 /// A connection that was used this short a time ago is taken to be alive.
 const FRESH: Duration = Duration::from_millis(500);
 
+/// The moment before all others: none was noted yet.
+const NEVER: u64 = 0;
+
 /// Moments are kept as nanoseconds since `origin`, so that a borrower takes no lock.
 #[derive(Debug)]
 pub(super) struct Trust {
@@ -22,8 +25,8 @@ impl Trust {
     pub(super) fn new() -> Self {
         Self {
             origin: Instant::now(),
-            born_after: AtomicU64::new(0),
-            used_after: AtomicU64::new(0),
+            born_after: AtomicU64::new(NEVER),
+            used_after: AtomicU64::new(NEVER),
             doubtful: AtomicBool::new(true),
         }
     }
@@ -34,7 +37,8 @@ impl Trust {
     }
 
     pub(super) fn is_outdated(&self, slot: &Slot) -> bool {
-        self.nanos(slot.born()) < self.born_after.load(Relaxed)
+        let born_after = self.born_after.load(Relaxed);
+        born_after != NEVER && self.nanos(slot.born()) < born_after
     }
 
     /// The server ended a session, and perhaps others with it: each connection is asked before it is handed out again, and
@@ -46,8 +50,9 @@ impl Trust {
 
     /// Whether a connection has to be asked for a sign of life.
     pub(super) fn has_to_ask(&self, slot: &Slot, now: Instant) -> bool {
+        let used_after = self.used_after.load(Relaxed);
         now.saturating_duration_since(slot.last_used()) >= FRESH
-            || self.nanos(slot.last_used()) <= self.used_after.load(Relaxed)
+            || used_after != NEVER && self.nanos(slot.last_used()) <= used_after
     }
 
     /// Whether nobody has connected since the server was doubted.
