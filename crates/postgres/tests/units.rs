@@ -208,3 +208,15 @@ async fn warm_statements_are_prepared_once_and_pipelined_ones_are_all_counted() 
     assert_eq!(counts, [(2, (2, 2, 0)), (2, (2, 0, 0)), (2, (2, 0, 0))]);
     Ok(())
 }
+
+#[tokio::test]
+async fn a_read_takes_less_than_a_kilobyte_of_its_caller() -> Result<()> {
+    let forest = Forest::new().await?;
+    let read =
+        forest.db.read(&READ, async |conn| cached(sql_query("SELECT id FROM trees")).execute(conn).await);
+    // Copied on its way into the caller's future, and beyond a kilobyte no longer taken from the allocator's small bins.
+    let size = std::mem::size_of_val(&read);
+    assert!(size < 1_024, "{size} bytes");
+    read.await?;
+    Ok(())
+}
