@@ -14,6 +14,8 @@ use steadfast_postgres::diesel::sql_types::Text;
 use steadfast_postgres::diesel_async::RunQueryDsl;
 use steadfast_postgres::{Operation, cached};
 use support::{Forest, insert};
+use tracing::Level;
+use tracing::subscriber::DefaultGuard;
 
 const UNHURRIED: Operation =
     Operation::write("trees.unhurried").slow_after(Duration::from_secs(20)).statements(2);
@@ -37,6 +39,18 @@ impl Write for Lines {
 }
 
 impl Lines {
+    /// What this thread logs at `level` and above, until the guard goes.
+    fn logged(level: Level) -> (Self, DefaultGuard) {
+        let lines = Self::default();
+        let writer = lines.clone();
+        let subscriber = tracing_subscriber::fmt()
+            .with_max_level(level)
+            .with_ansi(false)
+            .with_writer(move || writer.clone())
+            .finish();
+        (lines, tracing::subscriber::set_default(subscriber))
+    }
+
     fn text(&self) -> String {
         String::from_utf8_lossy(&self.0.lock().expect("not poisoned")).into_owned()
     }
@@ -57,10 +71,7 @@ async fn work(forest: &Forest, operation: &'static Operation) -> Result<()> {
 #[tokio::test]
 async fn a_slow_statement_is_reported_by_the_threshold_of_its_operation_and_without_its_values() -> Result<()>
 {
-    let lines = Lines::default();
-    let writer = lines.clone();
-    let subscriber = tracing_subscriber::fmt().with_ansi(false).with_writer(move || writer.clone()).finish();
-    let _logged = tracing::subscriber::set_default(subscriber);
+    let (lines, _logged) = Lines::logged(Level::INFO);
     work(&Forest::new().await?, &UNHURRIED).await?;
     assert!(!lines.text().contains("slow"), "{}", lines.text());
     work(&Forest::new().await?, &HASTY).await?;
@@ -77,10 +88,7 @@ async fn a_slow_statement_is_reported_by_the_threshold_of_its_operation_and_with
 
 #[tokio::test]
 async fn with_echo_every_statement_is_logged_without_its_values() -> Result<()> {
-    let lines = Lines::default();
-    let writer = lines.clone();
-    let subscriber = tracing_subscriber::fmt().with_ansi(false).with_writer(move || writer.clone()).finish();
-    let _logged = tracing::subscriber::set_default(subscriber);
+    let (lines, _logged) = Lines::logged(Level::INFO);
     work(&Forest::with(|settings| settings.pool.session.statement_log.echo = true).await?, &UNHURRIED)
         .await?;
     let logged = lines.text();
@@ -98,10 +106,7 @@ async fn with_echo_every_statement_is_logged_without_its_values() -> Result<()> 
 
 #[tokio::test]
 async fn a_connection_that_does_not_come_back_is_reported_with_its_borrower() -> Result<()> {
-    let lines = Lines::default();
-    let writer = lines.clone();
-    let subscriber = tracing_subscriber::fmt().with_ansi(false).with_writer(move || writer.clone()).finish();
-    let _logged = tracing::subscriber::set_default(subscriber);
+    let (lines, _logged) = Lines::logged(Level::INFO);
     let forest = Forest::with(|settings| settings.pool.leak_after = Duration::from_millis(500)).await?;
     forest.db.write(&UNHURRIED, async |conn| insert(1).execute(conn).await).await?;
     assert!(!lines.text().contains("not returned"), "{}", lines.text());
@@ -114,5 +119,24 @@ async fn a_connection_that_does_not_come_back_is_reported_with_its_borrower() ->
     let logged = lines.text();
     assert_eq!(logged.matches("a connection was not returned yet").count(), 1, "told once: {logged}");
     assert!(logged.contains("trees.forgetful"), "{logged}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn what_is_logged_inside_of_a_unit_of_work_names_its_operation() -> Result<()> {
+    let (lines, _logged) = Lines::logged(Level::DEBUG);
+    let forest = Forest::new().await?;
+    let work = forest.db.write(&UNHURRIED, async |conn| {
+        insert(1).execute(conn).await?;
+        // The span has been left and entered again since the unit of work began.
+        tracing::info!("a tree stands");
+        Ok(())
+    });
+    work.await?;
+    tracing::info!("and is kept");
+    let logged = lines.text();
+    let told = |what: &str| logged.lines().find(|line| line.contains(what)).unwrap_or_default().to_owned();
+    assert!(told("a tree stands").contains("db{operation=\"trees.unhurried\"}"), "{logged}");
+    assert!(!told("and is kept").contains("trees.unhurried"), "{logged}");
     Ok(())
 }
