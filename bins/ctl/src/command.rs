@@ -33,7 +33,7 @@ impl Command {
         let store = Store::connect(url).context("DATABASE_URL cannot be used")?;
         match self {
             Self::Migrate => {
-                println!("{} migrations applied", steadfast_schema::migrate(url).await?.len());
+                println!("{} migrations applied", steadfast_app::migrate(url).await?.len());
                 Ok(())
             }
             Self::Import(import) => import.run(&store).await,

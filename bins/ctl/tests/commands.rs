@@ -5,7 +5,7 @@ use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 use std::process::{Command, Output, Stdio};
 use std::time::Duration;
-use steadfast_testkit::{RedisServer, TestDatabase};
+use steadfast_testkit::{RedisServer, Server, TestDatabase};
 use tokio_postgres::{Client, NoTls, connect};
 
 const TABLE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../data/icd10cm-2026-04.csv.gz");
@@ -45,6 +45,22 @@ async fn a_database_is_migrated_once_and_asking_again_changes_nothing() -> Resul
     let applied = format!("{all} migrations applied");
     assert_eq!(text(&run(&database.application_url(), &["migrate"])?.stdout), applied);
     assert_eq!(text(&run(&database.application_url(), &["migrate"])?.stdout), "0 migrations applied");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_server_that_takes_sessions_over_tls_only_is_migrated() -> Result<()> {
+    let server = Server::private()?;
+    let issued = rcgen::generate_simple_self_signed([String::from("localhost")])?;
+    server.write_data_file("server.crt", &issued.cert.pem())?;
+    server.write_data_file("server.key", &issued.signing_key.serialize_pem())?;
+    server.write_data_file("pg_hba.conf", "hostssl all all all trust\n")?;
+    server.write_data_file("postgresql.auto.conf", "ssl = on\n")?;
+    server.restart()?;
+    let url = server.url("postgres");
+    assert!(connect(&url, NoTls).await.is_err(), "a plain session was let in");
+    let migrated = run(&url, &["migrate"])?;
+    assert!(text(&migrated.stdout).ends_with("migrations applied"), "{}", text(&migrated.stderr));
     Ok(())
 }
 

@@ -1,8 +1,10 @@
 #![doc = include_str!("../README.md")]
 
+mod migrations;
 pub mod settings;
 mod wiring;
 
+pub use migrations::{migrate, pending};
 pub use settings::{Settings, SettingsError};
 pub use steadfast_http::Drained;
 pub use wiring::{Running, StartError, install_logs, run, shutdown_signal, start};

@@ -139,7 +139,7 @@ async fn first_contact(db: &Db, store: &Store, instances: u32, reserved: u32) ->
 /// Says in the log which migrations the database lacks: tables may be there and still be those of an older version. On a
 /// connection of its own, for the pool's know no tables of the migrations'.
 async fn compare_versions(url: &SecretString) {
-    match timeout(COMPARISON_MAX, steadfast_schema::pending(url.expose_secret())).await {
+    match timeout(COMPARISON_MAX, crate::migrations::pending(url.expose_secret())).await {
         Ok(Ok(pending)) if pending.is_empty() => {}
         Ok(Ok(pending)) => tracing::error!(
             pending = pending.join(", "),

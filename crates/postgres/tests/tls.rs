@@ -2,8 +2,6 @@
 
 use anyhow::Result;
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
-use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown};
-use std::path::Path;
 use std::time::Duration;
 use steadfast_postgres::diesel::sql_types::Bool;
 use steadfast_postgres::diesel::{QueryResult, QueryableByName, sql_query};
@@ -31,11 +29,10 @@ impl Vault {
         let looker = client(&server).await?;
         looker.batch_execute("ALTER SYSTEM SET ssl = on").await?;
         looker.batch_execute("CREATE ROLE guest LOGIN PASSWORD 's3cret'").await?;
-        let data = server.data_folder();
-        write_for_server(&data, "server.crt", &certificate)?;
-        write_for_server(&data, "server.key", &key)?;
-        let rules = std::fs::read_to_string(data.join("pg_hba.conf"))?;
-        write_for_server(&data, "pg_hba.conf", &format!("host all guest all scram-sha-256\n{rules}"))?;
+        server.write_data_file("server.crt", &certificate)?;
+        server.write_data_file("server.key", &key)?;
+        let rules = std::fs::read_to_string(server.data_folder().join("pg_hba.conf"))?;
+        server.write_data_file("pg_hba.conf", &format!("host all guest all scram-sha-256\n{rules}"))?;
         server.restart()?;
         let looker = client(&server).await?;
         Ok(Self { server, authority: authority.pem(), looker })
@@ -75,15 +72,6 @@ impl Authority {
     fn pem(&self) -> String {
         self.0.pem()
     }
-}
-
-/// A file that the server's user, and nobody else, can read.
-fn write_for_server(data: &Path, name: &str, text: &str) -> Result<()> {
-    let (path, owner) = (data.join(name), std::fs::metadata(data)?);
-    std::fs::write(&path, text)?;
-    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600))?;
-    chown(&path, Some(owner.uid()), Some(owner.gid()))?;
-    Ok(())
 }
 
 async fn client(server: &Server) -> Result<Client> {

@@ -3,4 +3,4 @@
 mod migrate;
 pub mod schema;
 
-pub use migrate::{MigrateError, fingerprint, migrate, pending};
+pub use migrate::{MigrateError, fingerprint, migrate, migrate_on, pending_on};

@@ -46,33 +46,50 @@ pub enum MigrateError {
     Migration(Box<dyn Error + Send + Sync>),
 }
 
-/// Applies the migrations that the database at `url` has not yet; gives their versions. Waits for another process that
-/// does the same.
+/// As [`migrate_on`], over a plain connection to `url`.
+///
+/// # Errors
+/// [`MigrateError`].
+pub async fn migrate(url: &str) -> Result<Vec<String>, MigrateError> {
+    migrate_on(AsyncPgConnection::establish(url).await?).await
+}
+
+/// Applies the migrations that the database has not yet which `conn` is connected to; gives their versions. Waits for
+/// another process that does the same. The session's own limits of time are lifted: a migration takes what it takes.
 ///
 /// # Errors
 /// [`MigrateError`]. Each migration runs in a transaction of its own.
-pub async fn migrate(url: &str) -> Result<Vec<String>, MigrateError> {
-    let url = url.to_owned();
+pub async fn migrate_on<C>(conn: C) -> Result<Vec<String>, MigrateError>
+where
+    C: AsyncConnection<Backend = Pg> + 'static,
+    AsyncMigrationHarness<C>: MigrationHarness<Pg>,
+{
     // diesel's harness blocks inside its runtime, which only a multi-thread one allows: it gets one of its own.
     let run = move || {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
-        runtime.block_on(apply(&url))
+        runtime.block_on(apply(conn))
     };
     tokio::task::spawn_blocking(run).await.map_err(|error| MigrateError::Migration(Box::new(error)))?
 }
 
-async fn apply(url: &str) -> Result<Vec<String>, MigrateError> {
-    let mut conn = AsyncPgConnection::establish(url).await?;
+async fn apply<C>(mut conn: C) -> Result<Vec<String>, MigrateError>
+where
+    C: AsyncConnection<Backend = Pg>,
+    AsyncMigrationHarness<C>: MigrationHarness<Pg>,
+{
     // Held by the session, so it is gone with the process whatever happens.
     take_lock(&mut conn, LOCK_PATIENCE).await?;
     let mut harness = AsyncMigrationHarness::new(conn);
-    let applied = MigrationHarness::<Pg>::run_pending_migrations(&mut harness, MIGRATIONS);
+    let applied = harness.run_pending_migrations(MIGRATIONS);
     let versions = applied.map_err(MigrateError::Migration)?.iter().map(ToString::to_string).collect();
     Ok(versions)
 }
 
-async fn take_lock(conn: &mut AsyncPgConnection, patience: &str) -> Result<(), MigrateError> {
-    let sql = format!("SET lock_timeout = '{patience}'; SELECT pg_advisory_lock({LOCK}); RESET lock_timeout");
+async fn take_lock(conn: &mut impl SimpleAsyncConnection, patience: &str) -> Result<(), MigrateError> {
+    let sql = format!(
+        "SET statement_timeout = 0; SET idle_in_transaction_session_timeout = 0; SET lock_timeout = '{patience}'; \
+         SELECT pg_advisory_lock({LOCK}); SET lock_timeout = 0"
+    );
     conn.batch_execute(&sql).await.map_err(MigrateError::Lock)
 }
 
@@ -83,14 +100,16 @@ struct Applied {
     version: String,
 }
 
-/// The names of the embedded migrations that the database at `url` has not, in their order; nothing is changed. Waits for
-/// nobody: while another process migrates, what it has not finished is pending.
+/// The names of the embedded migrations that the database has not which `conn` is connected to, in their order; nothing is
+/// changed. Waits for nobody: while another process migrates, what it has not finished is pending.
 ///
 /// # Errors
-/// [`MigrateError::Connect`] and [`MigrateError::Applied`]; the latter too when the user may not read the list.
-pub async fn pending(url: &str) -> Result<Vec<String>, MigrateError> {
-    let mut conn = AsyncPgConnection::establish(url).await?;
-    let applied = applied(&mut conn).await.map_err(MigrateError::Applied)?;
+/// [`MigrateError::Applied`]; also when the user may not read the list.
+pub async fn pending_on<C>(conn: &mut C) -> Result<Vec<String>, MigrateError>
+where
+    C: AsyncConnection<Backend = Pg>,
+{
+    let applied = applied(conn).await.map_err(MigrateError::Applied)?;
     let embedded: Vec<Box<dyn Migration<Pg>>> = MIGRATIONS.migrations().map_err(MigrateError::Migration)?;
     let mut missing: Vec<String> = embedded
         .iter()
@@ -103,7 +122,10 @@ pub async fn pending(url: &str) -> Result<Vec<String>, MigrateError> {
 }
 
 /// The versions that were applied; none to a database that was never migrated.
-async fn applied(conn: &mut AsyncPgConnection) -> diesel::QueryResult<HashSet<String>> {
+async fn applied<C>(conn: &mut C) -> diesel::QueryResult<HashSet<String>>
+where
+    C: AsyncConnection<Backend = Pg>,
+{
     let is_there = diesel::dsl::sql::<Bool>("to_regclass('__diesel_schema_migrations') IS NOT NULL");
     if !diesel::select(is_there).get_result::<bool>(conn).await? {
         return Ok(HashSet::new());

@@ -14,6 +14,8 @@ use crate::{Account, Error, FileLock, PostgresBinaries, Process, Result, claim_f
 use cluster::Cluster;
 use nix::sys::signal::Signal;
 use postmaster::Postmaster;
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -115,6 +117,19 @@ impl Server {
     /// The data folder, closed to all but the user that the server runs as.
     pub fn data_folder(&self) -> PathBuf {
         cluster::data_folder(&self.root)
+    }
+
+    /// Writes a file of the data folder that the server's user can read and nobody else, e.g. `pg_hba.conf` or `server.key`.
+    /// The server sees it at its next start.
+    ///
+    /// # Errors
+    /// [`Error::NoAccount`] and [`Error::File`].
+    pub fn write_data_file(&self, name: &str, text: &str) -> Result<()> {
+        let path = self.data_folder().join(name);
+        std::fs::write(&path, text).map_err(Error::file("write", &path))?;
+        std::fs::set_permissions(&path, Permissions::from_mode(0o600))
+            .map_err(Error::file("close to others", &path))?;
+        Account::for_children()?.own(&path)
     }
 
     /// The file that the server logs to. It is cut at the first start after it grew over 10 MB.
