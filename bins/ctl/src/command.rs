@@ -6,6 +6,7 @@ use crate::import::{Import, Rollback};
 use crate::seed::Seed;
 use anyhow::Context;
 use clap::Subcommand;
+use steadfast_app::settings::read_session;
 use steadfast_repository::Store;
 
 #[derive(Subcommand)]
@@ -30,10 +31,11 @@ impl Command {
     /// Does it to the database at `url` and prints the outcome.
     pub(crate) async fn run(self, url: &str) -> anyhow::Result<()> {
         // Made for every command, also for those that reach the database another way: a bad URL is one refusal for all.
-        let store = Store::connect(url).context("DATABASE_URL cannot be used")?;
+        let session = read_session(&|name| std::env::var(name).ok(), "steadfast-ctl")?;
+        let store = Store::connect_with(url, session.clone()).context("DATABASE_URL cannot be used")?;
         match self {
             Self::Migrate => {
-                println!("{} migrations applied", steadfast_app::migrate(url).await?.len());
+                println!("{} migrations applied", steadfast_app::migrate(url, &session).await?.len());
                 Ok(())
             }
             Self::Import(import) => import.run(&store).await,

@@ -13,7 +13,11 @@ use std::process::ExitCode;
 
 /// Operations on a database of Steadfast.
 #[derive(Parser)]
-#[command(name = "steadfast-ctl", version)]
+#[command(
+    name = "steadfast-ctl",
+    version,
+    after_help = "Sessions begin as the server's do: DB_TLS_CA_FILE and the other DB_* variables are read as well."
+)]
 struct Cli {
     /// The database, as postgres://user:password@host/name.
     #[arg(long, env = "DATABASE_URL", hide_env_values = true, value_name = "DATABASE_URL")]

@@ -61,6 +61,13 @@ async fn a_server_that_takes_sessions_over_tls_only_is_migrated() -> Result<()> 
     assert!(connect(&url, NoTls).await.is_err(), "a plain session was let in");
     let migrated = run(&url, &["migrate"])?;
     assert!(text(&migrated.stdout).ends_with("migrations applied"), "{}", text(&migrated.stderr));
+    // With authorities to believe, the server has to be who it says, by name.
+    let authorities = server.data_folder().join("server.crt");
+    for (host, is_let_in) in [("localhost", true), ("127.0.0.1", false)] {
+        let url = format!("postgres://postgres@{host}:{}/postgres", server.port());
+        let again = ctl(&url, &["migrate"]).env("DB_TLS_CA_FILE", &authorities).output()?;
+        assert_eq!(again.status.success(), is_let_in, "{host}: {}", text(&again.stderr));
+    }
     Ok(())
 }
 

@@ -1,7 +1,6 @@
 //! Migrations over the same kind of session as the service's own: by TLS where the URL or the server wants it.
 
-use steadfast_postgres::Conn;
-use steadfast_postgres::diesel_async::AsyncConnection as _;
+use steadfast_postgres::{Conn, SessionSettings};
 use steadfast_schema::MigrateError;
 
 /// Brings the database at `url` up to date; gives the versions that were applied. Waits for another process that does the
@@ -9,14 +8,14 @@ use steadfast_schema::MigrateError;
 ///
 /// # Errors
 /// [`MigrateError`]. Each migration runs in a transaction of its own.
-pub async fn migrate(url: &str) -> Result<Vec<String>, MigrateError> {
-    steadfast_schema::migrate_on(Conn::establish(url).await?).await
+pub async fn migrate(url: &str, session: &SessionSettings) -> Result<Vec<String>, MigrateError> {
+    steadfast_schema::migrate_on(Conn::establish_with(url, session).await?).await
 }
 
 /// The migrations that the database at `url` lacks, in their order.
 ///
 /// # Errors
 /// [`MigrateError::Connect`] and [`MigrateError::Applied`]; the latter too when the user may not read the list.
-pub async fn pending(url: &str) -> Result<Vec<String>, MigrateError> {
-    steadfast_schema::pending_on(&mut Conn::establish(url).await?).await
+pub async fn pending(url: &str, session: &SessionSettings) -> Result<Vec<String>, MigrateError> {
+    steadfast_schema::pending_on(&mut Conn::establish_with(url, session).await?).await
 }

@@ -18,6 +18,7 @@ use reader::Reader;
 use setting::Setting;
 use steadfast_cache::CacheSettings;
 use steadfast_pidkey::Settings as PidkeySettings;
+use steadfast_postgres::SessionSettings;
 use steadfast_telemetry::LogSettings;
 
 /// The rooms, each with its heading.
@@ -60,6 +61,19 @@ impl Settings {
         };
         reader.finish(settings)
     }
+}
+
+/// How a session with the database begins, as `environment` says: for other programs, which go by `application_name`.
+///
+/// # Errors
+/// As of [`Settings::read`].
+pub fn read_session(
+    environment: Environment<'_>,
+    application_name: &str,
+) -> Result<SessionSettings, SettingsError> {
+    let mut reader = Reader::new(environment);
+    let settings = database::read_session(&mut reader, application_name);
+    reader.finish(settings)
 }
 
 /// The cache alone, as `environment` says; nothing when it is switched off. For programs that only tell it something.

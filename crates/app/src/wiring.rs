@@ -1,5 +1,6 @@
 //! From settings to a running service, and to its orderly end.
 
+use crate::migrations::pending;
 use crate::settings::{DatabaseSettings, REDIS_URL};
 use crate::{Settings, SettingsError};
 use secrecy::{ExposeSecret, SecretString};
@@ -10,7 +11,7 @@ use std::time::Duration;
 use steadfast_cache::Cache;
 use steadfast_http::{Drained, Draining, ServeSettings, router, serve};
 use steadfast_pidkey::Client;
-use steadfast_postgres::Db;
+use steadfast_postgres::{Db, SessionSettings};
 use steadfast_repository::{Error as RepositoryError, Store, identity};
 use steadfast_services::keys::Checker;
 use steadfast_services::terminology::{Catalogue, search_log};
@@ -48,6 +49,7 @@ pub enum StartError {
 struct Service {
     listener: TcpListener,
     url: SecretString,
+    session: SessionSettings,
     db: Db,
     instances: u32,
     reserved: u32,
@@ -60,6 +62,7 @@ impl Service {
     async fn prepare(settings: Settings) -> Result<Self, StartError> {
         let Settings { database, http, cache, pidkey, log: _ } = settings;
         let DatabaseSettings { url, db, instances, reserved } = database;
+        let session = db.pool.session.clone();
         let db =
             Db::new(url.expose_secret(), db).map_err(|error| SettingsError::of("DATABASE_URL", error))?;
         if pidkey.api_key.expose_secret().is_empty() {
@@ -72,7 +75,7 @@ impl Service {
             .await
             .map_err(|cause| StartError::Listen { address: format!("{}:{}", http.host, http.port), cause })?;
         let (checker, settings) = (Checker::new(client), http.serve);
-        Ok(Self { listener, url, db, instances, reserved, cache, checker, settings })
+        Ok(Self { listener, url, session, db, instances, reserved, cache, checker, settings })
     }
 
     fn address(&self) -> Result<SocketAddr, StartError> {
@@ -81,12 +84,12 @@ impl Service {
     }
 
     async fn run(self, shutdown: impl Future<Output = ()>) -> Drained {
-        let Self { listener, url, db, instances, reserved, cache, checker, settings } = self;
+        let Self { listener, url, session, db, instances, reserved, cache, checker, settings } = self;
         let store = Store::new(db.clone());
         let contacted = store.clone();
         let first_contact = tokio::spawn(async move {
             if first_contact(&db, &contacted, instances, reserved).await {
-                compare_versions(&url).await;
+                compare_versions(&url, &session).await;
             }
         });
         let (searches, search_log) = search_log(store.clone());
@@ -138,8 +141,8 @@ async fn first_contact(db: &Db, store: &Store, instances: u32, reserved: u32) ->
 
 /// Says in the log which migrations the database lacks: tables may be there and still be those of an older version. On a
 /// connection of its own, for the pool's know no tables of the migrations'.
-async fn compare_versions(url: &SecretString) {
-    match timeout(COMPARISON_MAX, crate::migrations::pending(url.expose_secret())).await {
+async fn compare_versions(url: &SecretString, session: &SessionSettings) {
+    match timeout(COMPARISON_MAX, pending(url.expose_secret(), session)).await {
         Ok(Ok(pending)) if pending.is_empty() => {}
         Ok(Ok(pending)) => tracing::error!(
             pending = pending.join(", "),

@@ -10,6 +10,7 @@ use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use steadfast_app::{Drained, Running, Settings, start};
 use steadfast_domain::identity::{NewApiKey, Scope};
+use steadfast_postgres::SessionSettings;
 use steadfast_repository::{Store, identity};
 use steadfast_telemetry::JsonLayer;
 use steadfast_testkit::TestDatabase;
@@ -172,7 +173,7 @@ async fn a_server_that_starts_with_an_older_database_names_what_it_lacks() -> Re
     LazyLock::force(&LOG);
     let database = migrated().await?;
     let url = database.url();
-    ensure!(steadfast_app::pending(&url).await?.is_empty(), "it is up to date");
+    ensure!(steadfast_app::pending(&url, &SessionSettings::default()).await?.is_empty(), "it is up to date");
     let (client, connection) = tokio_postgres::connect(&url, tokio_postgres::NoTls).await?;
     tokio::spawn(connection);
     client
@@ -181,7 +182,7 @@ async fn a_server_that_starts_with_an_older_database_names_what_it_lacks() -> Re
              WHERE version = (SELECT max(version) FROM __diesel_schema_migrations)",
         )
         .await?;
-    let pending = steadfast_app::pending(&url).await?;
+    let pending = steadfast_app::pending(&url, &SessionSettings::default()).await?;
     let [last] = pending.as_slice() else { anyhow::bail!("{pending:?}") };
     let settings = Settings::read(&|name| match name {
         "DATABASE_URL" => Some(url.clone()),
@@ -197,6 +198,6 @@ async fn a_server_that_starts_with_an_older_database_names_what_it_lacks() -> Re
     }
     ensure!(running.stop().await? == Drained::Completely);
     client.batch_execute("DROP TABLE __diesel_schema_migrations").await?;
-    ensure!(steadfast_app::pending(&url).await?.len() > 1, "all of them");
+    ensure!(steadfast_app::pending(&url, &SessionSettings::default()).await?.len() > 1, "all of them");
     Ok(())
 }

@@ -2,7 +2,9 @@
 
 use crate::Error;
 use steadfast_postgres::resilience::Deadline;
-use steadfast_postgres::{Db, DbSettings, Health, Operation, PoolSettings, UnitOfWork, UrlError};
+use steadfast_postgres::{
+    Db, DbSettings, Health, Operation, PoolSettings, SessionSettings, UnitOfWork, UrlError,
+};
 
 /// The data of all areas. Cheap to clone; all clones share pool and breaker.
 #[derive(Clone, Debug)]
@@ -16,12 +18,20 @@ impl Store {
         Self { db }
     }
 
-    /// The store in the database at `url`, with a pool of five: for tools and tests.
+    /// The store in the database at `url`, with the pool for one developer: for tests.
     ///
     /// # Errors
     /// [`UrlError`] when the URL cannot be used.
     pub fn connect(url: &str) -> Result<Self, UrlError> {
-        let pool = PoolSettings { pool_size: 5, max_overflow: 5, ..PoolSettings::default() };
+        Self::connect_with(url, SessionSettings::default())
+    }
+
+    /// As [`Store::connect`], each session beginning so: for tools.
+    ///
+    /// # Errors
+    /// [`UrlError`] when the URL or the file of authorities cannot be used.
+    pub fn connect_with(url: &str, session: SessionSettings) -> Result<Self, UrlError> {
+        let pool = PoolSettings { session, ..PoolSettings::development() };
         Ok(Self::new(Db::new(url, DbSettings { pool, ..DbSettings::default() })?))
     }
 

@@ -193,17 +193,15 @@ fn profile(name: &str) -> PoolSettings {
     }
 }
 
-/// The database, as the environment says.
-pub(super) fn read(reader: &mut Reader<'_>) -> DatabaseSettings {
-    let preset = profile(reader.word(&PROFILE));
-    let slow_after = reader.seconds(&SLOW_QUERY_THRESHOLD);
+/// How a session of the program `application_name` begins, as the environment says.
+pub(super) fn read_session(reader: &mut Reader<'_>, application_name: &str) -> SessionSettings {
     let statement_log = StatementLog {
-        slow_after,
+        slow_after: reader.seconds(&SLOW_QUERY_THRESHOLD),
         slow_to_stderr: reader.flag(&ENABLE_QUERY_LOGGING),
         echo: reader.flag(&ECHO),
     };
-    let session = SessionSettings {
-        application_name: "steadfast-api".to_owned(),
+    SessionSettings {
+        application_name: application_name.to_owned(),
         statement_timeout: reader.seconds(&STATEMENT_TIMEOUT),
         lock_timeout: reader.seconds(&LOCK_TIMEOUT),
         idle_in_transaction_timeout: reader.seconds(&IDLE_IN_TRANSACTION_TIMEOUT),
@@ -214,7 +212,14 @@ pub(super) fn read(reader: &mut Reader<'_>) -> DatabaseSettings {
             path => TlsRoots::File(path.into()),
         },
         ..SessionSettings::default()
-    };
+    }
+}
+
+/// The database, as the environment says.
+pub(super) fn read(reader: &mut Reader<'_>) -> DatabaseSettings {
+    let preset = profile(reader.word(&PROFILE));
+    let session = read_session(reader, "steadfast-api");
+    let slow_after = session.statement_log.slow_after;
     let pool = PoolSettings {
         pool_size: reader.count_if_set(&POOL_SIZE).unwrap_or(preset.pool_size),
         max_overflow: reader.count_if_set(&MAX_OVERFLOW).unwrap_or(preset.max_overflow),

@@ -97,14 +97,24 @@ impl<'a> AsyncConnectionCore for &'a Conn {
     }
 }
 
+impl Conn {
+    /// As [`AsyncConnection::establish`], with these settings of the session: a connection outside of any pool.
+    ///
+    /// # Errors
+    /// [`ConnectionError`] with the cause; what names the URL repeats nothing of it.
+    pub async fn establish_with(url: &str, session: &SessionSettings) -> ConnectionResult<Self> {
+        let target = Target::new(url, session);
+        let target = target.map_err(|error| ConnectionError::InvalidConnectionUrl(error.to_string()))?;
+        let opened = Self::open(Arc::new(target)).await;
+        opened.map_err(|error| ConnectionError::BadConnection(error.to_string()))
+    }
+}
+
 impl AsyncConnection for Conn {
     type TransactionManager = AnsiTransactionManager;
 
     async fn establish(database_url: &str) -> ConnectionResult<Self> {
-        let target = Target::new(database_url, &SessionSettings::default());
-        let target = target.map_err(|error| ConnectionError::InvalidConnectionUrl(error.to_string()))?;
-        let opened = Self::open(Arc::new(target)).await;
-        opened.map_err(|error| ConnectionError::BadConnection(error.to_string()))
+        Self::establish_with(database_url, &SessionSettings::default()).await
     }
 
     fn transaction_state(&mut self) -> &mut AnsiTransactionManager {
