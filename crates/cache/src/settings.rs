@@ -68,7 +68,8 @@ impl RedisSettings {
 /// Where a Redis server is. Its `Debug` shows no password.
 #[derive(Clone, Debug)]
 pub enum RedisAddress {
-    /// `redis://[user:password@]host[:port][/db]`, `rediss://` for TLS, `unix:///path` for a socket.
+    /// `redis://[user:password@]host[:port][/db]`, `rediss://` for TLS as of [`Parts::tls`](Self::Parts::tls),
+    /// `unix:///path` for a socket.
     Url(SecretString),
     /// Part by part.
     Parts {
@@ -80,7 +81,8 @@ pub enum RedisAddress {
         db: u32,
         /// The password; empty for none.
         password: SecretString,
-        /// Whether the connection is encrypted and the server's certificate checked. Needs the feature `tls`.
+        /// Whether the connection is encrypted and the server's certificate checked, by the authorities that the operating
+        /// system believes, or those in `SSL_CERT_FILE` and `SSL_CERT_DIR`. Needs the feature `tls`.
         tls: bool,
     },
 }
@@ -88,8 +90,8 @@ pub enum RedisAddress {
 impl RedisAddress {
     /// What the client library connects to.
     pub(crate) fn client(&self) -> Result<redis::Client, Error> {
-        if !cfg!(feature = "tls") && self.wants_tls() {
-            return Err(Error::NoTls);
+        if self.wants_tls() {
+            prepare_tls()?;
         }
         let info = match self {
             Self::Url(url) => url.expose_secret().into_connection_info(),
@@ -101,7 +103,6 @@ impl RedisAddress {
         redis::Client::open(info.set_redis_settings(redis)).map_err(|_| Error::Address)
     }
 
-    /// The library would refuse the address without a reason.
     fn wants_tls(&self) -> bool {
         match self {
             Self::Url(url) => {
@@ -110,6 +111,21 @@ impl RedisAddress {
             Self::Parts { tls, .. } => *tls,
         }
     }
+}
+
+/// The library asks rustls for the cryptography of the process, and panics where nobody chose one and there is not just one
+/// to choose. What the program chose before stays.
+#[cfg(feature = "tls")]
+fn prepare_tls() -> Result<(), Error> {
+    // Its error says that one was chosen.
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    Ok(())
+}
+
+/// The library would refuse the address without a reason.
+#[cfg(not(feature = "tls"))]
+fn prepare_tls() -> Result<(), Error> {
+    Err(Error::NoTls)
 }
 
 fn parts(
@@ -174,5 +190,7 @@ mod tests {
     fn tls_is_there_only_where_it_was_built_in() {
         let client = RedisSettings::at("rediss://redis").address.client();
         assert_eq!(client.err(), (!cfg!(feature = "tls")).then_some(Error::NoTls));
+        #[cfg(feature = "tls")]
+        assert!(rustls::crypto::CryptoProvider::get_default().is_some(), "else connecting panics");
     }
 }

@@ -1,31 +1,45 @@
 //! Whatever Redis does, it is a miss in time.
 
+use crate::stand_in::{PONG, stand_in};
 use crate::support::{
     Source, key, over, patiently_over, redis_says, wait_until, wait_until_connected, wait_until_written,
 };
-use std::io::ErrorKind;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
-use steadfast_cache::{Cache, Status, Tier};
-use steadfast_resilience::BreakerState;
+use steadfast_cache::{Cache, RedisSettings, Status, Tier};
+use steadfast_resilience::{BreakerState, Snapshot};
 use steadfast_testkit::RedisServer;
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::TcpListener;
 
 /// The patience is 50 ms; the rest is for a machine with other things to do.
+const MEDIAN_MAX: Duration = Duration::from_millis(100);
+/// Of the slowest one.
 const ANSWER_MAX: Duration = Duration::from_millis(500);
+/// Longer than any test waits.
+const HOUR: Duration = Duration::from_secs(3600);
+/// The default of the breaker.
+const FAILURES_MAX: usize = 5;
+
+fn breaker(cache: &Cache) -> Snapshot {
+    cache.health().redis.expect("Redis is set").breaker
+}
 
 /// Asks for ten values that Redis cannot give: each is loaded in time, and in the end Redis is not asked any more.
 async fn assert_every_question_is_a_miss_in_time(cache: &Cache) {
-    let source = Source::default();
+    let (source, mut waits) = (Source::default(), Vec::new());
     for number in 0..10 {
-        let begun = Instant::now();
+        let (begun, is_asked) = (Instant::now(), breaker(cache).opened == 0);
         let cached = source.get(cache, &key(&format!("{number}")), number).await;
         assert_eq!((*cached.value, cached.status), (number, Status::Miss));
-        assert!(begun.elapsed() < ANSWER_MAX, "{:?}", begun.elapsed());
+        waits.extend(is_asked.then(|| begun.elapsed()));
     }
-    let redis = cache.health().redis.expect("Redis is set");
-    assert_eq!(redis.breaker.state, BreakerState::Open);
-    assert!(redis.breaker.rejected > 0);
+    waits.sort();
+    assert!(waits.len() <= FAILURES_MAX, "more had to wait for Redis than the breaker bears: {waits:?}");
+    assert!(waits[waits.len() / 2] < MEDIAN_MAX, "{waits:?}");
+    assert!(waits.last().is_some_and(|slowest| *slowest < ANSWER_MAX), "{waits:?}");
+    let breaker = breaker(cache);
+    assert_eq!(breaker.state, BreakerState::Open);
+    assert!(breaker.rejected > 0);
     let begun = Instant::now();
     for number in 10..110 {
         source.get(cache, &key(&format!("{number}")), number).await;
@@ -33,26 +47,9 @@ async fn assert_every_question_is_a_miss_in_time(cache: &Cache) {
     assert!(begun.elapsed() < Duration::from_secs(2), "an open breaker costs nothing: {:?}", begun.elapsed());
 }
 
-/// A server that says `answer` to whatever it is sent, `late` by so much; nothing at all where there is no answer.
-async fn stand_in(answer: Option<&'static [u8]>, late: Duration) -> String {
-    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
-    let url = format!("redis://{}", listener.local_addr().expect("bound"));
-    tokio::spawn(async move {
-        while let Ok((mut stream, _)) = listener.accept().await {
-            tokio::spawn(async move {
-                let mut asked = [0; 4096];
-                while let Ok(1..) = stream.read(&mut asked).await {
-                    tokio::time::sleep(late).await;
-                    let Some(answer) = answer else { continue };
-                    match stream.write_all(answer).await {
-                        Err(error) if error.kind() != ErrorKind::Interrupted => return,
-                        _ => {}
-                    }
-                }
-            });
-        }
-    });
-    url
+#[test]
+fn callers_wait_for_fifty_milliseconds_unless_they_are_told_otherwise() {
+    assert_eq!(RedisSettings::at("redis://redis").patience, Duration::from_millis(50));
 }
 
 #[tokio::test]
@@ -63,26 +60,75 @@ async fn nobody_listens() {
 
 #[tokio::test]
 async fn a_server_that_says_nothing() {
-    assert_every_question_is_a_miss_in_time(&over(&stand_in(None, Duration::ZERO).await)).await;
+    let url = stand_in(|_| (HOUR, "")).await;
+    assert_every_question_is_a_miss_in_time(&over(&url)).await;
 }
 
 #[tokio::test]
 async fn a_server_that_loads_its_data() {
-    let loading = b"-LOADING Redis is loading the dataset in memory\r\n".repeat(4).leak();
-    assert_every_question_is_a_miss_in_time(&over(&stand_in(Some(loading), Duration::ZERO).await)).await;
+    let url = stand_in(|_| (Duration::ZERO, "-LOADING Redis is loading the dataset in memory\r\n")).await;
+    assert_every_question_is_a_miss_in_time(&over(&url)).await;
 }
 
 #[tokio::test]
 async fn a_server_that_is_no_redis() {
-    let http = Some(&b"HTTP/1.1 400 Bad Request\r\n\r\n"[..]);
-    assert_every_question_is_a_miss_in_time(&over(&stand_in(http, Duration::ZERO).await)).await;
+    let url = stand_in(|_| (Duration::ZERO, "HTTP/1.1 400 Bad Request\r\n\r\n")).await;
+    assert_every_question_is_a_miss_in_time(&over(&url)).await;
 }
 
 #[tokio::test]
 async fn a_server_that_is_slow() {
-    let slow = Duration::from_millis(200);
-    let answer = Some(&b"+PONG\r\n"[..]);
-    assert_every_question_is_a_miss_in_time(&over(&stand_in(answer, slow).await)).await;
+    let url = stand_in(|_| (Duration::from_millis(200), "+PONG\r\n")).await;
+    assert_every_question_is_a_miss_in_time(&over(&url)).await;
+}
+
+#[tokio::test]
+async fn a_server_that_takes_connections_and_then_seconds_for_every_answer() {
+    let was_asked = Arc::new(AtomicBool::new(false));
+    let url = stand_in(move |command| {
+        if command == "PING" && !was_asked.load(Ordering::Relaxed) {
+            return PONG;
+        }
+        was_asked.store(true, Ordering::Relaxed);
+        (Duration::from_secs(5), "+OK\r\n")
+    });
+    let cache = over(&url.await);
+    wait_until_connected(&cache).await;
+    assert_every_question_is_a_miss_in_time(&cache).await;
+}
+
+#[tokio::test]
+async fn a_connected_server_that_says_that_it_cannot_serve() {
+    for refusal in [
+        "-LOADING Redis is loading the dataset in memory\r\n",
+        "-MASTERDOWN Link with MASTER is down and replica-serve-stale-data is set to 'no'.\r\n",
+        "-CLUSTERDOWN The cluster is down\r\n",
+        "-BUSY Redis is busy running a script. You can only call SCRIPT KILL or SHUTDOWN NOSAVE.\r\n",
+        "-NOAUTH Authentication required.\r\n",
+        "-TRYAGAIN Multiple keys request during rehashing of slot\r\n",
+    ] {
+        let refused = Arc::new(AtomicUsize::new(0));
+        let counted = Arc::clone(&refused);
+        let url = stand_in(move |command| {
+            if command == "PING" {
+                return PONG;
+            }
+            // There is one in every question.
+            counted.fetch_add(usize::from(command == "GET"), Ordering::Relaxed);
+            (Duration::ZERO, refusal)
+        });
+        // It is the refusals that count: nothing else fails within this patience.
+        let (cache, source) = (patiently_over(&url.await), Source::default());
+        wait_until_connected(&cache).await;
+        for number in 0..10 {
+            let cached = source.get(&cache, &key(&format!("{number}")), number).await;
+            assert_eq!((*cached.value, cached.status), (number, Status::Miss), "{refusal}");
+            if breaker(&cache).opened > 0 {
+                break;
+            }
+        }
+        assert_eq!((breaker(&cache).opened, refused.load(Ordering::Relaxed)), (1, FAILURES_MAX), "{refusal}");
+    }
 }
 
 #[tokio::test]

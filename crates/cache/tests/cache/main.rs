@@ -4,6 +4,10 @@
 mod faults;
 mod invalidation;
 mod many;
+mod metrics;
 mod process;
 mod recovery;
+mod stand_in;
 mod support;
+#[cfg(feature = "tls")]
+mod tls;

@@ -1,0 +1,178 @@
+//! Redis over TLS, with a certificate of an authority of the test's own. Which authorities are believed is a matter of the
+//! whole process, so the caches live in a child: this program again, which takes the other way in the same test.
+
+use crate::support::{
+    PATIENCE, Source, key, patiently_over, redis_says, wait_until_connected, wait_until_written,
+};
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+use steadfast_cache::{Cache, CacheSettings, RedisAddress, RedisSettings, Status, Tier};
+use steadfast_resilience::BreakerState;
+use steadfast_testkit::RedisServer;
+
+/// Where the child finds Redis.
+const URL: &str = "STEADFAST_CACHE_TEST_URL";
+
+struct Authority(CertifiedIssuer<'static, KeyPair>);
+
+impl Authority {
+    /// All have the same name, and are taken for each other until a signature is checked.
+    fn new() -> Self {
+        let mut params = CertificateParams::new([]).expect("no names");
+        params.distinguished_name.push(DnType::CommonName, "Vault");
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        let key = KeyPair::generate().expect("a key");
+        Self(CertifiedIssuer::self_signed(params, key).expect("an authority"))
+    }
+
+    /// A certificate for `host` and its key.
+    fn certify(&self, host: &str) -> (String, String) {
+        let key = KeyPair::generate().expect("a key");
+        let params = CertificateParams::new([host.to_owned()]).expect("a host");
+        (params.signed_by(&key, &self.0).expect("signed").pem(), key.serialize_pem())
+    }
+}
+
+/// A server that is "localhost", by name only, on a port that takes nothing but TLS; the test looks in by another one.
+struct Vault {
+    server: RedisServer,
+    folder: PathBuf,
+    port: u16,
+}
+
+impl Vault {
+    fn open() -> Self {
+        let server = RedisServer::private().expect("Redis");
+        let folder = redis_says(&server, &["CONFIG", "GET", "dir"]).pop().expect("a folder").into();
+        let mut vault = Self { server, folder, port: 0 };
+        let authority = Authority::new();
+        let (certificate, key) = authority.certify("localhost");
+        for (name, text) in [
+            ("believed.pem", authority.0.pem()),
+            ("another.pem", Authority::new().0.pem()),
+            ("server.pem", certificate),
+            ("key.pem", key),
+        ] {
+            std::fs::write(vault.file(name), text).expect("written");
+        }
+        vault.set("tls-auth-clients", "no");
+        vault.set("tls-cert-file", vault.file("server.pem").to_str().expect("UTF-8"));
+        vault.set("tls-key-file", vault.file("key.pem").to_str().expect("UTF-8"));
+        let free = TcpListener::bind("127.0.0.1:0").and_then(|port| port.local_addr()).expect("a port");
+        vault.set("tls-port", &free.port().to_string());
+        vault.port = free.port();
+        vault
+    }
+
+    fn set(&self, name: &str, value: &str) {
+        let said = redis_says(&self.server, &["CONFIG", "SET", name, value]);
+        assert!(said.is_empty(), "it has no {name}: {said:?}");
+    }
+
+    fn file(&self, name: &str) -> PathBuf {
+        self.folder.join(name)
+    }
+
+    /// The lines of its log about handshakes that failed; it writes the first when it comes to it.
+    async fn refusals(&self) -> Vec<String> {
+        let waiting = async {
+            loop {
+                let log = std::fs::read_to_string(self.file("redis.log")).expect("a log");
+                let lines = log.lines().filter(|line| line.contains("Error accepting a client connection"));
+                let lines: Vec<String> = lines.map(str::to_owned).collect();
+                if !lines.is_empty() {
+                    return lines;
+                }
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        tokio::time::timeout(PATIENCE, waiting).await.expect("a handshake failed")
+    }
+
+    fn url(&self, host: &str) -> String {
+        format!("rediss://{host}:{}", self.port)
+    }
+}
+
+/// Runs `test` in a child that believes the authorities of the file alone, and asserts that it succeeds there.
+fn in_a_child(test: &str, url: &str, authorities: &Path) {
+    let mut command = Command::new(std::env::current_exe().expect("this program"));
+    command.args(["--exact", test, "--nocapture"]).env(URL, url);
+    let child =
+        command.env("SSL_CERT_FILE", authorities).env_remove("SSL_CERT_DIR").output().expect("it runs");
+    assert!(child.status.success(), "{url}: {}", String::from_utf8_lossy(&child.stderr));
+}
+
+#[tokio::test]
+async fn a_value_goes_to_redis_and_back_over_tls() {
+    if let Ok(url) = std::env::var(URL) {
+        return keep_and_find(&url).await;
+    }
+    let vault = Vault::open();
+    let (test, url) = ("tls::a_value_goes_to_redis_and_back_over_tls", vault.url("localhost"));
+    in_a_child(test, &url, &vault.file("believed.pem"));
+    wait_until_written(&vault.server).await;
+    // The port that it went to takes nothing else.
+    assert_all_are_misses(&format!("redis://127.0.0.1:{}", vault.port)).await;
+}
+
+async fn keep_and_find(url: &str) {
+    let (one, other, source) = (patiently_over(url), by_parts(url), Source::default());
+    wait_until_connected(&one).await;
+    wait_until_connected(&other).await;
+    let hit = async {
+        for number in 0.. {
+            let key = key(&format!("{number}"));
+            assert_eq!(source.get(&one, &key, 7).await.status, Status::Miss);
+            tokio::time::sleep(Duration::from_millis(5)).await;
+            let found = source.get(&other, &key, 8).await;
+            if found.status == Status::Hit(Tier::Redis) {
+                return assert_eq!(*found.value, 7);
+            }
+        }
+    };
+    tokio::time::timeout(PATIENCE, hit).await.expect("what one wrote is found by the other");
+}
+
+/// The same server, named part by part.
+fn by_parts(url: &str) -> Cache {
+    let port = url.rsplit(':').next().and_then(|port| port.parse().ok()).expect("a port");
+    let (host, password) = (String::from("localhost"), String::new().into());
+    let address = RedisAddress::Parts { host, port, db: 0, password, tls: true };
+    let redis = RedisSettings { patience: PATIENCE, ..RedisSettings::new(address) };
+    Cache::new(CacheSettings { redis: Some(redis), ..CacheSettings::default() }).expect("settings")
+}
+
+#[tokio::test]
+async fn a_server_whose_certificate_is_not_believed_is_a_miss_and_is_told_nothing() {
+    if let Ok(url) = std::env::var(URL) {
+        assert_all_are_misses(&url).await;
+        return assert_all_are_misses(&format!("{url}/#insecure")).await;
+    }
+    let test = "tls::a_server_whose_certificate_is_not_believed_is_a_miss_and_is_told_nothing";
+    for (host, authorities) in [("localhost", "another.pem"), ("127.0.0.1", "believed.pem")] {
+        let vault = Vault::open();
+        in_a_child(test, &vault.url(host), &vault.file(authorities));
+        let refusals = vault.refusals().await;
+        assert!(refusals.iter().all(|line| line.contains(" alert ")), "the client refused: {refusals:?}");
+        let commands = redis_says(&vault.server, &["INFO", "commandstats"]).join(" ");
+        assert!(commands.contains("cmdstat_config") && !commands.contains("cmdstat_set:"), "{commands}");
+    }
+}
+
+/// Asks until Redis is given up.
+async fn assert_all_are_misses(url: &str) {
+    let (cache, source) = (patiently_over(url), Source::default());
+    for number in 0..10 {
+        assert_eq!(
+            source.get(&cache, &key(&format!("{number}")), number).await.status,
+            Status::Miss,
+            "{url}"
+        );
+    }
+    let redis = cache.health().redis.expect("Redis is set");
+    assert_eq!((redis.connected, redis.breaker.state), (false, BreakerState::Open), "{url}");
+}
