@@ -18,7 +18,7 @@ pub use likeness::Trigrams;
 pub use ranking::{Candidate, by_likeness, by_words};
 pub use search::{Leg, Match, MatchType, Query, SEARCH_LIMIT_DEFAULT, SEARCH_LIMIT_MAX, confidence, merge};
 pub use statistics::{PopularQuery, SearchLog, SearchStatistics, SearchTotals};
-pub use words::{edits, forms, slips, words, words_of_lower};
+pub use words::{edits, folded, forms, slips, words, words_of_folded};
 
 /// Children that a look-up shows; the rest is counted.
 pub const CHILDREN_SHOWN: i64 = 20;

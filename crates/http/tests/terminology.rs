@@ -65,6 +65,8 @@ async fn a_search_finds_by_code_by_words_and_by_likeness() -> Result<()> {
     let few = api.get("/api/v1/search/icd10?query=diabetes&limit=2").await;
     assert_eq!(few.data()["results"].as_array().map(Vec::len), Some(2));
     assert_eq!(few.data()["total_count"], 5);
+    let most = api.get("/api/v1/search/icd10?query=diabetes&limit=50").await;
+    assert_eq!(most.data()["results"].as_array().map(Vec::len), Some(5));
     Ok(())
 }
 

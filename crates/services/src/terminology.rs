@@ -57,16 +57,25 @@ pub async fn search(store: &Store, query: &Query) -> Result<Found, Error> {
 /// What became of each leg.
 type Outcomes = [(Leg, Result<Option<Finds>, RepositoryError>); 3];
 
-fn are_of_one_release(outcomes: &Outcomes) -> bool {
-    let finds = outcomes.iter().filter_map(|(_, outcome)| outcome.as_ref().ok()?.as_ref());
-    let mut releases = finds.filter_map(|finds| finds.release);
-    let first = releases.next();
-    releases.all(|release| Some(release) == first)
+fn releases(outcomes: &Outcomes) -> impl Iterator<Item = i64> {
+    outcomes.iter().filter_map(|(_, outcome)| outcome.as_ref().ok()?.as_ref()?.release)
 }
 
+fn are_of_one_release(outcomes: &Outcomes) -> bool {
+    let first = releases(outcomes).next();
+    releases(outcomes).all(|release| Some(release) == first)
+}
+
+/// The finds of the legs together. Of legs that saw different releases, those count that saw the newest; the others have
+/// failed.
 fn joined(query: &Query, outcomes: Outcomes) -> Result<Found, Error> {
+    let newest = releases(&outcomes).max();
     let (mut failed, mut first_error, mut has_answer) = (Vec::new(), None, false);
     let [code, term, likeness] = outcomes.map(|(leg, outcome)| match outcome {
+        Ok(Some(finds)) if finds.release.is_some() && finds.release != newest => {
+            failed.push(leg);
+            Vec::new()
+        }
         Ok(finds) => {
             has_answer |= finds.is_some();
             finds.map(|finds| finds.matches).unwrap_or_default()
@@ -84,5 +93,35 @@ fn joined(query: &Query, outcomes: Outcomes) -> Result<Found, Error> {
             let (matches, total) = merge(code, term, likeness, query.limit());
             Ok(Found { matches, total, failed })
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use steadfast_domain::terminology::{Candidate, IcdCode};
+
+    fn finds(leg: Leg, query: &Query, code: &str, release: i64) -> Result<Option<Finds>, RepositoryError> {
+        let candidate = Candidate {
+            code: IcdCode::parse("code", code).expect("a code"),
+            term: String::from("Gout"),
+            chapter: String::from("13"),
+            billable: true,
+        };
+        Ok(Some(Finds { matches: vec![Match::new(leg, query, candidate)], release: Some(release) }))
+    }
+
+    #[test]
+    fn finds_of_two_releases_are_never_shown_together() {
+        let query = Query::new("gout", None).expect("a query");
+        let outcomes = [
+            (Leg::Code, Ok(Some(Finds { matches: Vec::new(), release: None }))),
+            (Leg::Term, finds(Leg::Term, &query, "M10", 7)),
+            (Leg::Similarity, finds(Leg::Similarity, &query, "M109", 8)),
+        ];
+        assert!(!are_of_one_release(&outcomes));
+        let found = joined(&query, outcomes).expect("an answer");
+        assert_eq!(found.failed, [Leg::Term], "one that found nothing has no release and has not failed");
+        assert_eq!(found.matches.iter().map(|found| found.code.as_str()).collect::<Vec<_>>(), ["M109"]);
     }
 }

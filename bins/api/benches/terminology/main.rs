@@ -74,7 +74,7 @@ async fn speed(service: &Service, client: &Client, before: &Statement, rounds: u
 fn report(class: &Class, measured: &mut [((Duration, Duration), &str)]) -> bool {
     let ratio = |(before, search): (Duration, Duration)| before.as_secs_f64() / search.as_secs_f64();
     measured.sort_by(|(one, _), (other, _)| ratio(*one).total_cmp(&ratio(*other)));
-    let ((before, search), _) = measured[measured.len() / 2];
+    let ((before, search), _) = measured[(measured.len() - 1) / 2];
     let (least, worst) = measured[0];
     let (median, least) = (ratio((before, search)), ratio(least));
     println!(

@@ -3,6 +3,7 @@
 // Marked, because clippy takes helpers for test code only where it is written down.
 #[cfg(test)]
 mod database;
+mod legs;
 #[cfg(test)]
 mod redis;
 #[cfg(test)]

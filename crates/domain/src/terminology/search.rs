@@ -1,6 +1,6 @@
 //! A search by code or words: three legs, how sure each is, and how their finds are merged.
 
-use super::{Candidate, IcdCode, words};
+use super::{Candidate, IcdCode, folded, words};
 use crate::{Checks, Invalid, text};
 use std::collections::HashSet;
 
@@ -155,7 +155,7 @@ impl Query {
         &self.text
     }
 
-    /// Its words, in lower case, in their order.
+    /// Its words, in lower case and without accents, in their order.
     pub fn words(&self) -> &[String] {
         &self.words
     }
@@ -188,7 +188,7 @@ pub fn confidence(leg: Leg, query: &Query, term: &str) -> f64 {
         Leg::Code => 1.0,
         Leg::Term => 0.9,
         Leg::Similarity => {
-            let (query, term) = (query.text().to_lowercase(), term.to_lowercase());
+            let (query, term) = (folded(query.text()), folded(term));
             if term.contains(&query) {
                 0.8
             } else if query.split_whitespace().any(|word| term.contains(word)) {

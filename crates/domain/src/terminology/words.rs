@@ -1,6 +1,8 @@
 //! The words of a text, and which words are spelt nearly alike.
 
 use std::collections::HashSet;
+use unicode_normalization::UnicodeNormalization as _;
+use unicode_normalization::char::is_combining_mark;
 
 /// Letters at the beginning of a word within which [`forms`] leaves letters out: what differs further on is caught by
 /// [`edits`], and long words would have hundreds of forms.
@@ -9,14 +11,20 @@ const FORMED: usize = 7;
 /// Letters up to which one slip makes another word of it; longer ones bear two.
 const SHORT: usize = 4;
 
-/// The words of `text`: runs of letters and digits, in lower case, in their order, repetitions included.
+/// The words of `text`: runs of letters and digits, [`folded`], in their order, repetitions included.
 pub fn words(text: &str) -> Vec<String> {
-    words_of_lower(&text.to_lowercase()).map(str::to_owned).collect()
+    words_of_folded(&folded(text)).map(str::to_owned).collect()
 }
 
-/// As [`words`], where they lie in `lower`, a text in lower case: a release has a million of them.
-pub fn words_of_lower(lower: &str) -> impl Iterator<Item = &str> {
-    lower.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty())
+/// `text` in lower case, letters without their accents: who looks for Sjögren types "sjogren", finished or not.
+pub fn folded(text: &str) -> String {
+    let lower = text.to_lowercase();
+    if lower.is_ascii() { lower } else { lower.nfd().filter(|c| !is_combining_mark(*c)).collect() }
+}
+
+/// As [`words`], where they lie in `folded`, a text that is [`folded`]: a release has a million of them.
+pub fn words_of_folded(folded: &str) -> impl Iterator<Item = &str> {
+    folded.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty())
 }
 
 /// How many slips a word like `word` may have and still be taken for it.
@@ -71,6 +79,14 @@ mod tests {
     fn words_are_runs_of_letters_and_digits_in_lower_case() {
         assert_eq!(words("Crohn's disease, 2nd (old)"), ["crohn", "s", "disease", "2nd", "old"]);
         assert_eq!(words(" -,- "), [""; 0]);
+    }
+
+    #[test]
+    fn accents_do_not_count() {
+        assert_eq!(words("Sjögren's, MÉNIÈRE"), ["sjogren", "s", "meniere"]);
+        // Typed as letter and accent apart, as some keyboards send it.
+        assert_eq!(folded("Se\u{301}zary"), folded("Sézary"));
+        assert_eq!(folded("Straße Ø"), "straße ø", "letters of their own");
     }
 
     #[test]

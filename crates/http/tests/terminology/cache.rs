@@ -3,6 +3,8 @@
 use super::filled;
 use anyhow::Result;
 use serde_json::{Value, json};
+use std::io::Write;
+use std::sync::{Arc, Mutex};
 
 const SEARCH: &str = "/api/v1/search/icd10?query=diabetes";
 
@@ -12,19 +14,58 @@ async fn an_answer_that_lacks_a_leg_is_not_kept() -> Result<()> {
     let (client, connection) = tokio_postgres::connect(&api.database.url(), tokio_postgres::NoTls).await?;
     tokio::spawn(connection);
     client.batch_execute("ALTER VIEW icd10_words RENAME TO gone_words").await?;
-    for _ in 0..2 {
-        let answer = api.get(SEARCH).await;
-        assert_eq!(answer.data()["failed_legs"], json!(["similarity"]));
-        assert_eq!(answer.data()["cache_status"], "miss");
+    // What completes nothing is taken for misspelt.
+    let paths = [SEARCH, "/api/v1/autocomplete/icd10?query=diabetez"];
+    for path in [paths, paths].concat() {
+        let answer = api.get(path).await;
+        assert_eq!(answer.data()["failed_legs"], json!(["similarity"]), "{path}");
+        assert_eq!(answer.data()["cache_status"], "miss", "{path}");
     }
     client.batch_execute("ALTER VIEW gone_words RENAME TO icd10_words").await?;
-    for status in ["miss", "hit"] {
-        let answer = api.get(SEARCH).await;
+    for (path, status) in [(paths[0], "miss"), (paths[0], "hit"), (paths[1], "miss"), (paths[1], "hit")] {
+        let answer = api.get(path).await;
         assert_eq!(
             (&answer.data()["cache_status"], answer.data().get("failed_legs")),
-            (&json!(status), None)
+            (&json!(status), None),
+            "{path}"
         );
     }
+    Ok(())
+}
+
+/// What is logged on this thread.
+#[derive(Clone, Default)]
+struct Lines(Arc<Mutex<Vec<u8>>>);
+
+impl Write for Lines {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().expect("not poisoned").write(bytes)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_line_of_each_request_says_whether_the_cache_answered() -> Result<()> {
+    let api = filled().await?;
+    let (lines, batch) = (Lines::default(), json!({ "codes": ["I10"] }).to_string());
+    let writer = lines.clone();
+    let subscriber = tracing_subscriber::fmt().with_ansi(false).with_writer(move || writer.clone()).finish();
+    let _logged = tracing::subscriber::set_default(subscriber);
+    for _ in 0..2 {
+        for path in [SEARCH, "/api/v1/autocomplete/icd10?query=diab", "/api/v1/code/I10"] {
+            api.get(path).await;
+        }
+        api.post("/api/v1/batch/codes", batch.clone()).await;
+    }
+    api.get("/api/v1/chapters").await;
+    let logged = String::from_utf8_lossy(&lines.0.lock().expect("not poisoned")).into_owned();
+    let requests: Vec<&str> = logged.lines().filter(|line| line.contains("route=")).collect();
+    let told = |what: &str| requests.iter().map(|line| line.contains(what)).collect::<Vec<_>>();
+    assert_eq!(told("cache_hit=false"), [[true; 4].as_slice(), &[false; 5]].concat(), "{logged}");
+    assert_eq!(told("cache_hit=true"), [[false; 4].as_slice(), &[true; 4], &[false]].concat(), "{logged}");
     Ok(())
 }
 

@@ -6,7 +6,7 @@
 
 use std::fmt::Write as _;
 use std::ops::RangeInclusive;
-use steadfast_domain::terminology::words_of_lower;
+use steadfast_domain::terminology::words_of_folded;
 
 /// Weights that share a mark.
 const RANGE: usize = 8;
@@ -29,10 +29,10 @@ pub(super) struct Document {
 }
 
 impl Document {
-    /// The document of a term in lower case that weighs so much, in a chapter of these `marks`, see [`marks_of`].
-    pub(super) fn new(lower: &str, weight: usize, marks: &str) -> Self {
-        let mut lexemes = String::with_capacity(lower.len() + marks.len() + 8);
-        for word in words_of_lower(lower) {
+    /// The document of a folded term that weighs so much, in a chapter of these `marks`, see [`marks_of`].
+    pub(super) fn new(folded: &str, weight: usize, marks: &str) -> Self {
+        let mut lexemes = String::with_capacity(folded.len() + marks.len() + 8);
+        for word in words_of_folded(folded) {
             lexemes.push_str(word);
             lexemes.push(' ');
         }

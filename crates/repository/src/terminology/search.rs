@@ -37,7 +37,7 @@ const WITH_ALL_WORDS_MAX: i64 = 50;
 /// Terms with most words that are ranked: those with the fewest words missing, then those of about the query's weight.
 const LOOK_ALIKES_MAX: i64 = 300;
 
-/// Codes that begin with a text and are looked at for their chapter. Chapters are ranges of codes that part after two
+/// Codes that begin with a text and are ranked, and looked at for their chapter. Chapters are ranges of codes that part after two
 /// characters at the latest, so codes that begin alike are of one chapter.
 const OF_ONE_CHAPTER: i64 = 50;
 
@@ -115,12 +115,14 @@ fn weight(query: &Query) -> usize {
 }
 
 /// Codes that begin with `prefix`: a range, because a pattern would need a plan of its own for each value. The range ends
-/// before `~`, which no code contains and every letter precedes.
+/// before `~`, which no code contains and every letter precedes. The code itself comes first, then what is nearest to
+/// it, the shorter codes; of those that are equally near the billable, then the lower code.
 fn by_code_prefix<'a>(prefix: &'a IcdCode, query: &Query) -> Statement<'a> {
     let sql = "SELECT code, term, chapter, billable, release FROM ( \
         SELECT code, term, chapter, billable, release, document FROM icd10_codes \
         WHERE code >= $1 AND code < $1 || '~' AND (active OR $2) ORDER BY code LIMIT $4) AS first \
-        WHERE $3 IS NULL OR document @@ $3::tsquery ORDER BY code LIMIT $5";
+        WHERE $3 IS NULL OR document @@ $3::tsquery \
+        ORDER BY length(code), NOT billable, code LIMIT $5";
     let statement = sql_query(sql)
         .into_boxed()
         .bind::<Text, _>(prefix.as_str())

@@ -22,7 +22,7 @@ pub const LOG_SEARCHES: Operation = Operation::write("terminology.log_searches")
 pub const UPKEEP: Operation = Operation::write("terminology.search_logs_upkeep")
     .deadline(Duration::from_secs(300))
     .slow_after(Duration::from_secs(60))
-    .reads(Reads::All, "adds up the searches of 30 days, once a night");
+    .reads(Reads::All, "adds up the searches of 30 days, once an hour");
 
 /// What the searches of some days add up to.
 pub const STATISTICS: Operation = Operation::read("terminology.search_statistics")

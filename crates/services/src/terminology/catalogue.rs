@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use steadfast_cache::{Area, Cache, CacheHealth, Cached, Key, Loaded, Status};
 use steadfast_domain::terminology::{Concept, IcdCode, Placed, Query};
-use steadfast_repository::{Store, terminology};
+use steadfast_repository::{Error as RepositoryError, Store, terminology};
 use steadfast_resilience::Deadline;
 
 /// What searches found.
@@ -31,6 +31,9 @@ const LOAD_MAX: Duration = Duration::from_secs(5);
 
 /// The same while it does not even say which release is in use: an old answer, or none, is wanted soon.
 const DOUBTFUL_LOAD_MAX: Duration = Duration::from_secs(1);
+
+/// When to ask again then: the release in use is looked up every second.
+const DOUBTFUL_RETRY: Duration = Duration::from_secs(1);
 
 /// Where an answer comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -160,9 +163,10 @@ impl Catalogue {
     /// [`Error::Repository`], unless all of them are kept; after five seconds at the latest.
     pub async fn find(&self, codes: &[IcdCode]) -> Result<Findings, Error> {
         let known = self.known().await;
-        let store = self.bounded(known.as_ref());
+        let (store, is_doubtful) = self.bounded(known.as_ref());
         let (Some(cache), Some(known)) = (&self.cache, known) else {
-            let found = terminology::find(&store, codes).await?;
+            let found = terminology::find(&store, codes).await;
+            let found = found.map_err(|error| told_of(error.into(), is_doubtful))?;
             return Ok(Findings { found, hits: 0, misses: codes.len(), status: CacheStatus::Miss });
         };
         let keys: Vec<Key> =
@@ -177,7 +181,8 @@ impl Catalogue {
                 None => Loaded::Nothing(Details(None)),
             })
         };
-        let found = cache.get_or_load_many(DETAILS, &keys, load).await?;
+        let found = cache.get_or_load_many(DETAILS, &keys, load).await;
+        let found = found.map_err(|error| told_of(error, is_doubtful))?;
         Ok(Findings::of(&found, known.is_sure))
     }
 
@@ -198,15 +203,16 @@ impl Catalogue {
         Fut: Future<Output = Result<Loaded<T>, Error>> + Send + 'static,
     {
         let known = self.known().await;
-        let store = self.bounded(known.as_ref());
+        let (store, is_doubtful) = self.bounded(known.as_ref());
+        let told = |error| told_of(error, is_doubtful);
         let (Some(cache), Some(known)) = (&self.cache, known) else {
-            let value = load(store).await?.into_value();
+            let value = load(store).await.map_err(told)?.into_value();
             return Ok(Answer { value, status: CacheStatus::Miss });
         };
         let named: Vec<&str> =
             [known.version()].into_iter().chain(parts.iter().map(String::as_str)).collect();
         let key = Key::new(area, &named);
-        let Cached { value, status } = cache.get_or_load(&key, move || load(store)).await?;
+        let Cached { value, status } = cache.get_or_load(&key, move || load(store)).await.map_err(told)?;
         let status = CacheStatus::of(status, known.is_sure);
         Ok(Answer { value: Arc::unwrap_or_clone(value), status })
     }
@@ -217,10 +223,12 @@ impl Catalogue {
         self.releases.known().await
     }
 
-    fn bounded(&self, known: Option<&Known>) -> Store {
+    /// The store for one load, and whether it is doubtful that the database answers at all: it does not even say which
+    /// release is in use.
+    fn bounded(&self, known: Option<&Known>) -> (Store, bool) {
         let is_doubtful = self.cache.is_some() && !known.is_some_and(|known| known.is_sure);
         let limit = if is_doubtful { DOUBTFUL_LOAD_MAX } else { LOAD_MAX };
-        self.store.within(Deadline::after(limit))
+        (self.store.within(Deadline::after(limit)), is_doubtful)
     }
 }
 
@@ -236,6 +244,17 @@ impl Findings {
         };
         let found = cached.iter().filter_map(|cached| cached.value.0.clone()).collect();
         Self { found, hits: cached.len() - misses, misses, status }
+    }
+}
+
+/// What callers are told: a load that ran out of time while the database was silent did not take too long, it had no
+/// database.
+fn told_of(error: Error, is_doubtful: bool) -> Error {
+    match error {
+        Error::Repository(RepositoryError::Timeout { cause }) if is_doubtful => {
+            RepositoryError::Unavailable { cause, retry_after: Some(DOUBTFUL_RETRY) }.into()
+        }
+        error => error,
     }
 }
 

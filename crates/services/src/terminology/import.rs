@@ -1,5 +1,8 @@
 //! Importing a release of ICD-10-CM from its table: read and checked whole, then put in use at once.
 
+mod lines;
+
+use lines::Lines;
 use std::collections::HashSet;
 use std::io::Read;
 use steadfast_domain::Invalid;
@@ -14,12 +17,26 @@ const COLUMNS: [&str; 8] =
 /// Rows of the longest file that is accepted: ten times the release of today.
 const ROWS_MAX: usize = 1_000_000;
 
+/// Bytes of the longest such file.
+const BYTES_MAX: u64 = 1 << 30;
+
+/// Characters of the longest category; the table has no room for more.
+const CATEGORY_MAX: usize = 10;
+
 /// Why a file could not be imported.
 #[derive(Debug, thiserror::Error)]
 pub enum ImportError {
-    /// The file cannot be read as CSV.
-    #[error("the file cannot be read as CSV: {0}")]
-    Csv(#[from] csv::Error),
+    /// The file cannot be read.
+    #[error("the file cannot be read: {0}")]
+    Read(#[source] csv::Error),
+    /// A line is no row of such a table.
+    #[error("line {line}: {reason}")]
+    Malformed {
+        /// Its number, from 1.
+        line: u64,
+        /// What is wrong with it.
+        reason: &'static str,
+    },
     /// The first line does not name the expected columns.
     #[error("the first line must name the columns {}", COLUMNS.join(","))]
     Header,
@@ -39,44 +56,62 @@ pub enum ImportError {
     Store(#[source] RepositoryError),
 }
 
-/// The rows of a table of ICD-10-CM, checked: a good header, good codes, each code once.
+/// The rows of a table of ICD-10-CM, checked: a good header, good codes, each code once, each below a code of the table.
 ///
 /// # Errors
 /// [`ImportError`], naming the line.
 pub fn read_icd10cm(table: impl Read) -> Result<Vec<ImportRow>, ImportError> {
-    let mut reader = csv::Reader::from_reader(table);
-    if reader.headers()?.iter().ne(COLUMNS) {
+    let mut reader = csv::Reader::from_reader(Lines::of(table.take(BYTES_MAX)));
+    if reader.headers().map_err(ImportError::Read)?.iter().ne(COLUMNS) {
         return Err(ImportError::Header);
     }
-    let (mut rows, mut seen) = (Vec::new(), HashSet::new());
+    let (mut rows, mut seen, mut begins) = (Vec::new(), HashSet::new(), Vec::new());
     let mut record = csv::StringRecord::new();
-    while reader.read_record(&mut record)? {
-        let line = record.position().map_or(0, csv::Position::line);
-        let row = row(&record).map_err(|invalid| ImportError::Row { line, invalid })?;
+    while rows.len() <= ROWS_MAX {
+        match reader.read_record(&mut record) {
+            Ok(false) => break,
+            Ok(true) => begins.push(record.position().map_or(0, csv::Position::byte)),
+            Err(error) => return Err(unreadable(error, reader.get_ref())),
+        }
+        let line = || reader.get_ref().line_at(begins.last().copied().unwrap_or_default());
+        let row = row(&record).map_err(|invalid| ImportError::Row { line: line(), invalid })?;
         if !seen.insert(row.code.clone()) {
             let invalid = Invalid::field("code", format!("{} stands twice in the file", row.code));
-            return Err(ImportError::Row { line, invalid });
+            return Err(ImportError::Row { line: line(), invalid });
         }
         rows.push(row);
-        if rows.len() > ROWS_MAX {
-            break;
-        }
     }
     if rows.is_empty() || rows.len() > ROWS_MAX {
         return Err(ImportError::Rows(rows.len()));
     }
+    let is_lost = |row: &ImportRow| row.parent_code.as_ref().is_some_and(|parent| !seen.contains(parent));
+    if let Some(lost) = rows.iter().position(is_lost) {
+        let invalid = Invalid::field("parent_code", "is no code of this file");
+        return Err(ImportError::Row { line: reader.get_ref().line_at(begins[lost]), invalid });
+    }
     Ok(rows)
+}
+
+fn unreadable(error: csv::Error, lines: &Lines<impl Read>) -> ImportError {
+    let (position, reason) = match error.kind() {
+        csv::ErrorKind::UnequalLengths { pos: Some(position), .. } => {
+            (position, "has more or fewer columns than the first line")
+        }
+        csv::ErrorKind::Utf8 { pos: Some(position), .. } => (position, "is not UTF-8"),
+        _ => return ImportError::Read(error),
+    };
+    ImportError::Malformed { line: lines.line_at(position.byte()), reason }
 }
 
 fn row(record: &csv::StringRecord) -> Result<ImportRow, Invalid> {
     let field = |index: usize| record.get(index).unwrap_or_default();
     let text = |index: usize| steadfast_domain::text::plain(COLUMNS[index], field(index), 1..=1_000);
-    let parent = Some(field(3)).filter(|parent| !parent.is_empty());
+    let code = IcdCode::parse(COLUMNS[0], field(0))?;
     Ok(ImportRow {
-        code: IcdCode::parse(COLUMNS[0], field(0))?,
         term: text(1)?,
-        category: IcdCode::parse(COLUMNS[2], field(2))?,
-        parent_code: parent.map(|parent| IcdCode::parse(COLUMNS[3], parent)).transpose()?,
+        category: category(field(2))?,
+        parent_code: parent_of(&code, field(3))?,
+        code,
         block: text(4)?,
         chapter: format!("{} {}", text(5)?, text(6)?),
         billable: match field(7) {
@@ -85,6 +120,27 @@ fn row(record: &csv::StringRecord) -> Result<ImportRow, Invalid> {
             _ => return Err(Invalid::field(COLUMNS[7], "must be 0 or 1")),
         },
     })
+}
+
+fn category(text: &str) -> Result<IcdCode, Invalid> {
+    let category = IcdCode::parse(COLUMNS[2], text)?;
+    if category.as_str().len() > CATEGORY_MAX {
+        return Err(Invalid::field(COLUMNS[2], format!("must have at most {CATEGORY_MAX} characters")));
+    }
+    Ok(category)
+}
+
+/// The code above `code`, none where the column is empty. Every code begins with the one above it, so no code is above
+/// itself, on whatever way.
+fn parent_of(code: &IcdCode, text: &str) -> Result<Option<IcdCode>, Invalid> {
+    if text.is_empty() {
+        return Ok(None);
+    }
+    let parent = IcdCode::parse(COLUMNS[3], text)?;
+    if parent == *code || !code.as_str().starts_with(parent.as_str()) {
+        return Err(Invalid::field(COLUMNS[3], "must be what the code begins with"));
+    }
+    Ok(Some(parent))
 }
 
 /// Puts `rows` in use as the release `name`, all at once; see [`terminology::import`]. `progress` learns how many rows are
@@ -126,6 +182,10 @@ mod tests {
             ("A01,,A00,,A00-A09,1,Infectious,0\n", "term"),
             ("A01,Typhoid,A00,,A00-A09,1,Infectious,yes\n", "billable"),
             ("A00,Cholera again,A00,,A00-A09,1,Infectious,0\n", "code"),
+            ("A01,Typhoid,A0123456789,,A00-A09,1,Infectious,0\n", "category"),
+            ("A000,Typhoid,A00,A000,A00-A09,1,Infectious,0\n", "parent_code"),
+            ("B000,Herpes,B00,A00,A00-A09,1,Infectious,0\n", "parent_code"),
+            ("B000,Herpes,B00,B00,A00-A09,1,Infectious,0\n", "parent_code"),
         ] {
             match read(&format!("A00,Cholera,A00,,A00-A09,1,Infectious,0\n{bad}")) {
                 Err(ImportError::Row { line: 3, invalid }) => assert_eq!(invalid.fields()[0].field, field),
@@ -135,9 +195,35 @@ mod tests {
     }
 
     #[test]
+    fn a_bad_line_has_its_number_however_lines_end_and_whatever_lies_between() {
+        let good = "A00,Cholera,A00,,A00-A09,1,Infectious,0\n";
+        for (before, line) in [("", 2), (good, 3), ("\n", 3), ("\n\n\n", 5)] {
+            for bad in ["A01,,A00,,A00-A09,1,Infectious,0\n", "A01,Typhoid\n", "A01,Typhoid,A01,A0,x,1,y,0\n"]
+            {
+                for table in [
+                    format!("{HEADER}{before}{bad}A02,Other,A02,,x,1,y,1\n"),
+                    format!("{HEADER}{before}{bad}"),
+                ] {
+                    for table in [table.clone(), table.replace('\n', "\r\n")] {
+                        match read_icd10cm(table.as_bytes()) {
+                            Err(
+                                ImportError::Row { line: told, .. }
+                                | ImportError::Malformed { line: told, .. },
+                            ) => {
+                                assert_eq!(told, line, "{table:?}");
+                            }
+                            other => panic!("{table:?}: {other:?}"),
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
     fn another_header_and_an_empty_table_are_refused() {
         assert!(matches!(read_icd10cm("a,b\n1,2\n".as_bytes()), Err(ImportError::Header)));
         assert!(matches!(read(""), Err(ImportError::Rows(0))));
-        assert!(matches!(read("A00,Cholera\n"), Err(ImportError::Csv(_))));
+        assert!(matches!(read("A00,Cholera\n"), Err(ImportError::Malformed { line: 2, .. })));
     }
 }

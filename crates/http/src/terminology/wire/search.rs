@@ -144,6 +144,10 @@ pub(in crate::terminology) struct Suggested {
     query_time_ms: f64,
     /// `hit`, `miss` or `stale`, as of a search.
     cache_status: &'static str,
+    /// The ways of searching that failed this time, as of a search.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(required = false)]
+    failed_legs: Vec<&'static str>,
 }
 
 impl Suggested {
@@ -155,6 +159,7 @@ impl Suggested {
             suggestions: found.matches.into_iter().map(SuggestedCode::from).collect(),
             total_count: found.total,
             query_time_ms: milliseconds(took),
+            failed_legs: found.failed.into_iter().map(Leg::as_str).collect(),
         }
     }
 }

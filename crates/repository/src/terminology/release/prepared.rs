@@ -6,7 +6,7 @@ use std::cmp::Reverse;
 use std::collections::HashMap;
 use std::panic::resume_unwind;
 use std::thread::{self, ScopedJoinHandle};
-use steadfast_domain::terminology::{ImportRow, digest, forms};
+use steadfast_domain::terminology::{ImportRow, digest, folded, forms};
 
 /// What goes into the tables of a release.
 pub(super) struct Prepared<'a> {
@@ -56,10 +56,10 @@ fn documents(rows: &[ImportRow]) -> (Vec<(&ImportRow, Document)>, Vocabulary) {
     let (mut vocabulary, mut marks) = (Vocabulary::default(), HashMap::new());
     let mut prepared = Vec::with_capacity(rows.len());
     for row in rows {
-        let lower = row.term.to_lowercase();
-        let weight = vocabulary.weigh(&lower);
+        let folded = folded(&row.term);
+        let weight = vocabulary.weigh(&folded);
         let marks: &String = marks.entry(&row.chapter).or_insert_with(|| marks_of(&row.chapter));
-        prepared.push((row, Document::new(&lower, weight, marks)));
+        prepared.push((row, Document::new(&folded, weight, marks)));
     }
     (prepared, vocabulary)
 }

@@ -1,7 +1,7 @@
 //! The words of all terms, each taken apart once: a release has a million words and eight thousand different ones.
 
 use std::collections::HashMap;
-use steadfast_domain::terminology::{Trigrams, words_of_lower};
+use steadfast_domain::terminology::{Trigrams, words_of_folded};
 
 /// The words of the terms that were weighed so far.
 #[derive(Default)]
@@ -26,11 +26,11 @@ struct Known {
 }
 
 impl Vocabulary {
-    /// Takes note of the words of a term in lower case, and gives its weight: how many different groups of three letters it
+    /// Takes note of the words of a folded term, and gives its weight: how many different groups of three letters it
     /// has, as [`Trigrams::count`] has it.
-    pub(super) fn weigh(&mut self, lower: &str) -> usize {
+    pub(super) fn weigh(&mut self, folded: &str) -> usize {
         self.terms += 1;
-        words_of_lower(lower).map(|word| self.note(word)).sum()
+        words_of_folded(folded).map(|word| self.note(word)).sum()
     }
 
     /// How many groups the present term has by this word and not by those before it.
