@@ -194,14 +194,22 @@ impl Run<'_> {
         }
         let Some(binary) = redis::find() else { return Ok(None) };
         let log = self.log("redis");
-        Step { doing: "starting Redis", log: Some(&log), next: NEXT, speaks: false }.run(|| {
+        let step = Step { doing: "starting Redis", log: Some(&log), next: NEXT, speaks: false };
+        let started = step.run(|| {
             self.stop_stale(&log, |processes| processes.redis.take())?;
             let redis =
                 Redis::start(&self.workspace.scratch().join("redis"), &binary, programs.account, &log)?;
             self.note(|processes| processes.redis = Some(redis.service.clone()))?;
             redis.wait_until_ready()?;
-            Ok(Some(redis.url))
-        })
+            Ok(redis.url)
+        });
+        // It makes answers faster and nothing else, so the others start without it.
+        if let Err(error) = &started {
+            steps::say(&format!("cache: in the API's process alone; {error:#}"));
+            self.stop_stale(&log, |processes| processes.redis.take())?;
+            self.note(|processes| processes.redis = None)?;
+        }
+        Ok(started.ok())
     }
 
     /// Always anew: one that was left over serves old addresses.

@@ -96,12 +96,14 @@ impl Processes {
         write_private(&workspace.state("processes.json"), &value)
     }
 
-    /// Whether all of them run and the API at `stack` is ready.
+    /// Whether all of them run and the API at `stack` is ready. A private Redis that has ended is missed here, so that the
+    /// next `up` brings it back.
     pub(crate) fn serve(&self, stack: &Stack) -> bool {
         let runs = |service: &Option<Service>| service.as_ref().is_some_and(Service::is_running);
         let server = self.server.as_deref().is_none_or(|folder| Server::running(folder).is_some());
         let ready = |address| status_of(address, READY_PATH) == Some(200);
-        server && runs(&self.api) && runs(&self.sandbox) && stack.address().is_some_and(ready)
+        let redis = self.redis.as_ref().is_none_or(Service::is_running);
+        server && redis && runs(&self.api) && runs(&self.sandbox) && stack.address().is_some_and(ready)
     }
 
     /// Whether API and stand-in run just as `programs` were built last.
