@@ -20,6 +20,9 @@ const WHOLE: &str = "--workspace --features steadfast-ctl/seed";
 /// What `test` takes.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
+    /// Faults last as long as the documented bounds say, not as long as it takes to see them
+    #[arg(long)]
+    long: bool,
     /// Passed on to the test runner, as in `cargo xtask test -- -p steadfast-http`.
     #[arg(last = true)]
     passed_on: Vec<String>,
@@ -40,7 +43,9 @@ pub(crate) fn run(workspace: &Workspace, arguments: &Arguments) -> anyhow::Resul
         Step::new("server", || start(workspace, &server)),
         Step::new("schema", || schema::check(workspace)),
         Step::new("clippy", || in_cargo(&format!("clippy {WHOLE} --all-targets --locked -- -D warnings"))),
-        Step::new("tests", || on_server(&mut tests(workspace, &arguments.passed_on))),
+        Step::new("tests", || {
+            on_server(&mut in_length(arguments.long, tests(workspace, &arguments.passed_on)))
+        }),
         Step::new("plans", || on_server(&mut verify_indexes::after_tests(workspace))),
         Step::new("doctests", || {
             on_server(cargo(workspace).args(["test", "--workspace", "--doc", "--locked"]))
@@ -83,6 +88,12 @@ fn tests(workspace: &Workspace, passed_on: &[String]) -> Command {
     }
     command.args(passed_on);
     command
+}
+
+/// The tests' own word for [`Arguments::long`].
+fn in_length(long: bool, mut tests: Command) -> Command {
+    tests.envs(long.then_some(("STEADFAST_LONG", "1")));
+    tests
 }
 
 /// Whether there is a `-p` or `--package` among cargo's own arguments: what follows a `--` is the test binaries'.
