@@ -23,7 +23,8 @@ pub(crate) struct Arguments {
     #[arg(long)]
     mutate: bool,
     /// A server to work on, as a user who may create databases; they are dropped again. Default: a private one.
-    #[arg(long, env = SERVER_VARIABLE, hide_env_values = true, value_name = "URL")]
+    /// Also by the variable STEADFAST_TEST_SERVER, unless `--postgres` asks for a version.
+    #[arg(long, value_name = "URL", conflicts_with = "postgres")]
     database_url: Option<String>,
     /// Write docs/plans.md anew.
     #[arg(long)]
@@ -35,12 +36,12 @@ pub(crate) struct Arguments {
 /// # Errors
 /// When something was found, or no verdict could be reached.
 pub(crate) fn run(workspace: &Workspace, arguments: &Arguments) -> anyhow::Result<()> {
-    let server = match (&arguments.database_url, arguments.postgres) {
-        (Some(_), Some(_)) => bail!("give --database-url or --postgres, not both: a server has its version"),
-        (Some(_), None) => None,
-        (None, version) => Some(start(workspace, version)?),
+    let given = given(arguments, std::env::var(SERVER_VARIABLE).ok());
+    let server = match &given {
+        Some(_) => None,
+        None => Some(start(workspace, arguments.postgres)?),
     };
-    let url = server.as_ref().map(|server| server.url("postgres")).or_else(|| arguments.database_url.clone());
+    let url = given.or_else(|| server.as_ref().map(|server| server.url("postgres")));
     let mut verifier = verifier(workspace);
     verifier.args(["--scale", &arguments.scale]);
     verifier.args(arguments.only.iter().flat_map(|prefix| ["--only", prefix]));
@@ -49,11 +50,23 @@ pub(crate) fn run(workspace: &Workspace, arguments: &Arguments) -> anyhow::Resul
         verifier.args(["--markdown", "docs/plans.md"]);
     }
     verifier.env(SERVER_VARIABLE, url.unwrap_or_default());
-    let status = verifier.status().context("cannot run cargo")?;
-    if !status.success() {
-        bail!("the verification found something to mend ({status}); docs/plans.md says how to read it");
+    verdict(verifier.status().context("cannot run cargo")?.code())
+}
+
+/// The server to work on that was given. A version that was asked for is not that of the server in the environment.
+fn given(arguments: &Arguments, of_environment: Option<String>) -> Option<String> {
+    let of_environment = || of_environment.filter(|url| !url.is_empty() && arguments.postgres.is_none());
+    arguments.database_url.clone().or_else(of_environment)
+}
+
+/// What the verifier's exit code says.
+fn verdict(code: Option<i32>) -> anyhow::Result<()> {
+    match code {
+        Some(0) => Ok(()),
+        Some(1) => bail!("the verification found something to mend; docs/plans.md says how to read it"),
+        Some(code) => bail!("no verdict was reached (exit code {code}); the reason stands above"),
+        None => bail!("no verdict was reached: the verifier was killed by a signal"),
     }
-    Ok(())
 }
 
 /// The verifier at the small scale, held against what the server has seen of the tests: a step of `cargo xtask test`.
@@ -75,4 +88,40 @@ fn start(workspace: &Workspace, version: Option<u16>) -> anyhow::Result<Server> 
     let binaries = PostgresBinaries::find(version, &PostgresBinaries::npm_folder(workspace.root()))?;
     println!("verify: PostgreSQL {}", binaries.major());
     Ok(Server::start(ServerOptions::private().binaries(binaries))?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::Parser;
+
+    #[derive(Parser)]
+    struct Line {
+        #[command(flatten)]
+        arguments: Arguments,
+    }
+
+    fn server(flags: &[&str]) -> Option<String> {
+        let line =
+            Line::try_parse_from(["verify-indexes"].iter().chain(flags)).expect("flags that go together");
+        given(&line.arguments, Some("postgres://environment".to_owned()))
+    }
+
+    #[test]
+    fn the_server_of_the_environment_is_taken_unless_another_one_is_asked_for() {
+        assert_eq!(server(&[]).as_deref(), Some("postgres://environment"));
+        assert_eq!(server(&["--postgres", "18"]), None);
+        assert_eq!(server(&["--database-url", "postgres://flag"]).as_deref(), Some("postgres://flag"));
+        let both = Line::try_parse_from(["verify-indexes", "--postgres", "18", "--database-url", "url"]);
+        assert!(both.is_err(), "a server has its version");
+    }
+
+    #[test]
+    fn only_findings_are_called_something_to_mend() {
+        assert!(verdict(Some(0)).is_ok());
+        let said = |code| verdict(code).expect_err("no success").to_string();
+        assert!(said(Some(1)).contains("something to mend"));
+        assert!(said(Some(2)).contains("no verdict") && said(Some(101)).contains("no verdict"));
+        assert!(said(None).contains("no verdict"));
+    }
 }

@@ -5,9 +5,11 @@ use crate::site::Site;
 use anyhow::{Context, Result};
 use std::collections::BTreeMap;
 use steadfast_plans::{
-    AblationRow, Bound, Catalogue, Finding, Judged, KilledBy, Measured, MutantKind, MutantOutcome, Pristine,
-    Refused, Rule, Run, Score, StatementOutcome, judge, judge_ablation, judge_mutant, mutants,
+    AblationRow, Bound, Catalogue, Finding, Index, Judged, KilledBy, Measured, Mutant, MutantKind,
+    MutantOutcome, Pristine, Refused, Rule, Run, Score, StatementOutcome, judge, judge_ablation,
+    judge_mutant, mutants,
 };
+use steadfast_testkit::TestDatabase;
 
 /// What came of the changed schemas.
 #[derive(Default)]
@@ -19,45 +21,46 @@ pub(crate) struct Ablated {
     pub(crate) wal: BTreeMap<String, u64>,
 }
 
-/// Drops each index in turn, or with `all` changes each in every way, and replays the cases that read or write its table.
-/// Indexes that stand in `documented` need not be worth their upkeep.
+/// Cases, and the data on which they were measured.
+pub(crate) struct Ground<'a> {
+    pub(crate) site: &'a Site,
+    pub(crate) measured: Vec<&'a Measurement>,
+}
+
+/// Drops each index in turn, or with `all` changes each in every way, and replays the `light` cases that read or write its
+/// table; where none of them notices, the `heavy` ones too. Indexes that stand in `documented` need not be worth their
+/// upkeep.
 pub(crate) async fn ablate(
-    site: &Site,
     catalogue: &Catalogue,
-    measured: &[Measurement],
+    light: &Ground<'_>,
+    heavy: &Ground<'_>,
     documented: &[&str],
     all: bool,
 ) -> Result<Ablated> {
     let mut ablated = Ablated::default();
     let mut outcomes = Vec::new();
-    let light: Vec<&Measurement> = measured.iter().filter(|one| !one.is_heavy).collect();
     for mutant in mutants(catalogue).into_iter().filter(|mutant| all || mutant.kind == MutantKind::Drop) {
         let Some(index) = catalogue.index(&mutant.index) else { continue };
+        let is_documented = documented.contains(&&*mutant.index);
         // A mutant may be noticed by any case on the table; an index that goes is missed by those that use it.
-        let is_concerned = |one: &&Measurement| match all || documented.contains(&&*mutant.index) {
-            true => touches(&one.judged, &index.table),
-            false => uses(&one.judged, &mutant.index),
-        };
-        let concerned: Vec<&Measurement> = light.iter().copied().filter(is_concerned).collect();
-        if concerned.is_empty() {
-            outcomes.push(MutantOutcome { killed_by: KilledBy::Equivalent, mutant });
-            continue;
+        let concerned = light.those(|one| match all || is_documented {
+            true => touches(one, &index.table),
+            false => uses(one, &mutant.index),
+        });
+        let mut killed_by = KilledBy::Unjudged;
+        if let Some(trial) = Trial::of(light.site, &mutant, concerned).await? {
+            if mutant.kind == MutantKind::Drop {
+                ablated.note(index, is_documented, &trial);
+            }
+            killed_by = trial.killed_by();
+            if all && !killed_by.is_kill() {
+                killed_by = killed_by.and(trial.settled().await.with_context(|| mutant.name.clone())?);
+            }
         }
-        let (_clone, mut pristine) = site.pristine().await.with_context(|| mutant.name.clone())?;
-        mutant.apply(pristine.client()).await?;
-        pristine.refresh().await?;
-        let before: Vec<Measured> =
-            concerned.iter().flat_map(|one| statements(&one.judged, |one| one.buffers)).collect();
-        let after = replay(&pristine, &concerned).await.with_context(|| mutant.name.clone())?;
-        if mutant.kind == MutantKind::Drop {
-            let demand = Demand { index: &mutant.index, documented, is_constraint: index.is_enforcing() };
-            ablated.note(demand, &concerned, &before, &after);
-        }
-        let each: Vec<_> = after.iter().flat_map(|(_, statements)| statements.clone()).collect();
-        let mut killed_by = judge_mutant(&before, &each, Bound::GROWTH);
-        if all && matches!(killed_by, KilledBy::Equivalent | KilledBy::Survived) {
-            killed_by =
-                judge_settled(&pristine, &concerned, after).await.with_context(|| mutant.name.clone())?;
+        if all && !killed_by.is_kill() {
+            let concerned = heavy.those(|one| touches(one, &index.table));
+            let trial = Trial::of(heavy.site, &mutant, concerned).await?;
+            killed_by = killed_by.and(trial.map_or(KilledBy::Unjudged, |trial| trial.killed_by()));
         }
         outcomes.push(MutantOutcome { killed_by, mutant });
     }
@@ -69,52 +72,98 @@ pub(crate) async fn ablate(
     Ok(ablated)
 }
 
-/// What an index is there for besides the cases.
-struct Demand<'a> {
-    index: &'a str,
-    documented: &'a [&'a str],
-    is_constraint: bool,
-}
-
-type Replayed = (Judged, Vec<Result<Measured, Refused>>);
-
-impl Ablated {
-    fn note(
-        &mut self,
-        Demand { index, documented, is_constraint }: Demand<'_>,
-        concerned: &[&Measurement],
-        before: &[Measured],
-        replayed: &[Replayed],
-    ) {
-        let after: Vec<_> = replayed.iter().flat_map(|(_, statements)| statements.clone()).collect();
-        if !documented.contains(&index) && !is_constraint {
-            self.findings.extend(judge_ablation(index, before, &after));
-        }
-        self.rows.extend(row(index, before, &after));
-        let wal = concerned.iter().zip(replayed).filter_map(|(one, (judged, _))| {
-            let (with, without) = (wal(&one.judged), wal(judged));
-            let rows: u64 = one.judged.statements.iter().map(|statement| statement.rows).sum();
-            (rows > 0).then(|| with.saturating_sub(without) / rows)
-        });
-        self.wal.extend(wal.max().map(|bytes| (index.to_owned(), bytes)));
+impl<'a> Ground<'a> {
+    fn those(&self, is_concerned: impl Fn(&Judged) -> bool) -> Vec<&'a Measurement> {
+        self.measured.iter().copied().filter(|one| is_concerned(&one.judged)).collect()
     }
 }
 
-fn wal(judged: &Judged) -> u64 {
-    judged.statements.iter().map(|statement| statement.wal_bytes).sum()
-}
-
+/// Whether a case has `index` in one of its plans.
 fn uses(judged: &Judged, index: &str) -> bool {
     judged.statements.iter().any(|statement| statement.indexes().iter().any(|used| *used == index))
 }
 
 /// Whether a case reads or writes `table`.
 fn touches(judged: &Judged, table: &str) -> bool {
-    let bare = table.rsplit('.').next().unwrap_or(table);
-    let is_it = |name: &str| name.rsplit('.').next() == Some(bare);
-    judged.statements.iter().any(|statement| {
-        statement.accesses.is_empty() || statement.accesses.iter().any(|access| is_it(&access.table))
-    })
+    judged.statements.iter().any(|statement| statement.touches(table))
+}
+
+/// Cases replayed on a schema that was changed by one index.
+struct Trial<'a> {
+    concerned: Vec<&'a Measurement>,
+    /// Of each of them, what its statements did on the changed schema.
+    replayed: Vec<Replayed>,
+    pristine: Pristine,
+    _clone: TestDatabase,
+}
+
+type Replayed = (Judged, Vec<Result<Measured, Refused>>);
+
+impl<'a> Trial<'a> {
+    /// `None` when no case is concerned.
+    async fn of(site: &Site, mutant: &Mutant, concerned: Vec<&'a Measurement>) -> Result<Option<Self>> {
+        if concerned.is_empty() {
+            return Ok(None);
+        }
+        let (_clone, mut pristine) = site.pristine().await.with_context(|| mutant.name.clone())?;
+        mutant.apply(pristine.client()).await?;
+        pristine.refresh().await?;
+        let replayed = replay(&pristine, &concerned).await.with_context(|| mutant.name.clone())?;
+        Ok(Some(Self { concerned, replayed, pristine, _clone }))
+    }
+
+    fn before(&self, pages: fn(&StatementOutcome) -> u64) -> Vec<Measured> {
+        self.concerned.iter().flat_map(|one| statements(&one.judged, pages)).collect()
+    }
+
+    fn after(&self) -> Vec<Result<Measured, Refused>> {
+        self.replayed.iter().flat_map(|(_, statements)| statements.clone()).collect()
+    }
+
+    fn killed_by(&self) -> KilledBy {
+        judge_mutant(&self.before(|one| one.buffers), &self.after(), Bound::GROWTH)
+    }
+
+    /// The same by the plans that the server settles on: an index can be as it is for the sake of the plan for all values,
+    /// which a replay with the values of a case never meets.
+    async fn settled(self) -> Result<KilledBy> {
+        let pages = |one: &StatementOutcome| one.settled_buffers();
+        let before = self.before(pages);
+        let again = |(one, (judged, _)): (&&Measurement, Replayed)| Measurement {
+            run: one.run.clone(),
+            judged,
+            is_heavy: one.is_heavy,
+        };
+        let mut after: Vec<Measurement> = self.concerned.iter().zip(self.replayed).map(again).collect();
+        settle(&self.pristine, &mut after).await?;
+        let after: Vec<_> = after.iter().flat_map(|one| statements(&one.judged, pages)).map(Ok).collect();
+        Ok(judge_mutant(&before, &after, Bound::GROWTH))
+    }
+
+    /// Bytes of log for each row written to the table of `index` that its upkeep costs, by the case that writes the most.
+    fn wal_per_row(&self, index: &Index) -> Option<u64> {
+        let of_case = |(one, (judged, _)): (&&Measurement, &Replayed)| {
+            let pairs = || one.judged.statements.iter().zip(&judged.statements);
+            let writing = || pairs().filter(|(with, _)| with.rows_written(&index.table) > 0);
+            let rows: u64 = writing().map(|(with, _)| with.rows_written(&index.table)).sum();
+            let with: u64 = writing().map(|(with, _)| with.wal_bytes).sum();
+            let without: u64 = writing().map(|(_, without)| without.wal_bytes).sum();
+            Some((rows, with.saturating_sub(without).checked_div(rows)?))
+        };
+        self.concerned.iter().zip(&self.replayed).filter_map(of_case).max().map(|(_, bytes)| bytes)
+    }
+}
+
+impl Ablated {
+    /// Takes down what the cases miss without `index`.
+    fn note(&mut self, index: &Index, is_documented: bool, trial: &Trial<'_>) {
+        let (before, after) = (trial.before(|one| one.buffers), trial.after());
+        if !is_documented && !index.is_enforcing() {
+            self.findings.extend(judge_ablation(&index.name, &before, &after));
+        }
+        self.rows.extend(row(&index.name, &before, &after));
+        self.wal.extend(trial.wal_per_row(index).map(|bytes| (index.name.clone(), bytes)));
+    }
 }
 
 async fn replay(changed: &Pristine, concerned: &[&Measurement]) -> Result<Vec<Replayed>> {
@@ -129,26 +178,6 @@ async fn replay(changed: &Pristine, concerned: &[&Measurement]) -> Result<Vec<Re
         replayed.push((judged, each));
     }
     Ok(replayed)
-}
-
-/// Judges a mutant that no replay noticed once more, by the plans that the server settles on: an index can be as it is
-/// for the sake of the plan for all values, which a replay with the values of a case never meets.
-async fn judge_settled(
-    changed: &Pristine,
-    concerned: &[&Measurement],
-    replayed: Vec<Replayed>,
-) -> Result<KilledBy> {
-    let settled = |one: &StatementOutcome| one.settled_buffers();
-    let again = |(one, (judged, _)): (&&Measurement, Replayed)| Measurement {
-        run: one.run.clone(),
-        judged,
-        is_heavy: one.is_heavy,
-    };
-    let mut after: Vec<Measurement> = concerned.iter().zip(replayed).map(again).collect();
-    settle(changed, &mut after).await?;
-    let before: Vec<_> = concerned.iter().flat_map(|one| statements(&one.judged, settled)).collect();
-    let after: Vec<_> = after.iter().flat_map(|one| statements(&one.judged, settled)).map(Ok).collect();
-    Ok(judge_mutant(&before, &after, Bound::GROWTH))
 }
 
 fn is_same(one: &Measured, other: &Measured) -> bool {

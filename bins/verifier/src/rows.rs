@@ -1,28 +1,58 @@
-//! The rows of the report: a statement of an operation, all its cases together.
+//! The rows of the report: a statement of an operation, all its cases together; and each case by itself.
 
 use crate::measure::Measurement;
 use std::collections::BTreeMap;
-use steadfast_plans::{OperationRow, StatementOutcome};
+use steadfast_plans::{CaseRow, Finding, OperationRow, StatementOutcome, growth};
 
 /// A row for each statement of each operation; `small` and `large` are the same cases at two sizes.
 pub(crate) fn rows(small: &[Measurement], large: &[Measurement]) -> Vec<OperationRow> {
     let mut rows = BTreeMap::new();
     for one in small {
+        let same = at(large, one).map(|same| &same.judged.statements[..]).unwrap_or_default();
         for (place, statement) in one.judged.statements.iter().enumerate() {
             let row = row_of(&mut rows, one, place);
             row.cases += 1;
-            take(row, statement);
+            take(row, statement, same.get(place));
         }
     }
     for one in large {
         for (place, statement) in one.judged.statements.iter().enumerate() {
             let row = row_of(&mut rows, one, place);
-            row.buffers_at_ten = row.buffers_at_ten.max(Some(statement.buffers));
             take_plan_kind(row, statement);
             take_indexes(row, statement);
         }
     }
     rows.into_values().collect()
+}
+
+/// Each case at both sizes, and what is wrong with its growth.
+pub(crate) fn cases(small: &[Measurement], large: &[Measurement]) -> (Vec<CaseRow>, Vec<Finding>) {
+    let mut findings = Vec::new();
+    let case = |one: &Measurement| {
+        let mut row = CaseRow {
+            operation: one.judged.contract.operation.clone(),
+            case: one.judged.case.clone(),
+            statements: one.judged.statements.clone(),
+            ..CaseRow::default()
+        };
+        if let Some(same) = at(large, one) {
+            row.statements_at_ten.clone_from(&same.judged.statements);
+            let (grown, of_growth) = growth(&one.judged, &same.judged);
+            row.growth = grown;
+            findings.extend(of_growth);
+        }
+        row
+    };
+    (small.iter().map(case).collect(), findings)
+}
+
+/// The same case as `one` among those of the other size.
+fn at<'a>(size: &'a [Measurement], one: &Measurement) -> Option<&'a Measurement> {
+    let is_same = |other: &&Measurement| {
+        (&other.judged.contract.operation, &other.judged.case)
+            == (&one.judged.contract.operation, &one.judged.case)
+    };
+    size.iter().find(is_same)
 }
 
 type Rows<'a> = BTreeMap<(&'a str, usize), OperationRow>;
@@ -37,10 +67,11 @@ fn row_of<'a, 'b>(rows: &'b mut Rows<'a>, one: &'a Measurement, place: usize) ->
     })
 }
 
-/// Takes over what the report shows of a statement at the smaller size.
-fn take(row: &mut OperationRow, statement: &StatementOutcome) {
-    if row.shape.is_empty() || statement.buffers > row.buffers {
+/// Takes over what the report shows of a statement at the smaller size, and its pages at the larger one.
+fn take(row: &mut OperationRow, statement: &StatementOutcome, at_ten: Option<&StatementOutcome>) {
+    if row.cases == 1 || statement.buffers > row.buffers {
         row.buffers = statement.buffers;
+        row.buffers_at_ten = at_ten.map(|statement| statement.buffers);
         row.shape.clone_from(&statement.shape);
     }
     row.wal_bytes = row.wal_bytes.max(statement.wal_bytes);
@@ -60,5 +91,44 @@ fn take_plan_kind(row: &mut OperationRow, statement: &StatementOutcome) {
         "" => row.plan_kind = kind.to_owned(),
         same if same == kind => {}
         _ => row.plan_kind = "mixed".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use steadfast_plans::{Captured, Contract, Judged, Rule, Run};
+
+    fn measured(case: &str, pages: u64) -> Measurement {
+        let contract = Contract::new("books.find");
+        let statement = StatementOutcome { buffers: pages, ..StatementOutcome::default() };
+        let judged = Judged {
+            contract: contract.clone(),
+            case: case.to_owned(),
+            statements: vec![statement],
+            findings: Vec::new(),
+            notes: Vec::new(),
+        };
+        Measurement { run: Run::new(contract, case, Captured::default()), judged, is_heavy: false }
+    }
+
+    #[test]
+    fn both_figures_of_a_row_are_of_the_case_that_reads_most_of_little_data() {
+        let small = [measured("rare", 4), measured("common", 9), measured("absent", 2)];
+        let large = [measured("absent", 90), measured("rare", 5), measured("common", 12)];
+        let rows = rows(&small, &large);
+        assert_eq!((rows[0].buffers, rows[0].buffers_at_ten, rows[0].cases), (9, Some(12), 3));
+    }
+
+    #[test]
+    fn a_case_has_its_statements_at_both_sizes_and_what_they_may_grow_to() {
+        let (cases, findings) = cases(&[measured("rare", 4), measured("heavy", 9)], &[measured("rare", 400)]);
+        let pages = |statements: &[StatementOutcome]| -> Vec<u64> {
+            statements.iter().map(|statement| statement.buffers).collect()
+        };
+        assert_eq!((pages(&cases[0].statements), pages(&cases[0].statements_at_ten)), (vec![4], vec![400]));
+        assert_eq!((cases[0].growth[0].large, cases[0].growth[0].bound), (400, Some(14)));
+        assert_eq!(findings.iter().map(|finding| finding.rule).collect::<Vec<_>>(), [Rule::Growth]);
+        assert!(cases[1].statements_at_ten.is_empty() && cases[1].growth.is_empty());
     }
 }

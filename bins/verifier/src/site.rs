@@ -1,13 +1,13 @@
 //! A database with data of one size, from which clones are made: nobody works on the original.
 
 use crate::options::Scale;
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, ensure};
 use indicatif::{ProgressBar, ProgressStyle};
 use std::collections::HashSet;
 use std::path::Path;
 use steadfast_domain::terminology::{IcdCode, ImportRow};
-use steadfast_plans::Pristine;
-use steadfast_plans::tokio_postgres::{Client, NoTls, connect};
+use steadfast_plans::tokio_postgres::{NoTls, connect};
+use steadfast_plans::{Pristine, freeze};
 use steadfast_repository::{Store, cases, terminology};
 use steadfast_testkit::TestDatabase;
 
@@ -16,9 +16,6 @@ const SAMPLE: usize = 10;
 
 /// Codes that begin so are in every sample, because cases ask for them.
 const IN_EVERY_SAMPLE: [&str; 4] = ["S72", "E11", "A00", "I10"];
-
-/// Rounds of VACUUM before giving up.
-const VACUUMS: u32 = 20;
 
 /// A seeded database, vacuumed and analysed, without sessions.
 pub(crate) struct Site {
@@ -57,7 +54,8 @@ impl Site {
         terminology::search_logs_upkeep(&store).await?;
         drop(store);
         bar.set_message("vacuum");
-        vacuum(&client).await?;
+        let is_frozen = freeze(&client).await?;
+        ensure!(is_frozen, "some pages are not visible to all: who holds an old transaction open?");
         bar.finish_and_clear();
         drop(client);
         session.await??;
@@ -75,23 +73,6 @@ impl Site {
         let pristine = Pristine::connect(&clone.url()).await?;
         Ok((clone, pristine))
     }
-}
-
-/// Vacuums until every page is known as visible to all, or plans would lie: a server that does not wait for its log does
-/// not know it at once, and a session that starts anywhere on the server holds it up.
-async fn vacuum(client: &Client) -> Result<()> {
-    let hidden = "SELECT count(*) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace \
-         WHERE c.relkind IN ('r', 'm') AND n.nspname !~ '^pg_|^information_schema$' AND relallvisible < relpages";
-    client.batch_execute("SET synchronous_commit = on").await?;
-    for _ in 0..VACUUMS {
-        client.batch_execute("VACUUM (FREEZE, ANALYZE)").await?;
-        if client.query_one(hidden, &[]).await?.get::<_, i64>(0) == 0 {
-            return Ok(());
-        }
-    }
-    bail!(
-        "after {VACUUMS} rounds of VACUUM some pages are not visible to all: who holds an old transaction open?"
-    )
 }
 
 fn bar() -> ProgressBar {

@@ -1,17 +1,16 @@
 //! The verification: every case at two sizes, the plans that really run, near ties, ablation, coverage, the catalogue.
 
-use crate::ablation::{Ablated, ablate};
+use crate::ablation::{Ablated, Ground, ablate};
 use crate::measure::{Measurement, measure, settle};
 use crate::options::Options;
 use crate::site::Site;
 use crate::{coverage, facts, rows, ties};
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use std::collections::BTreeSet;
 use std::sync::LazyLock;
 use std::time::Instant;
 use steadfast_plans::{
-    Catalogue, Claims, Documented, DocumentedRow, Finding, Judged, Pristine, Report, growth, never_used,
-    unclaimed,
+    Catalogue, Claims, Documented, DocumentedRow, Judged, Pristine, Report, never_used, unclaimed,
 };
 use steadfast_repository::cases::{self, Case};
 
@@ -19,44 +18,61 @@ use steadfast_repository::cases::{self, Case};
 const LEFT_OUT: [&str; 4] =
     ["__diesel_schema_migrations", "icd10_blue.codes", "icd10_blue.words", "icd10_blue.chapters"];
 
+/// The two sizes of the data, and the cases on each: the heavy ones on the smaller one alone.
+struct Measured {
+    small: Site,
+    large: Site,
+    at_small: Vec<Measurement>,
+    at_large: Vec<Measurement>,
+}
+
 /// Verifies what `options` ask for.
 ///
 /// # Errors
 /// When no verdict can be reached. What is wrong is in the report.
 pub(crate) async fn verify(options: &Options) -> Result<Report> {
+    let all = cases::all();
+    let cases = wanted(&all, options.only.as_deref())?;
+    let light: Vec<&Case> = cases.iter().copied().filter(|case| !case.is_heavy).collect();
     say("data of two sizes");
     let [small, large] = Site::both(options.scale, &options.release).await?;
-    let all = cases::all();
-    let wanted =
-        |case: &&Case| options.only.as_ref().is_none_or(|start| case.operation.name().starts_with(start));
-    let cases: Vec<&Case> = all.iter().filter(wanted).collect();
-    let light: Vec<&Case> = cases.iter().copied().filter(|case| !case.is_heavy).collect();
     say(&format!("{} cases at the smaller size", cases.len()));
     let at_small = measure(&small, &cases).await?;
     say(&format!("{} cases at the larger size", light.len()));
-    let mut at_large = measure(&large, &light).await?;
+    let at_large = measure(&large, &light).await?;
+    let mut measured = Measured { small, large, at_small, at_large };
     let mut report = Report::default();
-    let (_clone, mut pristine) = large.pristine().await?;
+    let (_clone, mut pristine) = measured.large.pristine().await?;
     (report.server, report.settings) = facts::of(pristine.client()).await?;
     say("the plans that really run");
-    settle(&pristine, &mut at_large).await?;
+    settle(&pristine, &mut measured.at_large).await?;
     say("other samples");
-    report.findings.extend(ties::near_ties(&mut pristine, &at_large).await?);
-    report.findings.extend(at_small.iter().chain(&at_large).flat_map(|one| one.judged.findings.clone()));
-    report.findings.extend(grown(&at_small, &at_large));
-    let judged: Vec<Judged> = at_small.iter().chain(&at_large).map(|one| one.judged.clone()).collect();
-    report.findings.extend(never_used(&judged));
-    report.operations = rows::rows(&at_small, &at_large);
+    report.findings.extend(ties::of_samples(&mut pristine, &measured.at_large).await?);
+    report.findings.extend(measured.judged().flat_map(|judged| judged.findings.clone()));
+    report.notes.extend(measured.judged().flat_map(|judged| judged.notes.clone()));
+    report.findings.extend(never_used(&measured.judged().cloned().collect::<Vec<_>>()));
+    report.operations = rows::rows(&measured.at_small, &measured.at_large);
+    let (cases, of_growth) = rows::cases(&measured.at_small, &measured.at_large);
+    report.cases = cases;
+    report.findings.extend(of_growth);
     if options.only.is_none() {
-        whole(options, &large, &at_large, &pristine, &judged, &mut report).await?;
-    }
-    if options.coverage {
-        say("coverage");
-        let coverage = coverage::coverage(&at_small).await?;
-        say(&format!("{} different statements were seen", coverage.statements));
-        report.findings.extend(coverage.findings);
+        whole(options, &measured, &pristine, &mut report).await?;
     }
     Ok(report)
+}
+
+/// The cases of the operations whose name begins with `only`.
+fn wanted<'a>(all: &'a [Case], only: Option<&str>) -> Result<Vec<&'a Case>> {
+    let start = only.unwrap_or_default();
+    let wanted: Vec<&Case> = all.iter().filter(|case| case.operation.name().starts_with(start)).collect();
+    ensure!(!wanted.is_empty(), "--only {start}: no operation's name begins so");
+    Ok(wanted)
+}
+
+impl Measured {
+    fn judged(&self) -> impl Iterator<Item = &Judged> {
+        self.at_small.iter().chain(&self.at_large).map(|one| &one.judged)
+    }
 }
 
 /// Tells what comes next, and how long the verification has taken so far.
@@ -68,10 +84,8 @@ fn say(what: &str) {
 /// What can be said only when all operations were looked at.
 async fn whole(
     options: &Options,
-    site: &Site,
-    measured: &[Measurement],
+    measured: &Measured,
     pristine: &Pristine,
-    judged: &[Judged],
     report: &mut Report,
 ) -> Result<()> {
     let catalogue = Catalogue::load(pristine.client()).await?.without(&LEFT_OUT);
@@ -81,19 +95,28 @@ async fn whole(
     let documented = cases::documented();
     let demanded: Vec<Documented<'_>> =
         documented.iter().map(|(index, by)| Documented { index, by }).collect();
-    let statements = || judged.iter().flat_map(|one| &one.statements);
+    let statements = || measured.judged().flat_map(|one| &one.statements);
     let used: BTreeSet<String> = statements().flat_map(|one| one.indexes()).cloned().collect();
     let supporting: BTreeSet<String> = statements().flat_map(|one| one.behind.clone()).collect();
     let claims = Claims { used: &used, supporting: &supporting, documented: &demanded };
     report.findings.extend(unclaimed(&catalogue, claims));
     say(if options.mutate { "mutants" } else { "each index dropped" });
     let names: Vec<&str> = documented.iter().map(|(index, _)| *index).collect();
-    let ablated = ablate(site, &catalogue, measured, &names, options.mutate).await?;
+    let light = Ground { site: &measured.large, measured: measured.at_large.iter().collect() };
+    let heavy = measured.at_small.iter().filter(|one| one.is_heavy);
+    let heavy = Ground { site: &measured.small, measured: heavy.collect() };
+    let ablated = ablate(&catalogue, &light, &heavy, &names, options.mutate).await?;
     report.documented =
         documented.iter().filter_map(|demand| documented_row(*demand, &catalogue, &ablated)).collect();
     report.ablation = ablated.rows;
     report.mutation = ablated.score;
     report.findings.extend(ablated.findings);
+    if options.coverage {
+        say("coverage");
+        let coverage = coverage::coverage(&measured.at_small).await?;
+        say(&format!("{} different statements were seen", coverage.statements));
+        report.findings.extend(coverage.findings);
+    }
     Ok(())
 }
 
@@ -107,12 +130,17 @@ fn documented_row(
     Some(DocumentedRow { index: index.to_owned(), by: by.to_owned(), bytes, wal_bytes_per_insert })
 }
 
-/// The growth of each case from the smaller size to the larger one.
-fn grown(small: &[Measurement], large: &[Measurement]) -> Vec<Finding> {
-    let same = |a: &Judged, b: &Judged| (&a.contract.operation, &a.case) == (&b.contract.operation, &b.case);
-    let pairs = small.iter().filter_map(|before| {
-        let after = large.iter().find(|after| same(&before.judged, &after.judged))?;
-        Some(growth(&before.judged, &after.judged).1)
-    });
-    pairs.flatten().collect()
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_prefix_that_no_operation_has_is_refused_and_named() {
+        let all = cases::all();
+        assert_eq!(wanted(&all, None).expect("all").len(), all.len());
+        let keys = wanted(&all, Some("keys.")).expect("some");
+        assert!(keys.iter().all(|case| case.operation.name().starts_with("keys.")) && keys.len() > 10);
+        let refused = wanted(&all, Some("kesy.")).expect_err("a slip").to_string();
+        assert_eq!(refused, "--only kesy.: no operation's name begins so");
+    }
 }

@@ -41,6 +41,9 @@ pub enum Error {
         /// What is missing.
         source: ExplainError,
     },
+    /// The server's statistics of the program are not whole.
+    #[error("the server's statistics prove nothing: {0}")]
+    Statistics(String),
     /// What the caller gave to be run has failed: the program, or what builds its database.
     #[error("{what}: {source}")]
     Program {

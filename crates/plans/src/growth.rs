@@ -97,24 +97,17 @@ mod tests {
 
     fn judged(contract: &Contract, figures: &[(u64, u64)]) -> Judged {
         let statements = figures.iter().map(|(buffers, matched)| StatementOutcome {
-            operation: String::new(),
             sql: "SELECT 1".to_owned(),
-            query_id: None,
-            shape: String::new(),
-            accesses: Vec::new(),
-            behind: Vec::new(),
             buffers: *buffers,
-            rows: 0,
             matched: *matched,
-            wal_bytes: 0,
-            q_error: 1.0,
-            plan_kind: None,
+            ..StatementOutcome::default()
         });
         Judged {
             contract: contract.clone(),
             case: "common".to_owned(),
             statements: statements.collect(),
             findings: Vec::new(),
+            notes: Vec::new(),
         }
     }
 

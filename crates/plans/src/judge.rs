@@ -82,7 +82,8 @@ pub async fn judge(pristine: &Pristine, run: &Run) -> Result<Judged, Error> {
         statement.operation == UNNAMED || statement.operation == run.contract.operation
     };
     statements.retain(judged);
-    Ok(Judged { contract: run.contract.clone(), case: run.case.clone(), statements, findings })
+    let (contract, case) = (run.contract.clone(), run.case.clone());
+    Ok(Judged { contract, case, statements, findings, notes: Vec::new() })
 }
 
 /// What the capture itself shows.

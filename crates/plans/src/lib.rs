@@ -3,11 +3,13 @@
 mod catalogue;
 mod closed_set;
 mod contract;
+mod coverage;
 mod error;
 mod explain;
 mod facts;
 mod finding;
 mod foreign_keys;
+mod freeze;
 mod growth;
 mod judge;
 mod mutants;
@@ -19,6 +21,8 @@ mod replay;
 mod report;
 mod sequences;
 mod steps;
+mod ties;
+mod touched;
 mod verdict;
 mod verification;
 
@@ -28,9 +32,11 @@ pub use catalogue::{
 };
 pub use closed_set::never_used;
 pub use contract::Contract;
+pub use coverage::{Seen, uncovered};
 pub use error::{Error, ExplainError};
 pub use explain::{Conflict, Explained, Filter, Join, Node, Relation, Spill, Trigger};
 pub use finding::{Finding, Rule};
+pub use freeze::freeze;
 pub use growth::{Growth, growth};
 pub use judge::{Run, judge};
 pub use mutants::{
@@ -40,8 +46,10 @@ pub use mutants::{
 pub use outcome::{Judged, StatementOutcome};
 pub use plan_kind::{PlanKind, plan_kinds};
 pub use pristine::Pristine;
-pub use report::{AblationRow, DocumentedRow, OperationRow, Report};
+pub use report::{AblationRow, CaseRow, DocumentedRow, OperationRow, Report};
 pub use sequences::Sequences;
+pub use ties::near_ties;
+pub use touched::Touched;
 pub use verdict::{Access, Via};
 pub use verification::{Verification, Verified};
 

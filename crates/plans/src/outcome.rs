@@ -2,6 +2,7 @@
 
 use crate::facts::Facts;
 use crate::replay::{Ran, one_line};
+use crate::touched::Touched;
 use crate::verdict::{self, Access};
 use crate::{Contract, Finding, PlanKind};
 use serde::Serialize;
@@ -17,10 +18,12 @@ pub struct Judged {
     pub statements: Vec<StatementOutcome>,
     /// What is wrong; empty is good.
     pub findings: Vec<Finding>,
+    /// What is worth knowing and fails nothing: generic plans that would not hold, and are not chosen.
+    pub notes: Vec<Finding>,
 }
 
 /// One statement of a case, as it was replayed.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct StatementOutcome {
     /// The operation that sent it.
     pub operation: String,
@@ -32,6 +35,8 @@ pub struct StatementOutcome {
     pub shape: String,
     /// Each table that it reads, and how.
     pub accesses: Vec<Access>,
+    /// The tables that it read or wrote, also behind its plan: by functions, triggers and foreign keys.
+    pub touched: Vec<Touched>,
     /// The indexes that foreign keys took behind it, parents' and children's.
     pub behind: Vec<String>,
     /// Pages that executing it touched, in memory or on disk; planning and foreign keys excluded.
@@ -50,13 +55,14 @@ pub struct StatementOutcome {
 
 impl StatementOutcome {
     pub(crate) fn of(ran: &Ran<'_>, facts: &Facts) -> Self {
-        let Ran { statement, explained, behind } = ran;
+        let Ran { statement, explained, behind, touched } = ran;
         Self {
             operation: statement.operation.to_owned(),
             sql: one_line(&statement.sql),
             query_id: explained.query_id,
             shape: verdict::shape(&explained.plan, facts),
             accesses: verdict::accesses(explained, facts),
+            touched: touched.clone(),
             behind: behind.index_names(facts),
             buffers: explained.buffers(),
             rows: explained.rows(),
@@ -80,6 +86,16 @@ impl StatementOutcome {
         indexes.sort();
         indexes.dedup();
         indexes
+    }
+
+    /// Whether it read or wrote `table`, or a partition of it.
+    pub fn touches(&self, table: &str) -> bool {
+        self.touched.iter().any(|touched| touched.table == table)
+    }
+
+    /// Rows of `table` and its partitions that it inserted, updated and deleted.
+    pub fn rows_written(&self, table: &str) -> u64 {
+        self.touched.iter().filter(|touched| touched.table == table).map(|touched| touched.rows_written).sum()
     }
 
     pub(crate) fn all_indexes(&self) -> impl Iterator<Item = &String> {

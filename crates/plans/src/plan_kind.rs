@@ -32,7 +32,8 @@ pub struct PlanKind {
 /// Runs each statement of `runs` seven times on one session, asks the server which kind of plan it settled on, and holds
 /// the generic plan against the contract: where it is chosen in one case, in all of them. `runs` are all cases of one
 /// operation, `judged` what [`judge`](crate::judge) said of them, in the same order; plan kinds and findings are added
-/// to these. Writes are rolled back.
+/// to these, and one note for each statement whose generic plan is chosen nowhere and would not hold. Writes are rolled
+/// back.
 ///
 /// # Errors
 /// As [`judge`](crate::judge).
@@ -43,6 +44,7 @@ pub async fn plan_kinds(pristine: &Pristine, runs: &[Run], judged: &mut [Judged]
     }
     let changed: HashSet<_> =
         settled.iter().flatten().filter(|one| one.kind.is_generic).map(|one| one.sql.clone()).collect();
+    let mut noted = HashSet::new();
     for (settled, judged) in settled.into_iter().zip(judged) {
         for one in settled {
             let same = |finding: &Finding| judged.findings.iter().any(|known| known.found == finding.found);
@@ -51,8 +53,11 @@ pub async fn plan_kinds(pristine: &Pristine, runs: &[Run], judged: &mut [Judged]
             for statement in statements {
                 statement.plan_kind = Some(one.kind.clone());
             }
+            let mut findings = findings.into_iter().map(as_generic);
             if changed.contains(&one.sql) {
-                judged.findings.extend(findings.into_iter().map(as_generic));
+                judged.findings.extend(findings);
+            } else {
+                judged.notes.extend(findings.next().filter(|_| noted.insert(one.sql)));
             }
         }
     }
@@ -70,8 +75,14 @@ struct Settled {
 struct Settling<'a> {
     pristine: &'a Pristine,
     run: &'a Run,
-    prepared: HashMap<(&'a str, &'a [u32]), Statement>,
+    prepared: HashMap<Key<'a>, Statement>,
 }
+
+/// What a statement is prepared by: its text and the types of its values.
+type Key<'a> = (&'a str, &'a [u32]);
+
+/// By which name the server knows a prepared statement, and whether it changed to the plan for all values.
+type Kinds<'a> = HashMap<Key<'a>, (String, bool)>;
 
 impl<'a> Settling<'a> {
     fn new(pristine: &'a Pristine, run: &'a Run) -> Self {
@@ -89,8 +100,9 @@ impl<'a> Settling<'a> {
                 outcome => outcome.map_err(Error::database("run a case again"))?,
             }
         }
+        let kinds = self.kinds().await?;
         let begun = self.begin("SET LOCAL plan_cache_mode = force_generic_plan").await?;
-        let settled = self.explain_all().await;
+        let settled = self.explain_all(&kinds).await;
         self.pristine.roll_back(begun, settled.is_err()).await?;
         settled
     }
@@ -102,7 +114,7 @@ impl<'a> Settling<'a> {
     async fn run_once(&mut self) -> Result<(), tokio_postgres::Error> {
         for step in steps::of(&self.run.captured) {
             match step {
-                Step::Plain(sql) => self.pristine.client.batch_execute(&sql).await?,
+                Step::Plain(_, sql) => self.pristine.client.batch_execute(&sql).await?,
                 Step::Explain(statement) => {
                     let prepared = self.prepared(statement).await?;
                     let raws = Raw::of(statement);
@@ -128,23 +140,27 @@ impl<'a> Settling<'a> {
     }
 
     /// The generic plan of each statement, in order, so that each meets what those before it did.
-    async fn explain_all(&self) -> Result<Vec<Settled>, Error> {
+    async fn explain_all(&self, kinds: &Kinds<'a>) -> Result<Vec<Settled>, Error> {
         let mut all = Vec::new();
         for step in steps::of(&self.run.captured) {
             match step {
-                Step::Plain(sql) => self.pristine.run(&sql).await?,
-                Step::Explain(statement) => all.extend(self.explain(statement).await?),
+                Step::Plain(_, sql) => self.pristine.run(&sql).await?,
+                Step::Explain(statement) => all.extend(self.explain(statement, kinds).await?),
                 Step::Refused(..) => {}
             }
         }
         Ok(all)
     }
 
-    async fn explain(&self, statement: &'a CapturedStatement) -> Result<Option<Settled>, Error> {
-        let Some(prepared) = self.prepared.get(&(&*statement.sql, &statement.types[..])) else {
+    async fn explain(
+        &self,
+        statement: &'a CapturedStatement,
+        kinds: &Kinds<'a>,
+    ) -> Result<Option<Settled>, Error> {
+        let key = (&*statement.sql, &statement.types[..]);
+        let (Some(prepared), Some((name, is_generic))) = (self.prepared.get(&key), kinds.get(&key)) else {
             return Ok(None);
         };
-        let (name, is_generic) = self.kind(statement).await?;
         let values = self.literals(statement, prepared).await?;
         let values = if values.is_empty() { String::new() } else { format!("({})", values.join(", ")) };
         let sql = format!("{EXPLAIN} EXECUTE \"{name}\"{values}");
@@ -157,7 +173,7 @@ impl<'a> Settling<'a> {
         let judged = self.run.is_judged(statement);
         let findings = if judged { self.findings(&text, &explained) } else { Vec::new() };
         let kind = PlanKind {
-            is_generic,
+            is_generic: *is_generic,
             generic_shape: verdict::shape(&explained.plan, facts),
             generic_buffers: explained.buffers(),
         };
@@ -173,13 +189,18 @@ impl<'a> Settling<'a> {
         findings
     }
 
-    /// The server's name for it, and whether it changed to the generic plan.
-    async fn kind(&self, statement: &CapturedStatement) -> Result<(String, bool), Error> {
+    /// The server's name for each statement, and whether it changed to the generic plan: all of them before the first is
+    /// explained, since an EXPLAIN of the generic plan counts as a use of it.
+    async fn kinds(&self) -> Result<Kinds<'a>, Error> {
         let query = "SELECT name, generic_plans > 0 FROM pg_prepared_statements WHERE statement = $1 \
              ORDER BY prepare_time DESC, name DESC LIMIT 1";
-        let asked = self.pristine.client.query_one(query, &[&&*statement.sql]).await;
-        let row = asked.map_err(Error::database("read pg_prepared_statements"))?;
-        Ok((row.get(0), row.get(1)))
+        let mut kinds = HashMap::new();
+        for key in self.prepared.keys() {
+            let asked = self.pristine.client.query_one(query, &[&key.0]).await;
+            let row = asked.map_err(Error::database("read pg_prepared_statements"))?;
+            kinds.insert(*key, (row.get(0), row.get(1)));
+        }
+        Ok(kinds)
     }
 
     /// The values as constants: EXECUTE takes nothing else. The server itself writes down the binary ones.

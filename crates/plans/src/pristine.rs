@@ -12,9 +12,9 @@ use steadfast_postgres::tokio_postgres::{
 };
 use tokio::task::JoinHandle;
 
-/// What makes plans repeatable: no jit, no parallel workers, limits of time that only a lost cause reaches, ids for
+/// What makes plans repeatable: no jit, no parallel workers, samples of one size, limits of time that only a lost cause reaches, ids for
 /// statements, fixed forms of values.
-const SETTINGS: &str = "SET jit = off; SET max_parallel_workers_per_gather = 0; SET statement_timeout = '600s'; \
+const SETTINGS: &str = "SET jit = off; SET max_parallel_workers_per_gather = 0; SET default_statistics_target = 100; SET statement_timeout = '600s'; \
      SET lock_timeout = '60s'; SET idle_in_transaction_session_timeout = 0; SET compute_query_id = on; \
      SET plan_cache_mode = auto; SET track_counts = on; SET client_min_messages = error; \
      SET DateStyle = 'ISO, YMD'; SET IntervalStyle = 'postgres'; SET extra_float_digits = 1";

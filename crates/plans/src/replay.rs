@@ -5,6 +5,7 @@ use crate::explain::Explained;
 use crate::foreign_keys::Behind;
 use crate::pristine::Pristine;
 use crate::steps::{self, Step};
+use crate::touched::{Counters, Touched};
 use crate::{Error, ExplainError};
 use steadfast_postgres::{Captured, CapturedStatement, tokio_postgres};
 
@@ -27,6 +28,7 @@ pub(crate) struct Ran<'a> {
     pub(crate) statement: &'a CapturedStatement,
     pub(crate) explained: Explained,
     pub(crate) behind: Behind,
+    pub(crate) touched: Vec<Touched>,
 }
 
 impl Pristine {
@@ -56,7 +58,10 @@ impl Pristine {
 
     async fn step<'a>(&self, step: Step<'a>, replay: &mut Replay<'a>) -> Result<(), Error> {
         match step {
-            Step::Plain(sql) => self.run(&sql).await?,
+            Step::Plain(statement, sql) => match self.client.batch_execute(&sql).await {
+                Err(error) if error.as_db_error().is_some() => replay.refused.push((statement, said(&error))),
+                outcome => outcome.map_err(Error::database(format!("run `{sql}`")))?,
+            },
             Step::Refused(statement, why) => replay.refused.push((statement, why.to_owned())),
             Step::Explain(statement) => match self.explain(statement, &mut replay.ran).await? {
                 Ok(()) => {}
@@ -72,7 +77,7 @@ impl Pristine {
         statement: &'a CapturedStatement,
         ran: &mut Vec<Ran<'a>>,
     ) -> Result<Result<(), String>, Error> {
-        let before = Behind::now(&self.client).await?;
+        let (before, counted) = (Behind::now(&self.client).await?, Counters::now(&self.client).await?);
         let json = match self.explain_json(statement).await {
             Ok(json) => json,
             Err(error) if error.as_db_error().is_some() => return Ok(Err(said(&error))),
@@ -80,7 +85,8 @@ impl Pristine {
         };
         let explained = Explained::parse(&json).map_err(|source| unreadable(statement, source))?;
         let behind = Behind::now(&self.client).await?.since(&before).without(&explained, &self.facts);
-        ran.push(Ran { statement, explained, behind });
+        let touched = Counters::now(&self.client).await?.since(&counted);
+        ran.push(Ran { statement, explained, behind, touched });
         Ok(Ok(()))
     }
 

@@ -3,7 +3,7 @@
 mod markdown;
 mod table;
 
-use crate::{Finding, Score};
+use crate::{Finding, Growth, Score, StatementOutcome};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::fmt;
@@ -12,7 +12,7 @@ use std::fmt;
 /// the same text and a difference between two versions of it is a change of the program.
 ///
 /// `to_string` is the terminal's form: a line for each finding, and a last one that sums up.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Report {
     /// The server's version, e.g. `15.18`.
     pub server: String,
@@ -20,13 +20,15 @@ pub struct Report {
     pub settings: BTreeMap<String, String>,
     /// A row for each statement of each operation.
     pub operations: Vec<OperationRow>,
+    /// All that is known of each case; for programs, the page for people leaves it out.
+    pub cases: Vec<CaseRow>,
     /// Indexes that exist because a document demands them.
     pub documented: Vec<DocumentedRow>,
     /// What each index saves.
     pub ablation: Vec<AblationRow>,
     /// What became of the mutants; `None` when there were none made.
     pub mutation: Option<Score>,
-    /// Remarks on the catalogue that fail nothing.
+    /// Remarks on plans and the catalogue that fail nothing.
     pub notes: Vec<Finding>,
     /// What has to be mended.
     pub findings: Vec<Finding>,
@@ -47,7 +49,7 @@ pub struct OperationRow {
     pub shape: String,
     /// Pages that it reads in the case that reads most, at the small size.
     pub buffers: u64,
-    /// The same at ten times the size, when that was measured.
+    /// Those of the same case at ten times the size, when that was measured.
     pub buffers_at_ten: Option<u64>,
     /// Why it may grow, where it was declared to.
     pub may_grow: Option<String>,
@@ -55,6 +57,21 @@ pub struct OperationRow {
     pub plan_kind: String,
     /// Bytes of write-ahead log, in the case that writes most.
     pub wal_bytes: u64,
+}
+
+/// A case, with each of its statements at both sizes.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct CaseRow {
+    /// The operation.
+    pub operation: String,
+    /// The case.
+    pub case: String,
+    /// Its statements at the small size.
+    pub statements: Vec<StatementOutcome>,
+    /// Its statements at ten times the size; empty when that was not measured.
+    pub statements_at_ten: Vec<StatementOutcome>,
+    /// Pages at both sizes, and the most that the larger one may cost.
+    pub growth: Vec<Growth>,
 }
 
 /// An index that exists because a document demands it, and what it costs.
@@ -88,6 +105,7 @@ impl Report {
     #[must_use]
     pub fn sorted(mut self) -> Self {
         self.operations.sort();
+        self.cases.sort_by(|a, b| (&a.operation, &a.case).cmp(&(&b.operation, &b.case)));
         self.documented.sort();
         self.ablation.sort();
         sort_findings(&mut self.notes);

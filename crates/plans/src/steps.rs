@@ -13,7 +13,7 @@ const EXPLAINED: [&str; 5] = ["SELECT", "INSERT", "UPDATE", "DELETE", "MERGE"];
 #[derive(Debug)]
 pub(crate) enum Step<'a> {
     /// To be sent as it is, and not measured.
-    Plain(String),
+    Plain(&'a CapturedStatement, String),
     /// To be measured.
     Explain(&'a CapturedStatement),
     /// Cannot be run again.
@@ -52,8 +52,8 @@ fn step(statement: &CapturedStatement) -> Option<Step<'_>> {
     }
     match statement.kind() {
         StatementKind::Ping | StatementKind::TypeLookup => None,
-        StatementKind::Transaction => Some(Step::Plain(transaction(statement))),
-        StatementKind::Setting => Some(Step::Plain(without_timeouts(&statement.sql))),
+        StatementKind::Transaction => Some(Step::Plain(statement, transaction(statement))),
+        StatementKind::Setting => Some(Step::Plain(statement, without_timeouts(&statement.sql))),
         StatementKind::Own => Some(own(statement)),
     }
 }
@@ -65,7 +65,7 @@ fn own(statement: &CapturedStatement) -> Step<'_> {
         None => Step::Explain(statement),
         Some(command) if EXPLAINED.contains(&command) => Step::Explain(statement),
         Some("COPY") => Step::Refused(statement, "COPY, whose rows are not captured"),
-        Some(_) if statement.parameters.is_empty() => Step::Plain(statement.sql.to_string()),
+        Some(_) if statement.parameters.is_empty() => Step::Plain(statement, statement.sql.to_string()),
         Some(_) => Step::Refused(statement, "a command with parameters that has no plan"),
     }
 }

@@ -181,6 +181,31 @@ fn a_finding_that_was_there_before_does_not_kill_another_one_does() {
 }
 
 #[test]
+fn a_mutant_that_one_round_saw_differ_has_survived_however_alike_the_other_was() {
+    use KilledBy::{Equivalent, Error, Survived, Unjudged, Verdict};
+    let killed = KilledBy::Buffers { before: 1, after: 99 };
+    let rounds = [
+        (Survived, Equivalent, Survived),
+        (Equivalent, Survived, Survived),
+        (Equivalent, Equivalent, Equivalent),
+        (Survived, Verdict, Verdict),
+        (killed.clone(), Equivalent, killed.clone()),
+        (Equivalent, Error, Error),
+        (Unjudged, Equivalent, Equivalent),
+        (Survived, Unjudged, Survived),
+        (Unjudged, Unjudged, Unjudged),
+    ];
+    for (first, second, both) in rounds {
+        assert_eq!(first.clone().and(second.clone()), both, "{first:?} and {second:?}");
+    }
+}
+
+#[test]
+fn a_mutant_that_no_case_was_replayed_on_is_not_called_equivalent() {
+    assert_eq!(judge_mutant(&[], &[], Bound::GROWTH), KilledBy::Unjudged);
+}
+
+#[test]
 fn an_index_is_worth_it_by_twice_the_pages_or_a_forbidden_node() {
     let before = [read("rare", 4, &["a"]), read("common", 40, &["a"]), read("other", 1, &["b"])];
     let without = |rare, common| {
@@ -204,6 +229,7 @@ fn the_score_counts_each_outcome_once_and_names_the_survivors() {
         KilledBy::Buffers { before: 1, after: 99 },
         KilledBy::Equivalent,
         KilledBy::Survived,
+        KilledBy::Unjudged,
     ];
     let outcomes = kinds.map(|killed_by| {
         let name = format!("drop {killed_by:?}");
@@ -211,11 +237,12 @@ fn the_score_counts_each_outcome_once_and_names_the_survivors() {
         MutantOutcome { mutant, killed_by }
     });
     let score = Score::of(&outcomes);
-    let line = "5 generated: 1 killed by verdict, 1 by buffers, 1 by error, 1 equivalent, 1 survived";
+    let line =
+        "6 generated: 1 killed by verdict, 1 by buffers, 1 by error, 1 equivalent, 1 survived, 1 unjudged";
     assert_eq!(score.total().to_string(), line);
     assert_eq!(score.equivalent, ["drop Equivalent"]);
-    assert_eq!(score.findings().len(), 1);
-    assert_eq!(score.findings()[0].subject, "drop Survived");
+    let found: Vec<String> = score.findings().into_iter().map(|finding| finding.subject).collect();
+    assert_eq!(found, ["drop Survived", "drop Unjudged"]);
 }
 
 fn measured() -> impl Strategy<Value = Measured> {

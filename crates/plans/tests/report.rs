@@ -1,8 +1,8 @@
 //! Reports: the same facts in any order are the same text, and it reads well.
 
 use steadfast_plans::{
-    AblationRow, DocumentedRow, Finding, KilledBy, Mutant, MutantKind, MutantOutcome, OperationRow, Report,
-    Rule, Score,
+    AblationRow, CaseRow, DocumentedRow, Finding, Growth, KilledBy, Mutant, MutantKind, MutantOutcome,
+    OperationRow, Report, Rule, Score, StatementOutcome,
 };
 
 fn finding(subject: &str, rule: Rule) -> Finding {
@@ -46,6 +46,32 @@ fn score() -> Score {
     ])
 }
 
+fn case(case: &str) -> CaseRow {
+    let read = |buffers| StatementOutcome {
+        sql: "SELECT".to_owned(),
+        buffers,
+        q_error: 1.5,
+        ..StatementOutcome::default()
+    };
+    let growth = Growth {
+        operation: "trees.get".to_owned(),
+        case: case.to_owned(),
+        statement: "SELECT".to_owned(),
+        small: 4,
+        large: 5,
+        matched_small: 1,
+        matched_large: 1,
+        bound: Some(14),
+    };
+    CaseRow {
+        operation: "trees.get".to_owned(),
+        case: case.to_owned(),
+        statements: vec![read(4)],
+        statements_at_ten: vec![read(5)],
+        growth: vec![growth],
+    }
+}
+
 fn report() -> Report {
     let listed = OperationRow {
         indexes: vec!["trees_tall".to_owned(), "trees_short".to_owned()],
@@ -71,6 +97,7 @@ fn report() -> Report {
         server: "15.18".to_owned(),
         settings: [("jit".to_owned(), "off".to_owned())].into(),
         operations: vec![row("trees.get", 1), row("trees.list", 1), listed],
+        cases: vec![case("one"), case("two")],
         documented: vec![girth],
         ablation: vec![ablated("trees_pkey", Some(900)), ablated("trees_stamp_key", None)],
         mutation: Some(score()),
@@ -90,7 +117,7 @@ fn the_terminal_gets_a_line_for_each_finding_and_one_that_sums_up() {
     let expected = "\
 trees.burn: expected an index; found none; mend: make one
 trees.fell: expected an index; found none; mend: make one
-mutants: 2 generated: 1 killed by verdict, 0 by buffers, 0 by error, 1 equivalent, 0 survived
+mutants: 2 generated: 1 killed by verdict, 0 by buffers, 0 by error, 1 equivalent, 0 survived, 0 unjudged
 PostgreSQL 15.18: 2 operations, 3 statements, 2 findings, 1 notes";
     assert_eq!(report().to_string(), expected);
     assert!(!report().is_clean());
@@ -101,6 +128,7 @@ fn the_order_of_the_work_does_not_show_and_nothing_is_said_twice() {
     let mut shuffled = report();
     shuffled.operations.reverse();
     shuffled.ablation.reverse();
+    shuffled.cases.reverse();
     shuffled.findings.reverse();
     shuffled.findings.push(finding("trees.burn", Rule::Coverage));
     assert_eq!(shuffled.sorted(), report().sorted());
@@ -113,6 +141,9 @@ fn json_has_the_same_facts_by_name() {
     assert_eq!(json["operations"][2]["buffers_at_ten"], 131);
     assert_eq!(json["mutation"]["kinds"]["drop"]["generated"], 2);
     assert_eq!(json["findings"][0]["rule"], "coverage");
+    assert_eq!(json["cases"][1]["case"], "two");
+    assert_eq!(json["cases"][0]["statements_at_ten"][0]["q_error"], 1.5);
+    assert_eq!(json["cases"][0]["growth"][0]["bound"], 14);
 }
 
 #[test]

@@ -83,6 +83,8 @@ type Pair<'a> = (&'a Measured, &'a Measured);
 ///    of an index shifts its upkeep;
 /// 5. survived.
 ///
+/// Without replays it is unjudged.
+///
 /// ```
 /// use steadfast_plans::{Bound, KilledBy, Measured, judge_mutant};
 ///
@@ -93,6 +95,9 @@ type Pair<'a> = (&'a Measured, &'a Measured);
 /// assert_eq!(of_10_to(10), KilledBy::Equivalent);
 /// ```
 pub fn judge_mutant(before: &[Measured], after: &[Result<Measured, Refused>], bound: Bound) -> KilledBy {
+    if before.is_empty() && after.is_empty() {
+        return KilledBy::Unjudged;
+    }
     let replays = by_place(after);
     let missing = before.iter().any(|measured| !replays.contains_key(&place(measured)));
     if missing || after.iter().any(Result::is_err) {
@@ -110,6 +115,22 @@ pub fn judge_mutant(before: &[Measured], after: &[Result<Measured, Refused>], bo
             KilledBy::Equivalent
         }
         None => KilledBy::Survived,
+    }
+}
+
+impl KilledBy {
+    /// What two rounds of replays say together: the kill of either; else survived, where one of them saw a difference;
+    /// equivalent only where both looked and neither did. A round without replays says nothing.
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
+        match (self, other) {
+            (Self::Unjudged, only) | (only, Self::Unjudged) => only,
+            (Self::Survived, Self::Survived | Self::Equivalent) | (Self::Equivalent, Self::Survived) => {
+                Self::Survived
+            }
+            (Self::Survived | Self::Equivalent, other) => other,
+            (killed, _) => killed,
+        }
     }
 }
 

@@ -25,6 +25,15 @@ pub enum KilledBy {
     Equivalent,
     /// Nothing did, though the pages differ.
     Survived,
+    /// Nobody knows: no case reads or writes its table.
+    Unjudged,
+}
+
+impl KilledBy {
+    /// Whether the cases noticed the mutant.
+    pub fn is_kill(&self) -> bool {
+        matches!(self, Self::Error | Self::Verdict | Self::Buffers { .. })
+    }
 }
 
 /// A mutant and what became of it.
@@ -51,6 +60,8 @@ pub struct Tally {
     pub equivalent: usize,
     /// Not noticed.
     pub survived: usize,
+    /// Without a case that reads or writes the table.
+    pub unjudged: usize,
 }
 
 /// What became of all mutants.
@@ -62,6 +73,8 @@ pub struct Score {
     pub equivalent: Vec<String>,
     /// Names of those that survived, sorted. There should be none.
     pub survived: Vec<String>,
+    /// Names of those that no case could notice, sorted. There should be none.
+    pub unjudged: Vec<String>,
 }
 
 impl Score {
@@ -73,6 +86,7 @@ impl Score {
         }
         score.equivalent = named(outcomes, &KilledBy::Equivalent);
         score.survived = named(outcomes, &KilledBy::Survived);
+        score.unjudged = named(outcomes, &KilledBy::Unjudged);
         score
     }
 
@@ -81,18 +95,20 @@ impl Score {
         self.kinds.values().fold(Tally::default(), |sum, tally| sum.plus(tally))
     }
 
-    /// A finding for each mutant that survived.
+    /// A finding for each mutant that survived, or that no case could notice.
     pub fn findings(&self) -> Vec<Finding> {
-        self.survived.iter().map(|name| survivor(name)).collect()
+        let survivors = self.survived.iter().map(|name| survivor(name));
+        survivors.chain(self.unjudged.iter().map(|name| unjudged(name))).collect()
     }
 }
 
-/// One line, e.g. `12 generated: 9 killed by verdict, 1 by buffers, 1 by error, 1 equivalent, 0 survived`.
+/// One line, e.g. `12 generated: 9 killed by verdict, 1 by buffers, 1 by error, 1 equivalent, 0 survived,
+/// 0 unjudged`.
 impl fmt::Display for Tally {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { generated, by_error, by_verdict, by_buffers, equivalent, survived } = self;
+        let Self { generated, by_error, by_verdict, by_buffers, equivalent, survived, unjudged } = self;
         write!(f, "{generated} generated: {by_verdict} killed by verdict, {by_buffers} by buffers, ")?;
-        write!(f, "{by_error} by error, {equivalent} equivalent, {survived} survived")
+        write!(f, "{by_error} by error, {equivalent} equivalent, {survived} survived, {unjudged} unjudged")
     }
 }
 
@@ -105,6 +121,7 @@ impl Tally {
             KilledBy::Buffers { .. } => &mut self.by_buffers,
             KilledBy::Equivalent => &mut self.equivalent,
             KilledBy::Survived => &mut self.survived,
+            KilledBy::Unjudged => &mut self.unjudged,
         } += 1;
     }
 
@@ -116,6 +133,7 @@ impl Tally {
             by_buffers: self.by_buffers + other.by_buffers,
             equivalent: self.equivalent + other.equivalent,
             survived: self.survived + other.survived,
+            unjudged: self.unjudged + other.unjudged,
         }
     }
 }
@@ -136,5 +154,14 @@ fn survivor(name: &str) -> Finding {
         expected: "a case that notices the change".to_owned(),
         found: "none that does, though some read another number of pages".to_owned(),
         mend: "add the case that needs the index as it is, or take the simpler index".to_owned(),
+    }
+}
+
+fn unjudged(name: &str) -> Finding {
+    Finding {
+        expected: "a case that reads or writes its table".to_owned(),
+        found: "none, so nobody knows whether the change matters".to_owned(),
+        mend: "add the case that the index is for, or drop it".to_owned(),
+        ..survivor(name)
     }
 }

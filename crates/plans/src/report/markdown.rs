@@ -8,7 +8,7 @@ use Align::{Left, Right};
 
 const HOW_TO_READ: &str = "\
 One row is one statement, by its place in the operation; figures are of the case that reads most. Pages are 8 kB each, \
-read from memory or disk, planning excluded. *10x* is the same statement at ten times the rows. *Plan* is what the \
+read from memory or disk, planning excluded. *10x* is the same case at ten times the rows. *Plan* is what the \
 server settles on after it ran the statement a few times: made anew for each value (custom) or once for all (generic).";
 
 pub(super) fn markdown(report: &Report) -> String {
@@ -28,7 +28,7 @@ pub(super) fn markdown(report: &Report) -> String {
         section("What each index saves", "Pages of the case that misses it most.", &ablation(&report.ablation)),
         section("Required by document", "No case needs these; a document names them.", &documented(&report.documented)),
         report.mutation.as_ref().map(mutation).unwrap_or_default(),
-        section("Notes", "Seen in the catalogue, and right or wrong by what the schema is for.", &list(&report.notes)),
+        section("Notes", "Seen in the catalogue and in plans that are not chosen, and right or wrong by what the schema is for.", &list(&report.notes)),
     ];
     sections.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("\n")
 }
@@ -94,6 +94,7 @@ fn mutation(score: &Score) -> String {
         ("error", Right),
         ("equivalent", Right),
         ("survived", Right),
+        ("unjudged", Right),
     ];
     let named = score.kinds.iter().map(|(kind, tally)| (kind.to_string(), *tally));
     let rows = named.chain([("all".to_owned(), score.total())]).map(|(name, tally)| {
@@ -104,6 +105,7 @@ fn mutation(score: &Score) -> String {
             tally.by_error,
             tally.equivalent,
             tally.survived,
+            tally.unjudged,
         ];
         [name].into_iter().chain(counts.map(|count| count.to_string())).collect()
     });
@@ -112,10 +114,14 @@ fn mutation(score: &Score) -> String {
         let lines: String = names.iter().map(|name| format!("- `{name}`\n")).collect();
         if lines.is_empty() { lines } else { format!("\n{title}:\n\n{lines}") }
     };
-    let equivalent = names("Equivalent, every statement reads as many pages as before", &score.equivalent);
+    let equivalent = names(
+        "Equivalent, every statement reads as many pages as before, and one that writes about as many",
+        &score.equivalent,
+    );
     let survived = names("Survived", &score.survived);
+    let unjudged = names("Unjudged, no case reads or writes the table", &score.unjudged);
     let introduction = "Schemas that are wrong by one index, and what told them from the right one.";
-    section("Mutants", introduction, &[body, equivalent, survived].concat())
+    section("Mutants", introduction, &[body, equivalent, survived, unjudged].concat())
 }
 
 fn list(findings: &[Finding]) -> String {

@@ -1,6 +1,6 @@
 //! The databases of a verification, beside the one that its address names.
 
-use crate::Error;
+use crate::{Error, freeze};
 use steadfast_postgres::tokio_postgres::error::SqlState;
 use steadfast_postgres::tokio_postgres::{self, Client, NoTls};
 use tokio::task::JoinHandle;
@@ -11,18 +11,6 @@ const CLAIM: &str = "SET lock_timeout = '600s'; SET statement_timeout = '600s'; 
 
 /// The server itself waits five seconds for sessions to leave an original.
 const COPIES: u32 = 6;
-
-/// How often a database is vacuumed until all its rows count as old: any session that begins anywhere on the server
-/// meanwhile can hold that up.
-const VACUUMS: u32 = 20;
-
-/// Vacuum and statistics are this crate's from here on.
-const NO_AUTOVACUUM: &str = "DO $$ DECLARE t regclass; BEGIN \
-     FOR t IN SELECT oid FROM pg_class WHERE relkind IN ('r', 'm') AND oid >= 16384 LOOP \
-     EXECUTE format('ALTER TABLE %s SET (autovacuum_enabled = off)', t); END LOOP; END $$";
-
-const HAS_NEW_ROWS: &str = "SELECT EXISTS (SELECT FROM pg_class WHERE relkind IN ('r', 'm') AND oid >= 16384 \
-     AND relallvisible < relpages)";
 
 /// What the databases are for, which ends their names.
 const ROLES: [&str; 6] = ["small", "small_program", "small_replay", "large", "large_program", "large_replay"];
@@ -76,7 +64,7 @@ impl Databases {
     /// Takes `role` out of time: rows are old, statistics are there, and nothing changes either by itself.
     pub(super) async fn settle(&self, role: &str) -> Result<(), Error> {
         let (client, connection) = open(&self.url(role)).await?;
-        let outcome = settle(&client).await.map_err(Error::database("vacuum and analyse"));
+        let outcome = freeze(&client).await.map(drop);
         drop(client);
         // The copies that come next need it gone.
         _ = connection.await;
@@ -113,17 +101,6 @@ async fn open(url: &str) -> Result<(Client, JoinHandle<()>), Error> {
     let opened = tokio_postgres::connect(url, NoTls).await;
     let (client, connection) = opened.map_err(Error::database("reach the server"))?;
     Ok((client, tokio::spawn(async move { _ = connection.await })))
-}
-
-async fn settle(client: &Client) -> Result<(), tokio_postgres::Error> {
-    client.batch_execute(NO_AUTOVACUUM).await?;
-    for _ in 0..VACUUMS {
-        client.batch_execute("VACUUM (FREEZE, ANALYZE)").await?;
-        if !client.query_one(HAS_NEW_ROWS, &[]).await?.get::<_, bool>(0) {
-            break;
-        }
-    }
-    Ok(())
 }
 
 /// `url` with another database: a `postgres://` address, or a string of keywords.

@@ -14,7 +14,7 @@ pub struct Verified {
     /// What has to be mended; empty is good. What merely follows from another finding is left out: the growth, the
     /// generic plan and the idle indexes of an operation that reads whole tables, and the same waste in both plans.
     pub findings: Vec<Finding>,
-    /// Remarks on the schema that fail nothing.
+    /// Remarks on plans and on the schema that fail nothing.
     pub notes: Vec<Finding>,
     /// Every case at the larger size: plans, figures, kinds of plans.
     pub judged: Vec<Judged>,
@@ -45,7 +45,9 @@ impl Verified {
         let checked = catalogue.check();
         findings.extend(unneeded(&catalogue, &judged));
         findings.extend(checked.findings);
-        Ok(Self { findings, notes: checked.notes, judged, growth: grown })
+        let of_plans = judged.iter().flat_map(|case| case.notes.clone());
+        let notes = of_plans.chain(checked.notes).collect();
+        Ok(Self { findings, notes, judged, growth: grown })
     }
 }
 

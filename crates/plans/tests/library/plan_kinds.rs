@@ -50,6 +50,26 @@ async fn a_plan_for_all_values_that_is_not_chosen_is_only_noted() -> Result<()> 
     assert_eq!(judged[0].findings, []);
     let kind = judged[0].statements[0].plan_kind.as_ref().expect("asked");
     assert!(!kind.is_generic && kind.generic_shape.contains("Seq Scan books"), "{kind:?}");
+    let [note] = &judged[0].notes[..] else { panic!("{:?}", judged[0].notes) };
+    assert_eq!(note.rule, Rule::GenericPlan);
+    assert!(note.found.starts_with("in the generic plan: Seq Scan on books"), "{note}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_statement_that_a_case_sends_twice_is_of_the_kind_that_the_server_chose_for_it() -> Result<()> {
+    let mut library = Library::open().await?;
+    library.recorder.start();
+    for prefix in ["t77%", "t78%"] {
+        let query = sql_query("SELECT id FROM books WHERE title LIKE $1").bind::<Text, _>(prefix);
+        query.execute(&mut library.conn).await?;
+    }
+    let captured = library.recorder.take();
+    let contract = served_by(&["books_title"]).statements(2);
+    let judged = library.settle(&contract, &[("two prefixes", &captured)]).await?;
+    assert_eq!(judged[0].findings, []);
+    let kinds: Vec<_> = judged[0].statements.iter().map(|statement| statement.plan_kind.clone()).collect();
+    assert!(kinds.iter().all(|kind| kind.as_ref().is_some_and(|kind| !kind.is_generic)), "{kinds:?}");
     Ok(())
 }
 

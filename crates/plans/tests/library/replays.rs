@@ -5,7 +5,7 @@ use anyhow::Result;
 use diesel::sql_query;
 use diesel::sql_types::{Integer, Text};
 use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection};
-use steadfast_plans::{Contract, Pristine, Rule, Run, Sequences, judge};
+use steadfast_plans::{Contract, Pristine, Rule, Run, Sequences, freeze, judge};
 use steadfast_postgres::{Db, DbSettings, Operation};
 
 #[tokio::test]
@@ -31,6 +31,31 @@ async fn a_statement_that_fails_in_the_replay_alone_is_found() -> Result<()> {
     let judged = library.judge(served_by(&[]), captured).await?;
     assert_eq!(rules(&judged), [Rule::Replay]);
     assert!(judged.findings[0].found.contains("23505"), "{}", judged.findings[0]);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_command_without_a_plan_that_fails_in_the_replay_alone_is_found() -> Result<()> {
+    let mut library = Library::open().await?;
+    let captured = library.plain("DROP INDEX books_mood").await?;
+    library.pristine.client().batch_execute("DROP INDEX books_mood").await?;
+    let judged = library.judge(served_by(&[]), captured).await?;
+    assert_eq!(rules(&judged), [Rule::Replay]);
+    assert!(judged.findings[0].found.contains("42704"), "{}", judged.findings[0]);
+    Ok(())
+}
+
+#[tokio::test]
+async fn frozen_data_has_statistics_of_one_size_and_nobody_vacuums_it() -> Result<()> {
+    let library = Library::open().await?;
+    let client = library.pristine.client();
+    let loose = "SELECT count(*) FROM pg_class WHERE relkind = 'r' AND oid >= 16384 \
+         AND NOT coalesce('autovacuum_enabled=off' = ANY(reloptions), false)";
+    assert_eq!(client.query_one(loose, &[]).await?.get::<_, i64>(0), 0);
+    client.batch_execute("SET default_statistics_target = 7").await?;
+    freeze(client).await?;
+    let target: String = client.query_one("SHOW default_statistics_target", &[]).await?.get(0);
+    assert_eq!(target, "100");
     Ok(())
 }
 

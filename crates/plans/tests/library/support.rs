@@ -4,7 +4,7 @@ use anyhow::Result;
 use diesel::sql_query;
 use diesel::sql_types::Integer;
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
-use steadfast_plans::{Captured, Contract, Judged, Pristine, Recorder, Rule, Run, judge};
+use steadfast_plans::{Captured, Contract, Judged, Pristine, Recorder, Rule, Run, freeze, judge};
 use steadfast_testkit::TestDatabase;
 use tokio_postgres::{NoTls, connect};
 
@@ -40,15 +40,7 @@ async fn build(url: &str) -> Result<()> {
     let (client, connection) = connect(url, NoTls).await?;
     let session = tokio::spawn(connection);
     client.batch_execute(SCHEMA).await?;
-    // A session that begins anywhere on the server meanwhile can keep rows from being seen as old.
-    let unclean = "SELECT count(*) FROM pg_class WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace \
-         AND relallvisible < relpages";
-    for _ in 0..20 {
-        client.batch_execute("VACUUM (FREEZE, ANALYZE)").await?;
-        if client.query_one(unclean, &[]).await?.get::<_, i64>(0) == 0 {
-            break;
-        }
-    }
+    freeze(&client).await?;
     drop(client);
     Ok(session.await??)
 }
@@ -64,8 +56,8 @@ pub(crate) struct Library {
 
 impl Library {
     pub(crate) async fn open() -> Result<Self> {
-        let run_on = TestDatabase::from_template("plans_library", format!("2{SCHEMA}"), build).await?;
-        let replayed_on = TestDatabase::from_template("plans_library", format!("2{SCHEMA}"), build).await?;
+        let run_on = TestDatabase::from_template("plans_library", format!("3{SCHEMA}"), build).await?;
+        let replayed_on = TestDatabase::from_template("plans_library", format!("3{SCHEMA}"), build).await?;
         let recorder = Recorder::new();
         let conn = recorder.connect(&run_on.url()).await?;
         let pristine = Pristine::connect(&replayed_on.url()).await?;

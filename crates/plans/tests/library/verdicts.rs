@@ -5,7 +5,7 @@ use anyhow::Result;
 use diesel::sql_query;
 use diesel::sql_types::{Array, Integer, Nullable, Numeric, Text};
 use diesel_async::RunQueryDsl;
-use steadfast_plans::{Access, Contract, Reads, Rule, Via, never_used};
+use steadfast_plans::{Access, Contract, Reads, Rule, Touched, Via, never_used};
 
 fn access(table: &str, via: Via) -> Access {
     Access { table: table.to_owned(), via }
@@ -160,6 +160,29 @@ async fn children_that_no_index_finds_are_seen_behind_a_delete() -> Result<()> {
     assert_eq!(judged.findings[0].found, "reviews_book");
     let contract = served_by(&["authors_pkey"]).supports_fk(&["books_author", "reviews_book"]);
     assert_eq!(library.judge(contract, captured).await?.findings, []);
+    Ok(())
+}
+
+fn touched(table: &str, rows_written: u64) -> Touched {
+    Touched { table: table.to_owned(), rows_written }
+}
+
+#[tokio::test]
+async fn the_tables_that_a_statement_touches_are_known_where_its_plan_names_no_index() -> Result<()> {
+    let mut library = Library::open().await?;
+    let insert = "INSERT INTO loans SELECT 30000 + i, DATE '2024-12-30' + i, $1 FROM generate_series(1, 4) i";
+    let captured = library.with_number(insert, 77).await?;
+    let judged = library.judge(served_by(&[]), captured).await?;
+    assert_eq!(judged.statements[0].accesses, []);
+    assert_eq!(judged.statements[0].touched, [touched("loans", 4)], "partitions count as their table");
+    let captured = library.with_number("DELETE FROM authors WHERE id = $1", 7).await?;
+    let judged = library.judge(served_by(&["authors_pkey"]), captured).await?;
+    let behind = [touched("authors", 1), touched("books", 20), touched("reviews", 20)];
+    assert_eq!(judged.statements[0].touched, behind);
+    let captured = library.with_number("SELECT $1 + (SELECT count(*) FROM shelves WHERE id < 3)", 1).await?;
+    let judged = library.judge(served_by(&["shelves_pkey"]), captured).await?;
+    assert_eq!(judged.statements[0].touched, [touched("shelves", 0)]);
+    assert!(judged.statements[0].touches("shelves") && !judged.statements[0].touches("books"));
     Ok(())
 }
 

@@ -11,10 +11,6 @@ const BLOCKED: &[&str] = &["idx_pidms_keys_blocked"];
 const REMAINING: &[&str] = &["idx_pidms_keys_remaining"];
 const KEYNAME: &[&str] = &["ix_pidms_keys_keyname"];
 
-/// Demanded by name. Some sizes of the data make use of it, others do not.
-pub(crate) const DOCUMENTED: &[(&str, &str)] =
-    &[("idx_pidms_keys_remaining", "requirements of product keys")];
-
 /// A number that no seeded row has. What one case stores is new to the others.
 const UNSEEDED: u64 = 1 << 40;
 
@@ -62,6 +58,7 @@ pub(crate) fn all() -> Vec<Case> {
         let cursor = Cursor { product: "Office16_ProPlusVL_MAK".to_owned(), remaining: 40, id: 500 };
         cases.push(at(name, index, filter, Position::After(cursor, 50)));
     }
+    cases.push(numbered("the hundredth page", PRD, Filter::default(), Some(100)));
     // Half of all keys have none left.
     let cursor = Cursor { product: "Office16_ProPlusVL_MAK".to_owned(), remaining: 0, id: 500 };
     cases.push(at(
@@ -78,10 +75,14 @@ fn text(product: &str) -> Option<String> {
 }
 
 fn pages(name: &'static str, index: &'static [&'static str], filter: Filter) -> Case {
-    // The first page of the default size; what the numbers are is the domain's affair.
-    match Position::new(None, None, None) {
-        Ok(first) => at(name, index, filter, first),
-        Err(_) => unreachable!("the first page exists"),
+    numbered(name, index, filter, None)
+}
+
+/// A page by its number, of the default size; what the numbers are is the domain's affair.
+fn numbered(name: &'static str, index: &'static [&'static str], filter: Filter, number: Option<u64>) -> Case {
+    match Position::new(number, None, None) {
+        Ok(position) => at(name, index, filter, position),
+        Err(_) => unreachable!("page {number:?} exists"),
     }
 }
 

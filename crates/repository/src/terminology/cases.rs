@@ -51,6 +51,11 @@ pub(crate) fn all() -> Vec<Case> {
             import(&store, "the next case", &release()[..1], |_| {}).await.map(drop)
         })
         .heavy(),
+        Case::new(&ROLL_BACK, "to the release before", &[], async |store| {
+            import(&store, "a case", &release(), |_| {}).await?;
+            roll_back(&store).await.map(drop)
+        })
+        .heavy(),
     ];
     for (name, query) in
         [("two characters", "S7"), ("a category", "E11"), ("a whole code", "S72.001A"), ("absent", "Q9999")]
@@ -61,6 +66,8 @@ pub(crate) fn all() -> Vec<Case> {
         cases.push(leg(&SEARCH_TERM, name, TERM, Leg::Term, query, false));
         cases.push(leg(&SEARCH_SIMILARITY, name, &[], Leg::Similarity, query, false));
     }
+    cases.push(asked(&SEARCH_CODE, "inactive ones too", CODE, Leg::Code, with_inactive("S72")));
+    cases.push(asked(&SEARCH_TERM, "inactive ones too", TERM, Leg::Term, with_inactive("fracture")));
     cases.push(leg(&SEARCH_CODE, "in a chapter", CODE, Leg::Code, "S72", true));
     cases.push(leg(&SEARCH_TERM, "in a chapter", TERM, Leg::Term, "fracture", true));
     cases.push(leg(&SEARCH_SIMILARITY, "in a chapter", TERM, Leg::Similarity, "fractur", true));
@@ -92,12 +99,30 @@ fn leg(
     text: &'static str,
     in_chapter: bool,
 ) -> Case {
-    Case::new(operation, name, served_by, move |store| async move {
-        let query = Query::new(text, None);
-        let query = if in_chapter { query.and_then(|query| query.in_chapter(Some("19"))) } else { query };
-        match query {
-            Ok(query) => search(&store, leg, &query).await.map(drop),
-            Err(_) => Ok(()),
+    let query = Query::new(text, None).ok();
+    let query = if in_chapter { query.and_then(|query| query.in_chapter(Some("19")).ok()) } else { query };
+    asked(operation, name, served_by, leg, query)
+}
+
+fn with_inactive(text: &str) -> Option<Query> {
+    Some(Query::new(text, None).ok()?.with_inactive(true))
+}
+
+/// What is no query asks nothing, which the test of all cases finds.
+fn asked(
+    operation: &'static Operation,
+    name: &'static str,
+    served_by: &'static [&'static str],
+    leg: Leg,
+    query: Option<Query>,
+) -> Case {
+    Case::new(operation, name, served_by, move |store| {
+        let query = query.clone();
+        async move {
+            match query {
+                Some(query) => search(&store, leg, &query).await.map(drop),
+                None => Ok(()),
+            }
         }
     })
 }
