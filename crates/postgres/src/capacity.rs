@@ -40,12 +40,14 @@ struct Limits {
     #[diesel(sql_type = Integer)]
     max_connections: i32,
     #[diesel(sql_type = Integer)]
-    superuser_reserved: i32,
+    reserved: i32,
 }
 
 async fn limits(conn: &mut Conn) -> QueryResult<Limits> {
+    // The second kind of reserve came with PostgreSQL 16.
     let sql = "SELECT current_setting('max_connections')::int AS max_connections, \
-               current_setting('superuser_reserved_connections')::int AS superuser_reserved";
+               current_setting('superuser_reserved_connections')::int \
+               + coalesce(current_setting('reserved_connections', true), '0')::int AS reserved";
     cached(sql_query(sql)).get_result(conn).await
 }
 
@@ -57,7 +59,7 @@ impl Db {
     /// [`Error`].
     pub async fn check_capacity(&self, instances: u32, reserved: u32) -> Result<Capacity, Error> {
         let limits = self.read(&CAPACITY, limits).await?;
-        let reserved = reserved.saturating_add(limits.superuser_reserved.max(0).unsigned_abs());
+        let reserved = reserved.saturating_add(limits.reserved.max(0).unsigned_abs());
         let max_connections = limits.max_connections.max(0).unsigned_abs();
         let capacity = Capacity { max_connections, reserved, instances, ceiling: self.ceiling() };
         if !capacity.is_enough() {

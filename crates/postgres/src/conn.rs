@@ -11,7 +11,7 @@ use crate::error::{ConnectError, Error};
 use crate::stream::{AlreadySecured, Dialled};
 use crate::target::Target;
 use crate::wire::{Guard, Wire, WireCounts};
-use crate::{Operation, SqlState, error};
+use crate::{Operation, SqlState};
 use diesel::connection::CacheSize;
 use diesel_async::{AsyncConnection, AsyncPgConnection, SimpleAsyncConnection};
 use std::sync::Arc;
@@ -32,6 +32,9 @@ const CANCELS: u32 = 5;
 
 /// The longest that the end of a session is waited for.
 const END_LIMIT: Duration = Duration::from_secs(1);
+
+/// The library's text for a session that was over before; all others of a lost connection come with its end.
+const CLOSED: &str = "connection closed";
 
 /// A session with the server. Queries run on `&mut Conn`, and pipelined on `&Conn`.
 ///
@@ -76,7 +79,15 @@ impl Conn {
 
     /// The error of this layer for an error that diesel gave on this connection.
     pub fn classify(&self, error: diesel::result::Error) -> Error {
-        error::Error::from_diesel(error, |message| self.wire.sqlstate_of(message))
+        let is_no_loss = |text: &str| !self.wire.is_closed() && text != CLOSED;
+        let classified = Error::from_diesel(error, |message| self.wire.sqlstate_of(message), is_no_loss);
+        // What the server said last, before it closed, is not in the library's error.
+        match (&classified, self.wire.last_error()) {
+            (Error::ConnectionLost, Some(seen)) if seen.sqlstate.ends_session() => {
+                Error::Server { sqlstate: seen.sqlstate, constraint: None }
+            }
+            _ => classified,
+        }
     }
 
     /// The SQLSTATE of an error that diesel gave on this connection, where the server gave one.

@@ -87,10 +87,11 @@ impl Db {
     }
 
     /// Runs a reading unit of work. Each statement stands for itself, unless the operation asks for a snapshot. A session
-    /// that ends meanwhile is replaced once, and `work` runs again.
+    /// that ends meanwhile is replaced once, and `work` runs again: what it sent may have run before, so it must change
+    /// nothing. The server does not watch over that; a statement that changes something belongs into [`Db::write`].
     ///
     /// # Errors
-    /// [`Error`]; nothing was changed.
+    /// [`Error`].
     pub async fn read<T, F>(&self, operation: &'static Operation, work: F) -> Result<T, Error>
     where
         F: UnitOfWork<T>,
@@ -160,7 +161,7 @@ impl Db {
         let checkout = Checkout { borrower: operation.name(), now: began, deadline, born_since: None };
         let mut budget = Budget { operation, checkout, limit };
         let outcome = loop {
-            let error = match self.gated(standing, &budget, work).await {
+            let error = match self.gated(standing, &mut budget, work).await {
                 Ok(value) => break Ok(value),
                 Err(error) => error,
             };
@@ -182,7 +183,7 @@ impl Db {
 
     /// One attempt, behind the gate of its operation: a write that deadlocks lowers its own concurrency to one, before it
     /// holds anything, and raises it again slowly.
-    async fn gated<T, F>(&self, standing: &Standing, budget: &Budget, work: &F) -> Result<T, Error>
+    async fn gated<T, F>(&self, standing: &Standing, budget: &mut Budget, work: &F) -> Result<T, Error>
     where
         F: UnitOfWork<T>,
         T: Send,
@@ -191,6 +192,8 @@ impl Db {
             return self.attempt(budget, work).await;
         }
         let pass = standing.gate.enter(budget.checkout.deadline).await?;
+        // It may have waited there, and the pool judges a connection's rest and age by the clock.
+        budget.checkout.now = Instant::now();
         let result = self.attempt(budget, work).await;
         if result.as_ref().is_err_and(|error| error.class() == Class::Deadlock) {
             pass.contended();
@@ -209,7 +212,7 @@ impl Db {
             .map_err(|rejected| Error::Rejected { rejected, cause: self.pool.last_cause() })?;
         let result = self.connected(budget, work).await;
         match result.as_ref().err() {
-            Some(error) if error.is_about_the_session() => drop(permit),
+            Some(error) if error.tells_nothing_of_the_server() => drop(permit),
             error => permit.record(error.map(Classify::class)),
         }
         result

@@ -124,16 +124,23 @@ impl Error {
         }
     }
 
-    /// Whether it says nothing of the server's health: the session is over, or it may only read. The next connect will
-    /// tell, and a unit of work that writes where it should read must not stop the others.
-    pub(crate) fn is_about_the_session(&self) -> bool {
-        self.is_lost_session() || self.sqlstate() == Some(SqlState::READ_ONLY)
+    /// Whether it says nothing of the server's health: the session is over, or it may only read, or nothing was heard in
+    /// time. The next connect will tell, and a unit of work that writes where it should read must not stop the others.
+    pub(crate) fn tells_nothing_of_the_server(&self) -> bool {
+        let is_silence = match self {
+            Self::PoolTimeout { .. } => true,
+            Self::Deadline { silent, .. } => !silent.is_zero(),
+            _ => false,
+        };
+        is_silence || self.is_lost_session() || self.sqlstate() == Some(SqlState::READ_ONLY)
     }
 
-    /// The error that diesel gave, with the code that the guard saw for its text.
+    /// The error that diesel gave, with the code that the guard saw for its text. What diesel takes for a lost connection and
+    /// `is_no_loss` knows better, e.g. a value that is too large to be sent, is a fault of the query.
     pub(crate) fn from_diesel(
         error: diesel::result::Error,
         sqlstate_of: impl Fn(&str) -> Option<SqlState>,
+        is_no_loss: impl Fn(&str) -> bool,
     ) -> Self {
         let diesel::result::Error::DatabaseError(kind, info) = &error else {
             return Self::Query(error);
@@ -142,7 +149,7 @@ impl Error {
             Some(sqlstate) => {
                 Self::Server { sqlstate, constraint: info.constraint_name().map(str::to_owned) }
             }
-            None if is_lost_connection(kind) => Self::ConnectionLost,
+            None if is_lost_connection(kind) && !is_no_loss(info.message()) => Self::ConnectionLost,
             None => Self::Query(error),
         }
     }

@@ -163,7 +163,7 @@ impl Pool {
         let mut pooled = Pooled::new(place, self.0.clone(), turn);
         if !pooled.is_ready(now, checkout.born_since) {
             // Rare, and large: it would make every borrower's future as large.
-            Box::pin(pooled.furnish(now, self.latest(checkout), checkout.born_since)).await?;
+            Box::pin(pooled.furnish(now, checkout.deadline, checkout.born_since)).await?;
         }
         self.0.note_use();
         pooled.lend_to(checkout.borrower, now);
@@ -174,13 +174,11 @@ impl Pool {
     async fn take_turn(&self, checkout: &Checkout) -> Result<(OwnedSemaphorePermit, Instant), Error> {
         match self.0.turns.clone().try_acquire_owned() {
             Ok(turn) => Ok((turn, checkout.now)),
-            Err(_) => Ok((self.wait_for_turn(self.latest(checkout)).await?, Instant::now())),
+            Err(_) => {
+                let latest = checkout.deadline.min(Deadline::at(checkout.now + self.0.settings.timeout));
+                Ok((self.wait_for_turn(latest).await?, Instant::now()))
+            }
         }
-    }
-
-    /// The last moment for a connection to be handed out.
-    fn latest(&self, checkout: &Checkout) -> Deadline {
-        checkout.deadline.min(Deadline::at(checkout.now + self.0.settings.timeout))
     }
 
     /// What the pool looks like now. Touches no connection.
@@ -215,8 +213,9 @@ impl Pool {
         let began = Instant::now();
         let _waiting = Waiting::new(&inner.counters);
         match timeout_at(deadline.instant(), inner.turns.clone().acquire_owned()).await {
-            Ok(turn) => turn.map_err(|_| Error::PoolClosed),
-            Err(_) => {
+            // With no time left a statement would be sent only to be abandoned, and its session with it.
+            Ok(turn) if !deadline.has_passed() => turn.map_err(|_| Error::PoolClosed),
+            _ => {
                 inner.counters.timed_out.fetch_add(1, Relaxed);
                 Err(Error::PoolTimeout {
                     size: inner.settings.pool_size,

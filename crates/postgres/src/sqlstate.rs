@@ -48,7 +48,9 @@ impl SqlState {
 
     /// Whether the session that got it is of no further use.
     pub fn ends_session(self) -> bool {
-        matches!(&self.0, [b'0', b'8', ..] | [b'5', b'7', b'P', ..]) || self == Self::IN_FAILED_TRANSACTION
+        // 25P03: it sat idle in a transaction for too long.
+        matches!(&self.0, [b'0', b'8', ..] | [b'5', b'7', b'P', ..] | b"25P03")
+            || self == Self::IN_FAILED_TRANSACTION
     }
 }
 

@@ -1,87 +1,32 @@
 //! Callers that leave: at every step of every kind of unit of work, in crowds, and in the middle of transactions.
 
+#[path = "support/sessions.rs"]
+mod sessions;
+#[path = "support/steps.rs"]
+mod steps;
 mod support;
 
 use anyhow::{Result, ensure};
 use futures_util::future::{join_all, try_join, try_join_all};
-use std::pin::pin;
+use sessions::{client, others_become, quiet, sessions, sessions_become, url};
+use std::fmt::Debug;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, Ordering::SeqCst};
-use std::task::Poll;
 use std::time::{Duration, Instant};
 use steadfast_postgres::diesel::result::Error as DieselError;
 use steadfast_postgres::diesel::{QueryResult, sql_query};
 use steadfast_postgres::diesel_async::{RunQueryDsl, SimpleAsyncConnection};
 use steadfast_postgres::resilience::{Backoff, Retry};
-use steadfast_postgres::tokio_postgres::{Client, NoTls, connect};
-use steadfast_postgres::{Conn, Db, DbSettings, Error, Operation, PoolSettings, cached};
+use steadfast_postgres::tokio_postgres::Client;
+use steadfast_postgres::{CloseReason, Conn, Db, DbSettings, Error, Operation, PoolSettings, cached};
+use steps::{End, drop_at, never_stuck};
 use support::{Forest, insert};
 
 const READ: Operation = Operation::read("trees.read");
 const READ_TWO: Operation = Operation::read("trees.read_two").statements(2);
 const SNAPSHOT: Operation = Operation::read("trees.compare").snapshot().statements(2);
 const WRITE: Operation = Operation::write("trees.write").statements(2);
-
-/// A unit of work that makes no step for so long waits for somebody else.
-const STUCK: Duration = Duration::from_millis(60);
-
-/// How a unit of work ended that is dropped at its k-th step.
-#[derive(Debug, PartialEq, Eq)]
-enum End {
-    Finished,
-    Dropped,
-    /// Dropped while it waited for somebody else: there is no later step.
-    DroppedStuck,
-}
-
-/// Polls `work` until it was pending `steps` times, or is stuck, then drops it.
-async fn drop_at<F: Future>(steps: usize, work: F) -> End {
-    let (mut work, mut left) = (pin!(work), steps);
-    let stepping = std::future::poll_fn(|cx| match work.as_mut().poll(cx) {
-        Poll::Ready(_) => Poll::Ready(End::Finished),
-        Poll::Pending => {
-            left -= 1;
-            if left == 0 { Poll::Ready(End::Dropped) } else { Poll::Pending }
-        }
-    });
-    tokio::time::timeout(STUCK, stepping).await.unwrap_or(End::DroppedStuck)
-}
-
-async fn sessions(looker: &Client, condition: &str) -> Result<i64> {
-    let sql = format!(
-        "SELECT count(*) FROM pg_stat_activity \
-         WHERE datname = current_database() AND application_name = 'steadfast' AND ({condition})"
-    );
-    Ok(looker.query_one(&sql, &[]).await?.get(0))
-}
-
-/// The address of the forest's database.
-async fn url(forest: &Forest) -> Result<String> {
-    let row = forest.looker.query_one("SELECT inet_server_port(), current_database()::text", &[]).await?;
-    Ok(format!("postgres://postgres@127.0.0.1:{}/{}", row.get::<_, i32>(0), row.get::<_, String>(1)))
-}
-
-/// One more session beside the pool.
-async fn client(forest: &Forest) -> Result<Client> {
-    let (client, connection) = connect(&url(forest).await?, NoTls).await?;
-    tokio::spawn(connection);
-    Ok(client)
-}
-
-const BUSY: &str = "state <> 'idle'";
-
-/// Waits until no session of the pool works or has a transaction open; says how long that took.
-async fn quiet(forest: &Forest, limit: Duration) -> Result<Duration> {
-    let began = Instant::now();
-    while sessions(&forest.looker, BUSY).await? > 0 {
-        ensure!(
-            began.elapsed() < limit,
-            "{} sessions are busy after {limit:?}",
-            sessions(&forest.looker, BUSY).await?
-        );
-        tokio::time::sleep(Duration::from_millis(2)).await;
-    }
-    Ok(began.elapsed())
-}
+const BULK: Operation = Operation::write("trees.bulk").statements(9);
 
 /// Takes every connection of a pool of two, and proves that none is in a transaction: there, a savepoint is allowed.
 async fn next_borrowers_are_in_no_transaction(db: &Db) -> Result<()> {
@@ -99,20 +44,38 @@ async fn next_borrowers_are_in_no_transaction(db: &Db) -> Result<()> {
     Ok(())
 }
 
-/// Drops `unit` at its first step, at its second, and so on until it is through or waits for somebody else. Says at how
-/// many, and the longest time until the server was quiet.
-async fn drop_at_every_step<F: Future>(
+/// Drops `unit` at its first step, at its second, and so on until it is through. Says at how many, and the longest time
+/// until the server was quiet. It waits for the server at least `waits` times on its way.
+async fn drop_at_every_step<T, F: Future<Output = Result<T, Error>>>(
     forest: &Forest,
+    waits: usize,
+    unit: impl FnMut(usize) -> F,
+) -> Result<(usize, Duration)> {
+    drop_until(forest, waits, End::Finished, unit, never_stuck).await
+}
+
+/// As [`drop_at_every_step`], until it ends as `expected`; `stuck` says when the unit of work can make no step.
+async fn drop_until<
+    T,
+    F: Future<Output = Result<T, Error>>,
+    S: Future<Output = Result<()>> + Send + 'static,
+>(
+    forest: &Forest,
+    waits: usize,
+    expected: End,
     mut unit: impl FnMut(usize) -> F,
+    stuck: impl Fn() -> S,
 ) -> Result<(usize, Duration)> {
     let mut longest = Duration::ZERO;
     for step in 1..500 {
-        let end = drop_at(step, unit(step)).await;
+        let end = drop_at(step, unit(step), stuck()).await?;
         ensure!(forest.db.health().pool.checked_out == 0, "a place is lost at step {step}");
         next_borrowers_are_in_no_transaction(&forest.db).await?;
         longest = longest.max(quiet(forest, Duration::from_secs(1)).await?);
         if end != End::Dropped {
             next_borrowers_are_in_no_transaction(&forest.db).await?;
+            ensure!(end == expected, "{end:?} at step {step}");
+            ensure!(step > waits, "the {waits} waits were not seen, but only {step} steps");
             return Ok((step, longest));
         }
     }
@@ -152,17 +115,17 @@ fn told(kind: &str, (steps, longest): (usize, Duration)) {
 async fn a_read_dropped_at_any_step_leaves_nothing() -> Result<()> {
     let forest = two_places().await?;
     let db = &forest.db;
-    told("read", drop_at_every_step(&forest, |_| db.read(&READ, count)).await?);
+    told("read", drop_at_every_step(&forest, 1, |_| db.read(&READ, count)).await?);
     let uncached = || async |conn: &mut Conn| sql_query("SELECT 3").execute(conn).await;
-    told("read, not cached", drop_at_every_step(&forest, |_| db.read(&READ, uncached())).await?);
-    told("pipelined", drop_at_every_step(&forest, |_| db.read(&READ_TWO, pipelined)).await?);
+    told("read, not cached", drop_at_every_step(&forest, 2, |_| db.read(&READ, uncached())).await?);
+    told("pipelined", drop_at_every_step(&forest, 1, |_| db.read(&READ_TWO, pipelined)).await?);
     let twice = || {
         async |conn: &mut Conn| {
             count(conn).await?;
             count(conn).await
         }
     };
-    told("snapshot", drop_at_every_step(&forest, |_| db.read(&SNAPSHOT, twice())).await?);
+    told("snapshot", drop_at_every_step(&forest, 4, |_| db.read(&SNAPSHOT, twice())).await?);
     Ok(())
 }
 
@@ -178,12 +141,46 @@ async fn a_write_dropped_at_any_step_is_kept_whole_or_not_at_all() -> Result<()>
         });
         planted.await
     };
-    told("write", drop_at_every_step(&forest, plant_two).await?);
-    let trees = forest.trees().await?;
-    assert!(
-        trees.chunks(2).all(|pair| pair.len() == 2 && pair[1] == pair[0] + 1 && pair[0] % 2 == 0),
-        "{trees:?}"
-    );
+    told("write", drop_at_every_step(&forest, 4, plant_two).await?);
+    assert_whole_pairs(&forest.trees().await?);
+    Ok(())
+}
+
+/// Each pair of trees was planted together, or not at all.
+fn assert_whole_pairs(trees: &[i64]) {
+    let is_whole = |pair: &[i64]| pair.len() == 2 && pair[1] == pair[0] + 1 && pair[0] % 2 == 0;
+    assert!(!trees.is_empty() && trees.chunks(2).all(is_whole), "{trees:?}");
+}
+
+#[tokio::test]
+async fn a_write_with_savepoints_dropped_at_any_step_is_kept_whole_or_not_at_all() -> Result<()> {
+    let forest = two_places().await?;
+    forest.looker.batch_execute("INSERT INTO trees VALUES (0, 0), (1, 0)").await?;
+    let db = &forest.db;
+    let around_a_duplicate = |step: usize| async move {
+        let id = 2 * step as i64;
+        let planted = db.write(&BULK, async |conn| {
+            insert(id).execute(conn).await?;
+            _ = conn.savepoint(async |conn| insert(1).execute(conn).await).await;
+            insert(id + 1).execute(conn).await
+        });
+        planted.await
+    };
+    // BEGIN, INSERT, SAVEPOINT, INSERT, ROLLBACK TO, INSERT, COMMIT.
+    told("savepoint", drop_at_every_step(&forest, 7, around_a_duplicate).await?);
+    assert_whole_pairs(&forest.trees().await?);
+    let good_ones = |step: usize| async move {
+        let id = 2_000 + 2 * step as i64;
+        let plant = async |(conn, ids): (&mut Conn, &[i64])| {
+            let rows: Vec<_> = ids.iter().map(|id| format!("({id}, 100)")).collect();
+            let sql = format!("INSERT INTO trees (id, height_cm) VALUES {}", rows.join(", "));
+            sql_query(sql).execute(conn).await
+        };
+        db.write(&BULK, async |conn| conn.keep_good(&[id, 1, id + 1], plant).await).await
+    };
+    // All three are refused, then the last two; each part has a savepoint.
+    told("bulk", drop_at_every_step(&forest, 12, good_ones).await?);
+    assert_whole_pairs(&forest.trees().await?);
     Ok(())
 }
 
@@ -202,7 +199,7 @@ async fn a_repeated_write_dropped_at_any_step_leaves_nothing() -> Result<()> {
         });
         planted.await
     };
-    told("write, repeated", drop_at_every_step(&forest, repeated).await?);
+    told("write, repeated", drop_at_every_step(&forest, 7, repeated).await?);
     Ok(())
 }
 
@@ -218,7 +215,14 @@ async fn a_write_dropped_while_it_waits_for_a_lock_leaves_nothing() -> Result<()
             cached(sql_query("UPDATE trees SET height_cm = 2 WHERE id = 1")).execute(conn).await
         }
     };
-    told("write behind a lock", drop_at_every_step(&forest, |_| db.write(&WRITE, grow())).await?);
+    let looker = Arc::new(client(&forest).await?);
+    let stuck = || {
+        let looker = looker.clone();
+        async move { sessions_become(&looker, "wait_event_type = 'Lock'", 1).await }
+    };
+    // BEGIN, then the UPDATE that waits.
+    let behind = drop_until(&forest, 2, End::DroppedStuck, |_| db.write(&WRITE, grow()), stuck).await?;
+    told("write behind a lock", behind);
     holder.batch_execute("COMMIT").await?;
     assert_eq!(forest.looker.query_one("SELECT height_cm FROM trees", &[]).await?.get::<_, i32>(0), 1);
     Ok(())
@@ -229,13 +233,20 @@ async fn a_connect_dropped_at_any_step_loses_no_place_and_no_session() -> Result
     let forest = two_places().await?;
     let url = url(&forest).await?;
     for step in 1..500 {
-        let settings = DbSettings { pool: PoolSettings::sized(2, 0), ..DbSettings::default() };
+        let mut settings = DbSettings { pool: PoolSettings::sized(2, 0), ..DbSettings::default() };
+        settings.pool.session.application_name = "cold".to_owned();
         let cold = Db::new(&url, settings)?;
-        let end = drop_at(step, cold.read(&READ, count)).await;
+        let end = drop_at(step, cold.read(&READ, count), never_stuck()).await?;
         assert_eq!(cold.health().pool.checked_out, 0, "a place is lost at step {step}");
         next_borrowers_are_in_no_transaction(&cold).await?;
-        if end == End::Finished {
+        // Every session that the server has belongs to a place, and the one whose connect was dropped is gone.
+        others_become(&forest.looker, cold.health().pool.open).await?;
+        drop(cold);
+        others_become(&forest.looker, 0).await?;
+        if end != End::Dropped {
             println!("connect: {step} steps");
+            assert_eq!(end, End::Finished);
+            assert!(step > 4, "connecting is more than {step} steps");
             return Ok(());
         }
     }
@@ -259,7 +270,11 @@ async fn a_caller_that_leaves_the_queue_gives_its_turn_to_the_next() -> Result<(
             tokio::task::yield_now().await;
         }
         for steps in 1..4 {
-            assert_ne!(drop_at(steps, db.read(&READ, count)).await, End::Finished);
+            let soon = async {
+                tokio::time::sleep(Duration::from_millis(60)).await;
+                Ok(())
+            };
+            assert_ne!(drop_at(steps, db.read(&READ, count), soon).await?, End::Finished);
             assert_eq!(db.health().pool.waiting, 0);
         }
         free.notify_one();
@@ -288,6 +303,15 @@ async fn two_hundred_callers_leave_their_statements_and_the_next_one_is_served_a
     let watcher = client(&forest).await?;
     let db = &forest.db;
     let (most, done) = (AtomicI64::new(0), AtomicBool::new(false));
+    // All ten are there: the first ten callers have a statement to leave.
+    let together = tokio::sync::Barrier::new(10);
+    let meet = || {
+        db.read(&READ, async |_| {
+            together.wait().await;
+            Ok(())
+        })
+    };
+    try_join_all((0..10).map(|_| meet())).await?;
     let leaving = async {
         let sleep = || db.read(&READ, async |conn| sql_query("SELECT pg_sleep(30)").execute(conn).await);
         let callers = (0..200).map(|_| tokio::time::timeout(Duration::from_millis(100), sleep()));
@@ -314,20 +338,33 @@ async fn two_hundred_callers_leave_their_statements_and_the_next_one_is_served_a
     assert!(next_after <= Duration::from_millis(100), "the next borrower waited {next_after:?}");
     assert!(ten_after <= Duration::from_millis(100), "ten borrowers a second later waited {ten_after:?}");
     assert!(most.into_inner() <= 10, "more sessions than the pool may have");
+    assert!(state.closed_for(CloseReason::Abandoned) >= 10, "{state:?}");
     assert!(state.opened <= 20, "{} connections for ten places", state.opened);
     Ok(())
 }
 
-/// Lets ten callers begin `unit`, drops them all after 0.2 s, and proves that nothing of them is left.
-async fn ten_leave<F, T>(what: &str, mut unit: impl FnMut() -> F, forest: &Forest) -> Result<()>
+/// Lets ten callers begin `unit`, drops them all once ten sessions are `left_in` this state (without one, each comes to its
+/// end), and proves that nothing of them is left.
+async fn ten_leave<F, T: Debug>(
+    what: &str,
+    left_in: Option<&str>,
+    mut unit: impl FnMut() -> F,
+    forest: &Forest,
+) -> Result<()>
 where
     F: Future<Output = Result<T, Error>>,
 {
     let watcher = client(forest).await?;
     let (most, done) = (AtomicI64::new(0), AtomicBool::new(false));
     let leaving = async {
-        let callers = (0..10).map(|_| tokio::time::timeout(Duration::from_millis(200), unit()));
-        join_all(callers).await;
+        let callers = join_all((0..10).map(|_| unit()));
+        match left_in {
+            None => ensure!(callers.await.iter().all(Result::is_ok), "{what}: not all of them are through"),
+            Some(state) => tokio::select! {
+                outcomes = callers => anyhow::bail!("{what}: {outcomes:?}, and nobody was left to leave"),
+                ten_are_there = sessions_become(&forest.looker, state, 10) => ten_are_there?,
+            },
+        }
         let left = Instant::now();
         let next =
             join_all((0..10).map(|_| {
@@ -361,21 +398,23 @@ async fn ten_transactions_that_are_left_are_gone_and_nobody_inherits_them() -> R
             std::future::pending::<QueryResult<()>>().await
         })
     };
-    ten_leave("left while pausing", pausing, &forest).await?;
+    let idle = Some("state = 'idle in transaction' AND query LIKE 'INSERT%'");
+    ten_leave("left while pausing", idle, pausing, &forest).await?;
     let running = || {
         db.write(&WRITE, async |conn| {
             plant(conn).await?;
             sql_query("SELECT pg_sleep(10)").execute(conn).await
         })
     };
-    ten_leave("left while a statement runs", running, &forest).await?;
+    let sleeping = Some("state = 'active' AND wait_event = 'PgSleep'");
+    ten_leave("left while a statement runs", sleeping, running, &forest).await?;
     let raw = || {
         db.read(&READ_TWO, async |conn| {
             conn.batch_execute("BEGIN").await?;
             plant(conn).await
         })
     };
-    ten_leave("a raw BEGIN", raw, &forest).await?;
+    ten_leave("a raw BEGIN", None, raw, &forest).await?;
     let raw_pausing = || {
         db.read(&READ_TWO, async |conn| {
             conn.batch_execute("BEGIN").await?;
@@ -383,7 +422,7 @@ async fn ten_transactions_that_are_left_are_gone_and_nobody_inherits_them() -> R
             std::future::pending::<Result<(), DieselError>>().await
         })
     };
-    ten_leave("a raw BEGIN, left while pausing", raw_pausing, &forest).await?;
+    ten_leave("a raw BEGIN, left while pausing", idle, raw_pausing, &forest).await?;
     assert_eq!(forest.trees().await?, [0; 0], "nothing of them was kept");
     Ok(())
 }

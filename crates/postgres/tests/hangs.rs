@@ -5,6 +5,8 @@ mod load;
 
 use anyhow::{Result, bail};
 use load::{Load, errors, length, look, percentile_99, recovery};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::time::{Duration, Instant};
 use steadfast_postgres::resilience::{Class, Classify};
 use steadfast_postgres::{CloseReason, Db, DbSettings, Operation, PoolSettings};
@@ -21,12 +23,20 @@ fn pool_of_ten(url: &str) -> Result<Db> {
     Ok(Db::new(url, DbSettings { pool: PoolSettings::sized(10, 0), ..DbSettings::default() })?)
 }
 
+/// The seconds of silence that an error's text tells.
+fn silence_in(text: &str) -> Option<Duration> {
+    let (_, after) = text.split_once("no answer from the server for ")?;
+    let (seconds, _) = after.split_once(" s")?;
+    seconds.parse().ok().map(Duration::from_secs_f64)
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_frozen_server_keeps_nobody_beyond_the_deadline_and_its_silence_is_told() -> Result<()> {
     let server = spawn_blocking(Server::private).await??;
     let db = pool_of_ten(&server.url("postgres"))?;
     let load = Load::start(&db, &READ, CALLERS, Duration::from_millis(20));
     tokio::time::sleep(Duration::from_secs(1)).await;
+    let freezing = Instant::now();
     block_in_place(|| server.freeze())?;
     let frozen = Instant::now();
     tokio::time::sleep(length(Duration::from_secs(4), Duration::from_secs(10))).await;
@@ -39,24 +49,31 @@ async fn a_frozen_server_keeps_nobody_beyond_the_deadline_and_its_silence_is_tol
     let p99 = percentile_99(errors(&calls).map(|(call, ..)| call.took));
     let (served, last_error) = recovery(&calls, CALLERS, thawed);
     let state = db.health().pool;
+    let (abandoned, dead) = (state.closed_for(CloseReason::Abandoned), state.closed_for(CloseReason::Dead));
     println!(
         "frozen: {} errors, longest wait {longest:?}, p99 of errors {p99:?}; after the thaw all served {served:?}, \
-         last error {last_error:?}; opened {}, abandoned {}",
+         last error {last_error:?}; opened {}, abandoned {abandoned}, dead {dead}",
         errors(&calls).count(),
         state.opened,
-        state.closed_for(CloseReason::Abandoned),
     );
     assert!(longest <= DEADLINE + SLACK, "a caller waited {longest:?}");
     assert!(errors(&calls).all(|(call, ..)| call.ended() > frozen));
-    for (_, class, text) in errors(&calls) {
+    for (call, class, text) in errors(&calls) {
         assert!(matches!(class, Class::Timeout | Class::Unavailable), "{class:?}: {text}");
-        assert!(text.contains("no answer from the server for "), "{text}");
+        let told = silence_in(text).unwrap_or_else(|| panic!("no silence in: {text}"));
+        let until = call.ended().min(thawed);
+        // Who waited in the queue can answer for its own wait alone, all others for nearly the whole silence.
+        let least = (until - frozen.max(call.began)).max((until - frozen).saturating_sub(DEADLINE));
+        let (least, most) = (least.saturating_sub(SLACK), call.ended() - freezing + SLACK);
+        assert!((least..=most).contains(&told), "silent for {least:?} to {most:?}, but: {text}");
     }
     assert!(
         served.max(last_error) <= Duration::from_millis(500),
         "served {served:?}, last error {last_error:?}"
     );
-    assert!(state.closed_for(CloseReason::Abandoned) >= 1, "hung connections are retired");
+    // One that had rested is asked for a sign of life first, and is dead then.
+    assert_eq!(abandoned + dead, 10, "each hung connection is retired, once");
+    assert!(abandoned > 0);
     assert_eq!((state.open, state.checked_out), (10, 0));
     Ok(())
 }
@@ -64,12 +81,16 @@ async fn a_frozen_server_keeps_nobody_beyond_the_deadline_and_its_silence_is_tol
 /// What a caller is told by a server at `port` that never answers, and how long that took.
 async fn ask_silence(port: u16) -> Result<()> {
     let db = pool_of_ten(&format!("postgres://app@127.0.0.1:{port}/d"))?;
+    let silent_since = Instant::now();
     for caller in 0..6 {
         let began = Instant::now();
         let Err(error) = db.read(&READ, look).await else { bail!("somebody answers") };
         assert!(began.elapsed() <= DEADLINE + SLACK, "caller {caller} waited {:?}", began.elapsed());
         assert_eq!(error.class(), Class::Unavailable, "{error}");
-        assert!(error.to_string().contains("no answer from the server for "), "{error}");
+        let really = silent_since.elapsed();
+        let Some(told) = silence_in(&error.to_string()) else { bail!("no silence in: {error}") };
+        let nearly = really.saturating_sub(2 * SLACK)..=really + SLACK;
+        assert!(nearly.contains(&told), "silent for {really:?}, but: {error}");
     }
     assert!(!db.health().is_connected());
     assert_eq!((db.health().pool.open, db.health().pool.checked_out), (0, 0));
@@ -104,15 +125,19 @@ async fn a_listener_whose_queue_is_full_is_a_silent_server() -> Result<()> {
 }
 
 #[tokio::test]
-async fn a_server_that_answers_again_after_a_black_hole_is_found_at_once() -> Result<()> {
+async fn a_server_that_answers_again_after_a_black_hole_is_found_by_the_first_attempt_that_it_hears()
+-> Result<()> {
     let server = spawn_blocking(Server::private).await??;
     let proxied = server.port();
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     let port = listener.local_addr()?.port();
     let (open, mut is_open) = tokio::sync::watch::channel(false);
+    let heard = Arc::new(AtomicUsize::new(0));
+    let hears = heard.clone();
     tokio::spawn(async move {
         while let Ok((mut client, _)) = listener.accept().await {
             let answers = *is_open.borrow_and_update();
+            hears.fetch_add(usize::from(answers), SeqCst);
             tokio::spawn(async move {
                 if !answers {
                     return std::future::pending().await;
@@ -131,8 +156,9 @@ async fn a_server_that_answers_again_after_a_black_hole_is_found_at_once() -> Re
     while db.read(&READ, look).await.is_err() {
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
-    // The attempt under way has to run into its limit of two seconds first.
     println!("found {:?} after the black hole", back.elapsed());
+    assert_eq!(heard.load(SeqCst), 1, "attempts that were heard");
+    // An attempt that went into the hole runs into its limit of two seconds first.
     assert!(back.elapsed() < Duration::from_millis(2500), "found after {:?}", back.elapsed());
     Ok(())
 }

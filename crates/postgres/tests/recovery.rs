@@ -20,18 +20,34 @@ const CALLERS: usize = 50;
 const PAUSE: Duration = Duration::from_millis(20);
 const FULL_RATE: Duration = Duration::from_millis(250);
 const FIRST_ERROR: Duration = Duration::from_millis(50);
+/// The most sessions that the pool opens at once.
+const CONNECTING_AT_ONCE: usize = 4;
 const WAIT: Duration = Duration::from_millis(100);
 
 fn pool_of_ten(url: &str) -> Result<Db> {
     Ok(Db::new(url, DbSettings { pool: PoolSettings::sized(10, 0), ..DbSettings::default() })?)
 }
 
+/// The calls of which some part fell between the two moments, also those that began before or ended later.
+fn overlapping(calls: &[Call], from: Instant, to: Instant) -> impl Iterator<Item = &Call> {
+    calls.iter().filter(move |call| call.began < to && call.ended() > from)
+}
+
 /// Asserts what holds for every outage, and tells its figures. The server began to go at `lost` and was gone at `gone`.
-fn judge(what: &str, calls: &[Call], lost: Instant, gone: Instant, back: Instant, causes: &[&str]) {
+/// Gives the time from `back` on in which the last caller was served.
+fn judge(
+    what: &str,
+    calls: &[Call],
+    lost: Instant,
+    gone: Instant,
+    back: Instant,
+    causes: &[&str],
+) -> Duration {
     let during = || errors(calls).filter(|(call, ..)| call.ended() > lost);
     let first = during().map(|(call, ..)| call.ended().saturating_duration_since(gone)).min();
     let first = first.unwrap_or(Duration::MAX);
-    let p99 = percentile_99(during().map(|(call, ..)| call.took));
+    let p99 = percentile_99(overlapping(calls, lost, back).map(|call| call.took));
+    let idlest = calls_of_the_idlest(calls, lost, back);
     let (served, last_error) = recovery(calls, CALLERS, back);
     let count = during().count();
     // Tenths of a second, so that what else the machine does now and then is not taken for the pool's doing.
@@ -47,8 +63,9 @@ fn judge(what: &str, calls: &[Call], lost: Instant, gone: Instant, back: Instant
     };
     let (before, after) = (tenths(lost - Duration::from_millis(500))[2], tenths(back + FULL_RATE)[4]);
     println!(
-        "{what}: {count} errors, the first {first:?} after the loss, p99 of the waits {p99:?}; the last error \
-         {last_error:?} after the return, all served {served:?}, {after} calls in a tenth of a second, before {before}"
+        "{what}: {count} errors, the first {first:?} after the loss, p99 of all waits {p99:?}, at least {idlest} calls \
+         each; the last error {last_error:?} after the return, all served {served:?}, {after} calls in a tenth of a \
+         second, before {before}"
     );
     for (_, class, text) in during() {
         assert_eq!(class, Class::Unavailable, "{text}");
@@ -56,9 +73,25 @@ fn judge(what: &str, calls: &[Call], lost: Instant, gone: Instant, back: Instant
     }
     assert!(errors(calls).all(|(call, ..)| call.ended() > lost), "errors before the loss");
     assert!(first <= FIRST_ERROR, "the first error came {first:?} after the loss");
-    assert!(p99 <= WAIT, "callers waited {p99:?} for an error");
+    assert!(p99 <= WAIT, "callers waited {p99:?}");
+    // A caller that hangs makes one call, however many the others make.
+    let expected = (back - lost).div_duration_f64(PAUSE) / 4.0;
+    assert!(idlest as f64 >= expected, "a caller had {idlest} answers in {:?}", back - lost);
     assert!(last_error <= FULL_RATE, "the last error came {last_error:?} after the return");
     assert!(after * 10 >= before * 9, "{after} calls in a tenth of a second, {before} before the loss");
+    served
+}
+
+/// What opens is spread: few at a time, also when all places want one.
+fn assert_few_at_once(proxy: &CountingProxy, allowed: usize) {
+    let most = proxy.most_opening();
+    assert!((1..=allowed).contains(&most), "{most} sessions were being opened at once");
+}
+
+/// How many calls came to their end between the two moments of the caller that had the fewest.
+fn calls_of_the_idlest(calls: &[Call], from: Instant, to: Instant) -> usize {
+    let ended = |caller| move |call: &&Call| call.caller == caller && (from..to).contains(&call.ended());
+    (0..CALLERS).map(|caller| calls.iter().filter(ended(caller)).count()).min().unwrap_or_default()
 }
 
 /// Cuts the pool off for `outage`, under load.
@@ -74,11 +107,17 @@ async fn cut_off_for(outage: Duration) -> Result<()> {
     tokio::time::sleep(Duration::from_secs(1)).await;
     let calls = load.stop().await;
     let (connects, most) = (proxy.connects(lost, back), proxy.most_a_second(lost, back));
-    println!("cut off for {outage:?}: {connects} connects, at most {most} within a second");
-    judge("cut off", &calls, lost, lost, back, &["127.0.0.1"]);
+    println!(
+        "cut off for {outage:?}: {connects} connects, at most {most} within a second; at most {} at once in all",
+        proxy.most_opening()
+    );
+    let served = judge("cut off", &calls, lost, lost, back, &["127.0.0.1"]);
+    assert!(served <= FULL_RATE, "the last caller was served {served:?} after the return");
     assert!(most <= 5, "{most} connects within a second");
     let returning = proxy.connects(back, back + Duration::from_secs(1));
     assert!(returning <= 10 + 1, "{returning} connects for ten places on return");
+    // The prober comes beside those who connect for themselves.
+    assert_few_at_once(&proxy, CONNECTING_AT_ONCE + 1);
     Ok(())
 }
 
@@ -144,10 +183,15 @@ async fn terminate_all_five_times(pause: Duration) -> Result<()> {
         rounds.push((killed, proxy.connects(began, Instant::now())));
     }
     let calls = load.stop().await;
-    println!("terminated, pause {pause:?}: (killed, connects) {rounds:?}, {} calls", calls.len());
+    println!(
+        "terminated, pause {pause:?}: (killed, connects) {rounds:?}, at most {} at once, {} calls",
+        proxy.most_opening(),
+        calls.len()
+    );
     let told: Vec<_> = errors(&calls).map(|(.., text)| text).collect();
     assert_eq!(told, [""; 0], "reads are repeated");
-    assert!(rounds.iter().all(|(_, connects)| *connects <= 10), "{rounds:?}");
+    assert!(rounds.iter().all(|(killed, connects)| *killed == 10 && *connects <= 10), "{rounds:?}");
+    assert_few_at_once(&proxy, CONNECTING_AT_ONCE);
     Ok(())
 }
 

@@ -5,19 +5,25 @@
 mod support;
 
 use anyhow::Result;
+use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use std::time::Duration;
-use steadfast_postgres::Operation;
 use steadfast_postgres::diesel::sql_query;
 use steadfast_postgres::diesel_async::{RunQueryDsl, SimpleAsyncConnection};
 use steadfast_postgres::resilience::{Class, Classify};
+use steadfast_postgres::{Error, Operation};
 use support::{Forest, insert};
 
+const READ: Operation = Operation::read("trees.look").statements(2);
 const WRITE: Operation = Operation::write("trees.provoke").statements(9);
+
+fn class_and_code(error: &Error) -> (Class, String) {
+    (error.class(), error.sqlstate().map(|code| code.to_string()).unwrap_or_default())
+}
 
 /// Runs `sql` in a transaction and gives the class and code of its error.
 async fn provoke(forest: &Forest, sql: &str) -> (Class, String) {
     let error = forest.db.write(&WRITE, async |conn| conn.batch_execute(sql).await).await.expect_err(sql);
-    (error.class(), error.sqlstate().map(|code| code.to_string()).unwrap_or_default())
+    class_and_code(&error)
 }
 
 #[tokio::test]
@@ -52,8 +58,6 @@ async fn what_the_server_refuses_has_the_class_of_its_code() -> Result<()> {
         ("DO $$ BEGIN RAISE SQLSTATE '57P02'; END $$", Class::Unavailable, "57P02"),
         ("DO $$ BEGIN RAISE SQLSTATE '57P03'; END $$", Class::Unavailable, "57P03"),
         ("DO $$ BEGIN RAISE SQLSTATE '57P04'; END $$", Class::Unavailable, "57P04"),
-        ("DO $$ BEGIN RAISE SQLSTATE '57P05'; END $$", Class::Timeout, "57P05"),
-        ("DO $$ BEGIN RAISE SQLSTATE '25P03'; END $$", Class::Timeout, "25P03"),
     ] {
         assert_eq!(provoke(&forest, sql).await, (class, code.to_owned()), "{sql}");
     }
@@ -75,7 +79,7 @@ async fn a_lock_that_is_not_given_and_a_stale_snapshot_are_deadlocks_to_be_repea
         conn.batch_execute("UPDATE trees SET height_cm = 3").await
     });
     let error = stale.await.expect_err("somebody was faster");
-    assert_eq!((error.class(), error.sqlstate().expect("a code").as_str()), (Class::Deadlock, "40001"));
+    assert_eq!(class_and_code(&error), (Class::Deadlock, "40001".to_owned()));
     Ok(())
 }
 
@@ -91,21 +95,57 @@ async fn a_terminated_session_is_unavailable_and_the_next_unit_of_work_has_anoth
         sql_query("SELECT pg_sleep(1)").execute(conn).await
     });
     let error = killed.await.expect_err("terminated");
-    assert_eq!(error.class(), Class::Unavailable, "{error}");
+    assert_eq!(class_and_code(&error), (Class::Unavailable, "57P01".to_owned()), "{error}");
+    forest.db.write(&WRITE, async |conn| insert(2).execute(conn).await).await?;
+    assert_eq!(forest.trees().await?, [2]);
+    Ok(())
+}
+
+/// Waits until the server has ended every session of the pool.
+async fn no_session_is_left(forest: &Forest) {
+    let sql = "SELECT count(*) FROM pg_stat_activity \
+               WHERE datname = current_database() AND application_name = 'steadfast'";
+    for _ in 0..1_000 {
+        if forest.looker.query_one(sql, &[]).await.expect("a count").get::<_, i64>(0) == 0 {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    panic!("the server ends no session");
+}
+
+#[tokio::test]
+async fn idle_too_long_in_a_transaction_is_a_timeout_and_not_repeated() -> Result<()> {
+    let forest = Forest::new().await?;
+    let attempts = AtomicU32::new(0);
+    let idle = forest.db.write(&WRITE, async |conn| {
+        attempts.fetch_add(1, Relaxed);
+        conn.batch_execute("SET LOCAL idle_in_transaction_session_timeout = 30").await?;
+        no_session_is_left(&forest).await;
+        insert(1).execute(conn).await
+    });
+    let error = idle.await.expect_err("the server ended the session");
+    assert_eq!(class_and_code(&error), (Class::Timeout, "25P03".to_owned()), "{error}");
+    assert_eq!(attempts.into_inner(), 1);
     forest.db.write(&WRITE, async |conn| insert(2).execute(conn).await).await?;
     assert_eq!(forest.trees().await?, [2]);
     Ok(())
 }
 
 #[tokio::test]
-async fn idle_too_long_in_a_transaction_is_a_timeout() -> Result<()> {
-    let forest = Forest::new().await?;
-    let idle = forest.db.write(&WRITE, async |conn| {
-        conn.batch_execute("SET LOCAL idle_in_transaction_session_timeout = 30").await?;
-        tokio::time::sleep(Duration::from_millis(200)).await;
-        insert(1).execute(conn).await
+async fn idle_too_long_is_a_timeout_for_its_borrower_and_nothing_for_the_next_one() -> Result<()> {
+    let forest = Forest::with(|settings| settings.pool.pool_size = 1).await?;
+    let hurry = "SET idle_session_timeout = 30";
+    let idle = forest.db.read(&READ, async |conn| {
+        conn.batch_execute(hurry).await?;
+        no_session_is_left(&forest).await;
+        sql_query("SELECT 1").execute(conn).await
     });
-    let class = idle.await.expect_err("the server ended the session").class();
-    assert!(matches!(class, Class::Timeout | Class::Unavailable), "{class}");
+    let error = idle.await.expect_err("the server ended the session");
+    assert_eq!(class_and_code(&error), (Class::Timeout, "57P05".to_owned()), "{error}");
+    // Ended while nobody has it.
+    forest.db.read(&READ, async |conn| conn.batch_execute(hurry).await).await?;
+    no_session_is_left(&forest).await;
+    forest.db.read(&READ, async |conn| sql_query("SELECT 1").execute(conn).await).await?;
     Ok(())
 }

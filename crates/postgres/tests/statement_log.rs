@@ -6,6 +6,7 @@
 mod support;
 
 use anyhow::Result;
+use chrono::NaiveDateTime;
 use std::io::Write;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -83,6 +84,65 @@ async fn a_slow_statement_is_reported_by_the_threshold_of_its_operation_and_with
     assert_eq!(slow("SELECT pg_sleep(0.1), $1::text"), 1, "{logged}");
     assert_eq!(slow("trees.hasty"), slow(""), "{logged}");
     assert!(logged.contains("slow database operation") && !logged.contains("s3cret"), "{logged}");
+    Ok(())
+}
+
+/// Set in the process whose standard error is looked at.
+const WRITES_TO_STDERR: &str = "STEADFAST_TEST_WRITES_TO_STDERR";
+
+#[tokio::test]
+async fn a_slow_statement_is_also_a_line_on_stderr_where_that_is_wanted() -> Result<()> {
+    if std::env::var_os(WRITES_TO_STDERR).is_some() {
+        let with_lines = |wanted| {
+            Forest::with(move |settings| settings.pool.session.statement_log.slow_to_stderr = wanted)
+        };
+        work(&with_lines(true).await?, &HASTY).await?;
+        work(&with_lines(true).await?, &UNHURRIED).await?;
+        return work(&with_lines(false).await?, &HASTY).await;
+    }
+    let name = "a_slow_statement_is_also_a_line_on_stderr_where_that_is_wanted";
+    let child = tokio::process::Command::new(std::env::current_exe()?)
+        .args(["--exact", name, "--nocapture"])
+        .env(WRITES_TO_STDERR, "1")
+        .output()
+        .await?;
+    let written = String::from_utf8(child.stderr)?;
+    assert!(child.status.success(), "{written}");
+    // Others may be slow as well on a busy machine; of the three that sleep one is told.
+    let lines: Vec<_> = written.lines().filter(|line| line.contains("pg_sleep")).collect();
+    let [line] = lines[..] else { panic!("not one line: {written}") };
+    let Some((time, rest)) = line.split_once("] SLOW QUERY (") else { panic!("{line}") };
+    let Some((seconds, statement)) = rest.split_once("s): ") else { panic!("{line}") };
+    NaiveDateTime::parse_from_str(time, "[%Y-%m-%d %H:%M:%S")?;
+    assert!((0.1..10.0).contains(&seconds.parse::<f64>()?), "{line}");
+    assert_eq!(statement, "SELECT pg_sleep(0.1), $1::text");
+    assert!(!written.contains("s3cret"), "{written}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_pool_for_which_the_server_has_no_room_is_a_warning_with_the_figures() -> Result<()> {
+    let (lines, _logged) = Lines::logged(Level::WARN);
+    let forest = Forest::new().await?;
+    let roomy = forest.db.check_capacity(1, 0).await?;
+    let warnings = || {
+        let is_warning = |line: &&str| line.contains("the server has not enough connections");
+        lines.text().lines().filter(is_warning).map(str::to_owned).collect::<Vec<_>>()
+    };
+    assert_eq!(warnings(), [""; 0], "{roomy:?}");
+    let instances = roomy.share() / roomy.ceiling + 1;
+    let crowded = forest.db.check_capacity(instances, 0).await?;
+    let warnings = warnings();
+    let [warning] = &warnings[..] else { panic!("not one warning: {warnings:?}") };
+    for (name, value) in [
+        ("max_connections", crowded.max_connections),
+        ("reserved", crowded.reserved),
+        ("instances", instances),
+        ("ceiling", 4),
+        ("share", crowded.share()),
+    ] {
+        assert!(warning.contains(&format!(" {name}={value}")), "{name} is not {value}: {warning}");
+    }
     Ok(())
 }
 

@@ -9,7 +9,7 @@ use std::time::Duration;
 use steadfast_postgres::diesel::{QueryResult, sql_query};
 use steadfast_postgres::diesel_async::{RunQueryDsl, SimpleAsyncConnection};
 use steadfast_postgres::resilience::{Class, Classify};
-use steadfast_postgres::{Conn, Error, Operation, cached};
+use steadfast_postgres::{CloseReason, Conn, Error, Operation, cached};
 use support::{Forest, insert};
 use tokio::sync::Barrier;
 
@@ -155,6 +155,47 @@ async fn a_raw_begin_is_not_inherited() -> Result<()> {
         .await?;
     assert_eq!(forest.db.read(&READ, count).await?, 0, "the next borrower is in no foreign transaction");
     assert!(sessions_become(&forest, "state LIKE 'idle in%'", 0).await?);
+    Ok(())
+}
+
+/// The process ids of the sessions of the pool.
+async fn backends(forest: &Forest) -> Result<Vec<i32>> {
+    let sql = "SELECT pid FROM pg_stat_activity \
+               WHERE datname = current_database() AND application_name = 'steadfast'";
+    Ok(forest.looker.query(sql, &[]).await?.iter().map(|row| row.get(0)).collect())
+}
+
+#[tokio::test]
+async fn a_connection_on_which_a_transaction_failed_by_raw_sql_never_comes_back() -> Result<()> {
+    let forest = Forest::with(|settings| settings.pool.pool_size = 1).await?;
+    forest.db.read(&READ, count).await?;
+    for (retired, after_the_failure) in [
+        // Left in the failed transaction, and nobody was told.
+        (1, ""),
+        // Told as 25P02: the transaction is over, and its owner went on.
+        (2, "SELECT 1"),
+        // Told, and then ended: who got this code does not know what of its work stands.
+        (3, "SELECT 1; ROLLBACK"),
+    ] {
+        let before = backends(&forest).await?;
+        let left = forest.db.read(&READ_TWO, async |conn| {
+            conn.batch_execute("BEGIN").await?;
+            conn.batch_execute("SELECT 1 / 0").await.expect_err("division by zero");
+            for statement in after_the_failure.split("; ").filter(|statement| !statement.is_empty()) {
+                _ = conn.batch_execute(statement).await;
+            }
+            Ok(conn.last_sqlstate().map(|code| code.to_string()))
+        });
+        let code = if after_the_failure.is_empty() { "22012" } else { "25P02" };
+        assert_eq!(left.await?.as_deref(), Some(code));
+        let next = forest.db.read(&READ, async |conn| conn.batch_execute("SAVEPOINT inherited").await).await;
+        let code = next.expect_err("outside of a transaction there is no savepoint").sqlstate();
+        assert_eq!(code.map(|code| code.to_string()).as_deref(), Some("25P01"));
+        // Only now: the end of an answer whose error has come is waited for behind its borrower.
+        assert_eq!(forest.db.health().pool.closed_for(CloseReason::Broken), retired, "{after_the_failure}");
+        let after = backends(&forest).await?;
+        assert!(before.len() == 1 && after.len() == 1 && before != after, "{before:?}, then {after:?}");
+    }
     Ok(())
 }
 

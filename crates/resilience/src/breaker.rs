@@ -1,6 +1,6 @@
 //! The circuit breaker: when too much fails it rejects calls for a while, then lets a few through to find out.
 //!
-//! Closed costs one atomic load a call and no clock. A permit is a guard: a caller that leaves without an outcome
+//! Closed costs two atomic loads a call and no clock. A permit is a guard: a caller that leaves without an outcome
 //! gives it back and is counted as cancelled, so a dropped future can neither open nor wedge the breaker.
 
 mod call;

@@ -2,7 +2,7 @@
 
 use super::{CloseReason, Inner, Pooled};
 use crate::Conn;
-use crate::error::ConnectError;
+use crate::error::{ConnectError, Error};
 use std::sync::{Arc, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 use steadfast_resilience::Deadline;
@@ -51,38 +51,42 @@ pub(super) async fn probe(pool: Weak<Inner>) {
 
 impl Inner {
     /// A fresh connection, at the latest at `deadline`; during an outage its cause, at once. Few connect at a time, and
-    /// those who wait for their turn to do so learn with the first that it is in vain.
-    pub(super) async fn connect(self: &Arc<Self>, deadline: Deadline) -> Result<Conn, ConnectError> {
-        self.refuse_during_outage()?;
+    /// those who wait for their turn to do so learn with the first that it is in vain. After a session broke, one connects
+    /// alone and the others wait for what it learns.
+    ///
+    /// # Errors
+    /// [`Error::Connect`]; [`Error::Deadline`] when the caller's time was over before anything was learnt of the server.
+    pub(super) async fn connect(self: &Arc<Self>, deadline: Deadline) -> Result<Conn, Error> {
         let began = Instant::now();
-        let until = deadline.at_most(ATTEMPT);
-        let opened = timeout_at(until.instant(), self.connect_in_turn()).await;
-        match opened {
-            Ok(Ok(conn)) => Ok(conn),
-            Ok(Err(cause)) if self.outage().is_some() => Err(cause),
-            Ok(Err(cause)) => {
-                self.begin_outage(Cause::Refused(cause.clone()), Duration::ZERO);
-                Err(cause)
-            }
+        let out_of_time = |silent| Error::Deadline { limit: began.elapsed(), silent };
+        let by = deadline.instant();
+        self.refuse_during_outage()?;
+        let scout = match self.trust.is_server_doubted() {
+            true => Some(timeout_at(by, self.scout.lock()).await.map_err(|_| out_of_time(Duration::ZERO))?),
+            false => None,
+        };
+        self.refuse_during_outage()?;
+        let _scout = scout.filter(|_| self.trust.is_server_doubted());
+        // Closed by nobody.
+        let few = timeout_at(by, self.connecting.acquire()).await;
+        let _few = few.map_err(|_| out_of_time(Duration::ZERO))?;
+        self.refuse_during_outage()?;
+        let asked = Instant::now();
+        // Only from here on is silence the server's: the wait for one's turn is no sign of it.
+        match timeout_at(deadline.at_most(ATTEMPT).instant(), self.open()).await {
+            Ok(opened) => opened.map_err(|cause| self.refused(cause).into()),
+            Err(_) if asked.elapsed() < HURRY => Err(out_of_time(asked.elapsed())),
             Err(_) => {
-                let silent = began.elapsed();
-                if silent >= HURRY {
-                    self.begin_outage(Cause::Silent, silent);
-                }
-                Err(self.no_answer(silent))
+                self.begin_outage(Cause::Silent, asked.elapsed());
+                Err(self.no_answer(asked.elapsed()).into())
             }
         }
     }
 
-    /// After a session broke, one connects alone and the others wait for what it learns; else few at a time.
-    async fn connect_in_turn(&self) -> Result<Conn, ConnectError> {
-        let scout = if self.trust.is_server_doubted() { Some(self.scout.lock().await) } else { None };
-        self.refuse_during_outage()?;
-        let _scout = scout.filter(|_| self.trust.is_server_doubted());
-        // Closed by nobody.
-        let _few = self.connecting.acquire().await;
-        self.refuse_during_outage()?;
-        self.open().await
+    /// Nobody was let in, for this cause: an outage from now on, unless one is on.
+    fn refused(self: &Arc<Self>, cause: ConnectError) -> ConnectError {
+        self.begin_outage(Cause::Refused(cause.clone()), Duration::ZERO);
+        cause
     }
 
     /// A fresh connection, outage or not, as long as it takes.

@@ -1,18 +1,46 @@
-//! A proxy in front of a server: it counts who connects, and plays the dead server.
+//! A proxy in front of a server: it counts who connects, how many at once, and plays the dead server.
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
-use tokio::io::copy_bidirectional;
+use tokio::io::{AsyncReadExt, AsyncWriteExt, copy_bidirectional};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
+
+/// ReadyForQuery, outside of a transaction.
+const READY: &[u8] = b"Z\0\0\0\x05I";
 
 /// The proxy. It ends with the runtime.
 pub(crate) struct CountingProxy {
     address: SocketAddr,
     up: watch::Sender<bool>,
     connects: Arc<Mutex<Vec<Instant>>>,
+    opening: Arc<Opening>,
+}
+
+/// Sessions that are being opened: taken by the proxy, and not yet told by the server that they may ask.
+#[derive(Default)]
+struct Opening {
+    now: AtomicUsize,
+    most: AtomicUsize,
+}
+
+/// Counts a session as being opened.
+struct Opener<'a>(&'a Opening);
+
+impl<'a> Opener<'a> {
+    fn new(opening: &'a Opening) -> Self {
+        opening.most.fetch_max(opening.now.fetch_add(1, SeqCst) + 1, SeqCst);
+        Self(opening)
+    }
+}
+
+impl Drop for Opener<'_> {
+    fn drop(&mut self) {
+        self.0.now.fetch_sub(1, SeqCst);
+    }
 }
 
 impl CountingProxy {
@@ -21,14 +49,15 @@ impl CountingProxy {
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let (address, connects) = (listener.local_addr()?, Arc::<Mutex<Vec<Instant>>>::default());
         let (up, is_up) = watch::channel(true);
-        let counted = connects.clone();
+        let opening = Arc::<Opening>::default();
+        let (counted, counter) = (connects.clone(), opening.clone());
         tokio::spawn(async move {
             while let Ok((client, _)) = listener.accept().await {
                 guarded(&counted).push(Instant::now());
-                tokio::spawn(pass(client, port, is_up.clone()));
+                tokio::spawn(pass(client, port, is_up.clone(), counter.clone()));
             }
         });
-        Ok(Self { address, up, connects })
+        Ok(Self { address, up, connects, opening })
     }
 
     pub(crate) fn url(&self) -> String {
@@ -54,20 +83,56 @@ impl CountingProxy {
         let begins = moments.iter().filter(|moment| (from..to).contains(moment));
         begins.map(|begin| self.connects(*begin, to.min(*begin + Duration::from_secs(1)))).max().unwrap_or(0)
     }
+
+    /// The most sessions that were ever being opened at once.
+    pub(crate) fn most_opening(&self) -> usize {
+        self.opening.most.load(SeqCst)
+    }
 }
 
 fn guarded(connects: &Mutex<Vec<Instant>>) -> MutexGuard<'_, Vec<Instant>> {
     connects.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-async fn pass(mut client: TcpStream, port: u16, mut is_up: watch::Receiver<bool>) {
+async fn pass(client: TcpStream, port: u16, mut is_up: watch::Receiver<bool>, opening: Arc<Opening>) {
     if !*is_up.borrow_and_update() {
         return;
     }
-    let Ok(mut server) = TcpStream::connect(("127.0.0.1", port)).await else { return };
-    _ = (client.set_nodelay(true), server.set_nodelay(true));
     tokio::select! {
-        _ = copy_bidirectional(&mut client, &mut server) => {}
+        _ = connect(client, port, &opening) => {}
         _ = is_up.changed() => {}
     }
+}
+
+async fn connect(mut client: TcpStream, port: u16, opening: &Opening) -> Result<()> {
+    let opener = Opener::new(opening);
+    let mut server = TcpStream::connect(("127.0.0.1", port)).await?;
+    client.set_nodelay(true)?;
+    server.set_nodelay(true)?;
+    open(&mut client, &mut server, opener).await?;
+    copy_bidirectional(&mut client, &mut server).await?;
+    Ok(())
+}
+
+/// Passes on until the server has said that it is ready. Then the session is not being opened any more, and only then its
+/// client learns of it: whoever opens the next one in its stead is counted alone.
+async fn open(client: &mut TcpStream, server: &mut TcpStream, opener: Opener<'_>) -> Result<()> {
+    let (mut asked, mut answer) = ([0; 1024], Vec::new());
+    while !answer.ends_with(READY) {
+        answer.clear();
+        tokio::select! {
+            read = client.read(&mut asked) => match read? {
+                0 => bail!("the client left"),
+                count => server.write_all(&asked[..count]).await?,
+            },
+            read = server.read_buf(&mut answer) => match read? {
+                0 => bail!("the server refused"),
+                _ if answer.ends_with(READY) => {}
+                _ => client.write_all(&answer).await?,
+            },
+        }
+    }
+    drop(opener);
+    client.write_all(&answer).await?;
+    Ok(())
 }

@@ -1,0 +1,67 @@
+//! The sessions of a test's own database, as the server counts them.
+
+use crate::support::Forest;
+use anyhow::{Result, ensure};
+use std::time::{Duration, Instant};
+use steadfast_postgres::tokio_postgres::{Client, NoTls, connect};
+
+/// What has not come by then does not come.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Sessions of the forest's pool.
+const OF_THE_POOL: &str = "application_name = 'steadfast'";
+
+/// Working, or with a transaction open.
+const BUSY: &str = "state <> 'idle'";
+
+async fn count(looker: &Client, condition: &str) -> Result<i64> {
+    let sql =
+        format!("SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND {condition}");
+    Ok(looker.query_one(&sql, &[]).await?.get(0))
+}
+
+/// How many sessions of the pool there are for which `condition` holds.
+pub(crate) async fn sessions(looker: &Client, condition: &str) -> Result<i64> {
+    count(looker, &format!("{OF_THE_POOL} AND ({condition})")).await
+}
+
+async fn come_to(looker: &Client, condition: &str, expected: u32, limit: Duration) -> Result<Duration> {
+    let began = Instant::now();
+    loop {
+        let seen = count(looker, condition).await?;
+        if seen == i64::from(expected) {
+            return Ok(began.elapsed());
+        }
+        ensure!(began.elapsed() < limit, "{seen} sessions, not {expected}, after {limit:?}: {condition}");
+        tokio::time::sleep(Duration::from_millis(2)).await;
+    }
+}
+
+/// Waits until there are as many sessions of the pool as `expected` for which `condition` holds.
+pub(crate) async fn sessions_become(looker: &Client, condition: &str, expected: u32) -> Result<()> {
+    come_to(looker, &format!("{OF_THE_POOL} AND ({condition})"), expected, PATIENCE).await.map(drop)
+}
+
+/// Waits until there are as many sessions as `expected` beside `looker` and those of the pool.
+pub(crate) async fn others_become(looker: &Client, expected: u32) -> Result<()> {
+    let others = "application_name <> 'steadfast' AND pid <> pg_backend_pid()";
+    come_to(looker, others, expected, PATIENCE).await.map(drop)
+}
+
+/// Waits until no session of the pool works or has a transaction open; says how long that took.
+pub(crate) async fn quiet(forest: &Forest, limit: Duration) -> Result<Duration> {
+    come_to(&forest.looker, &format!("{OF_THE_POOL} AND {BUSY}"), 0, limit).await
+}
+
+/// The address of the forest's database.
+pub(crate) async fn url(forest: &Forest) -> Result<String> {
+    let row = forest.looker.query_one("SELECT inet_server_port(), current_database()::text", &[]).await?;
+    Ok(format!("postgres://postgres@127.0.0.1:{}/{}", row.get::<_, i32>(0), row.get::<_, String>(1)))
+}
+
+/// One more session beside the pool.
+pub(crate) async fn client(forest: &Forest) -> Result<Client> {
+    let (client, connection) = connect(&url(forest).await?, NoTls).await?;
+    tokio::spawn(connection);
+    Ok(client)
+}
