@@ -7,9 +7,11 @@ use steadfast_postgres::tokio_postgres::{self, Client};
 /// meanwhile can hold that up.
 const VACUUMS: u32 = 20;
 
-/// A server that does not wait for its log does not know at once which rows are old. The size of a sample is fixed, since
-/// plans depend on it.
-const SETTINGS: &str = "SET synchronous_commit = on; SET default_statistics_target = 100";
+/// The size of a sample is fixed, since plans depend on it.
+pub(crate) const SAMPLES: &str = "SET default_statistics_target = 100";
+
+/// A server that does not wait for its log does not know at once which rows are old.
+const WAIT_FOR_LOG: &str = "SET synchronous_commit = on";
 
 /// Vacuum and statistics are the verification's from here on, on any server.
 const NO_AUTOVACUUM: &str = "DO $$ DECLARE t regclass; BEGIN \
@@ -30,8 +32,9 @@ pub async fn freeze(client: &Client) -> Result<bool, Error> {
 }
 
 async fn frozen(client: &Client) -> Result<bool, tokio_postgres::Error> {
-    client.batch_execute(SETTINGS).await?;
-    client.batch_execute(NO_AUTOVACUUM).await?;
+    for settings in [SAMPLES, WAIT_FOR_LOG, NO_AUTOVACUUM] {
+        client.batch_execute(settings).await?;
+    }
     for _ in 0..VACUUMS {
         client.batch_execute("VACUUM (FREEZE, ANALYZE)").await?;
         if !client.query_one(HAS_NEW_ROWS, &[]).await?.get::<_, bool>(0) {

@@ -3,6 +3,7 @@
 use crate::Error;
 use crate::facts::Facts;
 use crate::foreign_keys;
+use crate::freeze::SAMPLES;
 use crate::raw::{Json, Raw};
 use std::collections::BTreeMap;
 use steadfast_postgres::CapturedStatement;
@@ -12,9 +13,9 @@ use steadfast_postgres::tokio_postgres::{
 };
 use tokio::task::JoinHandle;
 
-/// What makes plans repeatable: no jit, no parallel workers, samples of one size, limits of time that only a lost cause reaches, ids for
-/// statements, fixed forms of values.
-const SETTINGS: &str = "SET jit = off; SET max_parallel_workers_per_gather = 0; SET default_statistics_target = 100; SET statement_timeout = '600s'; \
+/// What makes plans repeatable, besides [`SAMPLES`]: no jit, no parallel workers, limits of time that only a lost cause
+/// reaches, ids for statements, fixed forms of values.
+const SETTINGS: &str = "SET jit = off; SET max_parallel_workers_per_gather = 0; SET statement_timeout = '600s'; \
      SET lock_timeout = '60s'; SET idle_in_transaction_session_timeout = 0; SET compute_query_id = on; \
      SET plan_cache_mode = auto; SET track_counts = on; SET client_min_messages = error; \
      SET DateStyle = 'ISO, YMD'; SET IntervalStyle = 'postgres'; SET extra_float_digits = 1";
@@ -49,7 +50,9 @@ impl Pristine {
         let opened = tokio_postgres::connect(url, NoTls).await;
         let (client, connection) = opened.map_err(Error::database("reach the database for replays"))?;
         let connection = tokio::spawn(async move { _ = connection.await });
-        client.batch_execute(SETTINGS).await.map_err(Error::database("prepare the session"))?;
+        for settings in [SETTINGS, SAMPLES] {
+            client.batch_execute(settings).await.map_err(Error::database("prepare the session"))?;
+        }
         let facts = Facts::read(&client).await?;
         Ok(Self { client, facts, connection })
     }

@@ -37,9 +37,10 @@ const WITH_ALL_WORDS_MAX: i64 = 50;
 /// Terms with most words that are ranked: those with the fewest words missing, then those of about the query's weight.
 const LOOK_ALIKES_MAX: i64 = 300;
 
-/// Codes that begin with a text and are ranked, and looked at for their chapter. Chapters are ranges of codes that part after two
-/// characters at the latest, so codes that begin alike are of one chapter.
-const OF_ONE_CHAPTER: i64 = 50;
+/// Codes that begin with a text and are ranked, the lowest. Those of another chapter than the wanted one are dropped
+/// afterwards: chapters are ranges of codes that part after two characters at the latest, so codes that begin alike are of
+/// one chapter.
+const BY_PREFIX_MAX: i64 = 50;
 
 /// A statement with its values, ready to run.
 type Statement<'a> = Cached<BoxedSqlQuery<'a, Pg, SqlQuery>>;
@@ -128,7 +129,7 @@ fn by_code_prefix<'a>(prefix: &'a IcdCode, query: &Query) -> Statement<'a> {
         .bind::<Text, _>(prefix.as_str())
         .bind::<Bool, _>(query.finds_inactive())
         .bind::<Nullable<Text>, _>(query.chapter().map(document::of_chapter))
-        .bind::<BigInt, _>(OF_ONE_CHAPTER)
+        .bind::<BigInt, _>(BY_PREFIX_MAX)
         .bind::<BigInt, _>(Leg::Code.limit());
     cached(statement)
 }

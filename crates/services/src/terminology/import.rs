@@ -17,9 +17,6 @@ const COLUMNS: [&str; 8] =
 /// Rows of the longest file that is accepted: ten times the release of today.
 const ROWS_MAX: usize = 1_000_000;
 
-/// Bytes of the longest such file.
-const BYTES_MAX: u64 = 1 << 30;
-
 /// Characters of the longest category; the table has no room for more.
 const CATEGORY_MAX: usize = 10;
 
@@ -61,7 +58,7 @@ pub enum ImportError {
 /// # Errors
 /// [`ImportError`], naming the line.
 pub fn read_icd10cm(table: impl Read) -> Result<Vec<ImportRow>, ImportError> {
-    let mut reader = csv::Reader::from_reader(Lines::of(table.take(BYTES_MAX)));
+    let mut reader = csv::Reader::from_reader(Lines::of(table));
     if reader.headers().map_err(ImportError::Read)?.iter().ne(COLUMNS) {
         return Err(ImportError::Header);
     }

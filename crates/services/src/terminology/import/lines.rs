@@ -2,6 +2,9 @@
 
 use std::io::{self, Read};
 
+/// Bytes of the longest file that is read. A longer one is refused: cut off, it would pass for a whole one.
+const BYTES_MAX: u64 = 1 << 30;
+
 /// A file that passes through and has its lines counted.
 pub(super) struct Lines<R> {
     file: R,
@@ -35,6 +38,21 @@ impl<R: Read> Read for Lines<R> {
         let ends = (self.passed..).zip(&buffer[..count]).filter(|(_, byte)| **byte == b'\n');
         self.ends.extend(ends.map(|(at, _)| at));
         self.passed += count as u64;
+        if self.passed > BYTES_MAX {
+            return Err(io::Error::other("it is longer than 1 GiB"));
+        }
         Ok(count)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_that_is_too_long_is_refused_and_not_cut_off() {
+        let read = |bytes| io::copy(&mut Lines::of(io::repeat(b'x').take(bytes)), &mut io::sink());
+        assert_eq!(read(BYTES_MAX).ok(), Some(BYTES_MAX));
+        assert!(read(BYTES_MAX + 1).is_err());
     }
 }
