@@ -157,15 +157,19 @@ impl Admin {
             format!(" PASSWORD '{password}'")
         });
         let password = password.unwrap_or_default();
-        let create = format!("CREATE ROLE {APPLICATION_ROLE} LOGIN SUPERUSER{password}");
+        // Together, so that only the one of many at once who makes it also alters it: the server refuses two at a time. The
+        // setting is accepted also where the library is not there.
+        let create = format!(
+            "CREATE ROLE {APPLICATION_ROLE} LOGIN SUPERUSER{password}; \
+             ALTER ROLE {APPLICATION_ROLE} SET pg_stat_statements.track_utility = off"
+        );
         match self.client.batch_execute(&create).await {
-            Err(error) if has_code(&error, &[SqlState::DUPLICATE_OBJECT, SqlState::UNIQUE_VIOLATION]) => {}
+            Err(error) if has_code(&error, &[SqlState::DUPLICATE_OBJECT, SqlState::UNIQUE_VIOLATION]) => {
+                Ok(())
+            }
             // Not the statement, in which a password may stand.
-            outcome => outcome.map_err(Error::database(format!("create the role {APPLICATION_ROLE}")))?,
+            outcome => outcome.map_err(Error::database(format!("create the role {APPLICATION_ROLE}"))),
         }
-        // Accepted also where the library is not there.
-        self.execute(&format!("ALTER ROLE {APPLICATION_ROLE} SET pg_stat_statements.track_utility = off"))
-            .await
     }
 
     /// A session on a template would block every clone of it; this also ends those that the migration left open.

@@ -1,8 +1,10 @@
 //! Databases of tests: whole, alone, and gone afterwards.
 #![expect(clippy::unwrap_used, reason = "a test whose set-up fails has failed")]
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use steadfast_testkit::{Error, Server, TestDatabase};
+use tokio::task::JoinSet;
 use tokio_postgres::{Client, NoTls};
 
 async fn connect(url: &str) -> Client {
@@ -163,4 +165,17 @@ async fn a_database_whose_server_is_gone_is_dropped_without_a_fuss() {
 async fn a_prefix_that_needs_quoting_is_refused() {
     let refused = TestDatabase::from_template("no\"quotes", 1, migrate).await;
     assert!(matches!(refused, Err(Error::BadName { .. })));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn many_who_come_first_to_a_fresh_server_at_once_all_get_their_databases() {
+    let server = Arc::new(Server::private().unwrap());
+    let mut first = JoinSet::new();
+    for number in 0..8 {
+        let (server, prefix) = (server.clone(), format!("first{number}"));
+        first.spawn(async move { TestDatabase::from_template_on(&server, &prefix, 1, migrate).await });
+    }
+    while let Some(database) = first.join_next().await {
+        database.unwrap().unwrap();
+    }
 }
