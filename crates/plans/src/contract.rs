@@ -1,6 +1,6 @@
 //! What an operation promises, as inert data: the measure that its statements are held against.
 
-use steadfast_postgres::{Operation, Reads};
+use steadfast_postgres::{AnyOperation, Operation, Reads};
 
 /// What one operation promises: how many statements, which indexes serve them, how much they may read.
 ///
@@ -69,8 +69,14 @@ impl Contract {
     }
 }
 
-impl From<&Operation> for Contract {
-    fn from(operation: &Operation) -> Self {
+impl<K> From<&Operation<K>> for Contract {
+    fn from(operation: &Operation<K>) -> Self {
+        Self::from(operation.any())
+    }
+}
+
+impl From<&AnyOperation> for Contract {
+    fn from(operation: &AnyOperation) -> Self {
         Self {
             operation: operation.name().to_owned(),
             statements: operation.statement_limit(),

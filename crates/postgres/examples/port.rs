@@ -3,7 +3,7 @@
 //! Run it with `cargo run --example port -- postgres://user@host/database`; it makes a table of its own.
 
 use diesel::prelude::*;
-use diesel_async::{AsyncConnection, RunQueryDsl, SaveChangesDsl, SimpleAsyncConnection};
+use diesel_async::{RunQueryDsl, SaveChangesDsl, SimpleAsyncConnection};
 
 // Was: type Pool = diesel_async::pooled_connection::bb8::Pool<diesel_async::AsyncPgConnection>;
 type Pool = steadfast_postgres::Pool;

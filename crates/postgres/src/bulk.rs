@@ -1,49 +1,55 @@
-//! Writing many rows of which some may be refused: the good ones are kept, the others named.
+//! Bulk inserts that keep the valid rows and report the refused ones.
 
 use crate::Conn;
 use crate::error::Error;
-use crate::work::{UnitOfWork, Work};
 use diesel::QueryResult;
-use diesel_async::{AnsiTransactionManager, TransactionManager};
+use std::future::Future;
 use std::ops::Range;
 use steadfast_resilience::{Class, Classify};
 
-/// What became of the items of a bulk write. Every item is either stored or refused.
+/// Outcome of [`Conn::insert_valid`]. Every item is either stored or refused.
 #[derive(Debug, Default)]
 pub struct Bulk {
-    /// What the statements said that they wrote, added up.
+    /// Sum of the row counts that the statements returned.
     pub stored: usize,
-    /// The items that were refused, by their place in the list, each with its reason.
+    /// Refused items, by their index, each with its reason.
     pub refused: Vec<(usize, Error)>,
 }
 
-impl Conn {
-    /// Runs `work` within a savepoint of the open transaction. When it fails, what it did is undone and the transaction
-    /// goes on as if nothing had happened: the way to try something that may be refused, such as a duplicate.
-    ///
-    /// # Errors
-    /// What `work` failed with; or diesel's own error when no transaction is open, which is always so in `Db::read`.
-    pub async fn savepoint<T, F>(&mut self, work: F) -> QueryResult<T>
-    where
-        F: UnitOfWork<T>,
-        T: Send,
-    {
-        self.begin_savepoint().await?;
-        let outcome = work(self).await;
-        self.end_savepoint(outcome).await
-    }
+/// The closure of [`Conn::insert_valid`]: inserts a part of the items and returns the number of rows.
+///
+/// Implemented for every closure of this shape.
+pub trait BulkInsert<'r, I: 'r>:
+    AsyncFn(&'r mut Conn, &'r [I]) -> QueryResult<usize>
+    + Fn(&'r mut Conn, &'r [I]) -> <Self as BulkInsert<'r, I>>::Fut
+{
+    /// The closure's future.
+    type Fut: Future<Output = QueryResult<usize>> + Send;
+}
 
-    /// Writes `items` with `insert`, which gets a part of them and says how many rows it wrote. When a part is refused as
-    /// duplicate or conflict it is halved and tried again, until the refused items stand alone: they are named, all others
-    /// are stored. Without refusals that is one statement and a savepoint; each refused item costs about twice the
-    /// logarithm of their number more. Declare the operation's statements accordingly.
+impl<'r, I: 'r, F, Fut> BulkInsert<'r, I> for F
+where
+    F: AsyncFn(&'r mut Conn, &'r [I]) -> QueryResult<usize> + Fn(&'r mut Conn, &'r [I]) -> Fut,
+    Fut: Future<Output = QueryResult<usize>> + Send,
+{
+    type Fut = Fut;
+}
+
+impl Conn {
+    /// Inserts `items` with `insert`, which gets a part of them and returns the number of rows.
+    ///
+    /// A part that is refused as a duplicate or conflict is halved and tried again until the refused items are alone.
+    /// They are reported and all others are stored. Without refusals this costs one statement and a savepoint; each
+    /// refused item costs about twice the logarithm of the number of items more. Declare the statements of the operation
+    /// accordingly.
     ///
     /// # Errors
-    /// Anything else than a duplicate or a conflict; then none of `items` is stored, once the transaction is rolled back.
-    pub async fn keep_good<I, F>(&mut self, items: &[I], insert: F) -> QueryResult<Bulk>
+    /// Returns any error other than a duplicate or conflict. None of `items` is stored then, because the transaction
+    /// must be rolled back.
+    pub async fn insert_valid<I, F>(&mut self, items: &[I], insert: F) -> QueryResult<Bulk>
     where
-        F: for<'r> Work<(&'r mut Conn, &'r [I]), QueryResult<usize>, Fut: Send>
-            + for<'r> AsyncFn((&'r mut Conn, &'r [I])) -> QueryResult<usize>
+        F: for<'r> BulkInsert<'r, I>
+            + for<'r> AsyncFn(&'r mut Conn, &'r [I]) -> QueryResult<usize>
             + Send
             + Sync,
         I: Sync,
@@ -54,10 +60,9 @@ impl Conn {
             if part.is_empty() {
                 continue;
             }
-            let these = &items[part.clone()];
-            self.begin_savepoint().await?;
-            let outcome = insert((&mut *self, these)).await;
-            match self.end_savepoint(outcome).await {
+            let outer = self.open_savepoint().await?;
+            let outcome = insert(&mut *self, &items[part.clone()]).await;
+            match self.close_level(outer, outcome).await {
                 Ok(stored) => bulk.stored += stored,
                 Err(error) => self.refuse(error, part, &mut parts, &mut bulk)?,
             }
@@ -65,25 +70,7 @@ impl Conn {
         Ok(bulk)
     }
 
-    async fn begin_savepoint(&mut self) -> QueryResult<()> {
-        if !self.is_in_transaction() {
-            return Err(diesel::result::Error::NotInTransaction);
-        }
-        AnsiTransactionManager::begin_transaction(self).await
-    }
-
-    /// Keeps what was done since the savepoint, or undoes it when that failed.
-    async fn end_savepoint<T>(&mut self, outcome: QueryResult<T>) -> QueryResult<T> {
-        match outcome {
-            Ok(value) => AnsiTransactionManager::commit_transaction(self).await.map(|()| value),
-            Err(error) => {
-                AnsiTransactionManager::rollback_transaction(self).await?;
-                Err(error)
-            }
-        }
-    }
-
-    /// Names the one item that is refused, or has its part tried again in halves, the first half first.
+    /// Reports the item that is refused, or has its part tried again in halves, the first half first.
     fn refuse(
         &self,
         error: diesel::result::Error,
@@ -108,8 +95,8 @@ impl Conn {
 }
 
 impl Bulk {
-    /// The places of the items that were refused because they exist already.
+    /// Returns the indexes of the items that were refused as duplicates.
     pub fn duplicates(&self) -> impl Iterator<Item = usize> {
-        self.refused.iter().filter(|(_, error)| error.class() == Class::Duplicate).map(|(place, _)| *place)
+        self.refused.iter().filter(|(_, error)| error.class() == Class::Duplicate).map(|(index, _)| *index)
     }
 }

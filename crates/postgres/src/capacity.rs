@@ -1,13 +1,13 @@
 //! Whether the server has room for this pool and its like on other machines.
 
 use crate::error::Error;
-use crate::{Conn, Db, Operation, cached};
+use crate::{Conn, Db, Operation, Read, cached};
 use diesel::sql_types::Integer;
 use diesel::{QueryResult, QueryableByName, sql_query};
 use diesel_async::RunQueryDsl;
 
 /// An operation of the library's own.
-const CAPACITY: Operation = Operation::read("internal.capacity");
+const CAPACITY: Operation<Read> = Operation::read("internal.capacity");
 
 /// What the server allows, and what instances of this pool may take of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,17 +1,19 @@
 //! One session with the server: diesel-async's connection over the protocol guard.
 
 mod call;
-mod commit;
 mod diesel_traits;
 mod save_changes;
+mod transactions;
 
-pub(crate) use commit::was_rolled_back;
+pub(crate) use call::LISTENS;
+pub use transactions::{Nesting, Transactions};
+pub(crate) use transactions::{was_rolled_back, was_unfinished};
 
 use crate::error::{ConnectError, Error};
 use crate::stream::{AlreadySecured, Dialled};
 use crate::target::Target;
 use crate::wire::{Guard, Wire, WireCounts};
-use crate::{Operation, SqlState};
+use crate::{AnyOperation, Kind, SqlState};
 use diesel::connection::CacheSize;
 use diesel_async::{AsyncConnection, AsyncPgConnection, SimpleAsyncConnection};
 use std::sync::Arc;
@@ -33,6 +35,18 @@ const CANCELS: u32 = 5;
 /// The longest that the end of a session is waited for.
 const END_LIMIT: Duration = Duration::from_secs(1);
 
+/// Maximum time for receiving the rest of an answer that nobody reads, before the session is cancelled.
+const DRAIN: Duration = Duration::from_secs(1);
+
+/// As [`DRAIN`], after an error: the server does nothing for the session any more.
+const DRAIN_FAILED: Duration = Duration::from_secs(5);
+
+/// Maximum number of bytes of an answer that nobody reads.
+const DRAIN_BYTES: u64 = 4 << 20;
+
+/// Interval for comparing what has come with [`DRAIN_BYTES`].
+const DRAIN_LOOK: Duration = Duration::from_millis(5);
+
 /// The library's text for a session that was over before; all others of a lost connection come with its end.
 const CLOSED: &str = "connection closed";
 
@@ -48,6 +62,9 @@ pub struct Conn {
     /// Calls that were begun and have not come to their end, also those whose caller has left: the library may still
     /// send what they had handed to it.
     unfinished: AtomicU32,
+    nesting: Nesting,
+    /// Whether the transaction of the present unit of work may only read.
+    reads_only: bool,
     driver: Option<JoinHandle<()>>,
 }
 
@@ -59,7 +76,8 @@ impl Conn {
         target.server.enrol(&wire);
         let (inner, driver) = guarded(&target, &wire).await?;
         let (statements, unfinished) = (AtomicU32::new(0), AtomicU32::new(0));
-        Ok(Self { inner, wire, target, statements, unfinished, driver: Some(driver) })
+        let (nesting, reads_only, driver) = (Nesting::default(), false, Some(driver));
+        Ok(Self { inner, wire, target, statements, unfinished, nesting, reads_only, driver })
     }
 
     /// Statements run through this connection in the current unit of work, by the count of calls.
@@ -77,10 +95,19 @@ impl Conn {
         self.wire.last_error().map(|seen| seen.sqlstate)
     }
 
-    /// The error of this layer for an error that diesel gave on this connection.
+    /// Returns the error of this layer for an error that diesel returned on this connection.
     pub fn classify(&self, error: diesel::result::Error) -> Error {
+        if was_unfinished(&error) {
+            return Error::Unfinished;
+        }
+        if was_rolled_back(&error) {
+            return Error::RolledBack {
+                sqlstate: self.last_sqlstate(),
+                statement: self.wire.last_error().and_then(|error| error.statement),
+            };
+        }
         let is_no_loss = |text: &str| !self.wire.is_closed() && text != CLOSED;
-        let classified = Error::from_diesel(error, |message| self.wire.sqlstate_of(message), is_no_loss);
+        let classified = Error::from_diesel(error, |message| self.wire.seen(message), is_no_loss);
         // What the server said last, before it closed, is not in the library's error.
         match (&classified, self.wire.last_error()) {
             (Error::ConnectionLost, Some(seen)) if seen.sqlstate.ends_session() => {
@@ -93,7 +120,9 @@ impl Conn {
     /// The SQLSTATE of an error that diesel gave on this connection, where the server gave one.
     pub(crate) fn sqlstate_of(&self, error: &diesel::result::Error) -> Option<SqlState> {
         match error {
-            diesel::result::Error::DatabaseError(_, info) => self.wire.sqlstate_of(info.message()),
+            diesel::result::Error::DatabaseError(_, info) => {
+                self.wire.seen(info.message()).map(|seen| seen.sqlstate)
+            }
             _ => None,
         }
     }
@@ -103,9 +132,36 @@ impl Conn {
         self.wire.is_in_transaction()
     }
 
-    /// Has slow statements reported for `operation` from now on, by its own threshold if it has one.
-    pub(crate) fn work_for(&self, operation: &'static Operation) {
+    /// Starts to report slow statements for `operation`, by its own threshold if it has one.
+    pub(crate) fn work_for(&mut self, operation: &'static AnyOperation) {
         self.wire.work_for(operation.name(), operation.own_slow_after());
+        self.reads_only = operation.kind() == Kind::Snapshot
+            || operation.kind() == Kind::Read && self.is_pooled_by_transaction();
+    }
+
+    /// Number of times that a transaction began or ended on this connection.
+    pub(crate) fn boundaries(&self) -> u64 {
+        self.wire.boundaries()
+    }
+
+    /// Returns true if a statement without an answer may commit the transaction.
+    pub(crate) fn may_be_committing(&self) -> bool {
+        self.wire.may_be_committing()
+    }
+
+    /// Time after which the server ends a statement by itself; zero if it never does.
+    pub(crate) fn statement_timeout(&self) -> Duration {
+        self.target.statement_timeout
+    }
+
+    /// Closes all prepared statements if there are more than the session may keep.
+    pub(crate) fn bound_statement_cache(&mut self) {
+        if !self.target.pooled_by_transaction && self.wire.prepared_statements() > self.target.statement_cache
+        {
+            // diesel-async cannot close single statements. A change of the size closes all of them.
+            self.inner.set_prepared_statement_cache_size(CacheSize::Disabled);
+            self.inner.set_prepared_statement_cache_size(CacheSize::Unbounded);
+        }
     }
 
     /// Whether its statements need a transaction to meet the same server.
@@ -119,24 +175,56 @@ impl Conn {
         self.wire.forget_errors();
     }
 
-    /// Whether the next borrower finds it as a fresh one: nothing outstanding, no transaction, alive.
+    /// Returns true if the next borrower finds the session as it was opened: nothing outstanding, no transaction, alive.
     pub(crate) fn is_reusable(&self) -> bool {
         self.is_quiet()
+            && self.nesting.is_none()
             && !self.wire.listens()
+            && !self.wire.is_altered()
             && !self.wire.last_error().is_some_and(|seen| {
                 // A server that refuses to write may be a standby now; its address leads to the new primary.
-                seen.sqlstate.ends_session() || seen.sqlstate == SqlState::READ_ONLY
+                seen.sqlstate.ends_session() || seen.is_stale || seen.sqlstate == SqlState::READ_ONLY
             })
     }
 
-    /// Whether the server may still be working for it.
+    /// Returns true if a statement was sent that may have changed the session beyond its transaction.
+    pub(crate) fn is_altered(&self) -> bool {
+        self.wire.is_altered()
+    }
+
+    /// Returns true if the last error concerns every session that was opened before it: the schema has changed, or the
+    /// server refuses writes.
+    pub(crate) fn discredits_older_sessions(&self) -> bool {
+        self.wire.last_error().is_some_and(|seen| match seen.sqlstate {
+            SqlState::READ_ONLY => !self.reads_only,
+            SqlState::UNKNOWN_STATEMENT => false,
+            _ => seen.is_stale,
+        })
+    }
+
+    /// Returns true if the server may still be working for the session.
     pub(crate) fn is_busy(&self) -> bool {
         (self.wire.has_requests_in_flight() || self.has_unfinished_calls()) && !self.wire.is_closed()
     }
 
-    /// Whether the server does nothing for it any more and is about to say so.
-    pub(crate) fn is_about_to_be_ready(&self) -> bool {
-        self.wire.is_about_to_be_ready() && !self.has_unfinished_calls()
+    /// Returns true if all that is missing is the rest of an answer that the server has begun to send.
+    pub(crate) fn is_receiving(&self) -> bool {
+        self.wire.is_answering() && !self.has_unfinished_calls()
+    }
+
+    /// Receives what the server is still sending. Returns early if it takes too long or is too much.
+    pub(crate) async fn drain(&mut self) {
+        let (wire, began) = (self.wire.clone(), self.wire.received_bytes());
+        let limit = if wire.has_failed() { DRAIN_FAILED } else { DRAIN };
+        let too_much = async {
+            while wire.received_bytes() - began < DRAIN_BYTES {
+                tokio::time::sleep(DRAIN_LOOK).await;
+            }
+        };
+        tokio::select! {
+            _ = timeout(limit, self.ping()) => {}
+            () = too_much => {}
+        }
     }
 
     /// Whether the server has ended it.
@@ -196,11 +284,6 @@ impl Conn {
         self.wire.silent_for()
     }
 
-    /// The beginning of the statement that failed last, without its values.
-    pub(crate) fn last_failed_statement(&self) -> Option<String> {
-        self.wire.last_error().and_then(|error| error.statement)
-    }
-
     fn count_statement(&self) {
         self.statements.fetch_add(1, Relaxed);
     }
@@ -245,6 +328,7 @@ pub(crate) async fn guarded(
         driver.abort();
         refusal(target, wire, &*error)
     })?;
+    wire.set_up();
     Ok((inner, driver))
 }
 

@@ -1,8 +1,9 @@
 //! A database to work with: units of work that are named, bounded, measured, repeated when that helps.
 
 use crate::Health;
+use crate::abort::{Abort, WorkError};
 use crate::error::{Error, UrlError};
-use crate::operation::{Kind, Operation};
+use crate::operation::{AnyOperation, Kind, Operation, Read, Write};
 use crate::pool::{Checkout, Pool, PoolSettings};
 use crate::standing::{Standing, Standings};
 use crate::unit::{self, Budget};
@@ -15,8 +16,11 @@ use std::time::Duration;
 use steadfast_resilience::{Backoff, Breaker, BreakerConfig, Class, Classify, Deadline, Retry};
 use tokio::time::Instant;
 
+/// Stands for a deadline too far away for the clock: 30 years.
+const NEVER: Duration = Duration::from_secs(30 * 365 * 86_400);
+
 /// An operation of the library's own.
-const REACH: Operation = Operation::read("internal.reach").statements(0);
+const REACH: Operation<Read> = Operation::read("internal.reach").statements(0);
 
 /// Settings of a [`Db`].
 #[derive(Clone, Debug)]
@@ -86,32 +90,71 @@ impl Db {
         })
     }
 
-    /// Runs a reading unit of work. Each statement stands for itself, unless the operation asks for a snapshot. A session
-    /// that ends meanwhile is replaced once, and `work` runs again: what it sent may have run before, so it must change
-    /// nothing. The server does not watch over that; a statement that changes something belongs into [`Db::write`].
+    /// Runs a read-only unit of work.
+    ///
+    /// Statements run in autocommit mode unless the operation requests a snapshot. If the session is lost or out of date,
+    /// `work` runs once more on a new session. It must therefore have no side effects; use [`Db::write`] for statements
+    /// that modify data.
     ///
     /// # Errors
-    /// [`Error`].
-    pub async fn read<T, F>(&self, operation: &'static Operation, work: F) -> Result<T, Error>
+    /// Returns the error of `work`, or an [`Error`] describing why the unit could not run: no connection, an open
+    /// breaker, or an expired deadline.
+    pub async fn read<T, F>(&self, operation: &'static Operation<Read>, work: F) -> Result<T, Error>
     where
         F: UnitOfWork<T>,
         T: Send,
     {
-        debug_assert_ne!(operation.kind(), Kind::Write, "{} is declared as a write", operation.name());
+        spanned(operation, pin!(self.run(operation, &work))).await.map_err(Abort::into_database)
+    }
+
+    /// Runs a writing unit of work in one transaction, and commits it when `work` returns `Ok`.
+    ///
+    /// `Ok` means that the server has committed all of it. If another transaction stood in the way, the transaction is
+    /// rolled back and `work` runs again, from the start; so it does, once, if the session was out of date.
+    ///
+    /// # Errors
+    /// Returns the error of `work`, or an [`Error`] describing why the unit could not run or commit. Nothing was stored,
+    /// except that after [`Error::CommitUnknown`] and [`Error::TransactionControl`] it may have been.
+    pub async fn write<T, F>(&self, operation: &'static Operation<Write>, work: F) -> Result<T, Error>
+    where
+        F: UnitOfWork<T>,
+        T: Send,
+    {
+        spanned(operation, pin!(self.run(operation, &work))).await.map_err(Abort::into_database)
+    }
+
+    /// Runs a read-only unit of work that may end with the caller's own error. See [`Db::read`] and [`Abort`].
+    ///
+    /// # Errors
+    /// Returns the caller's error as it is, or the database's as [`Db::read`] does.
+    pub async fn try_read<T, E, F>(
+        &self,
+        operation: &'static Operation<Read>,
+        work: F,
+    ) -> Result<T, Abort<E, Error>>
+    where
+        F: UnitOfWork<T, Abort<E>>,
+        T: Send,
+        E: Send,
+    {
         spanned(operation, pin!(self.run(operation, &work))).await
     }
 
-    /// Runs a writing unit of work in one transaction, and commits it when `work` returns `Ok`. When another
-    /// transaction stood in its way it is rolled back and `work` runs again, from the start.
+    /// Runs a writing unit of work that may end with the caller's own error. See [`Db::write`] and [`Abort`].
     ///
     /// # Errors
-    /// [`Error`]; nothing was kept, except that after [`Error::CommitUnknown`] nobody knows.
-    pub async fn write<T, F>(&self, operation: &'static Operation, work: F) -> Result<T, Error>
+    /// Returns the caller's error as it is, after the transaction was rolled back, or the database's as [`Db::write`]
+    /// does.
+    pub async fn try_write<T, E, F>(
+        &self,
+        operation: &'static Operation<Write>,
+        work: F,
+    ) -> Result<T, Abort<E, Error>>
     where
-        F: UnitOfWork<T>,
+        F: UnitOfWork<T, Abort<E>>,
         T: Send,
+        E: Send,
     {
-        debug_assert_eq!(operation.kind(), Kind::Write, "{} is declared as a read", operation.name());
         spanned(operation, pin!(self.run(operation, &work))).await
     }
 
@@ -146,101 +189,125 @@ impl Db {
         self.pool.close();
     }
 
-    async fn run<T, F>(&self, operation: &'static Operation, work: &F) -> Result<T, Error>
+    async fn run<T, E, F>(
+        &self,
+        operation: &'static AnyOperation,
+        work: &F,
+    ) -> Result<T, Abort<E::Caller, Error>>
     where
-        F: UnitOfWork<T>,
+        F: UnitOfWork<T, E>,
+        E: WorkError,
         T: Send,
     {
         let began = Instant::now();
-        let standing = self.standings.of(operation);
+        let state = self.standings.of(operation);
         let limit = operation.own_deadline().unwrap_or(self.deadline);
         let limit = self.until.map_or(limit, |until| until.remaining_at(began).min(limit));
-        let deadline = Deadline::at(began + limit);
+        let deadline = Deadline::at(began.checked_add(limit).unwrap_or_else(|| began + NEVER));
         let mut attempts = self.retry.attempts(deadline);
-        let mut may_read_again = operation.kind() != Kind::Write;
+        let mut may_change_session = true;
         let checkout = Checkout { borrower: operation.name(), now: began, deadline, born_since: None };
         let mut budget = Budget { operation, checkout, limit };
         let outcome = loop {
-            let error = match self.gated(standing, &mut budget, work).await {
-                Ok(value) => break Ok(value),
-                Err(error) => error,
+            let error = match self.gated(state, &mut budget, work).await {
+                Err(Abort::Database(error)) => error,
+                outcome => break outcome,
             };
-            if error.is_lost_session() && std::mem::take(&mut may_read_again) {
-                // Whoever ends one session may be about to end them all, so the second time it is a newer one.
-                budget.checkout.born_since = Some(budget.checkout.now);
-                budget.checkout.now = Instant::now();
+            let now = Instant::now();
+            if error.asks_for_new_session(operation.kind()) && std::mem::take(&mut may_change_session) {
+                // Whatever happened to this session may have happened to all that are as old.
+                budget.checkout.born_since =
+                    Some(if error.is_lost_session() { budget.checkout.now } else { now });
+                budget.checkout.now = now;
                 continue;
             }
-            match attempts.delay_after(&error) {
+            match attempts.delay_after(&error).filter(|_| error.class() != Class::Ambiguous) {
                 Some(delay) => tokio::time::sleep(delay).await,
-                None => break Err(error),
+                None => break Err(Abort::Database(error)),
             }
             budget.checkout.now = Instant::now();
         };
-        self.report(operation, standing, began.elapsed(), attempts.repeated(), outcome.as_ref().err());
+        let result = outcome.as_ref().err().map(|error| match error {
+            Abort::Caller(_) => Class::Caller,
+            Abort::Database(error) => error.class(),
+        });
+        self.report(operation, state, began.elapsed(), attempts.repeated(), result);
         outcome
     }
 
     /// One attempt, behind the gate of its operation: a write that deadlocks lowers its own concurrency to one, before it
     /// holds anything, and raises it again slowly.
-    async fn gated<T, F>(&self, standing: &Standing, budget: &mut Budget, work: &F) -> Result<T, Error>
+    async fn gated<T, E, F>(
+        &self,
+        state: &Standing,
+        budget: &mut Budget,
+        work: &F,
+    ) -> Result<T, Abort<E::Caller, Error>>
     where
-        F: UnitOfWork<T>,
+        F: UnitOfWork<T, E>,
+        E: WorkError,
         T: Send,
     {
         if budget.operation.kind() != Kind::Write {
             return self.attempt(budget, work).await;
         }
-        let pass = standing.gate.enter(budget.checkout.deadline).await?;
+        let pass = state
+            .gate
+            .enter(budget.checkout.deadline)
+            .await
+            .map_err(|error| Abort::Database(error.into()))?;
         // It may have waited there, and the pool judges a connection's rest and age by the clock.
         budget.checkout.now = Instant::now();
         let result = self.attempt(budget, work).await;
-        if result.as_ref().is_err_and(|error| error.class() == Class::Deadlock) {
+        if matches!(&result, Err(Abort::Database(error)) if error.class() == Class::Deadlock) {
             pass.contended();
         }
         result
     }
 
-    async fn attempt<T, F>(&self, budget: &Budget, work: &F) -> Result<T, Error>
+    async fn attempt<T, E, F>(&self, budget: &Budget, work: &F) -> Result<T, Abort<E::Caller, Error>>
     where
-        F: UnitOfWork<T>,
+        F: UnitOfWork<T, E>,
+        E: WorkError,
         T: Send,
     {
-        let permit = self
-            .breaker
-            .try_acquire()
-            .map_err(|rejected| Error::Rejected { rejected, cause: self.pool.last_cause() })?;
+        let permit = self.breaker.try_acquire().map_err(|rejected| {
+            Abort::Database(Error::Rejected { rejected, cause: self.pool.last_cause() })
+        })?;
         let result = self.connected(budget, work).await;
         match result.as_ref().err() {
-            Some(error) if error.tells_nothing_of_the_server() => drop(permit),
-            error => permit.record(error.map(Classify::class)),
+            Some(Abort::Database(error)) if error.tells_nothing_of_the_server() => drop(permit),
+            Some(Abort::Database(error)) => permit.record(Some(error.class())),
+            // The server has answered.
+            Some(Abort::Caller(_)) | None => permit.record(None),
         }
         result
     }
 
     /// One attempt on a connection of the pool, which has it back afterwards.
-    async fn connected<T, F>(&self, budget: &Budget, work: &F) -> Result<T, Error>
+    async fn connected<T, E, F>(&self, budget: &Budget, work: &F) -> Result<T, Abort<E::Caller, Error>>
     where
-        F: UnitOfWork<T>,
+        F: UnitOfWork<T, E>,
+        E: WorkError,
         T: Send,
     {
-        let mut conn = self.pool.lend(&budget.checkout).await?;
+        let mut conn = self.pool.lend(&budget.checkout).await.map_err(Abort::Database)?;
         unit::run(&mut conn, budget, work).await
     }
 
     fn report(
         &self,
-        operation: &Operation,
-        standing: &Standing,
+        operation: &AnyOperation,
+        state: &Standing,
         took: Duration,
         repeated: u32,
-        error: Option<&Error>,
+        failed: Option<Class>,
     ) {
         let name = operation.name();
-        let outcome = error.map_or("ok", |error| error.class().as_str());
-        match error {
-            None => standing.succeeded(took),
-            Some(_) => standing.failed(outcome, took),
+        let outcome = failed.map_or("ok", Class::as_str);
+        match failed {
+            None => state.succeeded(took),
+            Some(_) => state.failed(outcome, took),
         }
         if repeated > 0 {
             metrics::counter!("db_operation_repeats_total", "operation" => name).increment(repeated.into());
@@ -258,7 +325,7 @@ impl Db {
 }
 
 /// Runs `work` in the span of its operation. It comes pinned: as large as it is, it would be copied once more.
-async fn spanned<F: Future>(operation: &Operation, mut work: Pin<&mut F>) -> F::Output {
+async fn spanned<F: Future>(operation: &AnyOperation, mut work: Pin<&mut F>) -> F::Output {
     let span = tracing::debug_span!("db", operation = operation.name());
     poll_fn(|cx| span.in_scope(|| work.as_mut().poll(cx))).await
 }

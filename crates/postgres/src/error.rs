@@ -1,6 +1,8 @@
 //! What can go wrong between a unit of work and its answer: the one error of this layer.
 
-use crate::SqlState;
+use crate::conn::LISTENS;
+use crate::wire::Seen;
+use crate::{Kind, SqlState};
 use diesel::result::DatabaseErrorKind;
 use std::time::Duration;
 use steadfast_resilience::{Class, Classify, Refused, Rejected};
@@ -88,6 +90,24 @@ pub enum Error {
     /// COMMIT was sent and its answer was lost: it may have been stored.
     #[error("the answer to COMMIT was lost: it may have been stored")]
     CommitUnknown,
+    /// The unit of work sent BEGIN, COMMIT or ROLLBACK itself, so that it was not one transaction: a part of it may have
+    /// been stored.
+    #[error(
+        "the unit of work began or ended a transaction by itself, so a part of it may have been stored; leave BEGIN, COMMIT and ROLLBACK to it"
+    )]
+    TransactionControl,
+    /// A statement or nested transaction was dropped before it finished. Nothing was stored.
+    #[error(
+        "a statement or nested transaction was dropped before it finished, so the unit of work was rolled back; use a deadline of the operation instead"
+    )]
+    Unfinished,
+    /// The session was opened before a change of the schema, and its prepared statements or types are out of date.
+    /// Nothing was stored. The unit of work was repeated once on a new session before this is returned.
+    #[error("SQLSTATE {sqlstate}: the schema has changed since the session was opened")]
+    Stale {
+        /// The code of the server's error.
+        sqlstate: SqlState,
+    },
     /// COMMIT was answered by ROLLBACK, because a statement had failed and its error was swallowed. Nothing was kept.
     #[error("COMMIT was answered by ROLLBACK: nothing was kept, because the error {} of this statement was ignored: {}", code_text(sqlstate), statement.as_deref().unwrap_or("unknown"))]
     RolledBack {
@@ -96,9 +116,48 @@ pub enum Error {
         /// The beginning of the statement that failed, without its values.
         statement: Option<String>,
     },
-    /// The unit of work gave up by itself, or an answer could not be read. Nothing was kept.
+    /// A query could not be built, sent or read, or found no row. Nothing was stored.
     #[error("{0}")]
-    Query(diesel::result::Error),
+    Query(QueryError),
+}
+
+/// An error of diesel without an answer of the server. Its texts, `Debug` included, show no values of the data.
+pub struct QueryError(diesel::result::Error);
+
+impl QueryError {
+    /// Returns true if a query that needs a row found none.
+    pub fn is_not_found(&self) -> bool {
+        matches!(self.0, diesel::result::Error::NotFound)
+    }
+
+    /// Returns diesel's error, whose texts may show values.
+    pub fn into_inner(self) -> diesel::result::Error {
+        self.0
+    }
+}
+
+impl std::fmt::Display for QueryError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        use diesel::result::Error as E;
+        match &self.0 {
+            E::InvalidCString(_) => f.write_str("a text contains a NUL character"),
+            E::DatabaseError(_, info) if info.message() == LISTENS => f.write_str(LISTENS),
+            E::DatabaseError(kind, _) => write!(f, "the query failed ({kind:?})"),
+            E::NotFound => f.write_str("no row was found"),
+            E::QueryBuilderError(_) => f.write_str("the query could not be built"),
+            E::DeserializationError(_) => f.write_str("a value could not be read"),
+            E::SerializationError(_) => f.write_str("a value could not be written"),
+            E::RollbackErrorOnCommit { .. } => f.write_str("neither COMMIT nor ROLLBACK succeeded"),
+            // The texts of the others are constant.
+            other => write!(f, "{other}"),
+        }
+    }
+}
+
+impl std::fmt::Debug for QueryError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "QueryError({self})")
+    }
 }
 
 impl Error {
@@ -108,6 +167,7 @@ impl Error {
             Self::Server { sqlstate, .. } | Self::Connect(ConnectError::Refused { sqlstate, .. }) => {
                 Some(*sqlstate)
             }
+            Self::Stale { sqlstate } => Some(*sqlstate),
             Self::RolledBack { sqlstate, .. } => *sqlstate,
             _ => None,
         }
@@ -124,12 +184,21 @@ impl Error {
         }
     }
 
+    /// Returns true if a new session may succeed where this one failed: its session was lost or out of date.
+    pub(crate) fn asks_for_new_session(&self, kind: Kind) -> bool {
+        match self {
+            Self::Stale { .. } => true,
+            _ => kind != Kind::Write && self.is_lost_session(),
+        }
+    }
+
     /// Whether it says nothing of the server's health: the session is over, or it may only read, or nothing was heard in
     /// time. The next connect will tell, and a unit of work that writes where it should read must not stop the others.
     pub(crate) fn tells_nothing_of_the_server(&self) -> bool {
         let is_silence = match self {
             Self::PoolTimeout { .. } => true,
             Self::Deadline { silent, .. } => !silent.is_zero(),
+            Self::Stale { .. } => return true,
             _ => false,
         };
         is_silence || self.is_lost_session() || self.sqlstate() == Some(SqlState::READ_ONLY)
@@ -139,18 +208,19 @@ impl Error {
     /// `is_no_loss` knows better, e.g. a value that is too large to be sent, is a fault of the query.
     pub(crate) fn from_diesel(
         error: diesel::result::Error,
-        sqlstate_of: impl Fn(&str) -> Option<SqlState>,
+        seen: impl Fn(&str) -> Option<Seen>,
         is_no_loss: impl Fn(&str) -> bool,
     ) -> Self {
         let diesel::result::Error::DatabaseError(kind, info) = &error else {
-            return Self::Query(error);
+            return Self::Query(QueryError(error));
         };
-        match sqlstate_of(info.message()) {
-            Some(sqlstate) => {
+        match seen(info.message()) {
+            Some(Seen { sqlstate, is_stale: true, .. }) => Self::Stale { sqlstate },
+            Some(Seen { sqlstate, .. }) => {
                 Self::Server { sqlstate, constraint: info.constraint_name().map(str::to_owned) }
             }
             None if is_lost_connection(kind) && !is_no_loss(info.message()) => Self::ConnectionLost,
-            None => Self::Query(error),
+            None => Self::Query(QueryError(error)),
         }
     }
 }
@@ -158,14 +228,14 @@ impl Error {
 impl Classify for Error {
     fn class(&self) -> Class {
         match self {
-            Self::Rejected { .. } | Self::ConnectionLost => Class::Unavailable,
+            Self::Rejected { .. } | Self::ConnectionLost | Self::Stale { .. } => Class::Unavailable,
             Self::Connect(error) => error.class(),
             Self::PoolTimeout { .. } | Self::Deadline { .. } => Class::Timeout,
             Self::PoolClosed | Self::Refused(_) => Class::Overload,
             Self::Server { sqlstate, .. } => sqlstate.class(),
-            Self::CommitUnknown => Class::Ambiguous,
-            Self::RolledBack { .. } => Class::Fault,
-            Self::Query(diesel::result::Error::NotFound) => Class::Caller,
+            Self::CommitUnknown | Self::TransactionControl => Class::Ambiguous,
+            Self::RolledBack { .. } | Self::Unfinished => Class::Fault,
+            Self::Query(error) if error.is_not_found() => Class::Caller,
             Self::Query(_) => Class::Fault,
         }
     }

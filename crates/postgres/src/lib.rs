@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+mod abort;
 mod alarm;
 mod bulk;
 mod cached;
@@ -23,15 +24,16 @@ mod unit;
 mod wire;
 mod work;
 
-pub use bulk::Bulk;
+pub use abort::{Abort, CallerError};
+pub use bulk::{Bulk, BulkInsert};
 pub use cached::{Cached, cached};
 pub use capacity::Capacity;
 pub use capture::{Captured, CapturedStatement, Parameter, Recorder, StatementKind, TransactionStatus};
-pub use conn::Conn;
+pub use conn::{Conn, Nesting, Transactions};
 pub use db::{Db, DbSettings};
-pub use error::{ConnectError, Error, UrlError};
+pub use error::{ConnectError, Error, QueryError, UrlError};
 pub use health::{Health, Level};
-pub use operation::{Kind, Operation, Reads};
+pub use operation::{AnyOperation, Kind, Operation, Read, Reads, Write};
 pub use pool::{CloseReason, Order, Pool, PoolSettings, PoolState, Pooled};
 pub use sqlstate::SqlState;
 pub use standing::OPERATION_SECONDS;
@@ -40,7 +42,7 @@ pub use target::SessionSettings;
 #[cfg(feature = "tls")]
 pub use tls::TlsRoots;
 pub use wire::WireCounts;
-pub use work::{UnitOfWork, Work};
+pub use work::{NestedWork, UnitOfWork, Work, WorkOnce};
 
 pub use diesel;
 pub use diesel_async;

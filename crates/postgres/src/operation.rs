@@ -1,15 +1,17 @@
-//! The declaration of one trip to the database: its name, its limits, and the indexes that serve it.
+//! Declarations of operations: name, limits, and the indexes that serve them.
 
+use std::marker::PhantomData;
+use std::ops::Deref;
 use std::time::Duration;
 
-/// Whether an operation changes anything.
+/// How the statements of an operation are run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
-    /// Reads, each statement for itself.
+    /// Reads in autocommit mode.
     Read,
-    /// Reads, all statements on one snapshot of the data.
+    /// Reads in one transaction, on one snapshot of the data.
     Snapshot,
-    /// Changes something, in one transaction.
+    /// Writes in one transaction.
     Write,
 }
 
@@ -25,12 +27,39 @@ pub enum Reads {
     Lists,
 }
 
-/// One trip to the database, declared once as a `const` beside its query.
-///
-/// Inert data: at run time its name is span, metric label and log field, and its limits are watched; before release
-/// the plans of its statements are held against [`Operation::served_by`].
+/// Marks an operation that reads. See [`Operation`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Operation {
+pub enum Read {}
+
+/// Marks an operation that writes. See [`Operation`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Write {}
+
+/// One access to the database, declared once as a `const` next to its query.
+///
+/// At run time the name is the span, the metric label and the log field, and the limits are watched. Before release,
+/// the plans of the statements are compared with [`Operation::served_by`].
+///
+/// `K` is [`Read`] or [`Write`], so that an operation cannot be run the wrong way:
+///
+/// ```compile_fail
+/// use steadfast_postgres::{Conn, Db, Error, Operation, Read};
+///
+/// const HEIGHT: Operation<Read> = Operation::read("trees.height");
+///
+/// async fn grow(db: &Db) -> Result<(), Error> {
+///     db.write(&HEIGHT, async |_: &mut Conn| Ok(())).await
+/// }
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Operation<K> {
+    any: AnyOperation,
+    kind: PhantomData<K>,
+}
+
+/// An operation of either kind: what [`Operation`] declares, for code that handles all operations alike.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AnyOperation {
     name: &'static str,
     kind: Kind,
     statements: u32,
@@ -41,105 +70,136 @@ pub struct Operation {
     reads: Option<(Reads, &'static str)>,
 }
 
-impl Operation {
-    /// A reading operation of at most one statement. `name` is `area.verb`, of low cardinality: it labels metrics.
+impl Operation<Read> {
+    /// Declares a read-only operation of at most one statement. `name` is `area.verb`; it labels metrics, so it must
+    /// not contain data.
     pub const fn read(name: &'static str) -> Self {
-        Self {
+        Self::new(name, Kind::Read)
+    }
+
+    /// Runs all statements on one snapshot of the data, at the cost of a transaction.
+    #[must_use]
+    pub const fn snapshot(self) -> Self {
+        Self::with(AnyOperation { kind: Kind::Snapshot, ..self.any })
+    }
+}
+
+impl Operation<Write> {
+    /// Declares a writing operation of at most one statement besides BEGIN and COMMIT. `name` is `area.verb`; it labels
+    /// metrics, so it must not contain data.
+    pub const fn write(name: &'static str) -> Self {
+        Self::new(name, Kind::Write)
+    }
+}
+
+impl<K> Operation<K> {
+    const fn new(name: &'static str, kind: Kind) -> Self {
+        Self::with(AnyOperation {
             name,
-            kind: Kind::Read,
+            kind,
             statements: 1,
             deadline: None,
             slow_after: None,
             served_by: &[],
             supports_fk: &[],
             reads: None,
-        }
+        })
     }
 
-    /// A writing operation of at most one statement besides BEGIN and COMMIT.
-    pub const fn write(name: &'static str) -> Self {
-        Self { kind: Kind::Write, ..Self::read(name) }
+    const fn with(any: AnyOperation) -> Self {
+        Self { any, kind: PhantomData }
     }
 
-    /// All statements of this reading operation see the same state of the data, at the cost of a transaction.
-    #[must_use]
-    pub const fn snapshot(self) -> Self {
-        Self { kind: Kind::Snapshot, ..self }
-    }
-
-    /// Never more than so many statements, whatever the data. More is reported as a warning and counted.
+    /// Sets the maximum number of statements, whatever the data. More of them are logged as a warning and counted.
     #[must_use]
     pub const fn statements(self, at_most: u32) -> Self {
-        Self { statements: at_most, ..self }
+        Self::with(AnyOperation { statements: at_most, ..self.any })
     }
 
-    /// The longest that a caller waits, pool and repetitions included; the `Db`'s default otherwise.
+    /// Sets the maximum time that a caller waits, including the pool and retries. Defaults to the deadline of the
+    /// [`Db`](crate::Db).
     #[must_use]
     pub const fn deadline(self, limit: Duration) -> Self {
-        Self { deadline: Some(limit), ..self }
+        Self::with(AnyOperation { deadline: Some(limit), ..self.any })
     }
 
-    /// From when on it is reported as slow; the `Db`'s default otherwise.
+    /// Sets the threshold for logging the operation as slow. Defaults to that of the [`Db`](crate::Db).
     #[must_use]
     pub const fn slow_after(self, threshold: Duration) -> Self {
-        Self { slow_after: Some(threshold), ..self }
+        Self::with(AnyOperation { slow_after: Some(threshold), ..self.any })
     }
 
-    /// The closed set of indexes that serve its statements: each is used by some case, no other by any.
+    /// Lists the indexes that serve the statements. The list is exhaustive: each member is used by some case, and no
+    /// case uses another index.
     #[must_use]
     pub const fn served_by(self, indexes: &'static [&'static str]) -> Self {
-        Self { served_by: indexes, ..self }
+        Self::with(AnyOperation { served_by: indexes, ..self.any })
     }
 
-    /// The indexes by which the server finds the children of rows that are deleted, or whose key changes: it looks for
-    /// them behind the statement, so no plan shows them.
+    /// Lists the indexes with which the server finds the children of rows that are deleted or whose key changes. No
+    /// plan shows these, because the server looks the children up after the statement.
     #[must_use]
     pub const fn supports_fk(self, indexes: &'static [&'static str]) -> Self {
-        Self { supports_fk: indexes, ..self }
+        Self::with(AnyOperation { supports_fk: indexes, ..self.any })
     }
 
-    /// It reads more than what its indexes find, for this `reason`, which stands in the report.
+    /// Declares that the operation reads more than its indexes find, for this `reason`, which appears in the report.
     #[must_use]
     pub const fn reads(self, reads: Reads, reason: &'static str) -> Self {
-        Self { reads: Some((reads, reason)), ..self }
+        Self::with(AnyOperation { reads: Some((reads, reason)), ..self.any })
     }
 
-    /// Its name, `area.verb`.
+    /// Returns the declaration without its kind in the type.
+    pub const fn any(&self) -> &AnyOperation {
+        &self.any
+    }
+}
+
+impl<K> Deref for Operation<K> {
+    type Target = AnyOperation;
+
+    fn deref(&self) -> &AnyOperation {
+        &self.any
+    }
+}
+
+impl AnyOperation {
+    /// Returns the name, `area.verb`.
     pub const fn name(&self) -> &'static str {
         self.name
     }
 
-    /// Whether it changes anything.
+    /// Returns whether the operation reads or writes.
     pub const fn kind(&self) -> Kind {
         self.kind
     }
 
-    /// The most statements that it may send.
+    /// Returns the maximum number of statements.
     pub const fn statement_limit(&self) -> u32 {
         self.statements
     }
 
-    /// Its own deadline, if it has one.
+    /// Returns the deadline that the operation declares.
     pub const fn own_deadline(&self) -> Option<Duration> {
         self.deadline
     }
 
-    /// Its own slow threshold, if it has one.
+    /// Returns the slow threshold that the operation declares.
     pub const fn own_slow_after(&self) -> Option<Duration> {
         self.slow_after
     }
 
-    /// The indexes that serve it.
+    /// Returns the indexes that serve the statements.
     pub const fn indexes(&self) -> &'static [&'static str] {
         self.served_by
     }
 
-    /// The indexes that serve the foreign keys behind it.
+    /// Returns the indexes that serve the foreign keys.
     pub const fn fk_indexes(&self) -> &'static [&'static str] {
         self.supports_fk
     }
 
-    /// What it declares to read beyond what its indexes find, and why.
+    /// Returns what the operation reads beyond what its indexes find, and why.
     pub const fn declared_reads(&self) -> Option<(Reads, &'static str)> {
         self.reads
     }

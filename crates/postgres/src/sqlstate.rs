@@ -19,6 +19,9 @@ impl SqlState {
     /// `read_only_sql_transaction`: on a server that was the primary, it is a standby now
     pub const READ_ONLY: Self = Self(*b"25006");
 
+    /// `invalid_sql_statement_name`: a prepared statement was closed behind the session's back
+    pub(crate) const UNKNOWN_STATEMENT: Self = Self(*b"26000");
+
     /// The code in `text`, when it has the form of one.
     pub fn parse(text: &str) -> Option<Self> {
         let code: [u8; 5] = text.as_bytes().try_into().ok()?;
@@ -37,7 +40,7 @@ impl SqlState {
             b"40P01" | b"40001" | b"55P03" => Class::Deadlock,
             b"23505" => Class::Duplicate,
             [b'2', b'3', ..] => Class::Conflict,
-            b"57014" | b"25P03" | b"57P05" => Class::Timeout,
+            b"57014" | b"25P03" | b"25P04" | b"57P05" => Class::Timeout,
             [b'0', b'8', ..] | b"57P01" | b"57P02" | b"57P03" | b"57P04" => Class::Unavailable,
             // A server that has become a standby refuses writes until the address points at the new primary.
             b"25006" => Class::Unavailable,
@@ -48,8 +51,8 @@ impl SqlState {
 
     /// Whether the session that got it is of no further use.
     pub fn ends_session(self) -> bool {
-        // 25P03: it sat idle in a transaction for too long.
-        matches!(&self.0, [b'0', b'8', ..] | [b'5', b'7', b'P', ..] | b"25P03")
+        // 25P03, 25P04: a transaction was idle or open for too long.
+        matches!(&self.0, [b'0', b'8', ..] | [b'5', b'7', b'P', ..] | b"25P03" | b"25P04")
             || self == Self::IN_FAILED_TRANSACTION
     }
 }

@@ -1,6 +1,6 @@
 //! What the library keeps of each operation while the process runs: its metrics, looked up once, and the gate before it.
 
-use crate::Operation;
+use crate::AnyOperation;
 use metrics::Histogram;
 use std::sync::OnceLock;
 use std::time::Duration;
@@ -55,7 +55,7 @@ impl Standings {
     }
 
     /// How `operation` stands. Of two callers that come first at once, both get the same: there is one gate only.
-    pub(crate) fn of(&self, operation: &'static Operation) -> &Standing {
+    pub(crate) fn of(&self, operation: &'static AnyOperation) -> &Standing {
         let name = operation.name();
         let mut place = &self.0[chain(name)];
         loop {
@@ -83,12 +83,14 @@ impl std::fmt::Debug for Standings {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Operation;
 
     #[test]
     fn an_operation_has_one_standing_however_many_there_are() {
         let standings = Standings::new();
-        let operations: Vec<&'static Operation> = (0..4 * CHAINS)
-            .map(|number| &*Box::leak(Box::new(Operation::read(format!("meadow.look_{number}").leak()))))
+        let operations: Vec<&'static AnyOperation> = (0..4 * CHAINS)
+            .map(|number| Operation::read(format!("meadow.look_{number}").leak()))
+            .map(|operation| Box::leak(Box::new(operation)).any())
             .collect();
         let first: Vec<_> =
             operations.iter().map(|operation| std::ptr::from_ref(standings.of(operation))).collect();

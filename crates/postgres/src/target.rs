@@ -31,6 +31,9 @@ pub struct SessionSettings {
     /// its `statement_timeout` and `lock_timeout` by ALTER ROLE), no prepared statement is kept, and every unit of work is
     /// a transaction. In session mode PgBouncer needs none of this.
     pub pgbouncer_transaction: bool,
+    /// Maximum number of prepared statements that a session keeps between units of work. When a unit of work leaves more,
+    /// all of them are closed. Defaults to 256.
+    pub statement_cache: usize,
     /// Who writes down what the session sends, values included: for verification and tests. Nobody by default.
     pub recorder: Option<Recorder>,
     /// Which authorities are believed when the server's certificate is verified.
@@ -49,6 +52,7 @@ impl Default for SessionSettings {
             connection_check_interval: Duration::from_secs(5),
             statement_log: StatementLog::default(),
             pgbouncer_transaction: false,
+            statement_cache: 256,
             recorder: None,
             #[cfg(feature = "tls")]
             tls_roots: crate::TlsRoots::default(),
@@ -76,6 +80,8 @@ pub(crate) struct Target {
     /// What is heard of this server, on all sessions.
     pub(crate) server: Arc<Server>,
     pub(crate) statement_log: StatementLog,
+    pub(crate) statement_timeout: Duration,
+    pub(crate) statement_cache: usize,
     pub(crate) recorder: Option<Recorder>,
     /// Whether consecutive statements outside of a transaction may meet different servers.
     pub(crate) pooled_by_transaction: bool,
@@ -114,6 +120,8 @@ impl Target {
             config,
             server: Arc::new(Server::new()),
             statement_log: session.statement_log,
+            statement_timeout: session.statement_timeout,
+            statement_cache: session.statement_cache,
             recorder: session.recorder.clone(),
             pooled_by_transaction: session.pgbouncer_transaction,
             endpoint,

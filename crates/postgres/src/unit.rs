@@ -1,131 +1,182 @@
-//! One attempt at a unit of work on one connection: BEGIN and COMMIT where they belong, watched against its budget.
+//! One attempt at a unit of work on one connection: its transaction, its deadline, its statement budget.
 
 use crate::Conn;
+use crate::abort::{Abort, WorkError};
 use crate::alarm::Alarm;
-use crate::conn::was_rolled_back;
 use crate::error::Error;
-use crate::operation::{Kind, Operation};
+use crate::operation::{AnyOperation, Kind};
 use crate::pool::{Checkout, Pooled};
 use crate::work::UnitOfWork;
-use diesel_async::{AnsiTransactionManager, TransactionManager};
 use std::pin::pin;
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
-use steadfast_resilience::Deadline;
+
+/// The longest timeout that PostgreSQL accepts, in milliseconds.
+const LONGEST_TIMEOUT: u128 = i32::MAX as u128;
 
 /// What one attempt is for, and until when.
 ///
 /// Handed on by reference: each future on the way keeps what it is given for as long as it lives, and the size of them
 /// all is copied for every unit of work.
 pub(crate) struct Budget {
-    pub(crate) operation: &'static Operation,
+    pub(crate) operation: &'static AnyOperation,
     pub(crate) checkout: Checkout,
     /// What the deadline was made of, for its error.
     pub(crate) limit: Duration,
 }
 
+/// What the outcome of an attempt depends on if it is cut short.
+struct Progress {
+    /// Boundaries of transactions that the connection had seen when this one was open.
+    opened_at: AtomicU64,
+    is_committing: AtomicBool,
+}
+
 /// Runs `work` until the deadline. A future that is dropped, here or by the deadline, leaves no transaction behind: the
 /// connection goes back with an answer outstanding, and the pool ends it.
-pub(crate) async fn run<T, F>(conn: &mut Pooled, budget: &Budget, work: &F) -> Result<T, Error>
+pub(crate) async fn run<T, E, F>(
+    conn: &mut Pooled,
+    budget: &Budget,
+    work: &F,
+) -> Result<T, Abort<E::Caller, Error>>
 where
-    F: UnitOfWork<T>,
+    F: UnitOfWork<T, E>,
+    E: WorkError,
     T: Send,
 {
     let mut alarm = conn.take_alarm().unwrap_or_else(|| Alarm::new(budget.checkout.now));
     conn.work_for(budget.operation);
-    let committing = AtomicBool::new(false);
+    let progress = Progress { opened_at: AtomicU64::new(u64::MAX), is_committing: AtomicBool::new(false) };
     let outcome = {
-        let attempt = pin!(attempt(conn, budget, &committing, work));
+        let attempt = pin!(attempt(conn, budget, &progress, work));
         alarm.limit(budget.checkout.deadline.instant(), attempt).await
     };
     conn.keep_alarm(alarm);
     watch(budget.operation, conn.statements());
-    match outcome {
-        Some(outcome) => outcome,
-        None if committing.load(Relaxed) => Err(Error::CommitUnknown),
-        None => Err(Error::Deadline { limit: budget.limit, silent: conn.silent_for() }),
+    outcome.unwrap_or_else(|| Err(Abort::Database(cut_short(conn, budget, &progress))))
+}
+
+/// Returns the error of an attempt that the deadline ended.
+fn cut_short(conn: &Conn, budget: &Budget, progress: &Progress) -> Error {
+    if progress.is_committing.load(Relaxed) {
+        return Error::CommitUnknown;
+    }
+    check_control(conn, progress, Error::Deadline { limit: budget.limit, silent: conn.silent_for() })
+}
+
+/// Returns `error`, unless the unit of work has ended its transaction by itself, or may have.
+fn check_control(conn: &Conn, progress: &Progress, error: Error) -> Error {
+    let opened_at = progress.opened_at.load(Relaxed);
+    let is_open = opened_at != u64::MAX;
+    match is_open && (conn.boundaries() != opened_at || conn.may_be_committing()) {
+        true => Error::TransactionControl,
+        false => error,
     }
 }
 
 /// Runs `work`, between BEGIN and COMMIT where it needs them.
-async fn attempt<T, F>(
+async fn attempt<T, E, F>(
     conn: &mut Conn,
     budget: &Budget,
-    committing: &AtomicBool,
+    progress: &Progress,
     work: &F,
-) -> Result<T, Error>
+) -> Result<T, Abort<E::Caller, Error>>
 where
-    F: UnitOfWork<T>,
+    F: UnitOfWork<T, E>,
+    E: WorkError,
     T: Send,
 {
-    let Budget { operation, checkout, .. } = budget;
-    match opening(operation, checkout.deadline, conn.is_pooled_by_transaction()) {
-        None => work(conn).await.map_err(|error| conn.classify(error)),
+    match opening(budget, conn) {
+        None => work(conn).await.map_err(|error| classify(conn, error)),
         // Several times as large as a read, whose futures would all have its size.
-        Some(begin) => Box::pin(transaction(conn, &begin, operation, committing, work)).await,
+        Some(begin) => Box::pin(transaction(conn, &begin, budget.operation, progress, work)).await,
     }
 }
 
 /// Runs `work` between `begin` and COMMIT.
-async fn transaction<T, F>(
+async fn transaction<T, E, F>(
     conn: &mut Conn,
     begin: &str,
-    operation: &Operation,
-    committing: &AtomicBool,
+    operation: &AnyOperation,
+    progress: &Progress,
     work: &F,
-) -> Result<T, Error>
+) -> Result<T, Abort<E::Caller, Error>>
 where
-    F: UnitOfWork<T>,
+    F: UnitOfWork<T, E>,
+    E: WorkError,
     T: Send,
 {
-    AnsiTransactionManager::begin_transaction_sql(conn, begin).await.map_err(|error| conn.classify(error))?;
+    conn.open_level(begin).await.map_err(|error| Abort::Database(conn.classify(error)))?;
+    progress.opened_at.store(conn.boundaries(), Relaxed);
     match work(conn).await {
-        Ok(value) => commit(conn, operation, committing).await.map(|()| value),
-        Err(error) => Err(roll_back(conn, error).await),
+        Ok(value) => match commit(conn, operation, progress).await {
+            Ok(()) => Ok(value),
+            Err(error) => Err(Abort::Database(error)),
+        },
+        Err(error) => Err(roll_back(conn, progress, classify(conn, error)).await),
     }
 }
 
-/// The message that opens the transaction, with its settings; `None` when each statement stands for itself, unless
-/// there is `always` a transaction.
-fn opening(operation: &Operation, deadline: Deadline, always: bool) -> Option<String> {
-    match operation.kind() {
-        Kind::Read => always.then(|| "BEGIN READ ONLY".to_owned()),
-        Kind::Snapshot => Some("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY".to_owned()),
-        // At least 1 ms: zero would mean no limit.
-        Kind::Write => {
-            let left = deadline.remaining().as_millis().max(1);
-            Some(format!("BEGIN; SET LOCAL statement_timeout = {left}"))
-        }
+fn classify<E: WorkError>(conn: &Conn, error: E) -> Abort<E::Caller, Error> {
+    match error.split() {
+        Abort::Caller(error) => Abort::Caller(error),
+        Abort::Database(error) => Abort::Database(conn.classify(error)),
     }
+}
+
+/// Returns the message that opens the transaction, with its settings; `None` for autocommit mode.
+fn opening(budget: &Budget, conn: &Conn) -> Option<String> {
+    // At least 1 ms: zero would mean no limit.
+    let limit = || budget.checkout.deadline.remaining().as_millis().clamp(1, LONGEST_TIMEOUT);
+    // The session's own timeout would end a statement that has more time than that.
+    let is_long = !conn.statement_timeout().is_zero() && budget.limit > conn.statement_timeout();
+    let begin = match budget.operation.kind() {
+        Kind::Read if is_long || conn.is_pooled_by_transaction() => "BEGIN READ ONLY",
+        Kind::Read => return None,
+        Kind::Snapshot => "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY",
+        Kind::Write => return Some(format!("BEGIN; SET LOCAL statement_timeout = {}", limit())),
+    };
+    Some(match is_long {
+        true => format!("{begin}; SET LOCAL statement_timeout = {}", limit()),
+        false => begin.to_owned(),
+    })
 }
 
 /// Commits, and makes sure that the server did. From here on a lost connection leaves a writer in doubt.
-async fn commit(conn: &mut Conn, operation: &Operation, committing: &AtomicBool) -> Result<(), Error> {
-    committing.store(operation.kind() == Kind::Write, Relaxed);
-    let sent_before = conn.wire_counts().simple;
-    let answer = AnsiTransactionManager::commit_transaction(conn).await;
-    let Err(error) = answer else { return Ok(()) };
-    if was_rolled_back(&error) {
-        let (sqlstate, statement) = (conn.last_sqlstate(), conn.last_failed_statement());
-        return Err(Error::RolledBack { sqlstate, statement });
+async fn commit(conn: &mut Conn, operation: &AnyOperation, progress: &Progress) -> Result<(), Error> {
+    let is_write = operation.kind() == Kind::Write;
+    let finished = conn.check_finished(0).is_ok();
+    if !is_write && !finished {
+        // Nothing depends on how a transaction ends that has only read.
+        _ = conn.roll_back_to(0).await;
+        return Ok(());
     }
+    if is_write && conn.boundaries() != progress.opened_at.load(Relaxed) {
+        return Err(Error::TransactionControl);
+    }
+    progress.is_committing.store(is_write && finished, Relaxed);
+    let sent_before = conn.wire_counts().simple;
+    let Err(error) = conn.commit_level(0).await else { return Ok(()) };
     match conn.classify(error) {
         // A session that was over before COMMIT left takes nothing to the server any more.
         error if conn.wire_counts().simple == sent_before => Err(error),
-        error if operation.kind() == Kind::Write && error.is_lost_session() => Err(Error::CommitUnknown),
+        error if is_write && finished && error.is_lost_session() => Err(Error::CommitUnknown),
         error => Err(error),
     }
 }
 
 /// Rolls back after `error` and returns it. A failed rollback needs no care: the pool closes the connection.
-async fn roll_back(conn: &mut Conn, error: diesel::result::Error) -> Error {
-    let error = conn.classify(error);
-    _ = AnsiTransactionManager::rollback_transaction(conn).await;
+async fn roll_back<C>(conn: &mut Conn, progress: &Progress, error: Abort<C, Error>) -> Abort<C, Error> {
+    let control = check_control(conn, progress, Error::Unfinished);
+    if matches!(control, Error::TransactionControl) {
+        return Abort::Database(control);
+    }
+    _ = conn.roll_back_to(0).await;
     error
 }
 
 /// Reports a unit of work that sent more statements than its operation declares.
-fn watch(operation: &Operation, statements: u32) {
+fn watch(operation: &AnyOperation, statements: u32) {
     let (name, limit) = (operation.name(), operation.statement_limit());
     if statements > limit {
         metrics::counter!("db_operation_over_budget_total", "operation" => name).increment(1);

@@ -1,5 +1,6 @@
 //! What the guard has seen on the wire of one connection: facts that the libraries above do not pass on.
 
+mod effects;
 mod frames;
 mod guard;
 mod statements;
@@ -19,8 +20,13 @@ use std::time::{Duration, Instant};
 /// Errors that are remembered for pairing a code with the text that the libraries kept.
 const ERRORS_KEPT: usize = 8;
 
-/// The command tag of LISTEN, as [`tag_word`] has it.
+/// Command tags, as [`tag_word`] has them.
 const LISTEN: u64 = u64::from_be_bytes(*b"LISTEN\0\0");
+const COMMIT: u64 = u64::from_be_bytes(*b"COMMIT\0\0");
+const ROLLBACK: u64 = u64::from_be_bytes(*b"ROLLBACK");
+const BEGIN: u64 = u64::from_be_bytes(*b"BEGIN\0\0\0");
+const START_TRANSACTION: u64 = u64::from_be_bytes(*b"START TR");
+const PREPARE_TRANSACTION: u64 = u64::from_be_bytes(*b"PREPARE ");
 
 /// Characters of a failed statement that an error shows.
 const SHOWN_OF_FAILED: usize = 200;
@@ -43,6 +49,8 @@ pub(crate) struct Seen {
     pub(crate) message: String,
     /// The beginning of the statement that it answers.
     pub(crate) statement: Option<String>,
+    /// Whether the session holds something that a change of the schema made useless: a plan, a type, a statement.
+    pub(crate) is_stale: bool,
 }
 
 /// What is under way on a connection. The guard locks it once for all messages that come or go together.
@@ -67,8 +75,16 @@ pub(crate) struct Wire {
     /// Requests that make the server work and whose ReadyForQuery has not come yet. The library's own closing of a
     /// prepared statement, which it sends at any time, is none.
     in_flight: AtomicI64,
-    /// Whether the oldest request was answered by an error, and only the end of that answer is still to come.
+    /// Whether rows or an error of the oldest request have come, but not the end of its answer.
+    answering: AtomicBool,
+    /// Whether an error of the oldest request has come, but not the end of its answer.
     failed: AtomicBool,
+    /// Whether a statement was sent that may have changed the session beyond its transaction.
+    altered: AtomicBool,
+    /// How often a transaction began or ended.
+    boundaries: AtomicU64,
+    /// Bytes that came from the server.
+    received: AtomicU64,
     /// The first eight bytes of the last command tag: enough to tell COMMIT from ROLLBACK.
     tag: AtomicU64,
     closed: AtomicBool,
@@ -90,7 +106,11 @@ impl Wire {
         Self {
             status: AtomicU8::new(0),
             in_flight: AtomicI64::new(0),
+            answering: AtomicBool::new(false),
             failed: AtomicBool::new(false),
+            altered: AtomicBool::new(false),
+            boundaries: AtomicU64::new(0),
+            received: AtomicU64::new(0),
             tag: AtomicU64::new(0),
             closed: AtomicBool::new(false),
             listens: AtomicBool::new(false),
@@ -133,9 +153,44 @@ impl Wire {
         self.in_flight.load(Relaxed) != 0
     }
 
-    /// Whether nothing is outstanding but the end of an answer whose error has come: the server sends it separately.
-    pub(crate) fn is_about_to_be_ready(&self) -> bool {
-        self.in_flight.load(Relaxed) == 1 && self.failed.load(Relaxed) && !self.is_closed()
+    /// Returns true if the server is sending the answer to the oldest request.
+    pub(crate) fn is_answering(&self) -> bool {
+        self.has_requests_in_flight() && self.answering.load(Relaxed) && !self.is_closed()
+    }
+
+    /// Returns true if the oldest request has failed and the server has only the end of its answer to send.
+    pub(crate) fn has_failed(&self) -> bool {
+        self.failed.load(Relaxed)
+    }
+
+    /// Number of bytes that came from the server.
+    pub(crate) fn received_bytes(&self) -> u64 {
+        self.received.load(Relaxed)
+    }
+
+    /// Returns true if a statement was sent that may have changed the session beyond its transaction.
+    pub(crate) fn is_altered(&self) -> bool {
+        self.altered.load(Relaxed)
+    }
+
+    /// Takes the session as it is for its initial state.
+    pub(crate) fn set_up(&self) {
+        self.altered.store(false, Relaxed);
+    }
+
+    /// How often a transaction began or ended on this connection.
+    pub(crate) fn boundaries(&self) -> u64 {
+        self.boundaries.load(Relaxed)
+    }
+
+    /// Number of prepared statements of the session.
+    pub(crate) fn prepared_statements(&self) -> usize {
+        self.dialogue().statements.prepared()
+    }
+
+    /// Returns true if a statement without an answer may commit its transaction.
+    pub(crate) fn may_be_committing(&self) -> bool {
+        self.dialogue().statements.may_be_committing()
     }
 
     /// How long the server has owed an answer on this connection.
@@ -143,8 +198,9 @@ impl Wire {
         if self.has_requests_in_flight() { self.heard_here.silent_for() } else { Duration::ZERO }
     }
 
-    pub(crate) fn last_command_was(&self, tag: &str) -> bool {
-        self.tag.load(Relaxed) == tag_word(tag.as_bytes())
+    /// Returns true if the last command was a COMMIT and the session is in no transaction any more.
+    pub(crate) fn has_committed(&self) -> bool {
+        self.tag.load(Relaxed) == COMMIT && self.status.load(Relaxed) == b'I'
     }
 
     pub(crate) fn counts(&self) -> WireCounts {
@@ -155,9 +211,9 @@ impl Wire {
         }
     }
 
-    /// The code that came with the error text `message`, the latest if it came more than once.
-    pub(crate) fn sqlstate_of(&self, message: &str) -> Option<SqlState> {
-        self.errors().iter().rev().find(|seen| seen.message == message).map(|seen| seen.sqlstate)
+    /// The error that came with the text `message`, the latest if it came more than once.
+    pub(crate) fn seen(&self, message: &str) -> Option<Seen> {
+        self.errors().iter().rev().find(|seen| seen.message == message).cloned()
     }
 
     /// The last error of this connection since [`Wire::forget_errors`].
@@ -195,6 +251,7 @@ impl Wire {
         self.heard_here.touch(moment);
         self.server.touch(moment);
         let mut dialogue = self.dialogue();
+        self.received.store(self.received_bytes() + bytes.len() as u64, Relaxed);
         frames.feed(bytes, received_limit, |tag, body| {
             if let Some(tape) = &mut dialogue.tape {
                 tape.received(tag, body);
@@ -227,16 +284,23 @@ impl Wire {
                 dialogue.statements.parsed(body, now);
             }
             b'B' => {
-                let text = dialogue.statements.bound(body, now);
-                self.statement_log.sent(text.unwrap_or_default());
+                let statement = dialogue.statements.bound(body, now);
+                if statement.is_some_and(|statement| statement.alters_session) {
+                    self.altered.store(true, Relaxed);
+                }
+                self.statement_log.sent(statement.map_or("", |statement| &statement.text));
             }
             b'E' => count(&self.executes),
             b'Q' => {
                 count(&self.simple);
-                let text = dialogue.statements.queried(body, now);
-                self.statement_log.sent(&text);
+                let statement = dialogue.statements.queried(body, now);
+                if statement.alters_session {
+                    self.altered.store(true, Relaxed);
+                }
+                self.statement_log.sent(&statement.text);
                 self.asked(dialogue, now);
             }
+            b'C' => dialogue.statements.closed(body),
             b'S' | frames::STARTUP => self.asked(dialogue, now),
             _ => {}
         }
@@ -263,19 +327,23 @@ impl Wire {
         match (tag, body) {
             (b'Z', [status, ..]) => {
                 self.status.store(*status, Relaxed);
+                self.answering.store(false, Relaxed);
                 self.failed.store(false, Relaxed);
-                let worked = dialogue.statements.ready();
-                if worked && self.shift_in_flight(-1) == 0 {
-                    dialogue.statements.all_answered();
+                if dialogue.statements.ready() {
+                    self.shift_in_flight(-1);
                 }
             }
+            (b'D', _) => self.answering.store(true, Relaxed),
             (b'C', tag) => {
                 let word = tag_word(tag);
                 self.tag.store(word, Relaxed);
                 if word == LISTEN {
                     self.listens.store(true, Relaxed);
                 }
-                self.answered(dialogue, now);
+                let statement = self.answered(dialogue, now);
+                if is_boundary(word, statement.as_deref()) {
+                    count(&self.boundaries);
+                }
             }
             (b'1' | b'I', _) => _ = self.answered(dialogue, now),
             (b'E', fields) => self.remember(dialogue, now, fields),
@@ -300,18 +368,46 @@ impl Wire {
         let (Some(sqlstate), Some(message)) = (field(b'C').and_then(SqlState::parse), field(b'M')) else {
             return;
         };
+        self.answering.store(true, Relaxed);
         self.failed.store(true, Relaxed);
         // The server sends nothing more and closes, so there is no answer to wait for.
         if matches!(field(b'V'), Some("FATAL" | "PANIC")) {
             self.close();
         }
+        dialogue.statements.failed();
         let statement = self.answered(dialogue, now).map(|text| text.chars().take(SHOWN_OF_FAILED).collect());
         let mut errors = self.errors();
         if errors.len() == ERRORS_KEPT {
             errors.pop_front();
         }
-        errors.push_back(Seen { sqlstate, message: message.to_owned(), statement });
+        let is_stale = is_stale(sqlstate, message, field(b'R').unwrap_or_default());
+        errors.push_back(Seen { sqlstate, message: message.to_owned(), statement, is_stale });
         self.has_errors.store(true, Relaxed);
+    }
+}
+
+/// Returns true if the command began or ended a transaction. `ROLLBACK TO SAVEPOINT` has the tag of ROLLBACK.
+fn is_boundary(tag: u64, statement: Option<&str>) -> bool {
+    let is_to_savepoint = || {
+        let words = statement.unwrap_or_default().to_ascii_uppercase();
+        words.starts_with("ROLLBACK TO ") && !words.contains(';')
+    };
+    match tag {
+        BEGIN | START_TRANSACTION | COMMIT | PREPARE_TRANSACTION => true,
+        ROLLBACK => !is_to_savepoint(),
+        _ => false,
+    }
+}
+
+/// Returns true if the error means that the schema has changed since the session prepared a statement or looked up a
+/// type. The names of the server's functions and its internal messages are the same in every language.
+fn is_stale(sqlstate: SqlState, message: &str, function: &str) -> bool {
+    match sqlstate.as_str() {
+        "0A000" => function == "RevalidateCachedQuery",
+        "26000" => function == "FetchPreparedStatement",
+        "42704" => function == "lookup_type_cache",
+        "XX000" => message.starts_with("cache lookup failed for type "),
+        _ => false,
     }
 }
 
@@ -329,12 +425,12 @@ fn received_limit(tag: u8) -> usize {
     }
 }
 
-/// How much of a message to the server is read: the beginning of statements, the name in a Bind; never its values,
-/// which come after the names.
+/// How much of a message to the server is read: statements, the name in a Bind or Close; never values, which come
+/// after the names.
 fn sent_limit(tag: u8) -> usize {
     match tag {
-        b'P' | b'Q' => 2_000,
-        b'B' => 32,
+        b'P' | b'Q' => 1 << 20,
+        b'B' | b'C' => 64,
         _ => 0,
     }
 }

@@ -1,12 +1,11 @@
-//! The shape of a unit of work's closure: async, called perhaps more than once, its future sendable.
+//! The closures that units of work and nested transactions take.
 
 use crate::Conn;
-use diesel::QueryResult;
 use std::future::Future;
 
 /// An async closure over `T` whose future can be named, so that it can be required to be `Send`.
 ///
-/// Implemented for every closure of the right shape. Closures that borrow their captures (no `move`) fit.
+/// Implemented for every closure of this shape. Closures that borrow their captures (no `move`) fit.
 pub trait Work<T, R>: AsyncFn(T) -> R + Fn(T) -> <Self as Work<T, R>>::Fut {
     /// The closure's future.
     type Fut: Future<Output = R>;
@@ -20,21 +19,53 @@ where
     type Fut = Fut;
 }
 
-/// The closure of a unit of work, or of a piece of one: given a connection, it gives a `T`. It may run more than once.
+/// As [`Work`], for closures that are called once.
+pub trait WorkOnce<T, R>: AsyncFnOnce(T) -> R + FnOnce(T) -> <Self as WorkOnce<T, R>>::Fut {
+    /// The closure's future.
+    type Fut: Future<Output = R>;
+}
+
+impl<F, T, R, Fut> WorkOnce<T, R> for F
+where
+    F: AsyncFnOnce(T) -> R + FnOnce(T) -> Fut,
+    Fut: Future<Output = R>,
+{
+    type Fut = Fut;
+}
+
+/// The closure of a unit of work: takes a connection and returns a `T` or an error. It runs again when the unit of work
+/// is repeated, so effects outside of the database must be safe to repeat.
 ///
-/// Implemented for every closure of the right shape.
-pub trait UnitOfWork<T>:
-    for<'r> Work<&'r mut Conn, QueryResult<T>, Fut: Send>
-    + for<'r> AsyncFn(&'r mut Conn) -> QueryResult<T>
+/// Implemented for every closure of this shape.
+pub trait UnitOfWork<T, E = diesel::result::Error>:
+    for<'r> Work<&'r mut Conn, Result<T, E>, Fut: Send>
+    + for<'r> AsyncFn(&'r mut Conn) -> Result<T, E>
     + Send
     + Sync
 {
 }
 
-impl<T, F> UnitOfWork<T> for F where
-    F: for<'r> Work<&'r mut Conn, QueryResult<T>, Fut: Send>
-        + for<'r> AsyncFn(&'r mut Conn) -> QueryResult<T>
+impl<T, E, F> UnitOfWork<T, E> for F where
+    F: for<'r> Work<&'r mut Conn, Result<T, E>, Fut: Send>
+        + for<'r> AsyncFn(&'r mut Conn) -> Result<T, E>
         + Send
         + Sync
+{
+}
+
+/// The closure of a nested transaction, which is called once.
+///
+/// Implemented for every closure of this shape.
+pub trait NestedWork<T, E = diesel::result::Error>:
+    for<'r> WorkOnce<&'r mut Conn, Result<T, E>, Fut: Send>
+    + for<'r> AsyncFnOnce(&'r mut Conn) -> Result<T, E>
+    + Send
+{
+}
+
+impl<T, E, F> NestedWork<T, E> for F where
+    F: for<'r> WorkOnce<&'r mut Conn, Result<T, E>, Fut: Send>
+        + for<'r> AsyncFnOnce(&'r mut Conn) -> Result<T, E>
+        + Send
 {
 }

@@ -8,14 +8,15 @@ use std::time::Duration;
 use steadfast_postgres::diesel::sql_query;
 use steadfast_postgres::diesel_async::{RunQueryDsl, SimpleAsyncConnection};
 use steadfast_postgres::resilience::{BreakerState, Class, Classify};
-use steadfast_postgres::{Db, DbSettings, Error, Operation, PoolSettings, cached};
+use steadfast_postgres::{Db, DbSettings, Error, Operation, PoolSettings, Read, cached};
 use steadfast_testkit::TestDatabase;
 use tokio::io::copy_bidirectional;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::sleep;
 
-const READ: Operation = Operation::read("trees.read");
-const READ_IN_HASTE: Operation = Operation::read("trees.read_in_haste").deadline(Duration::from_millis(100));
+const READ: Operation<Read> = Operation::read("trees.read");
+const READ_IN_HASTE: Operation<Read> =
+    Operation::read("trees.read_in_haste").deadline(Duration::from_millis(100));
 
 /// What a connect takes on the way: four of them are made at once.
 const DELAY: Duration = Duration::from_millis(300);

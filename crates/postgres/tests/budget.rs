@@ -6,10 +6,10 @@ use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
 use std::sync::{Arc, Mutex};
 use steadfast_postgres::diesel::sql_query;
 use steadfast_postgres::diesel_async::RunQueryDsl;
-use steadfast_postgres::{Conn, Db, DbSettings, Operation, cached};
+use steadfast_postgres::{Conn, Db, DbSettings, Operation, Read, cached};
 use steadfast_testkit::TestDatabase;
 
-const TWO: Operation = Operation::read("meadow.look_twice").statements(2);
+const TWO: Operation<Read> = Operation::read("meadow.look_twice").statements(2);
 
 /// Keeps counters alone, each under its name and labels.
 #[derive(Default)]

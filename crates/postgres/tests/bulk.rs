@@ -8,19 +8,19 @@ use steadfast_postgres::diesel::sql_types::{Array, BigInt};
 use steadfast_postgres::diesel::{QueryResult, sql_query};
 use steadfast_postgres::diesel_async::RunQueryDsl;
 use steadfast_postgres::resilience::{Class, Classify};
-use steadfast_postgres::{Bulk, Conn, Error, Operation, cached};
+use steadfast_postgres::{Bulk, Conn, Error, Operation, Read, Write, cached};
 use support::{Forest, insert};
 
-const PLANT: Operation = Operation::write("trees.plant").statements(200);
-const LOOK: Operation = Operation::read("trees.look");
+const PLANT: Operation<Write> = Operation::write("trees.plant").statements(200);
+const LOOK: Operation<Read> = Operation::read("trees.look");
 
-async fn plant((conn, ids): (&mut Conn, &[i64])) -> QueryResult<usize> {
+async fn plant(conn: &mut Conn, ids: &[i64]) -> QueryResult<usize> {
     let sql = "INSERT INTO trees (id, height_cm) SELECT id, 100 FROM unnest($1) AS given(id)";
     cached(sql_query(sql).bind::<Array<BigInt>, _>(ids)).execute(conn).await
 }
 
 async fn plant_all(forest: &Forest, ids: &[i64]) -> Result<Bulk, Error> {
-    forest.db.write(&PLANT, async |conn| conn.keep_good(ids, plant).await).await
+    forest.db.write(&PLANT, async |conn| conn.insert_valid(ids, plant).await).await
 }
 
 #[tokio::test]
@@ -43,7 +43,7 @@ async fn a_bulk_write_without_refusals_is_one_statement_and_an_empty_one_none() 
         forest
             .db
             .write(&PLANT, async |conn| {
-                let bulk = conn.keep_good(ids, plant).await?;
+                let bulk = conn.insert_valid(ids, plant).await?;
                 counts.lock().expect("not poisoned").push((bulk.stored, conn.statements()));
                 Ok(())
             })
@@ -54,11 +54,28 @@ async fn a_bulk_write_without_refusals_is_one_statement_and_an_empty_one_none() 
 }
 
 #[tokio::test]
+async fn bulk_write_takes_inline_closures() -> Result<()> {
+    let forest = Forest::new().await?;
+    let height = 7;
+    let bulk = forest.db.write(&PLANT, async |conn| {
+        conn.insert_valid(&[1_i64, 2], async |conn, ids| {
+            let sql =
+                format!("INSERT INTO trees (id, height_cm) SELECT id, {height} FROM unnest($1) AS given(id)");
+            sql_query(sql).bind::<Array<BigInt>, _>(ids).execute(conn).await
+        })
+        .await
+    });
+    assert_eq!(bulk.await?.stored, 2);
+    assert_eq!(forest.trees().await?, [1, 2]);
+    Ok(())
+}
+
+#[tokio::test]
 async fn an_error_that_is_no_refusal_ends_the_bulk_write_and_nothing_is_kept() -> Result<()> {
     let forest = Forest::new().await?;
     forest.looker.batch_execute("INSERT INTO trees VALUES (2, 0)").await?;
     let broken = forest.db.write(&PLANT, async |conn| {
-        conn.keep_good(&[1_i64, 2, 3], plant).await?;
+        conn.insert_valid(&[1_i64, 2, 3], plant).await?;
         sql_query("SELECT 1 / 0").execute(conn).await
     });
     assert_eq!(broken.await.expect_err("division by zero").class(), Class::Fault);

@@ -13,7 +13,7 @@ use steadfast_postgres::diesel::{ExpressionMethods, QueryDsl, QueryResult, inser
 use steadfast_postgres::diesel_async::RunQueryDsl;
 use steadfast_postgres::resilience::{Class, Classify};
 use steadfast_postgres::tokio_postgres::{Client, Config, NoTls, config::Host};
-use steadfast_postgres::{Conn, Db, DbSettings, Error, Operation, PoolSettings};
+use steadfast_postgres::{Conn, Db, DbSettings, Error, Operation, PoolSettings, Read, Write};
 use steadfast_testkit::TestDatabase;
 
 steadfast_postgres::diesel::table! {
@@ -26,8 +26,8 @@ steadfast_postgres::diesel::table! {
     }
 }
 
-const POST: Operation = Operation::write("letters.post").served_by(&["letters_pkey"]);
-const COUNT_PAGES: Operation = Operation::read("letters.count_pages").served_by(&["letters_pkey"]);
+const POST: Operation<Write> = Operation::write("letters.post").served_by(&["letters_pkey"]);
+const COUNT_PAGES: Operation<Read> = Operation::read("letters.count_pages").served_by(&["letters_pkey"]);
 
 /// The letter that is there from the beginning.
 const FIRST: i64 = 0;

@@ -7,11 +7,13 @@ use futures_util::future::try_join;
 use steadfast_postgres::diesel::sql_query;
 use steadfast_postgres::diesel::sql_types::{BigInt, Integer, Nullable};
 use steadfast_postgres::diesel_async::RunQueryDsl;
-use steadfast_postgres::{Captured, Conn, Operation, Recorder, StatementKind, TransactionStatus, cached};
+use steadfast_postgres::{
+    Captured, Conn, Operation, Read, Recorder, StatementKind, TransactionStatus, Write, cached,
+};
 use support::{Forest, insert};
 
-const FIND: Operation = Operation::read("trees.find").statements(2);
-const PLANT: Operation = Operation::write("trees.plant");
+const FIND: Operation<Read> = Operation::read("trees.find").statements(2);
+const PLANT: Operation<Write> = Operation::write("trees.plant");
 
 async fn recorded() -> Result<(Forest, Recorder)> {
     let recorder = Recorder::new();

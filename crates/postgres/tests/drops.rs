@@ -18,15 +18,17 @@ use steadfast_postgres::diesel::{QueryResult, sql_query};
 use steadfast_postgres::diesel_async::{RunQueryDsl, SimpleAsyncConnection};
 use steadfast_postgres::resilience::{Backoff, Retry};
 use steadfast_postgres::tokio_postgres::Client;
-use steadfast_postgres::{CloseReason, Conn, Db, DbSettings, Error, Operation, PoolSettings, cached};
+use steadfast_postgres::{
+    CloseReason, Conn, Db, DbSettings, Error, Operation, PoolSettings, Read, Write, cached,
+};
 use steps::{End, drop_at, never_stuck};
 use support::{Forest, insert};
 
-const READ: Operation = Operation::read("trees.read");
-const READ_TWO: Operation = Operation::read("trees.read_two").statements(2);
-const SNAPSHOT: Operation = Operation::read("trees.compare").snapshot().statements(2);
-const WRITE: Operation = Operation::write("trees.write").statements(2);
-const BULK: Operation = Operation::write("trees.bulk").statements(9);
+const READ: Operation<Read> = Operation::read("trees.read");
+const READ_TWO: Operation<Read> = Operation::read("trees.read_two").statements(2);
+const SNAPSHOT: Operation<Read> = Operation::read("trees.compare").snapshot().statements(2);
+const WRITE: Operation<Write> = Operation::write("trees.write").statements(2);
+const BULK: Operation<Write> = Operation::write("trees.bulk").statements(9);
 
 /// Takes every connection of a pool of two, and proves that none is in a transaction: there, a savepoint is allowed.
 async fn next_borrowers_are_in_no_transaction(db: &Db) -> Result<()> {
@@ -171,12 +173,12 @@ async fn a_write_with_savepoints_dropped_at_any_step_is_kept_whole_or_not_at_all
     assert_whole_pairs(&forest.trees().await?);
     let good_ones = |step: usize| async move {
         let id = 2_000 + 2 * step as i64;
-        let plant = async |(conn, ids): (&mut Conn, &[i64])| {
+        let plant = async |conn: &mut Conn, ids: &[i64]| {
             let rows: Vec<_> = ids.iter().map(|id| format!("({id}, 100)")).collect();
             let sql = format!("INSERT INTO trees (id, height_cm) VALUES {}", rows.join(", "));
             sql_query(sql).execute(conn).await
         };
-        db.write(&BULK, async |conn| conn.keep_good(&[id, 1, id + 1], plant).await).await
+        db.write(&BULK, async |conn| conn.insert_valid(&[id, 1, id + 1], plant).await).await
     };
     // All three are refused, then the last two; each part has a savepoint.
     told("bulk", drop_at_every_step(&forest, 12, good_ones).await?);

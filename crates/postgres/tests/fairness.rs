@@ -5,10 +5,10 @@ use futures_util::future::{join_all, try_join_all};
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 use steadfast_postgres::diesel_async::SimpleAsyncConnection;
-use steadfast_postgres::{Db, DbSettings, Operation, PoolSettings};
+use steadfast_postgres::{Db, DbSettings, Operation, PoolSettings, Read};
 use steadfast_testkit::TestDatabase;
 
-const READ: Operation = Operation::read("trees.watch");
+const READ: Operation<Read> = Operation::read("trees.watch");
 const WORKERS: usize = 100;
 const CONNECTIONS: u32 = 10;
 const HOLD: Duration = Duration::from_millis(200);

@@ -9,13 +9,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::time::{Duration, Instant};
 use steadfast_postgres::resilience::{Class, Classify};
-use steadfast_postgres::{CloseReason, Db, DbSettings, Operation, PoolSettings};
+use steadfast_postgres::{CloseReason, Db, DbSettings, Operation, PoolSettings, Read};
 use steadfast_testkit::Server;
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::task::{block_in_place, spawn_blocking};
 
 const DEADLINE: Duration = Duration::from_secs(1);
-const READ: Operation = Operation::read("meadow.look").deadline(DEADLINE);
+const READ: Operation<Read> = Operation::read("meadow.look").deadline(DEADLINE);
 const SLACK: Duration = Duration::from_millis(100);
 const CALLERS: usize = 50;
 

@@ -6,12 +6,12 @@ use steadfast_postgres::diesel::{QueryResult, sql_query};
 use steadfast_postgres::diesel_async::RunQueryDsl;
 use steadfast_postgres::resilience::{BreakerState, Class, Classify, Deadline};
 use steadfast_postgres::{
-    CloseReason, Conn, Db, DbSettings, Error, Level, Operation, Pool, PoolSettings, cached,
+    CloseReason, Conn, Db, DbSettings, Error, Level, Operation, Pool, PoolSettings, Read, cached,
 };
 use steadfast_testkit::{Server, StopMode};
 use tokio::task::JoinSet;
 
-const READ: Operation = Operation::read("meadow.look");
+const READ: Operation<Read> = Operation::read("meadow.look");
 
 async fn look(conn: &mut Conn) -> QueryResult<usize> {
     cached(sql_query("SELECT 1")).execute(conn).await

@@ -5,12 +5,12 @@ mod station;
 
 use anyhow::Result;
 use diesel::sql_query;
-use diesel_async::{AsyncConnection, RunQueryDsl, SimpleAsyncConnection};
-use steadfast_postgres::{CloseReason, Operation, Pool};
+use diesel_async::{RunQueryDsl, SimpleAsyncConnection};
+use steadfast_postgres::{CloseReason, Operation, Pool, Write};
 use steadfast_postgres::{Db, DbSettings};
 use steadfast_testkit::TestDatabase;
 
-const LISTEN: Operation = Operation::write("trains.listen");
+const LISTEN: Operation<Write> = Operation::write("trains.listen");
 
 #[tokio::test]
 async fn the_ported_program_books_both_trains_or_none() -> Result<()> {
@@ -45,7 +45,7 @@ async fn a_transaction_that_ignores_a_failed_statement_does_not_end_well() -> Re
         })
         .await
         .expect_err("PostgreSQL rolled it back");
-    assert!(lost.to_string().starts_with("COMMIT was answered by ROLLBACK: nothing was kept"), "{lost}");
+    assert!(lost.to_string().starts_with("COMMIT was answered by ROLLBACK: nothing was stored"), "{lost}");
     conn.transaction(async |conn| sql_query("CREATE TABLE kept (id int4)").execute(conn).await).await?;
     Ok(())
 }

@@ -11,11 +11,11 @@ use load::{Call, Load, errors, length, percentile_99, recovery};
 use std::time::{Duration, Instant};
 use steadfast_postgres::resilience::Class;
 use steadfast_postgres::tokio_postgres::{NoTls, connect};
-use steadfast_postgres::{Db, DbSettings, Operation, PoolSettings};
+use steadfast_postgres::{Db, DbSettings, Operation, PoolSettings, Read};
 use steadfast_testkit::{Server, StopMode};
 use tokio::task::{block_in_place, spawn_blocking};
 
-const READ: Operation = Operation::read("meadow.look");
+const READ: Operation<Read> = Operation::read("meadow.look");
 const CALLERS: usize = 50;
 const PAUSE: Duration = Duration::from_millis(20);
 const FULL_RATE: Duration = Duration::from_millis(250);

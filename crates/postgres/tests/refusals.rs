@@ -6,12 +6,12 @@ use steadfast_postgres::diesel::{QueryResult, sql_query};
 use steadfast_postgres::diesel_async::{RunQueryDsl, SimpleAsyncConnection};
 use steadfast_postgres::resilience::{BreakerState, Class, Classify};
 use steadfast_postgres::tokio_postgres::{Client, NoTls, connect};
-use steadfast_postgres::{CloseReason, Conn, Db, DbSettings, Operation, PoolSettings, cached};
+use steadfast_postgres::{CloseReason, Conn, Db, DbSettings, Operation, PoolSettings, Read, Write, cached};
 use steadfast_testkit::{Server, ServerOptions};
 use tokio::task::spawn_blocking;
 
-const READ: Operation = Operation::read("meadow.look");
-const WRITE: Operation = Operation::write("meadow.sow");
+const READ: Operation<Read> = Operation::read("meadow.look");
+const WRITE: Operation<Write> = Operation::write("meadow.sow");
 
 async fn look(conn: &mut Conn) -> QueryResult<usize> {
     cached(sql_query("SELECT 1")).execute(conn).await

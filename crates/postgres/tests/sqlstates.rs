@@ -10,11 +10,11 @@ use std::time::Duration;
 use steadfast_postgres::diesel::sql_query;
 use steadfast_postgres::diesel_async::{RunQueryDsl, SimpleAsyncConnection};
 use steadfast_postgres::resilience::{Class, Classify};
-use steadfast_postgres::{Error, Operation};
+use steadfast_postgres::{Error, Operation, Read, Write};
 use support::{Forest, insert};
 
-const READ: Operation = Operation::read("trees.look").statements(2);
-const WRITE: Operation = Operation::write("trees.provoke").statements(9);
+const READ: Operation<Read> = Operation::read("trees.look").statements(2);
+const WRITE: Operation<Write> = Operation::write("trees.provoke").statements(9);
 
 fn class_and_code(error: &Error) -> (Class, String) {
     (error.class(), error.sqlstate().map(|code| code.to_string()).unwrap_or_default())

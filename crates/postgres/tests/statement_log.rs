@@ -7,34 +7,35 @@ mod support;
 
 use anyhow::Result;
 use chrono::NaiveDateTime;
-use std::io::Write;
+use std::io;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use steadfast_postgres::diesel::sql_query;
 use steadfast_postgres::diesel::sql_types::Text;
 use steadfast_postgres::diesel_async::RunQueryDsl;
-use steadfast_postgres::{Operation, cached};
+use steadfast_postgres::{Operation, Read, Write, cached};
 use support::{Forest, insert};
 use tracing::Level;
 use tracing::subscriber::DefaultGuard;
 
-const UNHURRIED: Operation =
+const UNHURRIED: Operation<Write> =
     Operation::write("trees.unhurried").slow_after(Duration::from_secs(20)).statements(2);
-const HASTY: Operation = Operation::write("trees.hasty").slow_after(Duration::from_millis(50)).statements(2);
+const HASTY: Operation<Write> =
+    Operation::write("trees.hasty").slow_after(Duration::from_millis(50)).statements(2);
 
 /// Keeps its connection too long.
-const FORGETFUL: Operation = Operation::read("trees.forgetful");
+const FORGETFUL: Operation<Read> = Operation::read("trees.forgetful");
 
 /// Collects what is logged on this thread.
 #[derive(Clone, Default)]
 struct Lines(Arc<Mutex<Vec<u8>>>);
 
-impl Write for Lines {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+impl io::Write for Lines {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.0.lock().expect("not poisoned").write(bytes)
     }
 
-    fn flush(&mut self) -> std::io::Result<()> {
+    fn flush(&mut self) -> io::Result<()> {
         Ok(())
     }
 }
@@ -58,7 +59,7 @@ impl Lines {
 }
 
 /// Runs a unit of work that plants a tree and then sleeps for 0.1 s, with a value that nobody may see.
-async fn work(forest: &Forest, operation: &'static Operation) -> Result<()> {
+async fn work(forest: &Forest, operation: &'static Operation<Write>) -> Result<()> {
     let work = forest.db.write(operation, async |conn| {
         insert(1).execute(conn).await?;
         let sleep = sql_query("SELECT pg_sleep(0.1), $1::text").bind::<Text, _>("s3cret");

@@ -8,11 +8,11 @@ use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use steadfast_postgres::diesel::sql_query;
 use steadfast_postgres::diesel_async::RunQueryDsl;
 use steadfast_postgres::resilience::{Class, Classify};
-use steadfast_postgres::{Operation, PoolSettings, cached};
+use steadfast_postgres::{Operation, PoolSettings, Write, cached};
 use support::{Forest, insert};
 
-const SWAP: Operation = Operation::write("trees.swap").statements(2);
-const PLANT: Operation = Operation::write("trees.plant");
+const SWAP: Operation<Write> = Operation::write("trees.swap").statements(2);
+const PLANT: Operation<Write> = Operation::write("trees.plant");
 
 /// A forest with a pool of 20, whose server looks for deadlocks ten times a second.
 async fn crowded() -> Result<Arc<Forest>> {

@@ -8,11 +8,13 @@ use steadfast_postgres::diesel::{QueryResult, QueryableByName, sql_query};
 use steadfast_postgres::diesel_async::RunQueryDsl;
 use steadfast_postgres::resilience::{Class, Classify};
 use steadfast_postgres::tokio_postgres::{Client, NoTls, connect};
-use steadfast_postgres::{Conn, Db, DbSettings, Error, Operation, PoolSettings, TlsRoots, UrlError};
+use steadfast_postgres::{
+    Conn, Db, DbSettings, Error, Operation, PoolSettings, Read, TlsRoots, UrlError, Write,
+};
 use steadfast_testkit::{Server, TestDatabase};
 
-const ASK: Operation = Operation::read("vault.ask");
-const STORE: Operation = Operation::write("vault.store").statements(2);
+const ASK: Operation<Read> = Operation::read("vault.ask");
+const STORE: Operation<Write> = Operation::write("vault.store").statements(2);
 
 /// A server on "localhost", by name only, that takes TLS and plain sessions.
 struct Vault {

@@ -8,12 +8,12 @@ use steadfast_postgres::diesel::sql_query;
 use steadfast_postgres::diesel::sql_types::{BigInt, Text};
 use steadfast_postgres::diesel::{QueryResult, QueryableByName};
 use steadfast_postgres::diesel_async::{RunQueryDsl, SimpleAsyncConnection};
-use steadfast_postgres::{Captured, Conn, Operation, Recorder, cached};
+use steadfast_postgres::{Captured, Conn, Operation, Read, Recorder, Write, cached};
 use support::{Forest, insert};
 
-const LOOK: Operation = Operation::read("trees.look").statements(3);
-const COMPARE: Operation = Operation::read("trees.compare").snapshot();
-const PLANT: Operation = Operation::write("trees.plant");
+const LOOK: Operation<Read> = Operation::read("trees.look").statements(3);
+const COMPARE: Operation<Read> = Operation::read("trees.compare").snapshot();
+const PLANT: Operation<Write> = Operation::write("trees.plant");
 
 /// A forest as for a PgBouncer in transaction mode, with one place, and what goes over the wire.
 async fn pooled_by_transaction() -> Result<(Forest, Recorder)> {

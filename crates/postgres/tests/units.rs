@@ -9,16 +9,18 @@ use std::time::Duration;
 use steadfast_postgres::diesel::{QueryResult, sql_query};
 use steadfast_postgres::diesel_async::{RunQueryDsl, SimpleAsyncConnection};
 use steadfast_postgres::resilience::{Class, Classify};
-use steadfast_postgres::{CloseReason, Conn, Error, Operation, cached};
+use steadfast_postgres::{CloseReason, Conn, Error, Operation, Read, Write, cached};
 use support::{Forest, insert};
 use tokio::sync::Barrier;
 
-const READ: Operation = Operation::read("trees.read");
-const READ_TWO: Operation = Operation::read("trees.read_two").statements(2);
-const SNAPSHOT: Operation = Operation::read("trees.compare").snapshot().statements(2);
-const WRITE: Operation = Operation::write("trees.write").statements(2);
-const IN_HASTE: Operation = Operation::write("trees.write_in_haste").deadline(Duration::from_millis(300));
-const READ_IN_HASTE: Operation = Operation::read("trees.read_in_haste").deadline(Duration::from_millis(300));
+const READ: Operation<Read> = Operation::read("trees.read");
+const READ_TWO: Operation<Read> = Operation::read("trees.read_two").statements(2);
+const SNAPSHOT: Operation<Read> = Operation::read("trees.compare").snapshot().statements(2);
+const WRITE: Operation<Write> = Operation::write("trees.write").statements(2);
+const IN_HASTE: Operation<Write> =
+    Operation::write("trees.write_in_haste").deadline(Duration::from_millis(300));
+const READ_IN_HASTE: Operation<Read> =
+    Operation::read("trees.read_in_haste").deadline(Duration::from_millis(300));
 
 /// Waits until the sessions of the pool for which `condition` holds are `expected`; `false` after three seconds.
 async fn sessions_become(forest: &Forest, condition: &str, expected: i64) -> Result<bool> {

@@ -11,7 +11,7 @@ pub(crate) use seed::{Table, mixed};
 use crate::{Error, Store, identity, keys, terminology};
 use std::future::Future;
 use std::pin::Pin;
-use steadfast_postgres::Operation;
+use steadfast_postgres::AnyOperation;
 
 /// A case that runs.
 pub type Running = Pin<Box<dyn Future<Output = Result<(), Error>> + Send>>;
@@ -19,7 +19,7 @@ pub type Running = Pin<Box<dyn Future<Output = Result<(), Error>> + Send>>;
 /// One way to call an operation.
 pub struct Case {
     /// The operation that it is a case of.
-    pub operation: &'static Operation,
+    pub operation: &'static AnyOperation,
     /// What is special about it; unique in its operation.
     pub name: &'static str,
     /// The indexes that this very case must use; empty when any that serve the operation will do.
@@ -32,7 +32,7 @@ pub struct Case {
 impl Case {
     /// The case `name` of `operation`, whose statements use at least the indexes `served_by`.
     pub(crate) fn new<F>(
-        operation: &'static Operation,
+        operation: &'static AnyOperation,
         name: &'static str,
         served_by: &'static [&'static str],
         run: impl Fn(Store) -> F + Send + Sync + 'static,

@@ -6,21 +6,21 @@ pub(crate) mod cases;
 pub(crate) mod seed;
 use crate::{Error, Store};
 use steadfast_domain::identity::{ApiKeyRecord, Caller, KeyHash, Scope};
-use steadfast_postgres::Operation;
 use steadfast_postgres::diesel::prelude::*;
 use steadfast_postgres::diesel::{dsl::now, insert_into, update};
 use steadfast_postgres::diesel_async::RunQueryDsl;
+use steadfast_postgres::{Operation, Read, Write};
 use steadfast_schema::schema::api_keys;
 
 /// The bearer of an API key.
-pub const FIND_CALLER: Operation =
+pub const FIND_CALLER: Operation<Read> =
     Operation::read("identity.find_caller").served_by(&["api_keys_key_hash_key"]);
 
 /// Stores a new API key.
-pub const CREATE_API_KEY: Operation = Operation::write("identity.create_api_key");
+pub const CREATE_API_KEY: Operation<Write> = Operation::write("identity.create_api_key");
 
 /// Withdraws an API key.
-pub const REVOKE_API_KEY: Operation =
+pub const REVOKE_API_KEY: Operation<Write> =
     Operation::write("identity.revoke_api_key").served_by(&["api_keys_pkey"]);
 
 /// The bearer of the key with `hash`, unless it was withdrawn or its time is over. Found by `api_keys_key_hash_key`.

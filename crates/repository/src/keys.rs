@@ -14,13 +14,13 @@ use std::time::Duration;
 use steadfast_domain::keys::{Cursor, Filter, KeyStatus, Position, ProductSummary, StoredKey, Upserted};
 use steadfast_domain::page::Total;
 use steadfast_postgres::diesel_async::RunQueryDsl;
-use steadfast_postgres::{Operation, Reads};
+use steadfast_postgres::{Operation, Read, Reads, Write};
 
 /// Stores the status of keys.
-pub const UPSERT: Operation = Operation::write("keys.upsert").served_by(&["ix_pidms_keys_keyname"]);
+pub const UPSERT: Operation<Write> = Operation::write("keys.upsert").served_by(&["ix_pidms_keys_keyname"]);
 
 /// One page of keys that match a filter, with the total.
-pub const SEARCH: Operation = Operation::read("keys.search")
+pub const SEARCH: Operation<Read> = Operation::read("keys.search")
     .statements(2)
     .served_by(&[
         "idx_pidms_keys_prd",
@@ -33,7 +33,7 @@ pub const SEARCH: Operation = Operation::read("keys.search")
     .reads(Reads::PerMatch(10), "each product is one descent into the index, a page for each of its levels");
 
 /// What the keys of each product add up to.
-pub const PRODUCTS: Operation = Operation::read("keys.products")
+pub const PRODUCTS: Operation<Read> = Operation::read("keys.products")
     .slow_after(Duration::from_secs(3))
     .reads(Reads::All, "adds up every key there is");
 

@@ -3,7 +3,7 @@
 use crate::Error;
 use steadfast_postgres::resilience::Deadline;
 use steadfast_postgres::{
-    Db, DbSettings, Health, Operation, PoolSettings, SessionSettings, UnitOfWork, UrlError,
+    Db, DbSettings, Health, Operation, PoolSettings, Read, SessionSettings, UnitOfWork, UrlError, Write,
 };
 
 /// The data of all areas. Cheap to clone; all clones share pool and breaker.
@@ -59,7 +59,7 @@ impl Store {
         self.db.close();
     }
 
-    pub(crate) async fn read<T, F>(&self, operation: &'static Operation, work: F) -> Result<T, Error>
+    pub(crate) async fn read<T, F>(&self, operation: &'static Operation<Read>, work: F) -> Result<T, Error>
     where
         F: UnitOfWork<T>,
         T: Send,
@@ -67,7 +67,7 @@ impl Store {
         Ok(self.db.read(operation, work).await?)
     }
 
-    pub(crate) async fn write<T, F>(&self, operation: &'static Operation, work: F) -> Result<T, Error>
+    pub(crate) async fn write<T, F>(&self, operation: &'static Operation<Write>, work: F) -> Result<T, Error>
     where
         F: UnitOfWork<T>,
         T: Send,

@@ -127,7 +127,7 @@ mod tests {
         let tree = Tree::of(&[
             (
                 "crates/repository/src/keys.rs",
-                "const A: Operation = Operation::read(\"keys.search\");\nfn begin_transaction() {}",
+                "const A: Operation<Read> = Operation::read(\"keys.search\");\nfn begin_transaction() {}",
             ),
             ("crates/repository/src/keys/low.rs", "Operation::read(\n    \"keys.low\",\n)"),
             ("crates/postgres/src/db.rs", "conn.transaction(f)"),

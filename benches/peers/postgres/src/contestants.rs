@@ -10,7 +10,7 @@ use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
 use std::alloc::System;
 use std::sync::Arc;
 use std::time::Duration;
-use steadfast_postgres::{Db, DbSettings, Operation, PoolSettings};
+use steadfast_postgres::{Db, DbSettings, Operation, PoolSettings, Read};
 use tokio::sync::Mutex;
 
 #[global_allocator]
@@ -20,7 +20,7 @@ diesel::table! {
     accounts (aid) { aid -> Int4, balance -> Int4, }
 }
 
-const BALANCE: Operation = Operation::read("accounts.balance").served_by(&["accounts_pkey"]);
+const BALANCE: Operation<Read> = Operation::read("accounts.balance").served_by(&["accounts_pkey"]);
 
 /// What is asked of every contestant.
 #[derive(Clone)]

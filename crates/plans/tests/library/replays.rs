@@ -6,7 +6,7 @@ use diesel::sql_query;
 use diesel::sql_types::{Integer, Text};
 use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection};
 use steadfast_plans::{Contract, Pristine, Rule, Run, Sequences, freeze, judge};
-use steadfast_postgres::{Db, DbSettings, Operation};
+use steadfast_postgres::{Db, DbSettings, Operation, Read, Write};
 
 #[tokio::test]
 async fn another_number_of_rows_than_the_program_got_is_found() -> Result<()> {
@@ -178,8 +178,8 @@ async fn concurrent_transactions_are_replayed_one_after_another() -> Result<()> 
     Ok(())
 }
 
-const SHELVE: Operation = Operation::write("shelves.add");
-const FIND: Operation = Operation::read("books.find").served_by(&["books_pkey", "shelves_pkey"]);
+const SHELVE: Operation<Write> = Operation::write("shelves.add");
+const FIND: Operation<Read> = Operation::read("books.find").served_by(&["books_pkey", "shelves_pkey"]);
 
 #[tokio::test]
 async fn statements_of_another_operation_are_replayed_and_not_judged() -> Result<()> {

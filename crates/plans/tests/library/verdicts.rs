@@ -272,8 +272,8 @@ async fn a_case_that_does_not_use_what_it_expects_is_found() -> Result<()> {
 
 #[test]
 fn a_contract_takes_what_an_operation_declares() {
-    use steadfast_postgres::Operation;
-    const FIND: Operation = Operation::read("books.find")
+    use steadfast_postgres::{Operation, Read};
+    const FIND: Operation<Read> = Operation::read("books.find")
         .statements(2)
         .served_by(&["books_pkey"])
         .supports_fk(&["books_author"])

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use std::task::{Context, Poll};
 
 /// What LISTEN is answered by. It was carried out, so the connection is not used again.
-const LISTENS: &str = "LISTEN on a pooled connection: its notifications would reach nobody; \
+pub(crate) const LISTENS: &str = "LISTEN on a pooled connection: its notifications would reach nobody; \
      open a connection of your own with tokio_postgres, and read the messages of its Connection";
 
 /// A call whose caller may leave. Between its first step and the moment at which its request goes over the wire, nothing

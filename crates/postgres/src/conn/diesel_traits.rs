@@ -2,23 +2,20 @@
 
 use super::Conn;
 use super::call::Call;
-use super::commit;
+use super::transactions::{Nesting, Transactions};
 use crate::target::{SessionSettings, Target};
 use diesel::connection::{CacheSize, Instrumentation};
 use diesel::pg::Pg;
 use diesel::query_builder::{AsQuery, QueryFragment, QueryId};
 use diesel::{ConnectionError, ConnectionResult, QueryResult};
-use diesel_async::{
-    AnsiTransactionManager, AsyncConnection, AsyncConnectionCore, AsyncPgConnection, SimpleAsyncConnection,
-};
+use diesel_async::{AsyncConnection, AsyncConnectionCore, AsyncPgConnection, SimpleAsyncConnection};
 use std::sync::Arc;
 
 type Inner = AsyncPgConnection;
 
 impl SimpleAsyncConnection for Conn {
     async fn batch_execute(&mut self, query: &str) -> QueryResult<()> {
-        let answer = Call::new(&self.unfinished, &self.wire, Box::pin(self.inner.batch_execute(query))).await;
-        commit::verified(query, answer, &self.wire)
+        SimpleAsyncConnection::batch_execute(&mut &*self, query).await
     }
 }
 
@@ -26,7 +23,7 @@ impl SimpleAsyncConnection for &Conn {
     async fn batch_execute(&mut self, query: &str) -> QueryResult<()> {
         let mut inner = &self.inner;
         let answer = Call::new(&self.unfinished, &self.wire, Box::pin(inner.batch_execute(query))).await;
-        commit::verified(query, answer, &self.wire)
+        self.verified(query, answer)
     }
 }
 
@@ -111,14 +108,14 @@ impl Conn {
 }
 
 impl AsyncConnection for Conn {
-    type TransactionManager = AnsiTransactionManager;
+    type TransactionManager = Transactions;
 
     async fn establish(database_url: &str) -> ConnectionResult<Self> {
         Self::establish_with(database_url, &SessionSettings::default()).await
     }
 
-    fn transaction_state(&mut self) -> &mut AnsiTransactionManager {
-        self.inner.transaction_state()
+    fn transaction_state(&mut self) -> &mut Nesting {
+        &mut self.nesting
     }
 
     fn instrumentation(&mut self) -> &mut dyn Instrumentation {

@@ -15,11 +15,14 @@ pub enum CloseReason {
     Abandoned,
     /// It gave no sign of life, or was as old as one that gave none.
     Dead,
+    /// Its borrower changed the session: a setting, the role, a session lock, a temporary object.
+    Altered,
 }
 
 impl CloseReason {
     /// All reasons, in the order of their declaration.
-    pub const ALL: [Self; 5] = [Self::Overflow, Self::Recycled, Self::Broken, Self::Abandoned, Self::Dead];
+    pub const ALL: [Self; 6] =
+        [Self::Overflow, Self::Recycled, Self::Broken, Self::Abandoned, Self::Dead, Self::Altered];
 
     /// The reason as a metric label: lower case, never changes.
     pub const fn as_str(self) -> &'static str {
@@ -29,6 +32,7 @@ impl CloseReason {
             Self::Broken => "broken",
             Self::Abandoned => "abandoned",
             Self::Dead => "dead",
+            Self::Altered => "altered",
         }
     }
 }

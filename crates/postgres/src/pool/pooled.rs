@@ -7,6 +7,7 @@ use super::{Inner, leaks};
 use crate::Conn;
 use crate::alarm::Alarm;
 use crate::error::{ConnectError, Error};
+use crate::work::NestedWork;
 use std::future::Future;
 use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
@@ -14,10 +15,7 @@ use std::time::Duration;
 use steadfast_resilience::Deadline;
 use tokio::runtime::Handle;
 use tokio::sync::OwnedSemaphorePermit;
-use tokio::time::{Instant, timeout, timeout_at};
-
-/// The longest wait for the end of an answer whose error has come.
-const LINGER_LIMIT: Duration = Duration::from_millis(200);
+use tokio::time::{Instant, timeout_at};
 
 /// The longest wait for a sign of life.
 const PING_LIMIT: Duration = Duration::from_secs(2);
@@ -29,8 +27,8 @@ pub struct Pooled {
     place: Option<bb8::PooledConnection<'static, Places>>,
     pool: Arc<Inner>,
     turn: Option<OwnedSemaphorePermit>,
-    /// It is back already, and waits for the end of its last answer.
-    is_lingering: bool,
+    /// Whether its borrower has returned it and the rest of its last answer was received.
+    is_drained: bool,
 }
 
 impl Pooled {
@@ -39,7 +37,7 @@ impl Pooled {
         pool: Arc<Inner>,
         turn: OwnedSemaphorePermit,
     ) -> Self {
-        Self { place: Some(place), pool, turn: Some(turn), is_lingering: false }
+        Self { place: Some(place), pool, turn: Some(turn), is_drained: false }
     }
 
     /// Whether the connection in the place can be handed out as it is, without a question to the server. Starts its unit of
@@ -110,12 +108,12 @@ impl Pooled {
         }
     }
 
-    /// Returns a connection whose last answer was an error as soon as that answer has come to its end.
-    fn linger(&mut self, place: bb8::PooledConnection<'static, Places>) {
+    /// Receives the rest of the last answer in the background, and returns the connection then.
+    fn drain(&mut self, place: bb8::PooledConnection<'static, Places>) {
         let (pool, turn) = (self.pool.clone(), self.turn.take());
-        let mut rest = Self { place: Some(place), pool, turn, is_lingering: true };
+        let mut rest = Self { place: Some(place), pool, turn, is_drained: true };
         let Ok(runtime) = Handle::try_current() else { return };
-        runtime.spawn(async move { _ = timeout(LINGER_LIMIT, rest.ping()).await });
+        runtime.spawn(async move { rest.deref_mut().drain().await });
     }
 
     /// Ends a session for which the server still works, in the background.
@@ -200,8 +198,10 @@ impl Inner {
 
     /// Why a connection that came back at the moment `now` is not kept; `None` when it is.
     fn reason_to_close(self: &Arc<Self>, slot: &Slot, now: Instant) -> Option<CloseReason> {
-        if !slot.conn()?.is_reusable() {
-            return Some(CloseReason::Broken);
+        let conn = slot.conn()?;
+        if !conn.is_reusable() {
+            let is_sound = conn.is_altered() && !conn.is_closed();
+            return Some(if is_sound { CloseReason::Altered } else { CloseReason::Broken });
         }
         if self.trust.is_outdated(slot) {
             return Some(CloseReason::Dead);
@@ -221,6 +221,21 @@ impl Inner {
     }
 }
 
+impl Pooled {
+    /// Runs `work` in a transaction: see [`Conn::transaction`].
+    ///
+    /// # Errors
+    /// As [`Conn::transaction`].
+    pub async fn transaction<T, E, F>(&mut self, work: F) -> Result<T, E>
+    where
+        F: NestedWork<T, E>,
+        E: From<diesel::result::Error> + Send,
+        T: Send,
+    {
+        Conn::transaction(self, work).await
+    }
+}
+
 impl Drop for Pooled {
     fn drop(&mut self) {
         let Some(mut place) = self.place.take() else { return };
@@ -229,8 +244,11 @@ impl Drop for Pooled {
         }
         let now = Instant::now();
         place.touch(now);
-        if !self.is_lingering && place.conn().is_some_and(Conn::is_about_to_be_ready) {
-            return self.linger(place);
+        if !self.is_drained && place.conn().is_some_and(Conn::is_receiving) {
+            return self.drain(place);
+        }
+        if place.conn().is_some_and(Conn::discredits_older_sessions) {
+            self.pool.trust.outdate_once(now);
         }
         if place.conn().is_some_and(Conn::is_busy) {
             if let Some(conn) = place.take() {
@@ -241,6 +259,9 @@ impl Drop for Pooled {
         {
             self.pool.note_closed(reason, &conn);
             self.end_behind(conn.end());
+        }
+        if let Some(conn) = place.conn_mut() {
+            conn.bound_statement_cache();
         }
         // The place goes back before the turn does, so that the next one finds it.
         drop(place);

@@ -8,6 +8,9 @@ use tokio::time::Instant;
 /// A connection that was used this short a time ago is taken to be alive.
 const FRESH: Duration = Duration::from_millis(500);
 
+/// Minimum time between two errors that discredit all older sessions.
+const EVIDENCE_PAUSE: Duration = Duration::from_secs(5);
+
 /// The moment before all others: none was noted yet.
 const NEVER: u64 = 0;
 
@@ -34,6 +37,15 @@ impl Trust {
     /// Connections born before `moment` are handed out no more: one of them was found dead, or all are unwanted.
     pub(super) fn outdate(&self, moment: Instant) {
         self.born_after.fetch_max(self.nanos(moment), Relaxed);
+    }
+
+    /// As [`Trust::outdate`], at most once in [`EVIDENCE_PAUSE`]: an error that keeps coming on new sessions says nothing
+    /// about old ones.
+    pub(super) fn outdate_once(&self, moment: Instant) {
+        let (last, now) = (self.born_after.load(Relaxed), self.nanos(moment));
+        if last == NEVER || now.saturating_sub(last) >= EVIDENCE_PAUSE.as_nanos() as u64 {
+            self.outdate(moment);
+        }
     }
 
     pub(super) fn is_outdated(&self, slot: &Slot) -> bool {

@@ -1,26 +1,46 @@
-//! Which statement an answer belongs to, and how long it took: answers come in the order of the requests.
+//! The statements of a connection: which are prepared, and to which one an answer belongs.
+//!
+//! Answers come in the order of the requests.
 
+use super::effects::{alters_session, may_commit};
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// Prepared statements whose text is remembered: more than any program keeps per connection.
-const PREPARED_KEPT: usize = 1_000;
+/// Characters of a statement that are kept for logs and errors.
+const SHOWN: usize = 2_000;
 
-/// The statements of one connection: those that it knows by name, and those whose answer is outstanding.
+/// The statements of one connection: those that are prepared, and those whose answer is outstanding.
 #[derive(Debug, Default)]
 pub(super) struct Statements {
-    /// Few and short names: comparing them is faster than hashing.
-    prepared: BTreeMap<Vec<u8>, Arc<str>>,
+    /// By name. Names are few and short: comparing them is faster than hashing.
+    prepared: BTreeMap<Vec<u8>, Statement>,
     outstanding: VecDeque<Outstanding>,
     /// For each request that is not answered to its end: whether it makes the server work.
     requests: VecDeque<bool>,
+    /// Number of the request that is being sent. Those before it were sent to their end.
+    sending: u64,
+}
+
+/// The text of a statement, and what it does to its session.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Statement {
+    /// The beginning of its text, on one line.
+    pub(super) text: Arc<str>,
+    /// Whether it may change the session beyond its transaction.
+    pub(super) alters_session: bool,
+    /// Whether it may commit the transaction that it runs in.
+    may_commit: bool,
 }
 
 #[derive(Debug)]
 struct Outstanding {
     text: Option<Arc<str>>,
     sent: Instant,
+    request: u64,
+    may_commit: bool,
+    /// Simple queries may hold several statements, each with an answer of its own.
+    is_simple: bool,
 }
 
 /// A statement whose answer has come.
@@ -33,55 +53,98 @@ pub(super) struct Answered {
 }
 
 impl Statements {
-    /// A Parse went out: name, then text. It has an answer of its own.
+    /// Notes a Parse: name, then text. It has an answer of its own.
     pub(super) fn parsed(&mut self, body: &[u8], now: Instant) {
         let Some((name, rest)) = split_name(body) else { return };
-        let text = beginning(rest);
-        if self.prepared.len() < PREPARED_KEPT {
-            self.prepared.insert(name.to_vec(), text.clone());
+        let statement = Statement::new(rest);
+        // It does nothing yet.
+        let prepared = Statement { may_commit: false, ..statement.clone() };
+        self.prepared.insert(name.to_vec(), statement);
+        self.expect(Some(&prepared), now, false);
+    }
+
+    /// Notes a Bind: portal, then name. Its statement is run next.
+    pub(super) fn bound(&mut self, body: &[u8], now: Instant) -> Option<&Statement> {
+        let name = split_name(body).and_then(|(_portal, rest)| split_name(rest)).map(|(name, _)| name)?;
+        let statement = self.prepared.get(name).cloned();
+        self.expect(statement.as_ref(), now, false);
+        self.prepared.get(name)
+    }
+
+    /// Notes a simple query.
+    pub(super) fn queried(&mut self, body: &[u8], now: Instant) -> Statement {
+        let statement = Statement::new(body);
+        self.expect(Some(&statement), now, true);
+        statement
+    }
+
+    /// Notes a Close of a prepared statement.
+    pub(super) fn closed(&mut self, body: &[u8]) {
+        if let Some((b'S', name)) = body.split_first() {
+            self.prepared.remove(split_name(name).map_or(name, |(name, _)| name));
         }
-        self.expect(Some(text), now);
     }
 
-    /// A Bind went out: portal, then name. Its statement is run next; its text, where it is known.
-    pub(super) fn bound(&mut self, body: &[u8], now: Instant) -> Option<&str> {
-        let name = split_name(body).and_then(|(_portal, rest)| split_name(rest)).map(|(name, _)| name);
-        let text = name.and_then(|name| self.prepared.get(name).cloned());
-        self.expect(text, now);
-        self.outstanding.back().and_then(|outstanding| outstanding.text.as_deref())
+    /// Number of prepared statements.
+    pub(super) fn prepared(&self) -> usize {
+        self.prepared.len()
     }
 
-    /// A simple query went out; the beginning of its text.
-    pub(super) fn queried(&mut self, body: &[u8], now: Instant) -> Arc<str> {
-        let text = beginning(body);
-        self.expect(Some(text.clone()), now);
-        text
-    }
-
-    /// An answer came: the statement that it belongs to. A simple query of several statements is answered once for each;
-    /// then the first answer takes it.
+    /// Returns the statement that an answer belongs to.
     pub(super) fn answered(&mut self, now: Instant) -> Option<Answered> {
-        let Outstanding { text, sent } = self.outstanding.pop_front()?;
-        Some(Answered { text, took: now.saturating_duration_since(sent) })
+        let front = self.outstanding.front()?;
+        let took = now.saturating_duration_since(front.sent);
+        let text = match front.is_simple {
+            true => front.text.clone(),
+            false => self.outstanding.pop_front()?.text,
+        };
+        Some(Answered { text, took })
     }
 
-    /// A request was sent to its end.
+    /// Notes that a request was sent to its end.
     pub(super) fn asked(&mut self, works: bool) {
         self.requests.push_back(works);
+        self.sending += 1;
     }
 
-    /// The oldest request was answered to its end: whether it made the server work.
+    /// Notes that the oldest request was answered to its end, and returns whether it made the server work. What an
+    /// error kept from running has no answer.
     pub(super) fn ready(&mut self) -> bool {
-        self.requests.pop_front().unwrap_or(false)
+        let Some(works) = self.requests.pop_front() else { return false };
+        let unanswered = self.sending - self.requests.len() as u64;
+        while self.outstanding.front().is_some_and(|outstanding| outstanding.request < unanswered) {
+            self.outstanding.pop_front();
+        }
+        works
     }
 
-    /// Every request was answered.
-    pub(super) fn all_answered(&mut self) {
-        self.outstanding.clear();
+    /// Notes that the oldest request has failed: what is left of it does not run.
+    pub(super) fn failed(&mut self) {
+        if let Some(front) = self.outstanding.front_mut() {
+            front.may_commit = false;
+        }
     }
 
-    fn expect(&mut self, text: Option<Arc<str>>, sent: Instant) {
-        self.outstanding.push_back(Outstanding { text, sent });
+    /// Returns true if a statement without an answer may commit its transaction.
+    pub(super) fn may_be_committing(&self) -> bool {
+        self.outstanding.iter().any(|outstanding| outstanding.may_commit)
+    }
+
+    fn expect(&mut self, statement: Option<&Statement>, sent: Instant, is_simple: bool) {
+        let text = statement.map(|statement| statement.text.clone());
+        let may_commit = statement.is_some_and(|statement| statement.may_commit);
+        self.outstanding.push_back(Outstanding { text, sent, request: self.sending, may_commit, is_simple });
+    }
+}
+
+impl Statement {
+    fn new(text: &[u8]) -> Self {
+        let text = String::from_utf8_lossy(text.split(|byte| *byte == 0).next().unwrap_or_default());
+        Self {
+            alters_session: alters_session(&text),
+            may_commit: may_commit(&text),
+            text: on_one_line(&text),
+        }
     }
 }
 
@@ -90,11 +153,10 @@ fn split_name(body: &[u8]) -> Option<(&[u8], &[u8])> {
     Some((&body[..end], &body[end + 1..]))
 }
 
-/// The text up to its end or to where it was cut, on one line.
-fn beginning(text: &[u8]) -> Arc<str> {
-    let text = text.split(|byte| *byte == 0).next().unwrap_or_default();
-    let text = String::from_utf8_lossy(text);
-    text.split_whitespace().collect::<Vec<_>>().join(" ").into()
+/// Returns the beginning of `text`, on one line.
+fn on_one_line(text: &str) -> Arc<str> {
+    let shown = text.char_indices().nth(SHOWN).map_or(text, |(end, _)| &text[..end]);
+    shown.split_whitespace().collect::<Vec<_>>().join(" ").into()
 }
 
 #[cfg(test)]
@@ -107,16 +169,48 @@ mod tests {
         let now = Instant::now();
         statements.parsed(b"s0\0SELECT  1\n FROM a\0\0\0", now);
         statements.parsed(b"s1\0SELECT 2\0\0\0", now);
-        for body in [&b"\0s1\0rest"[..], b"\0s0\0", b"\0unknown\0", b"\0"] {
+        for body in [&b"\0s1\0rest"[..], b"\0s0\0", b"\0unknown\0"] {
             statements.bound(body, now);
         }
-        statements.queried(b"COMMIT\0", now);
-        let answers: Vec<_> = std::iter::from_fn(|| statements.answered(now)).collect();
-        let texts: Vec<_> = answers.iter().map(|answer| answer.text.as_deref()).collect();
-        let parsed = [Some("SELECT 1 FROM a"), Some("SELECT 2")];
-        assert_eq!(
-            texts,
-            [&parsed[..], &[Some("SELECT 2"), Some("SELECT 1 FROM a"), None, None, Some("COMMIT")]].concat()
-        );
+        let mut answer = || statements.answered(now).and_then(|answer| answer.text);
+        let answers: Vec<_> = std::iter::repeat_with(&mut answer).take(6).collect();
+        let (one, two) = (Some("SELECT 1 FROM a"), Some("SELECT 2"));
+        let answers: Vec<_> = answers.iter().map(Option::as_deref).collect();
+        assert_eq!(answers, [one, two, two, one, None, None]);
+    }
+
+    #[test]
+    fn statements_after_an_error_are_not_mistaken_for_those_of_the_next_request() {
+        let mut statements = Statements::default();
+        let now = Instant::now();
+        for name in ["s0", "s1", "s2"] {
+            statements.parsed(format!("{name}\0SELECT {name}\0").as_bytes(), now);
+        }
+        statements.asked(true);
+        statements.queried(b"COMMIT; BEGIN\0", now);
+        statements.asked(true);
+        let text = |statements: &mut Statements| statements.answered(now).and_then(|answer| answer.text);
+        assert_eq!(text(&mut statements).as_deref(), Some("SELECT s0"), "refused: the others do not run");
+        assert!(statements.ready());
+        for _ in 0..2 {
+            assert_eq!(text(&mut statements).as_deref(), Some("COMMIT; BEGIN"), "each has an answer");
+        }
+        assert!(statements.ready());
+        assert_eq!(text(&mut statements), None);
+    }
+
+    #[test]
+    fn closed_statements_are_forgotten_and_later_ones_known() {
+        let mut statements = Statements::default();
+        let now = Instant::now();
+        for number in 0..5_000 {
+            let name = format!("s{number}");
+            statements.parsed(format!("{name}\0SELECT {number}\0").as_bytes(), now);
+            let bound =
+                statements.bound(format!("\0{name}\0").as_bytes(), now).map(|known| known.text.clone());
+            assert_eq!(bound.as_deref(), Some(format!("SELECT {number}").as_str()));
+            statements.closed(format!("S{name}\0").as_bytes());
+        }
+        assert_eq!(statements.prepared(), 0);
     }
 }

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use steadfast_postgres::diesel::{QueryResult, sql_query};
 use steadfast_postgres::diesel_async::RunQueryDsl;
 use steadfast_postgres::resilience::{Class, Classify};
-use steadfast_postgres::{Conn, Db, Operation, cached};
+use steadfast_postgres::{Conn, Db, Operation, Read, cached};
 use tokio::task::JoinSet;
 
 /// One call of one caller.
@@ -32,7 +32,12 @@ pub(crate) struct Load {
 }
 
 impl Load {
-    pub(crate) fn start(db: &Db, operation: &'static Operation, callers: usize, pause: Duration) -> Self {
+    pub(crate) fn start(
+        db: &Db,
+        operation: &'static Operation<Read>,
+        callers: usize,
+        pause: Duration,
+    ) -> Self {
         let done = Arc::new(AtomicBool::new(false));
         let mut crowd = JoinSet::new();
         for caller in 0..callers {

@@ -6,10 +6,10 @@ use steadfast_domain::terminology::{Concept, IcdCode};
 use steadfast_postgres::diesel::sql_query;
 use steadfast_postgres::diesel::sql_types::{Array, Text};
 use steadfast_postgres::diesel_async::RunQueryDsl;
-use steadfast_postgres::{Operation, cached};
+use steadfast_postgres::{Operation, Read, cached};
 
 /// Some codes, each by itself.
-pub const FIND: Operation = Operation::read("terminology.find").served_by(&["icd10_codes_pkey"]);
+pub const FIND: Operation<Read> = Operation::read("terminology.find").served_by(&["icd10_codes_pkey"]);
 
 const BY_CODES: &str =
     "SELECT code, term, chapter, parent_code, active, billable FROM icd10_codes WHERE code = ANY($1)";

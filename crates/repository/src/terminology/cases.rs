@@ -13,7 +13,7 @@ use crate::cases::Case;
 use chrono::{DateTime, Days};
 use std::time::Duration;
 use steadfast_domain::terminology::{IcdCode, ImportRow, Leg, Query, SearchLog};
-use steadfast_postgres::Operation;
+use steadfast_postgres::AnyOperation;
 
 const CODE: &[&str] = &["icd10_codes_pkey"];
 const TERM: &[&str] = &["idx_icd10_term_fulltext"];
@@ -92,7 +92,7 @@ pub(crate) fn all() -> Vec<Case> {
 }
 
 fn leg(
-    operation: &'static Operation,
+    operation: &'static AnyOperation,
     name: &'static str,
     served_by: &'static [&'static str],
     leg: Leg,
@@ -110,7 +110,7 @@ fn with_inactive(text: &str) -> Option<Query> {
 
 /// What is no query asks nothing, which the test of all cases finds.
 fn asked(
-    operation: &'static Operation,
+    operation: &'static AnyOperation,
     name: &'static str,
     served_by: &'static [&'static str],
     leg: Leg,

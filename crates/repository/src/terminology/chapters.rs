@@ -6,10 +6,10 @@ use steadfast_domain::terminology::ChapterTotals;
 use steadfast_postgres::diesel::sql_types::{Integer, SmallInt, Text};
 use steadfast_postgres::diesel::{self, QueryableByName, sql_query};
 use steadfast_postgres::diesel_async::RunQueryDsl;
-use steadfast_postgres::{Operation, cached};
+use steadfast_postgres::{Operation, Read, cached};
 
 /// All chapters. The one page that they stand on is read without an index.
-pub const CHAPTERS: Operation = Operation::read("terminology.chapters");
+pub const CHAPTERS: Operation<Read> = Operation::read("terminology.chapters");
 
 /// More than any release has, so that the answer has a bound.
 const ALL: &str = "SELECT number, chapter, first_code, last_code, total_codes, active_codes, billable_codes \

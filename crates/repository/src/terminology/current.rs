@@ -5,10 +5,10 @@ use std::time::Duration;
 use steadfast_postgres::diesel::sql_types::{BigInt, Integer, Text};
 use steadfast_postgres::diesel::{self, OptionalExtension, QueryableByName, sql_query};
 use steadfast_postgres::diesel_async::RunQueryDsl;
-use steadfast_postgres::{Operation, cached};
+use steadfast_postgres::{Operation, Read, cached};
 
 /// Looks which release is in use. Asked every second, so an answer that takes longer is of no use.
-pub const CURRENT: Operation =
+pub const CURRENT: Operation<Read> =
     Operation::read("terminology.current_release").deadline(Duration::from_secs(1));
 
 /// The row changes with every import and rollback, in their transaction, so the one that changed it last tells each time

@@ -8,10 +8,10 @@ use steadfast_domain::terminology::{
 use steadfast_postgres::diesel::sql_types::{BigInt, Bool, Nullable, Text};
 use steadfast_postgres::diesel::{self, QueryableByName, sql_query};
 use steadfast_postgres::diesel_async::RunQueryDsl;
-use steadfast_postgres::{Operation, cached};
+use steadfast_postgres::{Operation, Read, cached};
 
 /// A code with its relatives.
-pub const PLACE: Operation =
+pub const PLACE: Operation<Read> =
     Operation::read("terminology.place").served_by(&["icd10_codes_pkey", "idx_icd10_parent_code_active"]);
 
 /// Levels of the tree, with room to spare: a loop in the data ends here.

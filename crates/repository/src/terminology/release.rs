@@ -12,17 +12,17 @@ use steadfast_domain::terminology::ImportRow;
 use steadfast_postgres::diesel::sql_types::{BigInt, Binary, Integer, Text};
 use steadfast_postgres::diesel::{self, OptionalExtension, QueryResult, QueryableByName, sql_query};
 use steadfast_postgres::diesel_async::RunQueryDsl;
-use steadfast_postgres::{Conn, Operation, Reads, cached};
+use steadfast_postgres::{Conn, Operation, Reads, Write, cached};
 
 /// Imports a release and shows it. Reads and writes whole tables: it runs when a release comes out.
-pub const IMPORT: Operation = Operation::write("terminology.import")
+pub const IMPORT: Operation<Write> = Operation::write("terminology.import")
     .statements(250)
     .deadline(Duration::from_secs(900))
     .slow_after(Duration::from_secs(300))
     .reads(Reads::All, "fills whole tables, and compares all codes with those of the release before");
 
 /// Shows the former release again. The page that the releases stand on is read without an index.
-pub const ROLL_BACK: Operation = Operation::write("terminology.roll_back").statements(8);
+pub const ROLL_BACK: Operation<Write> = Operation::write("terminology.roll_back").statements(8);
 
 /// Keeps imports and rollbacks apart. Advisory locks are per database.
 const LOCK: i64 = 0x0049_4344_3130;

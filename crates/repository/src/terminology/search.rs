@@ -10,19 +10,19 @@ use steadfast_postgres::diesel::query_builder::{BoxedSqlQuery, SqlQuery};
 use steadfast_postgres::diesel::sql_query;
 use steadfast_postgres::diesel::sql_types::{Array, BigInt, Bool, Integer, Nullable, Text};
 use steadfast_postgres::diesel_async::RunQueryDsl;
-use steadfast_postgres::{Cached, Operation, Reads, cached};
+use steadfast_postgres::{Cached, Operation, Read, Reads, cached};
 
 /// Codes that begin with a text.
-pub const SEARCH_CODE: Operation =
+pub const SEARCH_CODE: Operation<Read> =
     Operation::read("terminology.search_code").served_by(&["icd10_codes_pkey"]);
 
 /// Terms that have all words of a text.
-pub const SEARCH_TERM: Operation = Operation::read("terminology.search_term")
+pub const SEARCH_TERM: Operation<Read> = Operation::read("terminology.search_term")
     .served_by(&["idx_icd10_term_fulltext"])
     .reads(Reads::Lists, LISTS);
 
 /// Terms that look like a text.
-pub const SEARCH_SIMILARITY: Operation = Operation::read("terminology.search_similarity")
+pub const SEARCH_SIMILARITY: Operation<Read> = Operation::read("terminology.search_similarity")
     .statements(3)
     .served_by(&["icd10_words_pkey", "idx_icd10_words_forms", "idx_icd10_term_fulltext"])
     .reads(Reads::Lists, LISTS);

@@ -10,22 +10,22 @@ use steadfast_postgres::diesel::sql_types::{
 };
 use steadfast_postgres::diesel::{self, QueryableByName, sql_query};
 use steadfast_postgres::diesel_async::RunQueryDsl;
-use steadfast_postgres::{Operation, Reads, cached};
+use steadfast_postgres::{Operation, Read, Reads, Write, cached};
 
 /// Stores what was searched for. Nobody waits for it but the end of the service, so it is not waited for long.
-pub const LOG_SEARCHES: Operation = Operation::write("terminology.log_searches")
+pub const LOG_SEARCHES: Operation<Write> = Operation::write("terminology.log_searches")
     .deadline(Duration::from_secs(5))
     .served_by(&["search_stats_daily_pkey"]);
 
 /// Makes the log's coming months, drops its old ones, adds up the popular queries. Reads the log of 30 days: it is for
 /// the background, and takes what that takes.
-pub const UPKEEP: Operation = Operation::write("terminology.search_logs_upkeep")
+pub const UPKEEP: Operation<Write> = Operation::write("terminology.search_logs_upkeep")
     .deadline(Duration::from_secs(300))
     .slow_after(Duration::from_secs(60))
     .reads(Reads::All, "adds up the searches of 30 days, once an hour");
 
 /// What the searches of some days add up to.
-pub const STATISTICS: Operation = Operation::read("terminology.search_statistics")
+pub const STATISTICS: Operation<Read> = Operation::read("terminology.search_statistics")
     .statements(2)
     .served_by(&["search_stats_daily_pkey", "idx_popular_searches_count"]);
 
