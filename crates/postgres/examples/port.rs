@@ -54,7 +54,6 @@ async fn departures(pool: &Pool) -> Outcome<Vec<Train>> {
 }
 
 /// Takes seats in both trains or in none.
-#[expect(clippy::disallowed_methods, reason = "the program is shown as it was before it was ported")]
 async fn book(pool: &Pool, outward: i32, back: i32, seats: i32) -> Outcome<i32> {
     let mut conn = pool.get().await?;
     let left = conn

@@ -1,14 +1,17 @@
 //! Callers that leave: at every step of every kind of unit of work, in crowds, and in the middle of transactions.
 
+#[path = "support/address.rs"]
+mod address;
 #[path = "support/sessions.rs"]
 mod sessions;
 #[path = "support/steps.rs"]
 mod steps;
 mod support;
 
+use address::url;
 use anyhow::{Result, ensure};
 use futures_util::future::{join_all, try_join, try_join_all};
-use sessions::{client, others_become, quiet, sessions, sessions_become, url};
+use sessions::{client, others_become, quiet, sessions, sessions_become};
 use std::fmt::Debug;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, Ordering::SeqCst};

@@ -1,5 +1,7 @@
 //! A write that reports success has stored exactly what its closure completed, whatever was nested or dropped inside.
 
+#[path = "support/address.rs"]
+mod address;
 mod support;
 
 use anyhow::Result;
@@ -30,7 +32,7 @@ impl Planted {
     async fn new() -> Result<Self> {
         let forest = Forest::new().await?;
         let settings = PoolSettings { pool_size: 2, ..PoolSettings::default() };
-        let pool = Pool::new(&forest.url(), settings, || {})?;
+        let pool = Pool::new(&address::url(&forest).await?, settings, || {})?;
         Ok(Self { forest, pool })
     }
 }

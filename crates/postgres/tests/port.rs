@@ -32,7 +32,6 @@ async fn the_ported_program_books_both_trains_or_none() -> Result<()> {
 }
 
 #[tokio::test]
-#[expect(clippy::disallowed_methods, reason = "what ported programs do")]
 async fn a_transaction_that_ignores_a_failed_statement_does_not_end_well() -> Result<()> {
     let database = TestDatabase::empty().await?;
     let pool = Pool::from_url(&database.url())?;

@@ -37,11 +37,6 @@ impl Forest {
         Ok(Self { db, looker, _database: database })
     }
 
-    /// The address of the database.
-    pub(crate) fn url(&self) -> String {
-        self._database.url()
-    }
-
     /// The ids of the trees that stand.
     pub(crate) async fn trees(&self) -> Result<Vec<i64>> {
         let rows = self.looker.query("SELECT id FROM trees ORDER BY id", &[]).await?;

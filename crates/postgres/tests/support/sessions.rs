@@ -1,5 +1,6 @@
 //! The sessions of a test's own database, as the server counts them.
 
+use crate::address::url;
 use crate::support::Forest;
 use anyhow::{Result, ensure};
 use std::time::{Duration, Instant};
@@ -51,12 +52,6 @@ pub(crate) async fn others_become(looker: &Client, expected: u32) -> Result<()> 
 /// Waits until no session of the pool works or has a transaction open; says how long that took.
 pub(crate) async fn quiet(forest: &Forest, limit: Duration) -> Result<Duration> {
     come_to(&forest.looker, &format!("{OF_THE_POOL} AND {BUSY}"), 0, limit).await
-}
-
-/// The address of the forest's database.
-pub(crate) async fn url(forest: &Forest) -> Result<String> {
-    let row = forest.looker.query_one("SELECT inet_server_port(), current_database()::text", &[]).await?;
-    Ok(format!("postgres://postgres@127.0.0.1:{}/{}", row.get::<_, i32>(0), row.get::<_, String>(1)))
 }
 
 /// One more session beside the pool.
