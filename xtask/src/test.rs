@@ -1,6 +1,6 @@
 //! `cargo xtask test`: everything that must hold before a change is merged, with its own set-up. What CI runs is this.
 
-mod redis;
+mod programs;
 mod server;
 mod steps;
 
@@ -65,7 +65,7 @@ pub(crate) fn exit_code(error: &anyhow::Error) -> Option<u8> {
 }
 
 fn start(workspace: &Workspace, server: &OnceCell<TestServer>) -> anyhow::Result<()> {
-    redis::provide()?;
+    programs::provide()?;
     let started = TestServer::start(workspace)?;
     println!("server: {}", started.url());
     started.forget()?;

@@ -2,6 +2,7 @@
 
 mod call;
 mod diesel_traits;
+mod keep_open;
 mod save_changes;
 mod transactions;
 
@@ -16,6 +17,7 @@ use crate::wire::{Guard, Wire, WireCounts};
 use crate::{AnyOperation, Kind, SqlState};
 use diesel::connection::CacheSize;
 use diesel_async::{AsyncConnection, AsyncPgConnection, SimpleAsyncConnection};
+use keep_open::KeepOpen;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use std::time::Duration;
@@ -255,7 +257,7 @@ impl Conn {
         for _ in 0..CANCELS {
             let cancel = async {
                 let mut stream = target.dial().await.ok()?;
-                token.cancel_query_raw(&mut stream, AlreadySecured).await.ok()?;
+                token.cancel_query_raw(KeepOpen(&mut stream), AlreadySecured).await.ok()?;
                 // The server says nothing, it closes; until then nobody has read the request.
                 stream.read_to_end(&mut Vec::new()).await.ok()
             };
