@@ -207,7 +207,7 @@ impl Db {
         let mut attempts = self.retry.attempts(deadline);
         let mut may_change_session = true;
         let checkout = Checkout { borrower: operation.name(), now: began, deadline, born_since: None };
-        let mut budget = Budget { operation, checkout, limit };
+        let mut budget = Budget { operation, checkout, limit, is_contended: false };
         let outcome = loop {
             let error = match self.gated(state, &mut budget, work).await {
                 Err(Abort::Database(error)) => error,
@@ -258,6 +258,7 @@ impl Db {
             .map_err(|error| Abort::Database(error.into()))?;
         // It may have waited there, and the pool judges a connection's rest and age by the clock.
         budget.checkout.now = Instant::now();
+        budget.is_contended = state.gate.is_limited();
         let result = self.attempt(budget, work).await;
         if matches!(&result, Err(Abort::Database(error)) if error.class() == Class::Deadlock) {
             pass.contended();

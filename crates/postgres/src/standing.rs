@@ -57,7 +57,7 @@ impl Standings {
     /// How `operation` stands. Of two callers that come first at once, both get the same: there is one gate only.
     pub(crate) fn of(&self, operation: &'static AnyOperation) -> &Standing {
         let name = operation.name();
-        let mut place = &self.0[chain(name)];
+        let mut place = &self.0[hash(name) as usize % CHAINS];
         loop {
             let standing = place.get_or_init(|| Box::new(Standing::new(name)));
             if standing.name == name {
@@ -68,10 +68,10 @@ impl Standings {
     }
 }
 
-/// The chain of a name, by Fowler, Noll and Vo's hash.
-fn chain(name: &str) -> usize {
-    let hash = |hash: u32, byte: u8| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193);
-    name.bytes().fold(0x811c_9dc5, hash) as usize % CHAINS
+/// Hashes a name, by Fowler, Noll and Vo.
+pub(crate) fn hash(name: &str) -> u32 {
+    let add = |hash: u32, byte: u8| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193);
+    name.bytes().fold(0x811c_9dc5, add)
 }
 
 impl std::fmt::Debug for Standings {

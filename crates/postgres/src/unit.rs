@@ -6,6 +6,7 @@ use crate::alarm::Alarm;
 use crate::error::Error;
 use crate::operation::{AnyOperation, Kind};
 use crate::pool::{Checkout, Pooled};
+use crate::standing::hash;
 use crate::work::UnitOfWork;
 use std::pin::pin;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
@@ -13,6 +14,9 @@ use std::time::Duration;
 
 /// The longest timeout that PostgreSQL accepts, in milliseconds.
 const LONGEST_TIMEOUT: u128 = i32::MAX as u128;
+
+/// First key of the advisory locks that contended operations take. The second is the hash of the name.
+const CONTENTION_LOCKS: i32 = 0x57EA_DFA5;
 
 /// What one attempt is for, and until when.
 ///
@@ -23,6 +27,8 @@ pub(crate) struct Budget {
     pub(crate) checkout: Checkout,
     /// What the deadline was made of, for its error.
     pub(crate) limit: Duration,
+    /// Whether the operation has deadlocked lately.
+    pub(crate) is_contended: bool,
 }
 
 /// What the outcome of an attempt depends on if it is cut short.
@@ -117,6 +123,15 @@ where
     }
 }
 
+/// Adds a lock to `begin` that lets in one transaction of the operation at a time, in all processes together: the gate
+/// in front of the operation knows its own process alone.
+fn one_at_a_time(begin: &str, operation: &AnyOperation) -> String {
+    format!(
+        "{begin}; SELECT pg_advisory_xact_lock({CONTENTION_LOCKS}, {})",
+        hash(operation.name()).cast_signed()
+    )
+}
+
 fn classify<E: WorkError>(conn: &Conn, error: E) -> Abort<E::Caller, Error> {
     match error.split() {
         Abort::Caller(error) => Abort::Caller(error),
@@ -134,7 +149,10 @@ fn opening(budget: &Budget, conn: &Conn) -> Option<String> {
         Kind::Read if is_long || conn.is_pooled_by_transaction() => "BEGIN READ ONLY",
         Kind::Read => return None,
         Kind::Snapshot => "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY",
-        Kind::Write => return Some(format!("BEGIN; SET LOCAL statement_timeout = {}", limit())),
+        Kind::Write => {
+            let begin = format!("BEGIN; SET LOCAL statement_timeout = {}", limit());
+            return Some(if budget.is_contended { one_at_a_time(&begin, budget.operation) } else { begin });
+        }
     };
     Some(match is_long {
         true => format!("{begin}; SET LOCAL statement_timeout = {}", limit()),

@@ -27,6 +27,9 @@ steadfast_postgres::diesel::table! {
 }
 
 const POST: Operation<Write> = Operation::write("letters.post").served_by(&["letters_pkey"]);
+/// As [`POST`], for a line that falls silent.
+const POST_SOON: Operation<Write> =
+    Operation::write("letters.post_soon").served_by(&["letters_pkey"]).deadline(Duration::from_millis(400));
 const COUNT_PAGES: Operation<Read> = Operation::read("letters.count_pages").served_by(&["letters_pkey"]);
 
 /// The letter that is there from the beginning.
@@ -126,16 +129,16 @@ impl Office {
         Ok(Sender { db, proxy, name, attempts: AtomicU32::new(0) })
     }
 
-    /// Waits until the server has finished with the session of `sender`.
-    async fn wait_for_end_of(&self, sender: &Sender) -> Result<()> {
+    /// Waits until the server has finished with the session `name`.
+    async fn wait_for_end_of(&self, name: &str) -> Result<()> {
         let sql = "SELECT count(*) FROM pg_stat_activity WHERE application_name = $1";
         for _ in 0..2_000 {
-            if self.looker.query_one(sql, &[&sender.name]).await?.get::<_, i64>(0) == 0 {
+            if self.looker.query_one(sql, &[&name]).await?.get::<_, i64>(0) == 0 {
                 return Ok(());
             }
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
-        anyhow::bail!("{} still has a session", sender.name)
+        anyhow::bail!("{name} still has a session")
     }
 
     async fn has(&self, letter: i64) -> Result<bool> {
@@ -160,9 +163,13 @@ impl Office {
         }
         let commit = Commit::at(&cut, &rehearsed)?;
         sender.proxy.arm(cut);
-        let told = sender.write(letter).await.with_context(|| format!("{cut:?}"))?;
-        self.wait_for_end_of(&sender).await?;
-        let (stored, attempts) = (self.has(letter).await?, AtomicU32::load(&sender.attempts, Relaxed));
+        let operation = if cut.end == End::Stalled { &POST_SOON } else { &POST };
+        let told = sender.write(operation, letter).await.with_context(|| format!("{cut:?}"))?;
+        let (name, attempts) = (sender.name.clone(), AtomicU32::load(&sender.attempts, Relaxed));
+        // A session that has all of its answer would stay on its silent line.
+        drop(sender);
+        self.wait_for_end_of(&name).await?;
+        let stored = self.has(letter).await?;
         Ok(Some(Trial { cut, told, stored, attempts, commit }))
     }
 }
@@ -192,14 +199,15 @@ impl Trial {
 }
 
 impl Sender {
-    async fn write(&self, letter: i64) -> Result<Told> {
-        let answer = self.db.write(&POST, async |conn| {
+    async fn write(&self, operation: &'static Operation<Write>, letter: i64) -> Result<Told> {
+        let answer = self.db.write(operation, async |conn| {
             self.attempts.fetch_add(1, Relaxed);
             post(conn, letter).await
         });
         match answer.await {
             Ok(_) => Ok(Told::Done),
             Err(Error::CommitUnknown) => Ok(Told::Unknown),
+            Err(Error::Deadline { .. }) => Ok(Told::NotDone),
             Err(error) if error.class() == Class::Unavailable => Ok(Told::NotDone),
             Err(error) => Err(error).context("a cut line is nothing else than unavailable"),
         }
@@ -209,21 +217,31 @@ impl Sender {
 /// Digits by which a statement's name may grow while the cuts are tried: names are counted through the process.
 const NAME_GROWS: usize = 3;
 
-/// Every cut of a dialogue: before its first byte, after each, both ways, with FIN and with RST.
-fn cuts(dialogue: &[Vec<u8>; 2]) -> Vec<Cut> {
+/// Every cut of a dialogue: before its first byte, after each, both ways, with each of `ends`.
+fn cuts(dialogue: &[Vec<u8>; 2], ends: &'static [End]) -> Vec<Cut> {
     let ways = [(Way::ToServer, dialogue[0].len() + NAME_GROWS), (Way::ToClient, dialogue[1].len())];
-    let ends = [End::Closed, End::Reset];
     let of_way = |(way, length): (Way, usize)| {
-        (0..=length).flat_map(move |bytes| ends.map(|end| Cut { way, bytes, end }))
+        (0..=length).flat_map(move |bytes| ends.iter().map(move |end| Cut { way, bytes, end: *end }))
     };
     ways.into_iter().flat_map(of_way).collect()
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_write_that_is_cut_after_any_byte_is_reported_as_the_table_has_it() -> Result<()> {
+    try_writes(&[End::Closed, End::Reset], 300).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn deadlines_on_a_silent_line_are_reported_as_the_table_has_it() -> Result<()> {
+    try_writes(&[End::Stalled], 150).await
+}
+
+/// Cuts a write after each of its bytes with each of `ends`, more than `at_least` times in all.
+async fn try_writes(ends: &'static [End], at_least: usize) -> Result<()> {
     let office = Office::open().await?;
     let rehearsed = office.rehearse_write(&office.sender(Afterwards::Pass).await?).await?;
-    let trials = stream::iter(cuts(&rehearsed)).map(|cut| office.try_write(cut)).buffer_unordered(AT_ONCE);
+    let trials =
+        stream::iter(cuts(&rehearsed, ends)).map(|cut| office.try_write(cut)).buffer_unordered(AT_ONCE);
     let trials: Vec<Option<Trial>> = trials.try_collect().await?;
     let trials: Vec<Trial> = trials.into_iter().flatten().collect();
     let lies: Vec<&Trial> = trials.iter().filter(|trial| trial.is_lie()).collect();
@@ -241,7 +259,10 @@ async fn a_write_that_is_cut_after_any_byte_is_reported_as_the_table_has_it() ->
         lies.len()
     );
     ensure!(lies.is_empty(), "{lies:#?}");
-    ensure!(trials.len() > 300 && counts.iter().all(|count| *count > 0), "not every answer came: {counts:?}");
+    ensure!(
+        trials.len() > at_least && counts.iter().all(|count| *count > 0),
+        "not every answer came: {counts:?}"
+    );
     ensure!(0 < stored_unseen && stored_unseen < counts[2], "{stored_unseen} of {} are stored", counts[2]);
     let repeated: Vec<&Trial> = trials.iter().filter(|trial| trial.attempts > 1).collect();
     ensure!(repeated.is_empty(), "a write that was cut was run again: {repeated:#?}");
@@ -272,7 +293,7 @@ async fn a_read_that_is_cut_after_any_byte_is_right_or_refused_and_right_while_t
     let rehearsing = office.sender(Afterwards::Pass).await?;
     rehearsing.proxy.watch();
     rehearsing.db.read(&COUNT_PAGES, count_pages).await?;
-    let cuts = cuts(&rehearsing.proxy.watched());
+    let cuts = cuts(&rehearsing.proxy.watched(), &[End::Closed, End::Reset]);
     let passed = try_reads(&office, &cuts, Afterwards::Pass).await?;
     let wrong: Vec<_> = passed.iter().filter(|(_, answer)| !matches!(answer, Ok(7))).collect();
     ensure!(wrong.is_empty(), "{wrong:#?}");

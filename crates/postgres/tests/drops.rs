@@ -6,6 +6,8 @@ mod address;
 mod sessions;
 #[path = "support/steps.rs"]
 mod steps;
+#[path = "support/stolen.rs"]
+mod stolen;
 mod support;
 
 use address::url;
@@ -25,6 +27,7 @@ use steadfast_postgres::{
     CloseReason, Conn, Db, DbSettings, Error, Operation, PoolSettings, Read, Write, cached,
 };
 use steps::{End, drop_at, never_stuck};
+use stolen::StolenTime;
 use support::{Forest, insert};
 
 const READ: Operation<Read> = Operation::read("trees.read");
@@ -43,7 +46,7 @@ async fn next_borrowers_are_in_no_transaction(db: &Db) -> Result<()> {
     // After an error a connection is back when the end of its answer has come.
     let began = Instant::now();
     while db.health().pool.checked_out > 0 {
-        ensure!(began.elapsed() < Duration::from_secs(1), "a place is lost: {:?}", db.health().pool);
+        ensure!(began.elapsed() < Duration::from_secs(10), "a place is lost: {:?}", db.health().pool);
         tokio::task::yield_now().await;
     }
     Ok(())
@@ -71,12 +74,12 @@ async fn drop_until<
     mut unit: impl FnMut(usize) -> F,
     stuck: impl Fn() -> S,
 ) -> Result<(usize, Duration)> {
-    let mut longest = Duration::ZERO;
+    let (stolen, mut longest) = (StolenTime::watch(), Duration::ZERO);
     for step in 1..500 {
         let end = drop_at(step, unit(step), stuck()).await?;
         ensure!(forest.db.health().pool.checked_out == 0, "a place is lost at step {step}");
         next_borrowers_are_in_no_transaction(&forest.db).await?;
-        longest = longest.max(quiet(forest, Duration::from_secs(1)).await?);
+        longest = longest.max(quiet(forest, Duration::from_secs(1), &stolen).await?);
         if end != End::Dropped {
             next_borrowers_are_in_no_transaction(&forest.db).await?;
             ensure!(end == expected, "{end:?} at step {step}");
@@ -305,7 +308,7 @@ async fn watch_sessions(looker: &Client, most: &AtomicI64, done: &AtomicBool) ->
 #[tokio::test(flavor = "multi_thread")]
 async fn two_hundred_callers_leave_their_statements_and_the_next_one_is_served_at_once() -> Result<()> {
     let forest = Forest::with(|settings| settings.pool.pool_size = 10).await?;
-    let watcher = client(&forest).await?;
+    let (watcher, stolen) = (client(&forest).await?, StolenTime::watch());
     let db = &forest.db;
     let (most, done) = (AtomicI64::new(0), AtomicBool::new(false));
     // All ten are there: the first ten callers have a statement to leave.
@@ -323,14 +326,15 @@ async fn two_hundred_callers_leave_their_statements_and_the_next_one_is_served_a
         assert!(join_all(callers).await.iter().all(Result::is_err), "all of them left");
         let left = Instant::now();
         db.read(&READ, count).await?;
-        let next_after = left.elapsed();
-        let quiet_after = quiet(&forest, Duration::from_secs(1)).await?.max(left.elapsed());
-        tokio::time::sleep(Duration::from_secs(1).saturating_sub(left.elapsed())).await;
+        let next_after = stolen.own(left, left.elapsed());
+        quiet(&forest, Duration::from_secs(1), &stolen).await?;
+        let quiet_after = stolen.own(left, left.elapsed());
+        tokio::time::sleep(Duration::from_secs(1).saturating_sub(quiet_after)).await;
         assert_eq!(sessions(&forest.looker, "state = 'active'").await?, 0, "active one second later");
         let again = Instant::now();
         try_join_all((0..10).map(|_| db.read(&READ, count))).await?;
         done.store(true, SeqCst);
-        anyhow::Ok((next_after, quiet_after, again.elapsed()))
+        anyhow::Ok((next_after, quiet_after, stolen.own(again, again.elapsed())))
     };
     let ((next_after, quiet_after, ten_after), ()) =
         try_join(leaving, watch_sessions(&watcher, &most, &done)).await?;

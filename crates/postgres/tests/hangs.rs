@@ -2,20 +2,27 @@
 
 #[path = "support/load.rs"]
 mod load;
+#[path = "support/stolen.rs"]
+mod stolen;
 
 use anyhow::{Result, bail};
 use load::{Load, errors, length, look, percentile_99, recovery};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
 use std::time::{Duration, Instant};
+use steadfast_postgres::diesel_async::SimpleAsyncConnection;
 use steadfast_postgres::resilience::{Class, Classify};
-use steadfast_postgres::{CloseReason, Db, DbSettings, Operation, PoolSettings, Read};
+use steadfast_postgres::{
+    CloseReason, Db, DbSettings, Error, Operation, PoolSettings, Read, Write, tokio_postgres,
+};
 use steadfast_testkit::Server;
+use stolen::StolenTime;
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
-use tokio::task::{block_in_place, spawn_blocking};
+use tokio::task::{JoinSet, block_in_place, spawn_blocking};
 
 const DEADLINE: Duration = Duration::from_secs(1);
 const READ: Operation<Read> = Operation::read("meadow.look").deadline(DEADLINE);
+const WRITE: Operation<Write> = Operation::write("meadow.plant").deadline(DEADLINE);
 const SLACK: Duration = Duration::from_millis(100);
 const CALLERS: usize = 50;
 
@@ -34,7 +41,7 @@ fn silence_in(text: &str) -> Option<Duration> {
 async fn a_frozen_server_keeps_nobody_beyond_the_deadline_and_its_silence_is_told() -> Result<()> {
     let server = spawn_blocking(Server::private).await??;
     let db = pool_of_ten(&server.url("postgres"))?;
-    let load = Load::start(&db, &READ, CALLERS, Duration::from_millis(20));
+    let (stolen, load) = (StolenTime::watch(), Load::start(&db, &READ, CALLERS, Duration::from_millis(20)));
     tokio::time::sleep(Duration::from_secs(1)).await;
     let freezing = Instant::now();
     block_in_place(|| server.freeze())?;
@@ -45,9 +52,10 @@ async fn a_frozen_server_keeps_nobody_beyond_the_deadline_and_its_silence_is_tol
     tokio::time::sleep(Duration::from_millis(1500)).await;
     let calls = load.stop().await;
 
-    let longest = calls.iter().map(|call| call.took).max().unwrap_or_default();
+    let longest = calls.iter().map(|call| stolen.own(call.began, call.took)).max().unwrap_or_default();
     let p99 = percentile_99(errors(&calls).map(|(call, ..)| call.took));
     let (served, last_error) = recovery(&calls, CALLERS, thawed);
+    let (served, last_error) = (stolen.own(thawed, served), stolen.own(thawed, last_error));
     let state = db.health().pool;
     let (abandoned, dead) = (state.closed_for(CloseReason::Abandoned), state.closed_for(CloseReason::Dead));
     println!(
@@ -64,7 +72,8 @@ async fn a_frozen_server_keeps_nobody_beyond_the_deadline_and_its_silence_is_tol
         let until = call.ended().min(thawed);
         // Who waited in the queue can answer for its own wait alone, all others for nearly the whole silence.
         let least = (until - frozen.max(call.began)).max((until - frozen).saturating_sub(DEADLINE));
-        let (least, most) = (least.saturating_sub(SLACK), call.ended() - freezing + SLACK);
+        let slack = SLACK + stolen.between(call.began, call.ended());
+        let (least, most) = (least.saturating_sub(slack), call.ended() - freezing + SLACK);
         assert!((least..=most).contains(&told), "silent for {least:?} to {most:?}, but: {text}");
     }
     assert!(
@@ -78,18 +87,93 @@ async fn a_frozen_server_keeps_nobody_beyond_the_deadline_and_its_silence_is_tol
     Ok(())
 }
 
+/// A writer that is told whether its row was stored.
+async fn plant(db: &Db, id: i64) -> (i64, Duration, Result<(), Error>) {
+    let began = Instant::now();
+    let insert = format!("INSERT INTO meadow (id) VALUES ({id})");
+    let planted = db.write(&WRITE, async |conn| conn.batch_execute(&insert).await);
+    (id, began.elapsed(), planted.await)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn writers_on_a_frozen_server_are_never_told_a_lie() -> Result<()> {
+    let server = spawn_blocking(Server::private).await??;
+    let db = pool_of_ten(&server.url("postgres"))?;
+    // A trigger at COMMIT makes half of the time of a write the commit's.
+    let create = "CREATE TABLE meadow (id int8 PRIMARY KEY); \
+                  CREATE FUNCTION doze() RETURNS trigger LANGUAGE plpgsql AS \
+                  $$ BEGIN PERFORM pg_sleep(0.005); RETURN NULL; END $$; \
+                  CREATE CONSTRAINT TRIGGER doze AFTER INSERT ON meadow DEFERRABLE INITIALLY DEFERRED \
+                  FOR EACH ROW EXECUTE FUNCTION doze()";
+    db.write(&WRITE, async |conn| conn.batch_execute(create).await).await?;
+    let stolen = StolenTime::watch();
+    let (ids, done) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicBool::new(false)));
+    let mut writers = JoinSet::new();
+    for _ in 0..20 {
+        let (db, ids, done) = (db.clone(), ids.clone(), done.clone());
+        writers.spawn(async move {
+            let mut told = Vec::new();
+            while !done.load(SeqCst) {
+                let id = ids.fetch_add(1, SeqCst) as i64;
+                let began = Instant::now();
+                told.push((began, plant(&db, id).await));
+            }
+            told
+        });
+    }
+    for _ in 0..3 {
+        tokio::time::sleep(Duration::from_millis(700)).await;
+        block_in_place(|| server.freeze())?;
+        tokio::time::sleep(Duration::from_millis(1_500)).await;
+        block_in_place(|| server.thaw())?;
+    }
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    done.store(true, SeqCst);
+    let told: Vec<_> = writers.join_all().await.into_iter().flatten().collect();
+
+    let (looker, connection) =
+        tokio_postgres::connect(&server.url("postgres"), tokio_postgres::NoTls).await?;
+    tokio::spawn(connection);
+    // What was abandoned is over when no other session is in a transaction.
+    let others = "SELECT count(*) FROM pg_stat_activity WHERE xact_start IS NOT NULL AND pid <> pg_backend_pid() \
+                  AND backend_type = 'client backend'";
+    while looker.query_one(others, &[]).await?.get::<_, i64>(0) > 0 {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    let rows = looker.query("SELECT id FROM meadow", &[]).await?;
+    let stored: std::collections::HashSet<i64> = rows.iter().map(|row| row.get(0)).collect();
+    let mut counts = [0; 3];
+    for (began, (id, took, outcome)) in told {
+        let kind = match &outcome {
+            Ok(()) => 0,
+            Err(Error::CommitUnknown) => 1,
+            Err(_) => 2,
+        };
+        counts[kind] += 1;
+        assert!(kind != 0 || stored.contains(&id), "{id} was told to be stored");
+        assert!(kind != 2 || !stored.contains(&id), "{id} was told not to be stored: {outcome:?}");
+        let waited = stolen.own(began, took);
+        assert!(waited <= DEADLINE + SLACK, "a writer waited {waited:?}");
+    }
+    println!("frozen writers: {} stored, {} unknown, {} not stored", counts[0], counts[1], counts[2]);
+    assert!(counts.iter().all(|count| *count > 0), "not every answer came: {counts:?}");
+    Ok(())
+}
+
 /// What a caller is told by a server at `port` that never answers, and how long that took.
 async fn ask_silence(port: u16) -> Result<()> {
     let db = pool_of_ten(&format!("postgres://app@127.0.0.1:{port}/d"))?;
-    let silent_since = Instant::now();
+    let (stolen, silent_since) = (StolenTime::watch(), Instant::now());
     for caller in 0..6 {
         let began = Instant::now();
         let Err(error) = db.read(&READ, look).await else { bail!("somebody answers") };
-        assert!(began.elapsed() <= DEADLINE + SLACK, "caller {caller} waited {:?}", began.elapsed());
+        let waited = stolen.own(began, began.elapsed());
+        assert!(waited <= DEADLINE + SLACK, "caller {caller} waited {waited:?}");
         assert_eq!(error.class(), Class::Unavailable, "{error}");
         let really = silent_since.elapsed();
         let Some(told) = silence_in(&error.to_string()) else { bail!("no silence in: {error}") };
-        let nearly = really.saturating_sub(2 * SLACK)..=really + SLACK;
+        let slack = SLACK + stolen.between(began, Instant::now());
+        let nearly = really.saturating_sub(slack + SLACK)..=really + SLACK;
         assert!(nearly.contains(&told), "silent for {really:?}, but: {error}");
     }
     assert!(!db.health().is_connected());
@@ -152,13 +236,14 @@ async fn a_server_that_answers_again_after_a_black_hole_is_found_by_the_first_at
         db.read(&READ, look).await.expect_err("nobody answers");
     }
     open.send_replace(true);
-    let back = Instant::now();
+    let (stolen, back) = (StolenTime::watch(), Instant::now());
     while db.read(&READ, look).await.is_err() {
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
     println!("found {:?} after the black hole", back.elapsed());
     assert_eq!(heard.load(SeqCst), 1, "attempts that were heard");
     // An attempt that went into the hole runs into its limit of two seconds first.
-    assert!(back.elapsed() < Duration::from_millis(2500), "found after {:?}", back.elapsed());
+    let found = stolen.own(back, back.elapsed());
+    assert!(found < Duration::from_millis(2500), "found after {found:?}");
     Ok(())
 }

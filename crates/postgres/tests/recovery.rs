@@ -1,11 +1,16 @@
 //! A crowd of callers through outages of the server: what they are told, how often the pool knocks, how soon it is back.
 
+#[path = "support/control.rs"]
+mod control;
 #[path = "support/counting_proxy.rs"]
 mod counting_proxy;
 #[path = "support/load.rs"]
 mod load;
+#[path = "support/stolen.rs"]
+mod stolen;
 
 use anyhow::Result;
+use control::{Control, connect_time};
 use counting_proxy::CountingProxy;
 use load::{Call, Load, errors, length, percentile_99, recovery};
 use std::time::{Duration, Instant};
@@ -13,6 +18,7 @@ use steadfast_postgres::resilience::Class;
 use steadfast_postgres::tokio_postgres::{NoTls, connect};
 use steadfast_postgres::{Db, DbSettings, Operation, PoolSettings, Read};
 use steadfast_testkit::{Server, StopMode};
+use stolen::StolenTime;
 use tokio::task::{block_in_place, spawn_blocking};
 
 const READ: Operation<Read> = Operation::read("meadow.look");
@@ -33,6 +39,28 @@ fn overlapping(calls: &[Call], from: Instant, to: Instant) -> impl Iterator<Item
     calls.iter().filter(move |call| call.began < to && call.ended() > from)
 }
 
+/// What is measured beside the pool, to tell its doing from the machine's.
+struct Beside {
+    stolen: StolenTime,
+    control: Control,
+    /// The time that as many connects take as the pool makes one after the other when all its places are empty.
+    connecting: Duration,
+}
+
+impl Beside {
+    fn watch(server: &Server) -> Self {
+        let control = Control::start(&server.url("postgres"), CALLERS / 2, PAUSE);
+        Self { stolen: StolenTime::watch(), control, connecting: Duration::ZERO }
+    }
+
+    /// Measures the connects now, when the pool makes its own.
+    async fn connect(&mut self, server: &Server) -> Result<()> {
+        self.connecting =
+            connect_time(&server.url("postgres"), 10_usize.div_ceil(CONNECTING_AT_ONCE)).await?;
+        Ok(())
+    }
+}
+
 /// Asserts what holds for every outage, and tells its figures. The server began to go at `lost` and was gone at `gone`.
 /// Gives the time from `back` on in which the last caller was served.
 fn judge(
@@ -41,44 +69,56 @@ fn judge(
     lost: Instant,
     gone: Instant,
     back: Instant,
+    beside: &Beside,
     causes: &[&str],
 ) -> Duration {
+    let stolen = &beside.stolen;
     let during = || errors(calls).filter(|(call, ..)| call.ended() > lost);
     let first = during().map(|(call, ..)| call.ended().saturating_duration_since(gone)).min();
-    let first = first.unwrap_or(Duration::MAX);
-    let p99 = percentile_99(overlapping(calls, lost, back).map(|call| call.took));
+    let first = stolen.own(gone, first.expect("somebody was told"));
+    let waits = || overlapping(calls, lost, back).map(|call| stolen.own(call.began, call.took));
+    let (p99, longest) = (percentile_99(waits()), waits().max().unwrap_or_default());
     let idlest = calls_of_the_idlest(calls, lost, back);
     let (served, last_error) = recovery(calls, CALLERS, back);
+    // Starved connects are no lack of throughput.
+    let restored = back + served.max(FULL_RATE);
+    let own = |took: Duration| stolen.own(back, took).saturating_sub(beside.connecting);
+    let (served, last_error) = (own(served), own(last_error));
     let count = during().count();
-    // Tenths of a second, so that what else the machine does now and then is not taken for the pool's doing.
-    let served_in_tenth = |tenth: Instant| {
+    // Per mille of the control group's calls, in tenths of a second.
+    let share_in_tenth = |tenth: Instant| {
         let to = tenth + Duration::from_millis(100);
-        calls.iter().filter(|call| call.error.is_none() && (tenth..to).contains(&call.ended())).count()
+        let served = calls.iter().filter(|call| call.error.is_none() && (tenth..to).contains(&call.ended()));
+        1000 * served.count() / beside.control.served(tenth, to).max(1)
     };
-    let tenths = |from: Instant| {
-        let mut counts: Vec<_> =
-            (0..5).map(|n| served_in_tenth(from + Duration::from_millis(100) * n)).collect();
-        counts.sort_unstable();
-        counts
+    let shares = |from: Instant| {
+        let mut shares: Vec<_> =
+            (0..5).map(|n| share_in_tenth(from + Duration::from_millis(100) * n)).collect();
+        shares.sort_unstable();
+        shares
     };
-    let (before, after) = (tenths(lost - Duration::from_millis(500))[2], tenths(back + FULL_RATE)[4]);
+    let (before, after) = (shares(lost - Duration::from_millis(500))[2], shares(restored)[4]);
     println!(
-        "{what}: {count} errors, the first {first:?} after the loss, p99 of all waits {p99:?}, at least {idlest} calls \
-         each; the last error {last_error:?} after the return, all served {served:?}, {after} calls in a tenth of a \
-         second, before {before}"
+        "{what}: {count} errors, the first {first:?} after the loss, p99 of all waits {p99:?}, the longest {longest:?}, \
+         at least {idlest} calls each; the last error {last_error:?} after the return, all served {served:?}, {after} calls for a \
+         thousand of the control group, before {before}"
     );
     for (_, class, text) in during() {
         assert_eq!(class, Class::Unavailable, "{text}");
+        assert!(text.contains("127.0.0.1:"), "no address in: {text}");
         assert!(causes.iter().any(|cause| text.contains(cause)), "no cause in: {text}");
     }
     assert!(errors(calls).all(|(call, ..)| call.ended() > lost), "errors before the loss");
     assert!(first <= FIRST_ERROR, "the first error came {first:?} after the loss");
-    assert!(p99 <= WAIT, "callers waited {p99:?}");
+    assert!(longest <= WAIT, "a caller waited {longest:?}");
     // A caller that hangs makes one call, however many the others make.
-    let expected = (back - lost).div_duration_f64(PAUSE) / 4.0;
+    let expected = stolen.own(lost, back - lost).div_duration_f64(PAUSE) / 4.0;
     assert!(idlest as f64 >= expected, "a caller had {idlest} answers in {:?}", back - lost);
     assert!(last_error <= FULL_RATE, "the last error came {last_error:?} after the return");
-    assert!(after * 10 >= before * 9, "{after} calls in a tenth of a second, {before} before the loss");
+    assert!(
+        after * 10 >= before * 9,
+        "{after} calls for a thousand of the control group, {before} before the loss"
+    );
     served
 }
 
@@ -99,19 +139,28 @@ async fn cut_off_for(outage: Duration) -> Result<()> {
     let server = spawn_blocking(Server::private).await??;
     let proxy = CountingProxy::start(server.port()).await?;
     let db = pool_of_ten(&proxy.url())?;
-    let load = Load::start(&db, &READ, CALLERS, PAUSE);
+    let (mut beside, load) = (Beside::watch(&server), Load::start(&db, &READ, CALLERS, PAUSE));
     tokio::time::sleep(Duration::from_secs(1)).await;
     let lost = proxy.set_up(false);
     tokio::time::sleep(outage).await;
     let back = proxy.set_up(true);
-    tokio::time::sleep(Duration::from_secs(1)).await;
+    beside.connect(&server).await?;
+    tokio::time::sleep(Duration::from_millis(1_500)).await;
     let calls = load.stop().await;
     let (connects, most) = (proxy.connects(lost, back), proxy.most_a_second(lost, back));
     println!(
         "cut off for {outage:?}: {connects} connects, at most {most} within a second; at most {} at once in all",
         proxy.most_opening()
     );
-    let served = judge("cut off", &calls, lost, lost, back, &["127.0.0.1"]);
+    let served = judge(
+        "cut off",
+        &calls,
+        lost,
+        lost,
+        back,
+        &beside,
+        &["Connection reset by peer", "connection closed"],
+    );
     assert!(served <= FULL_RATE, "the last caller was served {served:?} after the return");
     assert!(most <= 5, "{most} connects within a second");
     let returning = proxy.connects(back, back + Duration::from_secs(1));
@@ -135,7 +184,7 @@ async fn a_long_loss_of_the_server_costs_five_connects_a_second_and_is_over_as_f
 async fn stop_for(mode: StopMode, outage: Duration) -> Result<()> {
     let server = spawn_blocking(Server::private).await??;
     let db = pool_of_ten(&server.url("postgres"))?;
-    let load = Load::start(&db, &READ, CALLERS, PAUSE);
+    let (mut beside, load) = (Beside::watch(&server), Load::start(&db, &READ, CALLERS, PAUSE));
     tokio::time::sleep(Duration::from_secs(1)).await;
     let asked = Instant::now();
     block_in_place(|| server.stop(mode))?;
@@ -143,10 +192,11 @@ async fn stop_for(mode: StopMode, outage: Duration) -> Result<()> {
     tokio::time::sleep(outage).await;
     block_in_place(|| server.restart())?;
     let back = Instant::now();
-    tokio::time::sleep(Duration::from_secs(1)).await;
+    beside.connect(&server).await?;
+    tokio::time::sleep(Duration::from_millis(1_500)).await;
     let calls = load.stop().await;
-    let causes = ["Connection refused", "57P0", "the connection to the database broke", "127.0.0.1"];
-    judge(&format!("stopped, {mode:?}"), &calls, asked, gone, back, &causes);
+    let causes = ["Connection refused", "(SQLSTATE 57P0", "Connection reset by peer"];
+    judge(&format!("stopped, {mode:?}"), &calls, asked, gone, back, &beside, &causes);
     assert!(
         errors(&calls).any(|(.., text)| text.contains("Connection refused")),
         "nobody was told the cause"

@@ -1,14 +1,17 @@
 //! Many writers in each other's way: deadlocks end by taking turns, duplicates are answered at once.
 
+#[path = "support/address.rs"]
+mod address;
 mod support;
 
+use address::url;
 use anyhow::Result;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use steadfast_postgres::diesel::sql_query;
 use steadfast_postgres::diesel_async::RunQueryDsl;
 use steadfast_postgres::resilience::{Class, Classify};
-use steadfast_postgres::{Operation, PoolSettings, Write, cached};
+use steadfast_postgres::{Db, DbSettings, Operation, PoolSettings, Write, cached};
 use support::{Forest, insert};
 
 const SWAP: Operation<Write> = Operation::write("trees.swap").statements(2);
@@ -22,19 +25,17 @@ async fn crowded() -> Result<Arc<Forest>> {
     Ok(Arc::new(forest))
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn fifty_writers_of_two_rows_in_opposite_orders_all_succeed() -> Result<()> {
-    let forest = crowded().await?;
-    forest.looker.batch_execute("INSERT INTO trees VALUES (1, 0), (2, 0)").await?;
+/// Has `count` writers grow two rows four times each, in opposite orders. Returns the number of attempts.
+async fn storm(db: &Db, count: i64) -> Result<u32> {
     let attempts = Arc::new(AtomicU32::new(0));
     let mut writers = Vec::new();
-    for writer in 0..50_i64 {
-        let (forest, attempts) = (Arc::clone(&forest), Arc::clone(&attempts));
+    for writer in 0..count {
+        let (db, attempts) = (db.clone(), Arc::clone(&attempts));
         writers.push(tokio::spawn(async move {
             let (first, second) = if writer % 2 == 0 { (1, 2) } else { (2, 1) };
             let grow = |id: i64| format!("UPDATE trees SET height_cm = height_cm + 1 WHERE id = {id}");
             for _ in 0..4 {
-                let swap = forest.db.write(&SWAP, async |conn| {
+                let swap = db.write(&SWAP, async |conn| {
                     attempts.fetch_add(1, Relaxed);
                     cached(sql_query(grow(first))).execute(conn).await?;
                     // Room for the other one to take the second row.
@@ -49,12 +50,52 @@ async fn fifty_writers_of_two_rows_in_opposite_orders_all_succeed() -> Result<()
     for writer in writers {
         writer.await??;
     }
+    Ok(AtomicU32::load(&attempts, Relaxed))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn fifty_writers_of_two_rows_in_opposite_orders_all_succeed() -> Result<()> {
+    let forest = crowded().await?;
+    forest.looker.batch_execute("INSERT INTO trees VALUES (1, 0), (2, 0)").await?;
+    let attempts = storm(&forest.db, 50).await?;
     let sum: i64 = forest.looker.query_one("SELECT sum(height_cm) FROM trees", &[]).await?.get(0);
-    let attempts = AtomicU32::load(&attempts, Relaxed);
     println!("200 transactions, {attempts} attempts");
     assert_eq!(sum, 400);
     assert!(attempts > 200, "without a deadlock this shows nothing");
     assert!(attempts <= 260, "{attempts} attempts");
+    Ok(())
+}
+
+/// Names the database to the processes of [`three_processes_in_one_storm_all_succeed`].
+const STORM_AT: &str = "STEADFAST_TEST_STORM_AT";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn three_processes_in_one_storm_all_succeed() -> Result<()> {
+    if let Ok(url) = std::env::var(STORM_AT) {
+        let settings = DbSettings { pool: PoolSettings::sized(20, 0), ..DbSettings::default() };
+        println!("attempts: {}", storm(&Db::new(&url, settings)?, 20).await?);
+        return Ok(());
+    }
+    let forest = crowded().await?;
+    forest.looker.batch_execute("INSERT INTO trees VALUES (1, 0), (2, 0)").await?;
+    let url = url(&forest).await?;
+    let children = (0..3).map(|_| {
+        tokio::process::Command::new(std::env::current_exe().expect("this test"))
+            .args(["--exact", "three_processes_in_one_storm_all_succeed", "--nocapture"])
+            .env(STORM_AT, &url)
+            .output()
+    });
+    let mut attempts = 0;
+    for child in futures_util::future::try_join_all(children).await? {
+        let text = String::from_utf8_lossy(&child.stdout);
+        assert!(child.status.success(), "{text}{}", String::from_utf8_lossy(&child.stderr));
+        let own = text.lines().find_map(|line| line.strip_prefix("attempts: "));
+        attempts += own.expect("the process says how many").parse::<u32>()?;
+    }
+    println!("240 transactions of three processes, {attempts} attempts");
+    assert!((241..=360).contains(&attempts), "{attempts} attempts");
+    let sum: i64 = forest.looker.query_one("SELECT sum(height_cm) FROM trees", &[]).await?.get(0);
+    assert_eq!(sum, 3 * 20 * 4 * 2);
     Ok(())
 }
 

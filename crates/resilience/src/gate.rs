@@ -47,6 +47,11 @@ impl ContentionGate {
         Ok(Pass { gate: self })
     }
 
+    /// Returns true if the number of passes is limited after a contention. Costs one atomic load.
+    pub fn is_limited(&self) -> bool {
+        self.line.is_limited()
+    }
+
     /// What it looks like now.
     pub fn snapshot(&self) -> ContentionSnapshot {
         self.line.snapshot()

@@ -21,6 +21,8 @@ pub(crate) enum End {
     Closed,
     /// RST: the stream breaks, perhaps before what was forwarded was read.
     Reset,
+    /// Nothing: no byte passes any more, either way, until the client leaves.
+    Stalled,
 }
 
 /// What becomes of connections that are made after the cut.
@@ -120,6 +122,12 @@ impl Line {
         (passed, end)
     }
 
+    fn has_ended(&self, afterwards: Afterwards) {
+        let mut state = self.state();
+        state.cut = None;
+        state.refuses = afterwards == Afterwards::Refuse;
+    }
+
     fn end(&self) -> End {
         self.state().cut.map_or(End::Closed, |cut| cut.end)
     }
@@ -136,9 +144,11 @@ async fn accept(listener: TcpListener, server_port: u16, afterwards: Afterwards,
             let (mut client, mut server) = (client, server);
             // An end that goes away by itself is no cut.
             if let Ok(Some(end)) = forward(&mut client, &mut server, &line).await {
-                let mut state = line.state();
-                state.cut = None;
-                state.refuses = afterwards == Afterwards::Refuse;
+                line.has_ended(afterwards);
+                if end == End::Stalled {
+                    let mut unread = [0; 1024];
+                    while client.read(&mut unread).await.is_ok_and(|read| read > 0) {}
+                }
                 if end == End::Reset {
                     _ = client.set_zero_linger();
                     _ = server.set_zero_linger();

@@ -1,6 +1,7 @@
 //! The sessions of a test's own database, as the server counts them.
 
 use crate::address::url;
+use crate::stolen::StolenTime;
 use crate::support::Forest;
 use anyhow::{Result, ensure};
 use std::time::{Duration, Instant};
@@ -49,9 +50,14 @@ pub(crate) async fn others_become(looker: &Client, expected: u32) -> Result<()> 
     come_to(looker, others, expected, PATIENCE).await.map(drop)
 }
 
-/// Waits until no session of the pool works or has a transaction open; says how long that took.
-pub(crate) async fn quiet(forest: &Forest, limit: Duration) -> Result<Duration> {
-    come_to(&forest.looker, &format!("{OF_THE_POOL} AND {BUSY}"), 0, limit).await
+/// Waits until no session of the pool works or has a transaction open; returns how long that took, which is at most
+/// `limit`.
+pub(crate) async fn quiet(forest: &Forest, limit: Duration, stolen: &StolenTime) -> Result<Duration> {
+    let began = Instant::now();
+    let took = come_to(&forest.looker, &format!("{OF_THE_POOL} AND {BUSY}"), 0, PATIENCE).await?;
+    let took = stolen.own(began, took);
+    ensure!(took <= limit, "quiet after {took:?}");
+    Ok(took)
 }
 
 /// One more session beside the pool.

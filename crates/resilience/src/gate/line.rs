@@ -63,6 +63,10 @@ impl Line {
         false
     }
 
+    pub(super) fn is_limited(&self) -> bool {
+        self.word.load(Ordering::Relaxed) & LIMITED != 0
+    }
+
     /// Takes a place if there is one and nobody waits for it, else one in line.
     pub(super) fn line_up(&self) -> Entry<'_> {
         let (mut inner, now) = (self.lock(), Instant::now());
