@@ -82,6 +82,11 @@ enum Commit {
     InFlight,
 }
 
+/// The operation of a write on a line that ends so. Its deadline is part of what is sent.
+fn operation(end: End) -> &'static Operation<Write> {
+    if end == End::Stalled { &POST_SOON } else { &POST }
+}
+
 async fn post(conn: &mut Conn, id: i64) -> QueryResult<usize> {
     insert_into(letters::table).values((letters::id.eq(id), letters::pages.eq(3))).execute(conn).await
 }
@@ -147,24 +152,23 @@ impl Office {
     }
 
     /// The bytes of a write on the session of `sender`. They differ in the length of the statement's name only.
-    async fn rehearse_write(&self, sender: &Sender) -> Result<[Vec<u8>; 2]> {
+    async fn rehearse_write(&self, sender: &Sender, end: End) -> Result<[Vec<u8>; 2]> {
         let letter = self.new_letter();
         sender.proxy.watch();
-        sender.db.write(&POST, async |conn| post(conn, letter).await).await?;
+        sender.db.write(operation(end), async |conn| post(conn, letter).await).await?;
         Ok(sender.proxy.watched())
     }
 
     /// Cuts a write, and looks at the table when the server is through with it; `None` when the write has fewer bytes.
     async fn try_write(&self, cut: Cut) -> Result<Option<Trial>> {
         let (sender, letter) = (self.sender(Afterwards::Refuse).await?, self.new_letter());
-        let rehearsed = self.rehearse_write(&sender).await?;
+        let rehearsed = self.rehearse_write(&sender, cut.end).await?;
         if cut.bytes > rehearsed[cut.way as usize].len() {
             return Ok(None);
         }
         let commit = Commit::at(&cut, &rehearsed)?;
         sender.proxy.arm(cut);
-        let operation = if cut.end == End::Stalled { &POST_SOON } else { &POST };
-        let told = sender.write(operation, letter).await.with_context(|| format!("{cut:?}"))?;
+        let told = sender.write(operation(cut.end), letter).await.with_context(|| format!("{cut:?}"))?;
         let (name, attempts) = (sender.name.clone(), AtomicU32::load(&sender.attempts, Relaxed));
         // A session that has all of its answer would stay on its silent line.
         drop(sender);
@@ -239,7 +243,7 @@ async fn deadlines_on_a_silent_line_are_reported_as_the_table_has_it() -> Result
 /// Cuts a write after each of its bytes with each of `ends`, more than `at_least` times in all.
 async fn try_writes(ends: &'static [End], at_least: usize) -> Result<()> {
     let office = Office::open().await?;
-    let rehearsed = office.rehearse_write(&office.sender(Afterwards::Pass).await?).await?;
+    let rehearsed = office.rehearse_write(&office.sender(Afterwards::Pass).await?, ends[0]).await?;
     let trials =
         stream::iter(cuts(&rehearsed, ends)).map(|cut| office.try_write(cut)).buffer_unordered(AT_ONCE);
     let trials: Vec<Option<Trial>> = trials.try_collect().await?;
