@@ -15,7 +15,7 @@ use steadfast_testkit::TestDatabase;
 use tokio_postgres::NoTls;
 
 /// An API key whose hash is stored without the tool that makes keys.
-const KEY: &str = "sf_faults";
+const KEY: &str = "sf_FaultsKeyOfTheTestsKeyOfTheTestsKeyOfTheTes3urri1";
 
 /// The program as a process of its own, over a database and a stand-in of PIDKey.com of the test's own.
 struct Api {

@@ -2,6 +2,7 @@
 
 use anyhow::{Context, bail};
 use clap::Subcommand;
+use clap::builder::PossibleValuesParser;
 use secrecy::ExposeSecret;
 use steadfast_domain::Invalid;
 use steadfast_domain::identity::{KeyHash, NewApiKey, Scope};
@@ -15,13 +16,14 @@ pub(crate) enum ApiKey {
         /// What it is for.
         #[arg(long)]
         name: String,
-        /// What its bearer may do: `area:verb`, or `*` for everything. Repeat for several.
-        #[arg(long = "scope", required = true)]
+        /// Permission of the bearer; `*` permits everything. Repeat the option for several.
+        #[arg(long = "scope", required = true, value_parser = PossibleValuesParser::new(Scope::GRANTABLE))]
         scopes: Vec<String>,
     },
     /// Tells whether the key in STEADFAST_API_KEY is accepted: exit code 0, else 1.
     Verify,
-    /// Withdraws a key. Servers that used it lately may accept it for some seconds still.
+    /// Revokes a key. Servers that looked it up before accept it for up to 10 s, and its reads for up to 60 s while the
+    /// database does not answer them.
     Revoke {
         /// Its id, as `create` printed it and as logs show it.
         id: i64,

@@ -158,7 +158,9 @@ async fn an_api_key_is_made_accepted_and_withdrawn() -> Result<()> {
         ctl(&database.application_url(), &["api-key", "verify"]).env("STEADFAST_API_KEY", key).output()
     };
     assert_eq!(text(&verify(key)?.stdout), "key 1 is accepted");
-    assert_eq!(verify("sf_none")?.status.code(), Some(1));
+    for nobodys in ["sf_none", "sf_NobodyKeyOfTheTestsKeyOfTheTestsKeyOfTheTes11cNxe"] {
+        assert_eq!(verify(nobodys)?.status.code(), Some(1), "{nobodys}");
+    }
     assert!(run(&database.application_url(), &["api-key", "revoke", "1"])?.status.success());
     assert_eq!(text(&verify(key)?.stderr), "error: the key is not accepted");
     Ok(())
@@ -188,9 +190,27 @@ fn bad_settings_name_the_variable_and_exit_with_2() -> Result<()> {
         assert_eq!(refused.status.code(), Some(2), "{variable}: {said}");
         assert!(said.contains(variable) && !said.contains("s3cret"), "{said}");
     }
-    let scope =
+    Ok(())
+}
+
+#[test]
+fn unknown_scope_is_refused_with_nearest_known_one() -> Result<()> {
+    for (scope, nearest) in
+        [("keys:raed", "keys:read"), ("key:write", "keys:write"), ("terminolgy:read", "terminology:read")]
+    {
+        let create = ["api-key", "create", "--name", "x", "--scope", "keys:read", "--scope", scope];
+        let refused = run("postgres://app@127.0.0.1:1/d", &create)?;
+        let said = text(&refused.stderr);
+        assert_eq!(refused.status.code(), Some(2), "{said}");
+        assert!(
+            said.contains(scope) && said.contains(&format!("similar value exists: '{nearest}'")),
+            "{said}"
+        );
+    }
+    let refused =
         run("postgres://app@127.0.0.1:1/d", &["api-key", "create", "--name", "x", "--scope", "everything"])?;
-    assert_eq!(scope.status.code(), Some(2), "{}", text(&scope.stderr));
+    assert_eq!(refused.status.code(), Some(2), "{}", text(&refused.stderr));
+    assert!(text(&refused.stderr).contains("[possible values: *, keys:read, "), "{}", text(&refused.stderr));
     Ok(())
 }
 

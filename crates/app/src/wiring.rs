@@ -9,6 +9,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 use steadfast_cache::Cache;
+use steadfast_domain::identity::KeyHash;
 use steadfast_http::{Drained, Draining, ServeSettings, router, serve};
 use steadfast_pidkey::Client;
 use steadfast_postgres::{Db, SessionSettings};
@@ -120,8 +121,7 @@ impl Service {
 /// Asks the database for something that is not there, so that readiness knows from the start whether it can be reached,
 /// and whoever starts the service reads in the log what is missing. Says whether the database answered at all.
 async fn first_contact(db: &Db, store: &Store, instances: u32, reserved: u32) -> bool {
-    let Some(nobody) = steadfast_domain::identity::KeyHash::of_presented("nobody") else { return false };
-    match identity::find_caller(store, &nobody).await {
+    match identity::find_caller(store, &KeyHash::OF_NO_KEY).await {
         Ok(_) => {
             tracing::info!("the database answers");
             // Warns by itself when there are too few connections; a failure here shows at the next request too.

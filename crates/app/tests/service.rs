@@ -10,6 +10,7 @@ use steadfast_app::{Drained, Running, Settings, StartError, start};
 use steadfast_domain::identity::{NewApiKey, Scope};
 use steadfast_repository::{Store, identity, terminology};
 use steadfast_testkit::TestDatabase;
+use tokio::task::JoinSet;
 
 /// Nothing here is waited for longer.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -77,6 +78,25 @@ async fn a_key_is_checked_stored_and_found() -> Result<()> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn address_that_sends_many_invalid_keys_is_refused() -> Result<()> {
+    let service = Fixture::new().await?;
+    let get = |key: &str| service.client.get(service.url("/api/pidms/products")).bearer_auth(key).send();
+    assert_eq!(get(&service.key).await?.status(), 200);
+    let began = Instant::now();
+    let refused = loop {
+        let at_once: JoinSet<_> = (0..20).map(|_| get("garbage")).collect();
+        let answers = at_once.join_all().await.into_iter().collect::<Result<Vec<_>, _>>()?;
+        if let Some(refused) = answers.into_iter().find(|answer| answer.status() != 401) {
+            break refused;
+        }
+        ensure!(began.elapsed() < PATIENCE, "invalid keys are not limited");
+    };
+    assert_eq!((refused.status().as_u16(), refused.headers().contains_key("retry-after")), (429, true));
+    assert_eq!(get(&service.key).await?.status(), 200);
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_service_that_ended_has_logged_its_searches() -> Result<()> {
     let Fixture { running, client, key, _database, .. } = Fixture::new().await?;
     let url = format!("http://{}/api/v1/search/icd10?query=asthma", running.address());
@@ -118,7 +138,8 @@ async fn without_a_database_it_starts_and_says_that_it_is_not_ready() -> Result<
     while reqwest::get(url("/health/ready")).await?.status() != 503 {
         ensure!(began.elapsed() < PATIENCE, "still ready");
     }
-    let request = Client::new().get(url("/api/pidms/products")).header("x-api-key", "any");
+    let new = NewApiKey::generate("nobody's", vec![Scope::parse("*")?])?;
+    let request = Client::new().get(url("/api/pidms/products")).bearer_auth(new.secret.expose_secret());
     let answer = request.send().await?;
     assert_eq!(answer.status(), 503);
     assert_eq!(answer.json::<Value>().await?["error"], "DB_CONNECTION_ERROR");

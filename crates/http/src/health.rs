@@ -10,6 +10,8 @@ use crate::state::AppState;
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
+use axum::http::header::CACHE_CONTROL;
+use axum::response::IntoResponse;
 use detailed::{DetailedHealth, RedisCheck};
 use serde::Serialize;
 use std::time::Duration;
@@ -147,6 +149,7 @@ async fn ready(
     (code, Json(Readiness { status, checks: Dependencies { database } }))
 }
 
-async fn description(State(document): State<Document>) -> Document {
-    document
+/// The same for everybody until the next release, so caches may store it.
+async fn description(State(document): State<Document>) -> impl IntoResponse {
+    ([(CACHE_CONTROL, "public, max-age=300")], document)
 }

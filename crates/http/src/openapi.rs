@@ -2,7 +2,7 @@
 
 use crate::envelope::Pagination;
 use crate::problem::{Code, ProblemBody};
-use crate::route::{Access, Answer, Component, Route};
+use crate::route::{Access, Answer, Component, Effect, Route};
 use axum::Json;
 use axum::http::{Method, header};
 use axum::response::{IntoResponse, Response};
@@ -110,13 +110,13 @@ fn operation_id(method: &Method, path: &str) -> String {
 fn codes<S>(route: &Route<S>) -> Vec<Code> {
     let mut codes = route.codes.clone();
     if route.access != Access::Open {
-        codes.extend([Code::InvalidParams, Code::Unauthorized, Code::Forbidden]);
+        codes.extend([Code::InvalidParams, Code::Unauthorized, Code::Forbidden, Code::RateLimited]);
         codes.extend(SERVER_CODES);
     }
     if route.body.is_some() {
         codes.extend([Code::PayloadTooLarge, Code::UnsupportedMediaType]);
     }
-    if !route.method.is_safe() {
+    if route.effect == Effect::Writes {
         codes.push(Code::OutcomeUnknown);
     }
     codes
@@ -146,7 +146,7 @@ fn refusal(status: u16, codes: &[Code]) -> Described {
     let mut response = ResponseBuilder::new()
         .description(lines.collect::<Vec<_>>().join("\n\n"))
         .content("application/json", Content::new(Some(Ref::from_schema_name(ProblemBody::name()))));
-    if status == 503 {
+    if matches!(status, 429 | 503) {
         let seconds = HeaderBuilder::new().schema(Some(ObjectBuilder::new().schema_type(Type::Integer)));
         let seconds = seconds.description(Some("Seconds after which a repetition may succeed."));
         response = response.header(header::RETRY_AFTER.as_str(), seconds.build());

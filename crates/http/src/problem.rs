@@ -72,9 +72,14 @@ impl Problem {
         Self { cause: Some(Box::new(cause)), ..self }
     }
 
-    /// Whether the database could not be asked, or did not answer in time.
-    pub(crate) fn is_of_the_database(&self) -> bool {
-        matches!(self.code, Code::DbConnection | Code::DbTimeout)
+    /// Returns true if the database could not answer at this time, which says nothing about the request.
+    pub(crate) fn is_temporary(&self) -> bool {
+        matches!(self.code, Code::DbConnection | Code::DbTimeout | Code::Overloaded)
+    }
+
+    /// Returns true if the request was refused for its credentials.
+    pub(crate) fn is_unauthorized(&self) -> bool {
+        self.code == Code::Unauthorized
     }
 
     /// The answer to a request whose handler panicked.

@@ -32,6 +32,16 @@ pub(crate) enum Access {
     Scope(&'static str),
 }
 
+/// What a route does to the stored data. Decides how recently the caller's key must have been confirmed, and what can
+/// be said of a request that was cut off.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Effect {
+    /// Changes nothing, so it can be repeated whatever became of it.
+    Reads,
+    /// May change something.
+    Writes,
+}
+
 /// A named part of the API's description.
 pub(crate) type Component = (String, RefOr<Schema>);
 
@@ -51,6 +61,7 @@ pub(crate) struct Route<S> {
     pub(crate) method: Method,
     pub(crate) path: &'static str,
     pub(crate) access: Access,
+    pub(crate) effect: Effect,
     pub(crate) summary: &'static str,
     pub(crate) parameters: Vec<Parameter>,
     pub(crate) body: Option<RefOr<Schema>>,
@@ -63,21 +74,28 @@ pub(crate) struct Route<S> {
 }
 
 impl<S: Clone + Send + Sync + 'static> Route<S> {
-    /// A route for `GET`.
+    /// A route for `GET`, which reads.
     pub(crate) fn get<H: Handler<T, S>, T: 'static>(path: &'static str, access: Access, handler: H) -> Self {
-        Self::new(Method::GET, path, access, on(MethodFilter::GET, handler))
+        Self::new(Method::GET, path, access, Effect::Reads, on(MethodFilter::GET, handler))
     }
 
-    /// A route for `POST`.
+    /// A route for `POST`, which writes unless it is declared as [`Route::reading`].
     pub(crate) fn post<H: Handler<T, S>, T: 'static>(path: &'static str, access: Access, handler: H) -> Self {
-        Self::new(Method::POST, path, access, on(MethodFilter::POST, handler))
+        Self::new(Method::POST, path, access, Effect::Writes, on(MethodFilter::POST, handler))
     }
 
-    fn new(method: Method, path: &'static str, access: Access, handler: MethodRouter<S>) -> Self {
+    fn new(
+        method: Method,
+        path: &'static str,
+        access: Access,
+        effect: Effect,
+        handler: MethodRouter<S>,
+    ) -> Self {
         Self {
             method,
             path,
             access,
+            effect,
             summary: "",
             parameters: Vec::new(),
             body: None,
@@ -87,6 +105,12 @@ impl<S: Clone + Send + Sync + 'static> Route<S> {
             limit: LIMIT,
             handler,
         }
+    }
+
+    /// Declares that the route only reads although its method suggests otherwise.
+    #[must_use]
+    pub(crate) fn reading(self) -> Self {
+        Self { effect: Effect::Reads, ..self }
     }
 
     /// What it is for, in one sentence.
@@ -160,28 +184,35 @@ impl<S: Clone + Send + Sync + 'static> Route<S> {
         let guarded = match self.access {
             Access::Open => self.handler,
             Access::Scope(scope) => {
-                let guard = Guard { callers: callers.clone(), scope };
+                let guard = Guard { callers: callers.clone(), scope, effect: self.effect };
                 self.handler.route_layer(from_fn_with_state(guard, identity::require))
             }
         };
-        router.route(self.path, guarded.route_layer(from_fn_with_state(self.limit, bound)))
+        let bounds = (self.limit, self.effect);
+        router.route(self.path, guarded.route_layer(from_fn_with_state(bounds, bound)))
     }
 }
 
 /// Middleware: gives the request its deadline, and ends it shortly after when the handler did not.
-async fn bound(State(limit): State<Duration>, mut request: Request, next: Next) -> Response {
+async fn bound(
+    State((limit, effect)): State<(Duration, Effect)>,
+    mut request: Request,
+    next: Next,
+) -> Response {
     let deadline = Deadline::after(limit);
     request.extensions_mut().insert(deadline);
-    let reads = request.method().is_safe();
     match timeout_at(deadline.instant() + GRACE, next.run(request)).await {
         Ok(response) => response,
-        Err(_) => overdue(reads, limit).into_response(),
+        Err(_) => overdue(effect, limit).into_response(),
     }
 }
 
 /// A read that was dropped did nothing; a write that was dropped may have been done.
-fn overdue(reads: bool, limit: Duration) -> Problem {
-    let code = if reads { Code::DbTimeout } else { Code::OutcomeUnknown };
+fn overdue(effect: Effect, limit: Duration) -> Problem {
+    let code = match effect {
+        Effect::Reads => Code::DbTimeout,
+        Effect::Writes => Code::OutcomeUnknown,
+    };
     let text = format!("not answered within {} s", limit.as_secs_f64());
     Problem::new(code).caused("deadline", "timeout", text)
 }

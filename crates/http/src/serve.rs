@@ -3,12 +3,16 @@
 mod opening;
 
 use axum::Router;
+use axum::extract::ConnectInfo;
+use axum::http::Request;
+use hyper::body::Incoming;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use hyper_util::service::TowerToHyperService;
 use opening::Opening;
 use std::io;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -16,6 +20,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
+use tower::ServiceExt;
 
 /// The pause after the operating system refused a connection, most likely for want of file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(200);
@@ -112,21 +117,22 @@ async fn accept_all(
     let slots = Arc::new(Semaphore::new(settings.max_connections));
     // The semaphore is never closed.
     while let Ok(slot) = Arc::clone(&slots).acquire_owned().await {
-        let stream = accept(listener).await;
+        let (stream, peer) = accept(listener).await;
         let stream = Opening::new(stream, settings.header_timeout);
-        connections.spawn(connection(stream, router.clone(), builder.clone(), graceful.watcher(), slot));
+        let router = router.clone();
+        connections.spawn(connection(stream, peer, router, builder.clone(), graceful.watcher(), slot));
         // Finished tasks are forgotten as new ones come, so the set stays as small as the connections are few.
         while connections.try_join_next().is_some() {}
     }
 }
 
-async fn accept(listener: &TcpListener) -> TcpStream {
+async fn accept(listener: &TcpListener) -> (TcpStream, SocketAddr) {
     loop {
         match listener.accept().await {
-            Ok((stream, _)) => {
+            Ok((stream, peer)) => {
                 // Without it small answers may wait for an acknowledgement. A stream that refuses is closed already.
                 let _ = stream.set_nodelay(true);
-                return stream;
+                return (stream, peer);
             }
             Err(error) if is_the_clients(&error) => {}
             Err(error) => {
@@ -151,12 +157,17 @@ fn builder(settings: ServeSettings) -> Builder<TokioExecutor> {
 
 async fn connection(
     stream: Opening<TcpStream>,
+    peer: SocketAddr,
     router: Router,
     builder: Builder<TokioExecutor>,
     watcher: Watcher,
     slot: OwnedSemaphorePermit,
 ) {
-    let served = builder.serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));
+    let service = router.map_request(move |mut request: Request<Incoming>| {
+        request.extensions_mut().insert(ConnectInfo(peer));
+        request
+    });
+    let served = builder.serve_connection(TokioIo::new(stream), TowerToHyperService::new(service));
     if let Err(error) = watcher.watch(served).await {
         // Clients that leave or stall are everyday business.
         tracing::debug!(error, "connection ended early");

@@ -63,6 +63,7 @@ fn look_up_at(path: &'static str) -> Route<AppState> {
 
 fn batch_at(path: &'static str) -> Route<AppState> {
     Route::post(path, READ, batch)
+        .reading()
         .summary("Up to 100 ICD-10-CM codes at once")
         .takes::<BatchRequest>()
         .answers::<BatchFindings>()

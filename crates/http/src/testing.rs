@@ -14,8 +14,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 use steadfast_domain::identity::{Caller, KeyHash, Scope};
 use tower::ServiceExt;
 
-/// The key that the toy routers know.
-pub(crate) const KEY: &str = "sf_reader";
+/// Key that the toy routers know.
+pub(crate) const KEY: &str = "sf_ReaderKeyOfTheTestsKeyOfTheTestsKeyOfTheTes2liL8L";
+
+/// Well-formed key that the toy routers do not know.
+pub(crate) const UNKNOWN_KEY: &str = "sf_NobodyKeyOfTheTestsKeyOfTheTestsKeyOfTheTes11cNxe";
 
 /// A router of `routes` that knows one caller: the bearer of [`KEY`], who may `toys:read`.
 pub(crate) fn router(routes: Vec<Route<()>>) -> Router {
@@ -25,7 +28,7 @@ pub(crate) fn router(routes: Vec<Route<()>>) -> Router {
 /// The bearer of [`KEY`], by the hash of it.
 pub(crate) fn reader(hash: KeyHash) -> Option<Caller> {
     let scopes = vec![Scope::parse("toys:read").expect("a scope")];
-    (Some(hash) == KeyHash::of_presented(KEY)).then_some(Caller { api_key_id: 7, scopes })
+    (Some(hash) == KeyHash::of_presented(KEY)).then_some(Caller { api_key_id: 7, scopes, expires_in: None })
 }
 
 /// A request without body.

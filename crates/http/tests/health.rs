@@ -1,6 +1,6 @@
 //! What callers and load balancers see of a service that drains or has lost its database.
 
-use crate::support::{Answered, Fixture, api_key, ask, catalogue, checker};
+use crate::support::{Answered, Fixture, UNKNOWN_KEY, api_key, ask, catalogue, checker};
 use anyhow::{Result, ensure};
 use axum::Router;
 use axum::body::Body;
@@ -105,7 +105,7 @@ async fn without_its_database_it_is_503_at_once_and_serves_again_when_it_is_back
     assert_eq!(sandbox.seen().requests, 0, "no activation is spent on an answer that cannot be stored");
     assert!(began.elapsed() < Duration::from_secs(1), "{:?}", began.elapsed());
     // The second one is not remembered, so that not even its caller can be looked up.
-    for key in [key.as_str(), "sf_nobody"].repeat(3) {
+    for key in [key.as_str(), UNKNOWN_KEY].repeat(3) {
         let began = Instant::now();
         let answer = get(&router, "/api/pidms/products", key).await;
         assert_eq!(answer.refusal(), (503, "DB_CONNECTION_ERROR", vec![]));

@@ -1,6 +1,9 @@
 //! API keys over the real table.
 
-use crate::support::{Answered, Fixture, api_key, ask};
+mod confirmation;
+mod rejection;
+
+use crate::support::{Answered, Fixture, UNKNOWN_KEY, api_key, ask};
 use anyhow::Result;
 use axum::body::Body;
 use axum::http::Request;
@@ -8,9 +11,13 @@ use secrecy::ExposeSecret;
 use steadfast_domain::identity::{NewApiKey, Scope};
 use steadfast_repository::identity;
 
-async fn get_with(api: &Fixture, key: &str, uri: &str) -> Answered {
+fn get_request(key: &str, uri: &str) -> Request<Body> {
     let request = Request::get(uri).header("authorization", format!("Bearer {key}"));
-    ask(&api.router, request.body(Body::empty()).expect("a request")).await
+    request.body(Body::empty()).expect("a request")
+}
+
+async fn get_with(api: &Fixture, key: &str, uri: &str) -> Answered {
+    ask(&api.router, get_request(key, uri)).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -21,7 +28,7 @@ async fn a_key_may_do_what_its_scopes_say() -> Result<()> {
     let answer = get_with(&api, &reader, "/api/v1/code/E11").await;
     assert_eq!(answer.refusal(), (403, "FORBIDDEN", vec![]));
     assert_eq!(answer.body["message"], "This API key lacks the scope terminology:read.");
-    assert_eq!(get_with(&api, "sf_nobody", "/api/pidms/products").await.refusal().0, 401);
+    assert_eq!(get_with(&api, UNKNOWN_KEY, "/api/pidms/products").await.refusal().0, 401);
     Ok(())
 }
 
@@ -35,10 +42,30 @@ async fn every_route_but_those_about_the_service_wants_a_key() -> Result<()> {
         for method in item.as_object().expect("an item").keys() {
             let method = method.to_ascii_uppercase();
             let request = Request::builder().method(method.as_str()).uri(path.replace(['{', '}'], ""));
-            let status = ask(&api.router, request.body(Body::empty()).expect("fine")).await.status;
+            let answer = ask(&api.router, request.body(Body::empty()).expect("fine")).await;
             let open = path.starts_with("/health/") || path == "/openapi.json";
-            assert_eq!(status, if open { 200 } else { 401 }, "{method} {path}");
+            assert_eq!(answer.status, if open { 200 } else { 401 }, "{method} {path}");
+            let cached = if path == "/openapi.json" { "public, max-age=300" } else { "no-store" };
+            assert_eq!(answer.headers["cache-control"], cached, "{method} {path}");
         }
+    }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn answers_to_authenticated_callers_are_not_cached() -> Result<()> {
+    let api = Fixture::new().await?;
+    let reader = api_key(&api.store, &["keys:read"]).await?;
+    for (uri, status) in [
+        ("/api/pidms/products", 200),
+        ("/api/pidms/search?page=0", 400),
+        ("/api/v1/code/E11", 403),
+        ("/api/nowhere", 404),
+        ("/api/pidms/check", 405),
+    ] {
+        let answer = get_with(&api, &reader, uri).await;
+        assert_eq!(answer.status, status, "{uri}");
+        assert_eq!(answer.headers["cache-control"], "no-store", "{uri}");
     }
     Ok(())
 }

@@ -19,6 +19,9 @@ use steadfast_services::terminology::{Catalogue, search_log};
 use steadfast_testkit::TestDatabase;
 use tower::ServiceExt;
 
+/// Well-formed key that nobody was given.
+pub(crate) const UNKNOWN_KEY: &str = "sf_NobodyKeyOfTheTestsKeyOfTheTestsKeyOfTheTes11cNxe";
+
 /// The API, what it works with, and a key that may do everything.
 pub(crate) struct Fixture {
     pub(crate) router: Router,

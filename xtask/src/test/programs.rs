@@ -14,7 +14,10 @@ pub(super) fn provide() -> anyhow::Result<()> {
         RedisBinary::find().context("Redis was installed but is still not found")?;
     }
     if find_program("pgbouncer").is_none() {
-        ensure!(is_apt_usable(), "no pgbouncer on this machine; install it with the system's package manager");
+        ensure!(
+            is_apt_usable(),
+            "no pgbouncer on this machine; install it with the system's package manager"
+        );
         install("pgbouncer")?;
     }
     Ok(())

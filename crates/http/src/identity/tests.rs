@@ -1,20 +1,29 @@
-//! Who is let through, and how often that costs a look-up.
+//! Which callers are admitted, what their look-ups cost, and what happens while look-ups fail.
 
 use super::*;
 use crate::envelope::Envelope;
 use crate::route::{Access, Route};
 use crate::router::mount;
-use crate::testing::{KEY, ask, database_down, get, reader, router};
+use crate::testing::{Answered, KEY, UNKNOWN_KEY, ask, database_down, get, reader, router};
 use axum::Router;
 use axum::body::Body;
-use axum::http::StatusCode;
+use axum::http::{Method, StatusCode};
+use std::future::pending;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+use steadfast_domain::identity::{Caller, KeyHash};
+use tokio::time::{Instant, advance, sleep};
+
+const SECOND: Duration = Duration::from_secs(1);
 
 fn routes() -> Vec<Route<()>> {
     let toy = || async { Envelope::new(1, "a toy") };
     vec![
         Route::get("/read", Access::Scope("toys:read"), toy),
+        Route::post("/read", Access::Scope("toys:read"), toy).reading(),
         Route::get("/write", Access::Scope("toys:write"), toy),
+        Route::post("/store", Access::Scope("toys:read"), toy),
     ]
 }
 
@@ -24,26 +33,58 @@ fn with(headers: &[(&str, &str)], path: &str) -> Request<Body> {
     request.body(Body::empty()).expect("a request")
 }
 
-/// A router whose look-ups are counted.
-fn counted(
-    time: Duration,
-    find: fn(KeyHash) -> Result<Option<Caller>, Problem>,
-) -> (Router, Arc<AtomicUsize>) {
-    let count = Arc::new(AtomicUsize::new(0));
-    let counter = Arc::clone(&count);
-    let callers = Callers::remembering(time, move |hash| {
-        counter.fetch_add(1, Ordering::Relaxed);
-        async move {
-            // Others get the chance to ask for the same key meanwhile.
-            tokio::task::yield_now().await;
-            find(hash)
-        }
-    });
-    (mount(routes(), &callers).with_state(()), count)
+/// Toy router whose look-ups are answered by a function of their number and the time at which they begin.
+#[derive(Clone)]
+struct Toys {
+    router: Router,
+    look_ups: Arc<AtomicUsize>,
+}
+
+impl Toys {
+    fn new<L, F>(look_up: L) -> Self
+    where
+        L: Fn(usize, KeyHash) -> F + Send + Sync + 'static,
+        F: Future<Output = Result<Option<Caller>, Problem>> + Send + 'static,
+    {
+        let look_ups = Arc::<AtomicUsize>::default();
+        let count = Arc::clone(&look_ups);
+        let callers = Callers::new(move |hash| look_up(count.fetch_add(1, Ordering::Relaxed), hash));
+        Self { router: mount(routes(), &callers).with_state(()), look_ups }
+    }
+
+    /// A database that answers the first look-up and then fails each time.
+    fn losing_the_database() -> Self {
+        Self::new(
+            |number, hash| async move { if number == 0 { Ok(reader(hash)) } else { Err(database_down()) } },
+        )
+    }
+
+    /// A database that answers the first look-up and then never again.
+    fn losing_the_answers() -> Self {
+        Self::new(|number, hash| async move { if number == 0 { Ok(reader(hash)) } else { pending().await } })
+    }
+
+    async fn ask(&self, method: Method, path: &str) -> Answered {
+        let mut request = with(&[("x-api-key", KEY)], path);
+        *request.method_mut() = method;
+        ask(&self.router, request).await
+    }
+
+    async fn read(&self) -> StatusCode {
+        self.ask(Method::GET, "/read").await.status
+    }
+
+    async fn write(&self) -> StatusCode {
+        self.ask(Method::POST, "/store").await.status
+    }
+
+    fn look_ups(&self) -> usize {
+        self.look_ups.load(Ordering::Relaxed)
+    }
 }
 
 #[tokio::test]
-async fn a_key_is_taken_from_either_header() {
+async fn accepts_key_in_either_header() {
     let bearer = format!("bearer {KEY}");
     for headers in [
         vec![("x-api-key", KEY)],
@@ -52,21 +93,19 @@ async fn a_key_is_taken_from_either_header() {
         vec![("authorization", bearer.as_str()), ("x-api-key", " ")],
         vec![("authorization", "Bearer "), ("x-api-key", KEY)],
     ] {
-        assert_eq!(
-            ask(&router(routes()), with(&headers, "/read")).await.status,
-            StatusCode::OK,
-            "{headers:?}"
-        );
+        let answer = ask(&router(routes()), with(&headers, "/read")).await;
+        assert_eq!(answer.status, StatusCode::OK, "{headers:?}");
     }
 }
 
 #[tokio::test]
-async fn who_cannot_be_known_is_asked_for_a_key() {
+async fn asks_unknown_callers_for_key() {
     let long = "x".repeat(300);
     for headers in [
         vec![],
         vec![("x-api-key", "")],
-        vec![("x-api-key", "sf_nobody")],
+        vec![("x-api-key", UNKNOWN_KEY)],
+        vec![("x-api-key", "sf_malformed")],
         vec![("x-api-key", long.as_str())],
         vec![("authorization", "Bearer")],
         vec![("authorization", "Bearer ")],
@@ -79,103 +118,173 @@ async fn who_cannot_be_known_is_asked_for_a_key() {
 }
 
 #[tokio::test]
-async fn the_lacking_scope_is_named() {
+async fn names_missing_scope() {
     let answer = ask(&router(routes()), with(&[("x-api-key", KEY)], "/write")).await;
     assert_eq!(answer.status, StatusCode::FORBIDDEN);
     assert!(answer.body["message"].as_str().is_some_and(|text| text.contains("toys:write")));
 }
 
 #[tokio::test]
-async fn two_keys_that_differ_are_a_mistake() {
+async fn rejects_two_different_keys() {
     let headers = [("x-api-key", KEY), ("authorization", "Bearer sf_other")];
     let answer = ask(&router(routes()), with(&headers, "/read")).await;
     assert_eq!((answer.status, answer.fields()), (StatusCode::BAD_REQUEST, vec!["X-API-Key"]));
 }
 
 #[tokio::test]
-async fn a_key_that_was_found_is_not_looked_up_again() {
-    let (router, count) = counted(REMEMBERED_FOR, |hash| Ok(reader(hash)));
-    let request = || with(&[("x-api-key", KEY)], "/read");
-    let at_once = futures_util::future::join_all((0..20).map(|_| ask(&router, request()))).await;
-    assert!(at_once.iter().all(|answer| answer.status == StatusCode::OK));
-    assert_eq!(ask(&router, request()).await.status, StatusCode::OK);
-    assert_eq!(count.load(Ordering::Relaxed), 1);
+async fn unknown_paths_need_no_key() {
+    assert_eq!(ask(&router(routes()), get("/nowhere")).await.status, StatusCode::NOT_FOUND);
 }
 
-#[tokio::test]
-async fn a_key_that_was_not_found_is_looked_up_again() {
-    let (router, count) = counted(REMEMBERED_FOR, |_| Ok(None));
-    for _ in 0..2 {
-        let answer = ask(&router, with(&[("x-api-key", "sf_soon")], "/read")).await;
-        assert_eq!(answer.status, StatusCode::UNAUTHORIZED);
-    }
-    assert_eq!(count.load(Ordering::Relaxed), 2);
-}
-
-#[tokio::test]
-async fn a_remembered_key_is_forgotten_in_time() {
-    let (router, count) = counted(Duration::from_millis(5), |hash| Ok(reader(hash)));
-    let deadline = std::time::Instant::now() + Duration::from_secs(20);
-    while count.load(Ordering::Relaxed) < 2 && std::time::Instant::now() < deadline {
-        ask(&router, with(&[("x-api-key", KEY)], "/read")).await;
-    }
-    assert!(count.load(Ordering::Relaxed) >= 2, "the key was remembered for ever");
-}
-
-#[tokio::test]
-async fn a_database_that_is_down_is_503_and_not_a_wrong_key() {
-    let (router, count) = counted(REMEMBERED_FOR, |_| Err(database_down()));
-    for _ in 0..2 {
-        let answer = ask(&router, with(&[("x-api-key", KEY)], "/read")).await;
-        assert_eq!(answer.status, StatusCode::SERVICE_UNAVAILABLE);
-        assert!(!answer.header("retry-after").is_empty());
-    }
-    assert_eq!(count.load(Ordering::Relaxed), 2, "a failure must not be remembered");
-}
-
-/// Found at the first look-up; then the database is down, until the key is withdrawn.
-#[tokio::test]
-async fn who_was_known_before_the_database_went_is_let_through_until_it_says_otherwise() {
-    let count = Arc::new(AtomicUsize::new(0));
-    let counter = Arc::clone(&count);
-    let callers = Callers::remembering(Duration::from_nanos(1), move |hash| {
-        let answer = match counter.fetch_add(1, Ordering::Relaxed) {
-            0 => Ok(reader(hash)),
-            1 | 2 => Err(database_down()),
-            3 => Ok(None),
-            _ => Err(database_down()),
-        };
-        async { answer }
+#[tokio::test(start_paused = true)]
+async fn key_is_looked_up_once_in_ten_seconds() {
+    let toys = Toys::new(|_, hash| async move {
+        sleep(SECOND / 10).await;
+        Ok(reader(hash))
     });
-    let router = mount(routes(), &callers).with_state(());
-    for expected in [200, 200, 200, 401, 503] {
-        let answer = ask(&router, with(&[("x-api-key", KEY)], "/read")).await;
-        assert_eq!(answer.status, expected, "look-up {}", count.load(Ordering::Relaxed));
+    let at_once = futures_util::future::join_all((0..20).map(|_| toys.read())).await;
+    assert!(at_once.iter().all(|status| *status == StatusCode::OK));
+    advance(9 * SECOND).await;
+    assert_eq!((toys.write().await, toys.look_ups()), (StatusCode::OK, 1));
+    advance(SECOND).await;
+    assert_eq!((toys.write().await, toys.look_ups()), (StatusCode::OK, 2));
+}
+
+#[tokio::test(start_paused = true)]
+async fn unknown_key_is_looked_up_once_in_ten_seconds() {
+    let toys = Toys::new(|_, _| async { Ok(None) });
+    for expected in [1, 1, 2] {
+        assert_eq!((toys.read().await, toys.look_ups()), (StatusCode::UNAUTHORIZED, expected));
+        advance(6 * SECOND).await;
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn who_was_known_before_does_not_wait_for_a_silent_database() {
-    let count = AtomicUsize::new(0);
-    let callers = Callers::remembering(Duration::from_nanos(1), move |hash| {
-        let is_silent = count.fetch_add(1, Ordering::Relaxed) > 0;
-        async move {
-            if is_silent {
-                std::future::pending::<()>().await;
-            }
-            Ok(reader(hash))
-        }
+async fn revoked_key_is_refused_after_ten_seconds() {
+    let toys = Toys::new(|number, hash| async move { Ok(reader(hash).filter(|_| number == 0)) });
+    assert_eq!(toys.write().await, StatusCode::OK);
+    advance(10 * SECOND).await;
+    assert_eq!(toys.write().await, StatusCode::OK);
+    advance(SECOND / 100).await;
+    assert_eq!(toys.write().await, StatusCode::UNAUTHORIZED);
+    assert_eq!(toys.read().await, StatusCode::UNAUTHORIZED);
+}
+
+#[tokio::test(start_paused = true)]
+async fn remembered_key_expires_on_time() {
+    let toys = Toys::new(|number, hash| async move {
+        let caller = reader(hash).filter(|_| number == 0).ok_or_else(database_down)?;
+        Ok(Some(Caller { expires_in: Some(8 * SECOND), ..caller }))
     });
-    let router = mount(routes(), &callers).with_state(());
+    assert_eq!(toys.read().await, StatusCode::OK);
+    advance(8 * SECOND).await;
+    // First while the answer is fresh, then while the database gives no other.
     for _ in 0..2 {
-        let began = tokio::time::Instant::now();
-        let answer = ask(&router, with(&[("x-api-key", KEY)], "/read")).await;
-        assert_eq!(answer.status, StatusCode::OK);
-        assert!(began.elapsed() < Duration::from_secs(2), "{:?}", began.elapsed());
+        assert_eq!(toys.read().await, StatusCode::UNAUTHORIZED);
+        advance(5 * SECOND).await;
     }
+    assert_eq!(toys.write().await, StatusCode::SERVICE_UNAVAILABLE);
 }
 
 #[tokio::test]
-async fn an_unknown_path_needs_no_key() {
-    assert_eq!(ask(&router(routes()), get("/nowhere")).await.status, StatusCode::NOT_FOUND);
+async fn unavailable_database_is_not_a_wrong_key() {
+    let toys = Toys::new(|_, _| async { Err(database_down()) });
+    for expected in [1, 2] {
+        let answer = toys.ask(Method::GET, "/read").await;
+        assert_eq!(answer.status, StatusCode::SERVICE_UNAVAILABLE);
+        assert!(!answer.header("retry-after").is_empty());
+        assert_eq!(toys.look_ups(), expected, "a failure must not be remembered");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn unavailable_database_permits_reads_for_one_minute() {
+    let toys = Toys::losing_the_database();
+    assert_eq!(toys.read().await, StatusCode::OK);
+    for _ in 0..4 {
+        advance(15 * SECOND).await;
+        assert_eq!(toys.write().await, StatusCode::SERVICE_UNAVAILABLE);
+        assert_eq!(toys.read().await, StatusCode::OK);
+        assert_eq!(toys.ask(Method::POST, "/read").await.status, StatusCode::OK, "a POST that reads");
+    }
+    advance(SECOND / 100).await;
+    assert_eq!(toys.read().await, StatusCode::SERVICE_UNAVAILABLE);
+}
+
+#[tokio::test(start_paused = true)]
+async fn silent_database_delays_reads_by_one_second() {
+    let toys = Toys::losing_the_answers();
+    assert_eq!(toys.read().await, StatusCode::OK);
+    advance(11 * SECOND).await;
+    let began = Instant::now();
+    assert_eq!(toys.read().await, StatusCode::OK);
+    assert_eq!(began.elapsed(), SECOND);
+    assert_eq!(toys.read().await, StatusCode::OK);
+    assert_eq!(began.elapsed(), SECOND, "the second read must not wait for the same look-up again");
+    assert_eq!(toys.write().await, StatusCode::SERVICE_UNAVAILABLE);
+    assert_eq!(began.elapsed(), 10 * SECOND);
+    assert_eq!(toys.look_ups(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn waiting_counts_towards_age() {
+    let toys = Toys::losing_the_answers();
+    assert_eq!(toys.read().await, StatusCode::OK);
+    advance(59 * SECOND + SECOND / 2).await;
+    assert_eq!(toys.read().await, StatusCode::SERVICE_UNAVAILABLE);
+}
+
+#[tokio::test(start_paused = true)]
+async fn write_waits_for_slow_look_up() {
+    let toys = Toys::new(|_, hash| async move {
+        sleep(9 * SECOND).await;
+        Ok(reader(hash))
+    });
+    assert_eq!(toys.write().await, StatusCode::OK);
+    advance(2 * SECOND).await;
+    let began = Instant::now();
+    assert_eq!(toys.write().await, StatusCode::OK);
+    assert_eq!(began.elapsed(), 9 * SECOND, "the answer counts from the beginning of its look-up");
+}
+
+#[tokio::test(start_paused = true)]
+async fn first_successful_look_up_refuses_revoked_key() {
+    let toys = Toys::new(|number, hash| async move {
+        match number {
+            0 => Ok(reader(hash)),
+            3 => Ok(None),
+            _ => Err(database_down()),
+        }
+    });
+    for expected in [200, 200, 200, 401, 401] {
+        assert_eq!(toys.read().await, expected, "look-up {}", toys.look_ups());
+        advance(11 * SECOND).await;
+    }
+    assert_eq!(toys.write().await, StatusCode::SERVICE_UNAVAILABLE);
+}
+
+#[tokio::test(start_paused = true)]
+async fn cancelled_request_does_not_cancel_look_up() {
+    let toys = Toys::new(|_, hash| async move {
+        // Twice, because a timer runs also while nobody polls the look-up.
+        sleep(SECOND).await;
+        sleep(SECOND).await;
+        Ok(reader(hash))
+    });
+    let left = tokio::time::timeout(SECOND / 2, toys.write()).await;
+    assert!(left.is_err(), "it has not waited");
+    sleep(2 * SECOND).await;
+    let began = Instant::now();
+    assert_eq!((toys.write().await, toys.look_ups()), (StatusCode::OK, 1));
+    assert_eq!(began.elapsed(), Duration::ZERO);
+}
+
+#[tokio::test]
+async fn panicking_look_up_is_repeated() {
+    let toys = Toys::new(|number, hash| async move {
+        assert!(number > 0, "the first look-up breaks");
+        Ok(reader(hash))
+    });
+    assert_eq!(toys.read().await, StatusCode::INTERNAL_SERVER_ERROR);
+    assert_eq!(toys.read().await, StatusCode::OK);
 }

@@ -3,6 +3,7 @@
 use super::*;
 use crate::router::routes;
 use serde_json::Value;
+use steadfast_domain::identity::Scope;
 
 fn described() -> Value {
     serde_json::to_value(&*Document::of(&routes()).0).expect("JSON")
@@ -69,6 +70,45 @@ fn a_guarded_route_says_what_it_needs_and_how_it_refuses() {
         assert!(check["responses"].get(status).is_some(), "{status}");
     }
     assert!(document["paths"]["/health/live"]["get"].get("security").is_none());
+}
+
+/// Codes that a description names among an operation's answers of `status`.
+fn codes_of(document: &Value, method: &str, path: &str, status: &str) -> String {
+    let response = &document["paths"][path][method]["responses"][status]["$ref"];
+    let pointer = response.as_str().and_then(|reference| reference.strip_prefix('#')).expect("a reference");
+    document
+        .pointer(pointer)
+        .and_then(|described| described["description"].as_str())
+        .expect("a text")
+        .to_owned()
+}
+
+#[test]
+fn only_routes_that_write_can_leave_the_outcome_unknown() {
+    let document = described();
+    for route in routes().iter().filter(|route| route.access != Access::Open) {
+        let codes = codes_of(&document, &route.method.as_str().to_ascii_lowercase(), route.path, "500");
+        assert_eq!(codes.contains("OUTCOME_UNKNOWN"), route.effect == Effect::Writes, "{}", route.path);
+    }
+    assert!(codes_of(&document, "post", "/api/pidms/check", "500").contains("OUTCOME_UNKNOWN"));
+    assert!(!codes_of(&document, "post", "/api/v1/batch/codes", "500").contains("OUTCOME_UNKNOWN"));
+}
+
+#[test]
+fn guarded_routes_require_grantable_scopes_and_limit_invalid_keys() {
+    let document = described();
+    for route in &routes() {
+        let Access::Scope(scope) = route.access else { continue };
+        assert!(Scope::GRANTABLE.contains(&scope), "{scope}");
+        let method = route.method.as_str().to_ascii_lowercase();
+        assert!(codes_of(&document, &method, route.path, "429").contains("RATE_LIMITED"), "{}", route.path);
+    }
+    for scope in Scope::GRANTABLE.iter().filter(|scope| **scope != "*") {
+        assert!(
+            routes().iter().any(|route| route.access == Access::Scope(scope)),
+            "no route requires {scope}"
+        );
+    }
 }
 
 #[test]

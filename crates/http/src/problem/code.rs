@@ -19,6 +19,7 @@ pub(crate) enum Code {
     Conflict,
     PayloadTooLarge,
     UnsupportedMediaType,
+    RateLimited,
     DbQuery,
     InternalError,
     OutcomeUnknown,
@@ -82,6 +83,11 @@ impl Code {
                 "UNSUPPORTED_MEDIA_TYPE",
                 StatusCode::UNSUPPORTED_MEDIA_TYPE,
                 "Send JSON, with Content-Type: application/json.",
+            ),
+            Self::RateLimited => (
+                "RATE_LIMITED",
+                StatusCode::TOO_MANY_REQUESTS,
+                "Too many invalid API keys came from this address. Wait as long as Retry-After says, then send a valid one.",
             ),
             Self::DbQuery => {
                 ("DB_QUERY_ERROR", StatusCode::INTERNAL_SERVER_ERROR, "The database refused a query.")

@@ -44,6 +44,7 @@ fn toys() -> Router {
         Route::get("/wrong", Access::Open, wrong),
         Route::get("/hangs", Access::Open, hangs).within(limit),
         Route::post("/hangs", Access::Open, hangs).within(limit),
+        Route::post("/hangs-reading", Access::Open, hangs).within(limit).reading(),
     ])
 }
 
@@ -142,8 +143,11 @@ async fn a_trace_is_written_on_the_log_lines() {
 
 #[tokio::test(start_paused = true)]
 async fn a_read_that_is_overdue_failed_and_a_write_may_have_been_done() {
-    let read = ask(&toys(), get("/hangs")).await;
-    assert_eq!((read.status, &read.body["error"]), (StatusCode::REQUEST_TIMEOUT, &"DB_TIMEOUT_ERROR".into()));
+    for request in [get("/hangs"), post("/hangs-reading", "{}")] {
+        let read = ask(&toys(), request).await;
+        let expected = (StatusCode::REQUEST_TIMEOUT, &"DB_TIMEOUT_ERROR".into());
+        assert_eq!((read.status, &read.body["error"]), expected);
+    }
     let write = ask(&toys(), post("/hangs", "{}")).await;
     let expected = (StatusCode::INTERNAL_SERVER_ERROR, &"OUTCOME_UNKNOWN".into());
     assert_eq!((write.status, &write.body["error"]), expected);

@@ -3,6 +3,7 @@
 use crate::cases::{Table, mixed};
 use bytes::BytesMut;
 use std::fmt::Write as _;
+use steadfast_domain::identity::KeyHash;
 
 /// The tables of the area.
 pub(crate) const TABLES: &[Table] = &[Table {
@@ -18,9 +19,13 @@ const EXPIRED: u64 = 1;
 /// The tenth that was withdrawn.
 const REVOKED: u64 = 2;
 
-/// The presented text of the key of row `number`, whose hash is stored.
-pub(super) fn presented(number: u64) -> String {
-    format!("sk_{:032x}", u128::from(mixed(number, 11)) << 64 | u128::from(mixed(number, 12)))
+/// Returns the hash that row `number` stores. Nobody has a key with this hash.
+pub(super) fn hash(number: u64) -> KeyHash {
+    let mut bytes = [0; 32];
+    for (part, salt) in bytes.chunks_exact_mut(8).zip(14..) {
+        part.copy_from_slice(&mixed(number, salt).to_be_bytes());
+    }
+    KeyHash::from_bytes(bytes)
 }
 
 /// The numbers of the rows whose keys are neither withdrawn nor over.
@@ -34,14 +39,12 @@ fn tenth(number: u64) -> u64 {
 }
 
 fn row(number: u64, line: &mut BytesMut) {
-    use steadfast_domain::identity::KeyHash;
-    let Some(hash) = KeyHash::of_presented(&presented(number)) else { return };
     let ended = |end: u64| if tenth(number) == end { "2026-01-01 00:00:00+00" } else { "\\N" };
     _ = write!(line, "{}\t\\\\x", number + 1);
-    hash.as_bytes().iter().for_each(|byte| _ = write!(line, "{byte:02x}"));
+    hash(number).as_bytes().iter().for_each(|byte| _ = write!(line, "{byte:02x}"));
     _ = writeln!(
         line,
-        "\tprogram {number}\tsk_{:05x}\t{{keys:read}}\t2025-01-01 00:00:00+00\t{}\t{}",
+        "\tprogram {number}\tsf_{:05x}\t{{keys:read}}\t2025-01-01 00:00:00+00\t{}\t{}",
         number % 0xfffff,
         ended(EXPIRED),
         ended(REVOKED)
