@@ -7,12 +7,6 @@ mod tape;
 pub use statement::{CapturedStatement, Parameter, StatementKind, TransactionStatus};
 pub(crate) use tape::{Tape, WHOLE};
 
-use crate::SessionSettings;
-use crate::conn::guarded;
-use crate::error::{ConnectError, UrlError};
-use crate::target::Target;
-use crate::wire::Wire;
-use diesel_async::AsyncPgConnection;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -73,21 +67,6 @@ impl Recorder {
     /// A recorder that keeps nothing yet.
     pub fn new() -> Self {
         Self::default()
-    }
-
-    /// A plain diesel-async connection to the database at `url`, written down by this recorder: for programs that have
-    /// connections of their own kind. Its session begins with the default [`SessionSettings`].
-    ///
-    /// # Errors
-    /// [`ConnectError`] when the URL cannot be used, the server not be reached, or it refuses.
-    pub async fn connect(&self, url: &str) -> Result<AsyncPgConnection, ConnectError> {
-        let session = SessionSettings { recorder: Some(self.clone()), ..SessionSettings::default() };
-        let unusable =
-            |UrlError(cause)| ConnectError::Unreachable { address: "database URL".to_owned(), cause };
-        let target = Target::new(url, &session).map_err(unusable)?;
-        let wire = Wire::new(target.server.clone(), target.statement_log, Some(self));
-        let (conn, _driver) = guarded(&target, &Arc::new(wire)).await?;
-        Ok(conn)
     }
 
     /// Keeps what is sent from now on, and forgets what was kept.

@@ -1,14 +1,16 @@
 //! One session with the server: diesel-async's connection over the protocol guard.
 
 mod call;
+mod classify;
 mod diesel_traits;
 mod keep_open;
+mod recorded;
 mod save_changes;
 mod transactions;
+mod work;
 
-pub(crate) use call::LISTENS;
 pub use transactions::{Nesting, Transactions};
-pub(crate) use transactions::{was_rolled_back, was_unfinished};
+pub use work::{NestedWork, UnitOfWork, Work, WorkOnce};
 
 use crate::error::{ConnectError, Error};
 use crate::stream::{AlreadySecured, Dialled};
@@ -48,9 +50,6 @@ const DRAIN_BYTES: u64 = 4 << 20;
 
 /// Interval for comparing what has come with [`DRAIN_BYTES`].
 const DRAIN_LOOK: Duration = Duration::from_millis(5);
-
-/// The library's text for a session that was over before; all others of a lost connection come with its end.
-const CLOSED: &str = "connection closed";
 
 /// A session with the server. Queries run on `&mut Conn`, and pipelined on `&Conn`.
 ///
@@ -95,38 +94,6 @@ impl Conn {
     /// The SQLSTATE of the last error of this session, until the next unit of work begins.
     pub fn last_sqlstate(&self) -> Option<SqlState> {
         self.wire.last_error().map(|seen| seen.sqlstate)
-    }
-
-    /// Returns the error of this layer for an error that diesel returned on this connection.
-    pub fn classify(&self, error: diesel::result::Error) -> Error {
-        if was_unfinished(&error) {
-            return Error::Unfinished;
-        }
-        if was_rolled_back(&error) {
-            return Error::RolledBack {
-                sqlstate: self.last_sqlstate(),
-                statement: self.wire.last_error().and_then(|error| error.statement),
-            };
-        }
-        let is_no_loss = |text: &str| !self.wire.is_closed() && text != CLOSED;
-        let classified = Error::from_diesel(error, |message| self.wire.seen(message), is_no_loss);
-        // What the server said last, before it closed, is not in the library's error.
-        match (&classified, self.wire.last_error()) {
-            (Error::ConnectionLost, Some(seen)) if seen.sqlstate.ends_session() => {
-                Error::Server { sqlstate: seen.sqlstate, constraint: None }
-            }
-            _ => classified,
-        }
-    }
-
-    /// The SQLSTATE of an error that diesel gave on this connection, where the server gave one.
-    pub(crate) fn sqlstate_of(&self, error: &diesel::result::Error) -> Option<SqlState> {
-        match error {
-            diesel::result::Error::DatabaseError(_, info) => {
-                self.wire.seen(info.message()).map(|seen| seen.sqlstate)
-            }
-            _ => None,
-        }
     }
 
     /// Whether a transaction is open and can go on.

@@ -1,13 +1,13 @@
 //! A database to work with: units of work that are named, bounded, measured, repeated when that helps.
 
 use crate::Health;
+use crate::UnitOfWork;
 use crate::abort::{Abort, WorkError};
 use crate::error::{Error, UrlError};
 use crate::operation::{AnyOperation, Kind, Operation, Read, Write};
 use crate::pool::{Checkout, Pool, PoolSettings};
 use crate::standing::{Standing, Standings};
 use crate::unit::{self, Budget};
-use crate::work::UnitOfWork;
 use diesel_async::SimpleAsyncConnection;
 use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};

@@ -1,9 +1,6 @@
 //! What can go wrong between a unit of work and its answer: the one error of this layer.
 
-use crate::conn::LISTENS;
-use crate::wire::Seen;
 use crate::{Kind, SqlState};
-use diesel::result::DatabaseErrorKind;
 use std::time::Duration;
 use steadfast_resilience::{Class, Classify, Refused, Rejected};
 
@@ -121,8 +118,12 @@ pub enum Error {
     Query(QueryError),
 }
 
+/// What LISTEN is answered by. It was carried out, so the connection is not used again.
+pub(crate) const LISTENS: &str = "LISTEN on a pooled connection: its notifications would reach nobody; \
+     open a connection of your own with tokio_postgres, and read the messages of its Connection";
+
 /// An error of diesel without an answer of the server. Its texts, `Debug` included, show no values of the data.
-pub struct QueryError(diesel::result::Error);
+pub struct QueryError(pub(crate) diesel::result::Error);
 
 impl QueryError {
     /// Returns true if a query that needs a row found none.
@@ -203,26 +204,6 @@ impl Error {
         };
         is_silence || self.is_lost_session() || self.sqlstate() == Some(SqlState::READ_ONLY)
     }
-
-    /// The error that diesel gave, with the code that the guard saw for its text. What diesel takes for a lost connection and
-    /// `is_no_loss` knows better, e.g. a value that is too large to be sent, is a fault of the query.
-    pub(crate) fn from_diesel(
-        error: diesel::result::Error,
-        seen: impl Fn(&str) -> Option<Seen>,
-        is_no_loss: impl Fn(&str) -> bool,
-    ) -> Self {
-        let diesel::result::Error::DatabaseError(kind, info) = &error else {
-            return Self::Query(QueryError(error));
-        };
-        match seen(info.message()) {
-            Some(Seen { sqlstate, is_stale: true, .. }) => Self::Stale { sqlstate },
-            Some(Seen { sqlstate, .. }) => {
-                Self::Server { sqlstate, constraint: info.constraint_name().map(str::to_owned) }
-            }
-            None if is_lost_connection(kind) && !is_no_loss(info.message()) => Self::ConnectionLost,
-            None => Self::Query(QueryError(error)),
-        }
-    }
 }
 
 impl Classify for Error {
@@ -265,11 +246,6 @@ impl Classify for ConnectError {
             },
         }
     }
-}
-
-/// diesel-async gives every failure without a server's answer this kind; the texts are tokio-postgres' own.
-fn is_lost_connection(kind: &DatabaseErrorKind) -> bool {
-    matches!(kind, DatabaseErrorKind::UnableToSendCommand | DatabaseErrorKind::ClosedConnection)
 }
 
 /// Silence that is worth a word: less is a statement that takes its time.

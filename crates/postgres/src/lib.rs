@@ -22,14 +22,13 @@ mod target;
 mod tls;
 mod unit;
 mod wire;
-mod work;
 
 pub use abort::{Abort, CallerError};
 pub use bulk::{Bulk, BulkInsert};
 pub use cached::{Cached, cached};
 pub use capacity::Capacity;
 pub use capture::{Captured, CapturedStatement, Parameter, Recorder, StatementKind, TransactionStatus};
-pub use conn::{Conn, Nesting, Transactions};
+pub use conn::{Conn, NestedWork, Nesting, Transactions, UnitOfWork, Work, WorkOnce};
 pub use db::{Db, DbSettings};
 pub use error::{ConnectError, Error, QueryError, UrlError};
 pub use health::{Health, Level};
@@ -42,7 +41,6 @@ pub use target::SessionSettings;
 #[cfg(feature = "tls")]
 pub use tls::TlsRoots;
 pub use wire::WireCounts;
-pub use work::{NestedWork, UnitOfWork, Work, WorkOnce};
 
 pub use diesel;
 pub use diesel_async;

@@ -1,13 +1,13 @@
 //! One attempt at a unit of work on one connection: its transaction, its deadline, its statement budget.
 
 use crate::Conn;
+use crate::UnitOfWork;
 use crate::abort::{Abort, WorkError};
 use crate::alarm::Alarm;
 use crate::error::Error;
 use crate::operation::{AnyOperation, Kind};
 use crate::pool::{Checkout, Pooled};
 use crate::standing::hash;
-use crate::work::UnitOfWork;
 use std::pin::pin;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::time::Duration;

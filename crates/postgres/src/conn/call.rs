@@ -1,5 +1,6 @@
 //! One call on a connection, counted from its first step to its end: what a caller leaves half done is not forgotten.
 
+use crate::error::LISTENS;
 use crate::wire::Wire;
 use diesel::QueryResult;
 use diesel::result::{DatabaseErrorKind, Error};
@@ -7,10 +8,6 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use std::task::{Context, Poll};
-
-/// What LISTEN is answered by. It was carried out, so the connection is not used again.
-pub(crate) const LISTENS: &str = "LISTEN on a pooled connection: its notifications would reach nobody; \
-     open a connection of your own with tokio_postgres, and read the messages of its Connection";
 
 /// A call whose caller may leave. Between its first step and the moment at which its request goes over the wire, nothing
 /// but this count knows of it: the library has queued it, and will send it also when nobody waits for the answer.

@@ -4,7 +4,7 @@
 //! savepoint would then pass for the commit. So each level knows its own depth, and ends only from there.
 
 use super::Conn;
-use crate::work::NestedWork;
+use super::NestedWork;
 use diesel::QueryResult;
 use diesel::connection::{TransactionDepthChange, TransactionManagerStatus};
 use diesel::result::{DatabaseErrorKind, Error};

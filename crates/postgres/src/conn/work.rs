@@ -1,6 +1,6 @@
 //! The closures that units of work and nested transactions take.
 
-use crate::Conn;
+use super::Conn;
 use std::future::Future;
 
 /// An async closure over `T` whose future can be named, so that it can be required to be `Send`.
