@@ -45,6 +45,13 @@ fn with_nothing_but_the_database_the_defaults_are_those_of_each_library() {
 }
 
 #[test]
+fn connections_per_address_are_limited_on_demand() {
+    let limited = read_with(("HTTP_MAX_CONNECTIONS_PER_ADDRESS", "64")).expect("settings").http.serve;
+    assert_eq!(limited.max_connections_per_address, Some(64));
+    assert_eq!(ServeSettings::default().max_connections_per_address, None);
+}
+
+#[test]
 fn without_an_address_there_is_no_redis_and_the_rest_is_the_librarys() {
     let cache = read(&[URL, ("REDIS_PORT", "7000")]).expect("settings").cache.expect("a cache");
     let library = CacheSettings::default();
