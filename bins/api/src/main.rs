@@ -33,7 +33,10 @@ fn failed(why: &str, code: u8) -> ExitCode {
 }
 
 async fn serve() -> Result<Ended, StartError> {
-    let settings = Settings::read(&|name| std::env::var(name).ok())?;
+    let settings = Settings::read(&|name| std::env::var(name).ok()).inspect_err(|_| {
+        // A misspelt name may be why another one is missing.
+        settings::unknown_variables().iter().for_each(|unknown| eprintln!("warning: {unknown}"));
+    })?;
     let _logs = install_logs(&settings)?;
     run(settings).await
 }

@@ -102,3 +102,15 @@ fn second_sigterm_ends_drain_at_once() -> Result<()> {
     api.log_until("second SIGTERM")?;
     Ok(())
 }
+
+#[test]
+fn warns_about_unknown_settings() -> Result<()> {
+    let mut running = Running::start(&[("DB_POOL_SIZ", "3"), ("HTTP_PROXY", "http://proxy")])?;
+    let log = running.log_until("listening on http://127.0.0.1:")?;
+    let warnings: Vec<&str> = log.lines().filter(|line| line.contains("is not a setting")).collect();
+    let [warning] = warnings[..] else { bail!("{log}") };
+    assert!(warning.contains("WARN") && warning.contains("\"DB_POOL_SIZE\""), "{warning}");
+    let refused = text(&api(&[("DATABASE_URI", "postgres://db/x")]).output()?);
+    assert!(refused.contains("warning: DATABASE_URI") && refused.contains("nearest setting is DATABASE_URL"));
+    Ok(())
+}

@@ -195,6 +195,14 @@ fn bad_settings_name_the_variable_and_exit_with_2() -> Result<()> {
 }
 
 #[test]
+fn warns_about_unknown_settings() -> Result<()> {
+    let mut revoke = ctl("postgres://app@127.0.0.1:1/d", &["api-key", "revoke", "1"]);
+    let said = text(&revoke.env("DB_LOCK_TIMOUT", "1").output()?.stderr);
+    assert!(said.contains("warning: DB_LOCK_TIMOUT") && said.contains("DB_LOCK_TIMEOUT"), "{said}");
+    Ok(())
+}
+
+#[test]
 fn a_file_that_is_not_the_table_is_refused_by_line_before_anything_is_stored() -> Result<()> {
     let file = std::env::temp_dir().join(format!("icd10cm-{}.csv", std::process::id()));
     std::fs::write(

@@ -1,7 +1,7 @@
 //! From settings to a running service, and to its orderly end.
 
 use crate::migrations::pending;
-use crate::settings::{DatabaseSettings, REDIS_URL};
+use crate::settings::{DatabaseSettings, REDIS_URL, unknown_variables};
 use crate::{Settings, SettingsError};
 use secrecy::{ExposeSecret, SecretString};
 use std::future::Future;
@@ -166,12 +166,16 @@ pub enum Ended {
     AtOnce,
 }
 
-/// Runs the service. The first SIGTERM or SIGINT drains it, the second one ends it at once.
+/// Runs the service. The first SIGTERM or SIGINT drains it, the second one ends it at once. Variables of the process that
+/// look like settings and are none are warned about in the log.
 ///
 /// # Errors
 /// Returns [`StartError`] if the service does not start. Once it runs it does not fail.
 pub async fn run(settings: Settings) -> Result<Ended, StartError> {
     let mut signals = Signals::catch()?;
+    for unknown in unknown_variables() {
+        tracing::warn!(variable = unknown.name, nearest = unknown.nearest, "{unknown}");
+    }
     let service = Service::prepare(settings).await?;
     tracing::info!("listening on http://{}", service.address()?);
     let first = Notify::new();
