@@ -23,7 +23,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{sleep, sleep_until, timeout};
 
-/// The pause after the operating system refused a connection, most likely for want of file descriptors.
+/// Pause after the operating system refused a connection, most likely for want of file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(200);
 
 /// Time without a frame after which an HTTP/2 client is pinged, and time for its answer.
@@ -41,9 +41,10 @@ const HTTP2_WINDOWS: (u32, u32) = (64 * 1024, 256 * 1024);
 
 /// Bytes of answers that the operating system keeps for a client before it sends them. Megabytes by default, which
 /// would hide for minutes whether a slow client reads at all.
+#[cfg(target_os = "linux")]
 const UNSENT_MAX: u32 = 32 * 1024;
 
-/// How the server treats its connections.
+/// Limits on the number of connections and on their time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ServeSettings {
     /// Maximum number of connections. Defaults to 1024. Connections beyond it get only health answers, unless another
@@ -81,7 +82,7 @@ impl Default for ServeSettings {
     }
 }
 
-/// Whether the server is about to end. Clones speak of the same server.
+/// Announcement that a server ends. Clones belong to the same server.
 #[derive(Clone, Debug, Default)]
 pub struct Draining(Arc<AtomicBool>);
 
@@ -91,19 +92,19 @@ impl Draining {
         self.0.store(true, Ordering::Release);
     }
 
-    /// Whether the end was announced.
+    /// Returns true if the end was announced.
     pub fn has_begun(&self) -> bool {
         self.0.load(Ordering::Acquire)
     }
 }
 
-/// How a server ended.
+/// Outcome of a drain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use]
 pub enum Drained {
-    /// Every request under way got its answer.
+    /// Every open request was answered.
     Completely,
-    /// So many connections were cut off when the time was over.
+    /// This number of connections was cut off when the time was over.
     CutOff(usize),
 }
 

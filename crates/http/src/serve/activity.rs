@@ -24,11 +24,8 @@ const RESERVE_TIMEOUT: Duration = Duration::from_secs(5);
 /// round trip to send its first request.
 const EVICT_IDLE: Duration = Duration::from_millis(500);
 
-/// Shortest time below the minimum rate after which a connection may be cut to make room for another one.
-const EVICT_SLOW: Duration = Duration::from_secs(5);
-
-/// Number of parts of the stall deadline after each of which a rate that is high enough is forgotten. What a fast start
-/// has moved does not count for long.
+/// Number of parts of the stall deadline after each of which a rate that is high enough is forgotten, so that a fast
+/// start does not count for long. After one part below the minimum rate, a connection may be cut to make room.
 const PACE_WINDOWS: u32 = 6;
 
 /// Bytes that a complete request counts for: headers move too, and are not counted one by one.
@@ -136,7 +133,7 @@ impl Activity {
         let (unused, least) = match state.open {
             _ if state.ending != Ending::No => return None,
             0 => (now - state.idle_since, EVICT_IDLE),
-            _ if state.pace.is_below(MIN_RATE, now) => (state.pace.waited(now), EVICT_SLOW),
+            _ if state.pace.is_below(MIN_RATE, now) => (state.pace.waited(now), self.pace_window()),
             _ => return None,
         };
         (unused >= least).then_some(unused)
@@ -166,19 +163,22 @@ impl Activity {
             let is_closing = state.ending == Ending::Begun;
             return if is_closing { Step::Cut("it did not close in time") } else { state.begin_close(now) };
         }
-        let window = stall_timeout / PACE_WINDOWS;
         if state.pace.is_below(MIN_RATE, now) {
             if state.pace.waited(now) >= stall_timeout {
                 return Step::Cut("bytes move too slowly");
             }
-        } else if state.pace.waited(now) >= window {
+        } else if state.pace.is_waiting() {
             state.pace.restart(now);
         }
         // Requests begin and end without waking the task, so it looks as often as the shortest deadline asks for.
         let shortest =
             if state.ending == Ending::Begun { CLOSE_GRACE } else { idle_timeout.min(header_timeout) };
-        let look = after(now, window.min(shortest).max(Duration::from_millis(1)));
+        let look = after(now, self.pace_window().min(shortest).max(Duration::from_millis(1)));
         Step::Wait(due.map_or(look, |due| due.min(look)))
+    }
+
+    fn pace_window(&self) -> Duration {
+        self.settings.stall_timeout / PACE_WINDOWS
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

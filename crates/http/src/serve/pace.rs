@@ -49,12 +49,17 @@ impl Pace {
 
     /// Returns the time waited.
     pub(super) fn waited(&self, now: Instant) -> Duration {
-        if self.waits == 0 { self.waited } else { self.waited + (now - self.since) }
+        if self.is_waiting() { self.waited + (now - self.since) } else { self.waited }
+    }
+
+    /// Returns true if something is waited for.
+    pub(super) fn is_waiting(&self) -> bool {
+        self.waits > 0
     }
 
     /// Returns true if something is waited for and fewer than `rate` bytes a second have moved.
     pub(super) fn is_below(&self, rate: u64, now: Instant) -> bool {
-        self.waits > 0 && (self.moved as f64) < rate as f64 * self.waited(now).as_secs_f64()
+        self.is_waiting() && (self.moved as f64) < rate as f64 * self.waited(now).as_secs_f64()
     }
 }
 
