@@ -1,6 +1,7 @@
 //! `cargo xtask up`: database, PIDKey stand-in and API on this machine, from nothing to the first request.
 
 pub(crate) mod database;
+mod environment;
 mod follow;
 pub(crate) mod programs;
 mod redis;
@@ -41,18 +42,30 @@ pub(crate) struct Arguments {
     /// The API's port on 127.0.0.1; without it 8080 or the next free one
     #[arg(long, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..))]
     port: Option<u16>,
+    /// Use this database, and migrate it, instead of starting a PostgreSQL. Variables such as DATABASE_URL do not count
+    #[arg(long, value_name = "URL")]
+    database_url: Option<String>,
+    /// Use this Redis instead of starting one
+    #[arg(long, value_name = "URL")]
+    redis_url: Option<String>,
 }
 
 impl Arguments {
     /// Whether a running stack is where it was asked for. What it runs is another question: [`Processes::run_as`].
     fn fit(&self, stack: &Stack, processes: &Processes) -> bool {
-        let database = match std::env::var("DATABASE_URL") {
-            Ok(url) => url == stack.database_url,
-            Err(_) => processes.server.as_deref().is_some_and(|folder| {
+        let database = match &self.database_url {
+            Some(url) => *url == stack.database_url,
+            None => processes.server.as_deref().is_some_and(|folder| {
                 self.postgres.is_none_or(|version| database::version_of(folder) == Some(version))
             }),
         };
-        database && self.port.is_none_or(|port| stack.address().is_some_and(|address| address.port() == port))
+        let redis = match &self.redis_url {
+            Some(url) => stack.redis_url.as_ref() == Some(url),
+            None => stack.redis_url.is_none() || processes.redis.is_some(),
+        };
+        database
+            && redis
+            && self.port.is_none_or(|port| stack.address().is_some_and(|address| address.port() == port))
     }
 }
 
@@ -109,10 +122,13 @@ impl Run<'_> {
     }
 
     fn start_database(&mut self) -> anyhow::Result<String> {
-        if let Ok(url) = std::env::var("DATABASE_URL") {
-            steps::say("using the database of DATABASE_URL");
+        if let Some(url) = &self.arguments.database_url {
+            steps::say("using the database of --database-url");
             self.processes.server = None;
-            return Ok(url);
+            return Ok(url.clone());
+        }
+        if std::env::var_os("DATABASE_URL").is_some() {
+            steps::say("DATABASE_URL is not used; --database-url URL chooses a database");
         }
         let log = self.log("postgres");
         let step = Step { doing: "starting PostgreSQL", log: Some(&log), next: NEXT, speaks: false };
@@ -182,18 +198,19 @@ impl Run<'_> {
         })
     }
 
-    /// The user's own, else one that runs, else a new one; none on a machine without the program.
+    /// The one of `--redis-url`, else one that runs, else a new one; none on a machine without the program.
     fn start_redis(&mut self, programs: &Programs) -> anyhow::Result<Option<String>> {
-        if let Ok(url) = std::env::var("REDIS_URL") {
-            steps::say("using the Redis of REDIS_URL");
-            return Ok(Some(url));
+        let log = self.log("redis");
+        if let Some(url) = &self.arguments.redis_url {
+            steps::say("using the Redis of --redis-url");
+            self.stop_stale(&log, |processes| processes.redis.take())?;
+            return Ok(Some(url.clone()));
         }
         let runs = self.processes.redis.as_ref().is_some_and(Service::is_running);
         if let Some(url) = Stack::read(self.workspace).filter(|_| runs).and_then(|stack| stack.redis_url) {
             return Ok(Some(url));
         }
         let Some(binary) = redis::find() else { return Ok(None) };
-        let log = self.log("redis");
         let step = Step { doing: "starting Redis", log: Some(&log), next: NEXT, speaks: false };
         let started = step.run(|| {
             self.stop_stale(&log, |processes| processes.redis.take())?;

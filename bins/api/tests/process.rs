@@ -1,9 +1,13 @@
 //! The program as an operator meets it: help, exit codes, signals.
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use std::io::{BufRead, BufReader};
-use std::process::{Command, Output, Stdio};
+use std::process::{Child, Command, Output, Stdio};
+use std::time::Duration;
 use steadfast_testkit::Process;
+
+/// Longest wait for the end of the program, on a starved machine.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 fn api(variables: &[(&str, &str)]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_steadfast-api"));
@@ -35,18 +39,78 @@ fn wrong_settings_end_it_with_2_and_all_of_them_are_named() -> Result<()> {
     Ok(())
 }
 
+/// The program once it listens. It has no database.
+struct Running {
+    child: Child,
+    log: Box<dyn Iterator<Item = String>>,
+}
+
+impl Running {
+    fn start(variables: &[(&str, &str)]) -> Result<Self> {
+        let required = [("DATABASE_URL", "postgres://nobody@127.0.0.1:1/none"), ("HTTP_PORT", "0")];
+        let mut child = api(&[&required, variables].concat()).stderr(Stdio::piped()).spawn()?;
+        let stderr = child.stderr.take().context("piped")?;
+        let log = Box::new(BufReader::new(stderr).lines().map_while(Result::ok));
+        Ok(Self { child, log })
+    }
+
+    /// Reads the log up to a line with `part`, and returns everything up to there.
+    fn log_until(&mut self, part: &str) -> Result<String> {
+        let mut read = String::new();
+        for line in self.log.by_ref() {
+            read += &format!("{line}\n");
+            if line.contains(part) {
+                return Ok(read);
+            }
+        }
+        bail!("it ended without {part:?}: {read}")
+    }
+
+    fn process(&self) -> Result<Process> {
+        Process::new(i32::try_from(self.child.id())?).context("a process")
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // It has ended where the test passed.
+        _ = self.child.kill();
+        _ = self.child.wait();
+    }
+}
+
 #[test]
-fn it_says_where_it_listens_and_ends_well_on_sigterm() -> Result<()> {
-    let variables = [("DATABASE_URL", "postgres://nobody@127.0.0.1:1/none"), ("HTTP_PORT", "0")];
-    let mut child = api(&variables).stderr(Stdio::piped()).spawn()?;
-    let stderr = child.stderr.take().context("piped")?;
-    let mut lines = BufReader::new(stderr).lines();
-    let listening =
-        lines.by_ref().map_while(Result::ok).find(|line| line.contains("listening on http://127.0.0.1:"));
-    assert!(listening.is_some(), "it ended without listening");
-    Process::new(i32::try_from(child.id())?).context("a process")?.terminate();
-    let rest: Vec<String> = lines.map_while(Result::ok).collect();
-    assert_eq!(child.wait()?.code(), Some(0), "{rest:?}");
-    assert!(rest.iter().any(|line| line.contains("SIGTERM")), "{rest:?}");
+fn sigterm_drains_and_ends_well() -> Result<()> {
+    let mut api = Running::start(&[])?;
+    api.log_until("listening on http://127.0.0.1:")?;
+    api.process()?.terminate();
+    api.log_until("SIGTERM")?;
+    assert_eq!(api.child.wait()?.code(), Some(0));
+    Ok(())
+}
+
+#[test]
+fn second_sigterm_ends_drain_at_once() -> Result<()> {
+    let mut api = Running::start(&[("HTTP_DRAIN_DELAY", "300")])?;
+    api.log_until("listening on http://127.0.0.1:")?;
+    api.process()?.terminate();
+    api.log_until("SIGTERM")?;
+    api.process()?.terminate();
+    let has_ended = api.process()?.wait_until_not(PATIENCE, |process| process.command_line().is_some());
+    assert!(has_ended, "it still drains");
+    assert_eq!(api.child.wait()?.code(), Some(1));
+    api.log_until("second SIGTERM")?;
+    Ok(())
+}
+
+#[test]
+fn warns_about_unknown_settings() -> Result<()> {
+    let mut running = Running::start(&[("DB_POOL_SIZ", "3"), ("HTTP_PROXY", "http://proxy")])?;
+    let log = running.log_until("listening on http://127.0.0.1:")?;
+    let warnings: Vec<&str> = log.lines().filter(|line| line.contains("is not a setting")).collect();
+    let [warning] = warnings[..] else { bail!("{log}") };
+    assert!(warning.contains("WARN") && warning.contains("\"DB_POOL_SIZE\""), "{warning}");
+    let refused = text(&api(&[("DATABASE_URI", "postgres://db/x")]).output()?);
+    assert!(refused.contains("warning: DATABASE_URI") && refused.contains("nearest setting is DATABASE_URL"));
     Ok(())
 }

@@ -10,6 +10,7 @@ mod servers_cache;
 
 use clap::Parser;
 use std::process::ExitCode;
+use steadfast_app::settings::unknown_variables;
 
 /// Operations on a database of Steadfast.
 #[derive(Parser)]
@@ -29,6 +30,9 @@ struct Cli {
 #[tokio::main]
 async fn main() -> ExitCode {
     let cli = Cli::parse();
+    for unknown in unknown_variables() {
+        eprintln!("warning: {unknown}");
+    }
     match cli.command.run(&cli.database_url).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

@@ -215,6 +215,14 @@ fn unknown_scope_is_refused_with_nearest_known_one() -> Result<()> {
 }
 
 #[test]
+fn warns_about_unknown_settings() -> Result<()> {
+    let mut revoke = ctl("postgres://app@127.0.0.1:1/d", &["api-key", "revoke", "1"]);
+    let said = text(&revoke.env("DB_LOCK_TIMOUT", "1").output()?.stderr);
+    assert!(said.contains("warning: DB_LOCK_TIMOUT") && said.contains("DB_LOCK_TIMEOUT"), "{said}");
+    Ok(())
+}
+
+#[test]
 fn a_file_that_is_not_the_table_is_refused_by_line_before_anything_is_stored() -> Result<()> {
     let file = std::env::temp_dir().join(format!("icd10cm-{}.csv", std::process::id()));
     std::fs::write(

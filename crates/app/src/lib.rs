@@ -7,4 +7,4 @@ mod wiring;
 pub use migrations::{migrate, pending};
 pub use settings::{Settings, SettingsError};
 pub use steadfast_http::Drained;
-pub use wiring::{Running, StartError, install_logs, run, shutdown_signal, start};
+pub use wiring::{Ended, Running, StartError, install_logs, run, start};

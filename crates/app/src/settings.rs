@@ -7,12 +7,14 @@ mod log;
 mod pidkey;
 mod reader;
 mod setting;
+mod unknown;
 
 pub(crate) use cache::URL as REDIS_URL;
 pub use database::DatabaseSettings;
 pub use http::HttpSettings;
 pub(crate) use log::LEVEL;
 pub use reader::{Environment, SettingsError};
+pub use unknown::{Unknown, unknown_variables};
 
 use reader::Reader;
 use setting::Setting;

@@ -1,12 +1,13 @@
 //! From settings to a running service, and to its orderly end.
 
 use crate::migrations::pending;
-use crate::settings::{DatabaseSettings, REDIS_URL};
+use crate::settings::{DatabaseSettings, REDIS_URL, unknown_variables};
 use crate::{Settings, SettingsError};
 use secrecy::{ExposeSecret, SecretString};
 use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
+use std::pin::pin;
 use std::time::Duration;
 use steadfast_cache::Cache;
 use steadfast_domain::identity::KeyHash;
@@ -17,8 +18,8 @@ use steadfast_repository::{Error as RepositoryError, Store, identity};
 use steadfast_services::keys::Checker;
 use steadfast_services::terminology::{Catalogue, search_log};
 use tokio::net::TcpListener;
-use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::oneshot;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::{Notify, oneshot};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
@@ -155,14 +156,63 @@ async fn compare_versions(url: &SecretString, session: &SessionSettings) {
     }
 }
 
-/// Runs the service until `shutdown` ends, then drains it.
+/// How a service that ran has ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+pub enum Ended {
+    /// After the first signal, and a drain.
+    Drained(Drained),
+    /// At the second signal, with requests that were not answered.
+    AtOnce,
+}
+
+/// Runs the service. The first SIGTERM or SIGINT drains it, the second one ends it at once. Variables of the process that
+/// look like settings and are none are warned about in the log.
 ///
 /// # Errors
-/// [`StartError`]; once it runs it does not fail.
-pub async fn run(settings: Settings, shutdown: impl Future<Output = ()>) -> Result<Drained, StartError> {
+/// Returns [`StartError`] if the service does not start. Once it runs it does not fail.
+pub async fn run(settings: Settings) -> Result<Ended, StartError> {
+    let mut signals = Signals::catch()?;
+    for unknown in unknown_variables() {
+        tracing::warn!(variable = unknown.name, nearest = unknown.nearest, "{unknown}");
+    }
     let service = Service::prepare(settings).await?;
     tracing::info!("listening on http://{}", service.address()?);
-    Ok(service.run(shutdown).await)
+    let first = Notify::new();
+    let mut running = pin!(service.run(first.notified()));
+    tokio::select! {
+        drained = &mut running => return Ok(Ended::Drained(drained)),
+        signal = signals.next() => tracing::info!("{signal}: draining"),
+    }
+    first.notify_one();
+    tokio::select! {
+        drained = running => Ok(Ended::Drained(drained)),
+        signal = signals.next() => {
+            tracing::error!("second {signal}: ended at once, open requests were not answered");
+            Ok(Ended::AtOnce)
+        }
+    }
+}
+
+/// The signals that end the service.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    fn catch() -> Result<Self, StartError> {
+        let catch = |kind| signal(kind).map_err(StartError::Signals);
+        Ok(Self { terminate: catch(SignalKind::terminate())?, interrupt: catch(SignalKind::interrupt())? })
+    }
+
+    /// Waits for a signal and returns its name.
+    async fn next(&mut self) -> &'static str {
+        tokio::select! {
+            _ = self.terminate.recv() => "SIGTERM",
+            _ = self.interrupt.recv() => "SIGINT",
+        }
+    }
 }
 
 /// A running service. Dropped, it drains by itself in the background.
@@ -203,21 +253,6 @@ impl Running {
         let _ = self.stop.send(());
         self.ended.await
     }
-}
-
-/// Ends at the first SIGTERM or SIGINT after the call.
-///
-/// # Errors
-/// [`StartError::Signals`] when the operating system refuses.
-pub fn shutdown_signal() -> Result<impl Future<Output = ()>, StartError> {
-    let mut terminate = signal(SignalKind::terminate()).map_err(StartError::Signals)?;
-    let mut interrupt = signal(SignalKind::interrupt()).map_err(StartError::Signals)?;
-    Ok(async move {
-        tokio::select! {
-            _ = terminate.recv() => tracing::info!("SIGTERM: draining"),
-            _ = interrupt.recv() => tracing::info!("SIGINT: draining"),
-        }
-    })
 }
 
 /// Sends the logs of this process where `settings` says. Keep the guard until the end of `main`.

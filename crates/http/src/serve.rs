@@ -1,45 +1,70 @@
-//! The server itself: connections taken in up to a limit, slow ones cut off, and an orderly end.
+//! The server: accepts connections, bounds their number and their time, and drains them at the end.
 
-mod opening;
+mod activity;
+mod body;
+mod pace;
+mod service;
+mod slots;
 
+use activity::{Activity, Step};
 use axum::Router;
-use axum::extract::ConnectInfo;
-use axum::http::Request;
-use hyper::body::Incoming;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
-use hyper_util::server::graceful::{GracefulShutdown, Watcher};
-use hyper_util::service::TowerToHyperService;
-use opening::Opening;
+use service::{Routers, Service};
+use slots::{Slot, Slots};
 use std::io;
 use std::net::SocketAddr;
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::watch;
 use tokio::task::JoinSet;
-use tokio::time::{sleep, timeout};
-use tower::ServiceExt;
+use tokio::time::{sleep, sleep_until, timeout};
 
-/// The pause after the operating system refused a connection, most likely for want of file descriptors.
+/// Pause after the operating system refused a connection, most likely for want of file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(200);
 
-/// How long an HTTP/2 connection may be silent before it is asked whether it lives, and how long it may take to say so.
+/// Time without a frame after which an HTTP/2 client is pinged, and time for its answer.
 const PING: Duration = Duration::from_secs(20);
 
-/// How the server treats its connections.
+/// Bytes of a request header, and of what else HTTP/1 buffers for a connection.
+const HTTP1_BUFFER: usize = 64 * 1024;
+
+/// Open requests of one HTTP/2 connection: as many as the standard recommends at least.
+const HTTP2_STREAMS: u32 = 100;
+
+/// Bytes of request bodies that an HTTP/2 client may send before the handler reads them: of one request, and of all
+/// requests of a connection.
+const HTTP2_WINDOWS: (u32, u32) = (64 * 1024, 256 * 1024);
+
+/// Bytes of answers that the operating system keeps for a client before it sends them. Megabytes by default, which
+/// would hide for minutes whether a slow client reads at all.
+#[cfg(target_os = "linux")]
+const UNSENT_MAX: u32 = 32 * 1024;
+
+/// Limits on the number of connections and on their time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ServeSettings {
-    /// Connections that are served at once. More wait in the operating system's queue. Default: 1024.
+    /// Maximum number of connections. Defaults to 1024. Connections beyond it get only health answers, unless another
+    /// one can be closed in their favour.
     pub max_connections: usize,
-    /// How long a connection may take to say its first words, and each HTTP/1 request to send its header; idle
-    /// connections end after it too. Default: 30 s.
+    /// Maximum number of connections from one client address, or from one /64 network of IPv6. Defaults to no limit,
+    /// because all connections through a reverse proxy have the proxy's address.
+    pub max_connections_per_address: Option<usize>,
+    /// Time for the header of a connection's first request. Defaults to 30 s.
     pub header_timeout: Duration,
-    /// How long connections are still accepted after the end was announced: time for a load balancer to look at
-    /// `/health/ready`. Default: none.
+    /// Time from an answer to the header of the next request. Defaults to 75 s: longer than the 60 s that load
+    /// balancers keep their connections, so that they are the ones that close them.
+    pub idle_timeout: Duration,
+    /// Time after which a client is cut off that sends a request body or takes an answer slower than 1 KiB per second.
+    /// Defaults to 30 s.
+    pub stall_timeout: Duration,
+    /// Time in which connections are still accepted after the end was announced, so that a load balancer can notice
+    /// it at `/health/ready`. Defaults to none.
     pub drain_delay: Duration,
-    /// How long requests under way may take to end after that. Default: 115 s, longer than any route may take.
+    /// Time for open requests to complete after that. Defaults to 115 s, longer than any route may take.
     pub drain_timeout: Duration,
 }
 
@@ -47,14 +72,17 @@ impl Default for ServeSettings {
     fn default() -> Self {
         Self {
             max_connections: 1024,
+            max_connections_per_address: None,
             header_timeout: Duration::from_secs(30),
+            idle_timeout: Duration::from_secs(75),
+            stall_timeout: Duration::from_secs(30),
             drain_delay: Duration::ZERO,
             drain_timeout: Duration::from_secs(115),
         }
     }
 }
 
-/// Whether the server is about to end. Clones speak of the same server.
+/// Announcement that a server ends. Clones belong to the same server.
 #[derive(Clone, Debug, Default)]
 pub struct Draining(Arc<AtomicBool>);
 
@@ -64,25 +92,27 @@ impl Draining {
         self.0.store(true, Ordering::Release);
     }
 
-    /// Whether the end was announced.
+    /// Returns true if the end was announced.
     pub fn has_begun(&self) -> bool {
         self.0.load(Ordering::Acquire)
     }
 }
 
-/// How a server ended.
+/// Outcome of a drain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use]
 pub enum Drained {
-    /// Every request under way got its answer.
+    /// Every open request was answered.
     Completely,
-    /// So many connections were cut off when the time was over.
+    /// This number of connections was cut off when the time was over.
     CutOff(usize),
 }
 
 /// Serves `router` on `listener` until `shutdown` ends, then drains: readiness says so first, then nothing more is
-/// accepted, then requests under way may end. Returns when all is over, at the latest `drain_delay` and `drain_timeout`
-/// after `shutdown`.
+/// accepted, then open requests may complete. Returns when all is over, at the latest `drain_delay` and
+/// `drain_timeout` after `shutdown`.
+///
+/// Paths below `/health/` are answered on connections beyond the limits too.
 pub async fn serve(
     listener: TcpListener,
     router: Router,
@@ -90,7 +120,14 @@ pub async fn serve(
     draining: Draining,
     shutdown: impl Future<Output = ()>,
 ) -> Drained {
-    let graceful = GracefulShutdown::new();
+    let (end, ends) = watch::channel(false);
+    let server = Server {
+        builder: builder(),
+        routers: Routers::new(router),
+        slots: Slots::new(settings),
+        settings,
+        ends,
+    };
     let mut connections = JoinSet::new();
     let last_call = async {
         shutdown.await;
@@ -99,30 +136,64 @@ pub async fn serve(
     };
     tokio::select! {
         () = last_call => {}
-        () = accept_all(&listener, &router, settings, &graceful, &mut connections) => {}
+        () = server.accept_all(&listener, &mut connections) => {}
     }
     drop(listener);
-    drain(graceful, connections, settings.drain_timeout).await
+    end.send_replace(true);
+    drain(connections, settings.drain_timeout).await
 }
 
-/// Takes connections in for ever. May be dropped at any await: a connection is handed to its task at once.
-async fn accept_all(
-    listener: &TcpListener,
-    router: &Router,
+/// What every connection needs.
+#[derive(Clone)]
+struct Server {
+    builder: Builder<TokioExecutor>,
+    routers: Routers,
+    slots: Arc<Slots>,
     settings: ServeSettings,
-    graceful: &GracefulShutdown,
-    connections: &mut JoinSet<()>,
-) {
-    let builder = builder(settings);
-    let slots = Arc::new(Semaphore::new(settings.max_connections));
-    // The semaphore is never closed.
-    while let Ok(slot) = Arc::clone(&slots).acquire_owned().await {
-        let (stream, peer) = accept(listener).await;
-        let stream = Opening::new(stream, settings.header_timeout);
-        let router = router.clone();
-        connections.spawn(connection(stream, peer, router, builder.clone(), graceful.watcher(), slot));
-        // Finished tasks are forgotten as new ones come, so the set stays as small as the connections are few.
-        while connections.try_join_next().is_some() {}
+    /// True once connections have to end.
+    ends: watch::Receiver<bool>,
+}
+
+impl Server {
+    /// Accepts connections for ever. Safe to drop at any await: each connection is handed to its task at once.
+    async fn accept_all(&self, listener: &TcpListener, connections: &mut JoinSet<()>) {
+        loop {
+            let (stream, peer) = accept(listener).await;
+            let slot = self.slots.take(peer.ip(), Arc::new(Activity::new(self.settings)));
+            connections.spawn(self.clone().serve_connection(stream, peer, slot));
+            // Finished tasks are forgotten as new ones come, so the set stays as small as the connections are few.
+            while connections.try_join_next().is_some() {}
+        }
+    }
+
+    async fn serve_connection(mut self, stream: TcpStream, peer: SocketAddr, slot: Slot) {
+        let activity = Arc::clone(slot.activity());
+        let service = Service { routers: self.routers, slot: Arc::new(slot), peer };
+        let mut served = pin!(self.builder.serve_connection(TokioIo::new(stream), service));
+        let mut ends = pin!(async { self.ends.wait_for(|ends| *ends).await.is_ok() });
+        let mut is_ending = false;
+        loop {
+            let look = match activity.next_step() {
+                Step::Wait(until) => until,
+                Step::Close => {
+                    served.as_mut().graceful_shutdown();
+                    continue;
+                }
+                Step::Cut(reason) => return tracing::debug!(reason, "connection cut off"),
+            };
+            tokio::select! {
+                result = served.as_mut() => {
+                    // Clients that leave or stall are everyday business.
+                    return result.unwrap_or_else(|error| tracing::debug!(error, "connection ended early"));
+                }
+                () = sleep_until(look) => {}
+                () = activity.changed() => {}
+                _ = &mut ends, if !is_ending => {
+                    is_ending = true;
+                    activity.close();
+                }
+            }
+        }
     }
 }
 
@@ -132,6 +203,8 @@ async fn accept(listener: &TcpListener) -> (TcpStream, SocketAddr) {
             Ok((stream, peer)) => {
                 // Without it small answers may wait for an acknowledgement. A stream that refuses is closed already.
                 let _ = stream.set_nodelay(true);
+                #[cfg(target_os = "linux")]
+                let _ = socket2::SockRef::from(&stream).set_tcp_notsent_lowat(UNSENT_MAX);
                 return (stream, peer);
             }
             Err(error) if is_the_clients(&error) => {}
@@ -148,35 +221,24 @@ fn is_the_clients(error: &io::Error) -> bool {
     matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset)
 }
 
-fn builder(settings: ServeSettings) -> Builder<TokioExecutor> {
+fn builder() -> Builder<TokioExecutor> {
     let mut builder = Builder::new(TokioExecutor::new());
-    builder.http1().timer(TokioTimer::new()).header_read_timeout(settings.header_timeout);
-    builder.http2().timer(TokioTimer::new()).keep_alive_interval(PING).keep_alive_timeout(PING);
+    // The deadline for headers is `Activity`'s: hyper has none for HTTP/2, and for HTTP/1 one that idle time uses up.
+    builder.http1().timer(TokioTimer::new()).header_read_timeout(None).max_buf_size(HTTP1_BUFFER);
+    let (stream, connection) = HTTP2_WINDOWS;
+    builder
+        .http2()
+        .timer(TokioTimer::new())
+        .keep_alive_interval(PING)
+        .keep_alive_timeout(PING)
+        .max_concurrent_streams(HTTP2_STREAMS)
+        .initial_stream_window_size(stream)
+        .initial_connection_window_size(connection);
     builder
 }
 
-async fn connection(
-    stream: Opening<TcpStream>,
-    peer: SocketAddr,
-    router: Router,
-    builder: Builder<TokioExecutor>,
-    watcher: Watcher,
-    slot: OwnedSemaphorePermit,
-) {
-    let service = router.map_request(move |mut request: Request<Incoming>| {
-        request.extensions_mut().insert(ConnectInfo(peer));
-        request
-    });
-    let served = builder.serve_connection(TokioIo::new(stream), TowerToHyperService::new(service));
-    if let Err(error) = watcher.watch(served).await {
-        // Clients that leave or stall are everyday business.
-        tracing::debug!(error, "connection ended early");
-    }
-    drop(slot);
-}
-
-async fn drain(graceful: GracefulShutdown, mut connections: JoinSet<()>, limit: Duration) -> Drained {
-    if timeout(limit, graceful.shutdown()).await.is_ok() {
+async fn drain(mut connections: JoinSet<()>, limit: Duration) -> Drained {
+    if timeout(limit, async { while connections.join_next().await.is_some() {} }).await.is_ok() {
         return Drained::Completely;
     }
     while connections.try_join_next().is_some() {}

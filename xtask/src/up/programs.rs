@@ -1,6 +1,7 @@
 //! The workspace's own binaries: built, put where the children's user can run them, and run.
 
 use crate::cargo::cargo;
+use crate::up::environment::isolate;
 use crate::workspace::Workspace;
 use anyhow::Context as _;
 use serde_json::Value;
@@ -61,10 +62,10 @@ impl Programs {
         place(file, &self.scratch.join("data"), self.account)
     }
 
-    /// A service's command line, to be completed.
+    /// A service's command line, to be completed. It has no settings yet, the caller's included.
     pub(crate) fn service(&self, program: &Program) -> Command {
         let mut command = Command::new(&program.path);
-        command.current_dir(&self.scratch);
+        isolate(&mut command).current_dir(&self.scratch);
         command
     }
 

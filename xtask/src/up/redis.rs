@@ -1,5 +1,6 @@
 //! The private Redis of a checkout, where the machine has the program. It keeps nothing on disk.
 
+use crate::up::environment::isolate;
 use crate::up::services::{Service, free_port};
 use crate::up::steps;
 use anyhow::Context as _;
@@ -34,7 +35,8 @@ impl Redis {
     ) -> anyhow::Result<Self> {
         let folder = run_folder(folder, account)?;
         let port = free_port(None, USUAL_PORT)?;
-        let command = binary.command(&folder, port);
+        let mut command = binary.command(&folder, port);
+        isolate(&mut command);
         let build = binary.path().to_str().context("the path of redis-server is not UTF-8")?;
         let service = Service::start(command, build, account, log)?;
         Ok(Self { service, url: format!("redis://127.0.0.1:{port}"), port })

@@ -23,14 +23,40 @@ const MAX_CONNECTIONS: Setting = Setting {
     aliases: &[],
     default: Default::Is("1024"),
     kind: Kind::Count(1..=100_000),
-    help: "Connections that are served at once; more wait. Each needs a file descriptor.",
+    help: "Maximum number of connections; each needs a file descriptor. When all are in use, the one that has been idle \
+           for longest makes room. If none can, only /health/ is answered, on 32 connections in reserve, and everything \
+           else is 503.",
+};
+const MAX_CONNECTIONS_PER_ADDRESS: Setting = Setting {
+    name: "HTTP_MAX_CONNECTIONS_PER_ADDRESS",
+    aliases: &[],
+    default: Default::Is("0"),
+    kind: Kind::Count(0..=100_000),
+    help: "Maximum number of connections from one client address, or from one /64 network of IPv6. 0 is no limit, which \
+           is right behind a reverse proxy: all its connections have one address. Limit clients there instead.",
 };
 const HEADER_TIMEOUT: Setting = Setting {
     name: "HTTP_HEADER_TIMEOUT",
     aliases: &[],
     default: Default::Is("30"),
     kind: Kind::Seconds(1..=600),
-    help: "How long a connection may take to send the header of a request, and how long it may be idle.",
+    help: "Time for the whole header of a connection's first request.",
+};
+const IDLE_TIMEOUT: Setting = Setting {
+    name: "HTTP_IDLE_TIMEOUT",
+    aliases: &[],
+    default: Default::Is("75"),
+    kind: Kind::Seconds(1..=3600),
+    help: "Time from an answer to the whole header of the next request, whether the client answers pings or not. Behind a \
+           load balancer, longer than the balancer keeps idle connections.",
+};
+const STALL_TIMEOUT: Setting = Setting {
+    name: "HTTP_STALL_TIMEOUT",
+    aliases: &[],
+    default: Default::Is("30"),
+    kind: Kind::Seconds(1..=600),
+    help: "Time after which a client is cut off that sends a request body, or takes an answer, slower than 1 KiB per \
+           second.",
 };
 const DRAIN_DELAY: Setting = Setting {
     name: "HTTP_DRAIN_DELAY",
@@ -49,7 +75,17 @@ const DRAIN_TIMEOUT: Setting = Setting {
 };
 
 /// All settings of this room, in the order of `--help`.
-pub(super) const ALL: &[Setting] = &[HOST, PORT, MAX_CONNECTIONS, HEADER_TIMEOUT, DRAIN_DELAY, DRAIN_TIMEOUT];
+pub(super) const ALL: &[Setting] = &[
+    HOST,
+    PORT,
+    MAX_CONNECTIONS,
+    MAX_CONNECTIONS_PER_ADDRESS,
+    HEADER_TIMEOUT,
+    IDLE_TIMEOUT,
+    STALL_TIMEOUT,
+    DRAIN_DELAY,
+    DRAIN_TIMEOUT,
+];
 
 /// The server.
 #[derive(Clone, Debug)]
@@ -70,7 +106,13 @@ pub(super) fn read(reader: &mut Reader<'_>) -> HttpSettings {
         port: u16::try_from(reader.count(&PORT)).unwrap_or_default(),
         serve: ServeSettings {
             max_connections: reader.count(&MAX_CONNECTIONS) as usize,
+            max_connections_per_address: match reader.count(&MAX_CONNECTIONS_PER_ADDRESS) {
+                0 => None,
+                max => Some(max as usize),
+            },
             header_timeout: reader.seconds(&HEADER_TIMEOUT),
+            idle_timeout: reader.seconds(&IDLE_TIMEOUT),
+            stall_timeout: reader.seconds(&STALL_TIMEOUT),
             drain_delay: reader.seconds(&DRAIN_DELAY),
             drain_timeout: reader.seconds(&DRAIN_TIMEOUT),
         },

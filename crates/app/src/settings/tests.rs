@@ -1,5 +1,6 @@
 //! Settings from made-up environments.
 
+use super::unknown::{known_names, unknown};
 use super::*;
 use secrecy::ExposeSecret;
 use std::collections::HashSet;
@@ -42,6 +43,13 @@ fn with_nothing_but_the_database_the_defaults_are_those_of_each_library() {
     assert_eq!(settings.pidkey.breaker, library.breaker);
     assert_eq!(settings.pidkey.requests_per_second, library.requests_per_second);
     assert_eq!(settings.log, LogSettings::default());
+}
+
+#[test]
+fn connections_per_address_are_limited_on_demand() {
+    let limited = read_with(("HTTP_MAX_CONNECTIONS_PER_ADDRESS", "64")).expect("settings").http.serve;
+    assert_eq!(limited.max_connections_per_address, Some(64));
+    assert_eq!(ServeSettings::default().max_connections_per_address, None);
 }
 
 #[test]
@@ -179,4 +187,41 @@ fn every_default_is_allowed() {
             assert!(read(&[URL, (setting.name, text)]).is_ok(), "{}", setting.name);
         }
     }
+}
+
+#[test]
+fn unknown_variables_are_named_with_nearest_setting() {
+    let unknown = |name: &str| unknown([name.to_owned()]).pop().map(|unknown| unknown.nearest);
+    for (name, nearest) in [
+        ("DB_POOL_SIZ", "DB_POOL_SIZE"),
+        ("DB_STATEMNET_TIMEOUT", "DB_STATEMENT_TIMEOUT"),
+        ("HTTP_MAX_CONNECTION", "HTTP_MAX_CONNECTIONS"),
+        ("REDIS_PASSWORT", "REDIS_PASSWORD"),
+        ("LOG_LEVLE", "LOG_LEVEL"),
+        ("cache_ttl", "CACHE_TTL"),
+        ("DATABASE_URI", "DATABASE_URL"),
+        ("PIDKEY_APIKEY", "PIDKEY_API_KEY"),
+    ] {
+        assert_eq!(unknown(name).as_deref(), Some(nearest), "{name}");
+    }
+}
+
+#[test]
+fn settings_and_variables_of_others_are_not_unknown() {
+    let names = ROOMS.iter().flat_map(|(_, settings)| settings.iter());
+    let names = names.flat_map(|setting| std::iter::once(&setting.name).chain(setting.aliases));
+    let others = ["PATH", "HTTP_PROXY", "http_proxy", "PIDKEY_SANDBOX_LISTEN", "POOL", "RUST_LOG"];
+    let names: Vec<String> = names.chain(&others).map(|name| (*name).to_owned()).collect();
+    assert_eq!(unknown(names), []);
+}
+
+#[test]
+fn every_setting_that_is_read_is_documented() {
+    let documented: HashSet<&str> = ROOMS
+        .iter()
+        .flat_map(|(_, settings)| settings.iter())
+        .flat_map(|setting| std::iter::once(setting.name).chain(setting.aliases.iter().copied()))
+        .collect();
+    let read = known_names();
+    assert_eq!(read.iter().map(String::as_str).collect::<HashSet<_>>(), documented);
 }

@@ -1,4 +1,4 @@
-//! Connections that stall, wait and outlive the server.
+//! The server on real sockets: requests, limits and the drain.
 
 use super::*;
 use axum::routing::get;
@@ -6,6 +6,8 @@ use std::net::SocketAddr;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::{Notify, oneshot};
 use tokio::task::JoinHandle;
+
+mod attacks;
 
 /// No test waits longer for anything.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -60,7 +62,7 @@ async fn rest(mut stream: TcpStream) -> String {
 const ASK: &str = "GET / HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n";
 
 #[tokio::test]
-async fn a_request_is_answered() {
+async fn answers_request() {
     let server = Server::start(hello(), ServeSettings::default()).await;
     let mut stream = server.connect().await;
     say(&mut stream, ASK).await;
@@ -69,7 +71,7 @@ async fn a_request_is_answered() {
 }
 
 #[tokio::test]
-async fn who_says_nothing_or_half_a_request_is_cut_off() {
+async fn cuts_off_clients_without_whole_request() {
     let settings = ServeSettings { header_timeout: SHORT, ..ServeSettings::default() };
     let server = Server::start(hello(), settings).await;
     for words in ["", "P", "PRI * HTTP/2.0\r\n", "GET / HTTP/1.1\r\nhost:"] {
@@ -80,18 +82,18 @@ async fn who_says_nothing_or_half_a_request_is_cut_off() {
 }
 
 #[tokio::test]
-async fn a_connection_beyond_the_limit_waits_for_its_turn() {
+async fn request_beyond_limit_waits_for_place() {
     let settings = ServeSettings { max_connections: 1, header_timeout: SHORT, ..ServeSettings::default() };
     let server = Server::start(hello(), settings).await;
     let silent = server.connect().await;
     let mut second = server.connect().await;
     say(&mut second, ASK).await;
-    assert!(rest(second).await.ends_with("hello"), "served once the silent one was cut off");
+    assert!(rest(second).await.ends_with("hello"), "served in place of the silent one");
     drop(silent);
 }
 
 #[tokio::test]
-async fn a_request_under_way_is_finished_and_nothing_more_is_accepted() {
+async fn drain_completes_open_request_and_accepts_nothing() {
     let (begun, go_on) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
     let (begun_in, go_on_in) = (Arc::clone(&begun), Arc::clone(&go_on));
     let slow = Router::new().route(
@@ -119,7 +121,7 @@ async fn a_request_under_way_is_finished_and_nothing_more_is_accepted() {
 }
 
 #[tokio::test]
-async fn what_does_not_end_in_time_is_cut_off() {
+async fn drain_cuts_off_requests_at_its_deadline() {
     let begun = Arc::new(Notify::new());
     let begun_in = Arc::clone(&begun);
     let stuck = Router::new().route(
@@ -152,7 +154,7 @@ fn refusing() -> Router {
 }
 
 #[tokio::test]
-async fn a_caller_that_sends_a_refused_body_to_its_end_still_reads_the_answer() {
+async fn refused_body_does_not_cost_answer() {
     let server = Server::start(refusing(), ServeSettings::default()).await;
     let length = 10 * 1024 * 1024;
     for (path, media_type, status) in [
@@ -177,7 +179,7 @@ async fn a_caller_that_sends_a_refused_body_to_its_end_still_reads_the_answer() 
 }
 
 #[tokio::test]
-async fn who_asks_for_leave_to_send_a_refused_body_is_not_given_it() {
+async fn refused_body_is_not_asked_for() {
     let server = Server::start(refusing(), ServeSettings::default()).await;
     let mut stream = server.connect().await;
     let head = "POST /nowhere HTTP/1.1\r\nhost: x\r\nexpect: 100-continue\r\ncontent-length: 9\r\n\
@@ -187,7 +189,7 @@ async fn who_asks_for_leave_to_send_a_refused_body_is_not_given_it() {
 }
 
 #[test]
-fn no_route_may_take_longer_than_the_end_waits_for_it() {
+fn drain_outlasts_every_route() {
     let longest = crate::router::routes().iter().map(|route| route.limit).max().expect("routes");
     let end = ServeSettings::default().drain_timeout;
     assert!(longest + crate::route::GRACE < end, "{longest:?} is not over within {end:?}");

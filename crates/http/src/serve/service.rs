@@ -1,0 +1,84 @@
+//! Requests of one connection: admitted or refused, then answered by the router.
+
+use super::activity::Exchange;
+use super::body::{RequestBody, ResponseBody};
+use super::slots::Slot;
+use crate::problem::{Code, Problem};
+use crate::{access_log, correlation, extract};
+use axum::Router;
+use axum::body::Body;
+use axum::extract::ConnectInfo;
+use axum::http::{HeaderValue, Request, Response, Version, header};
+use axum::middleware::from_fn;
+use hyper::body::Incoming;
+use hyper_util::service::TowerToHyperService;
+use std::convert::Infallible;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Paths that are answered whether there is room or not.
+const HEALTH: &str = "/health/";
+
+/// When a refused client may try again: the time that the longest graceful close takes.
+const RETRY_AFTER: Duration = Duration::from_secs(1);
+
+/// What answers the requests of every connection. Cheap to clone.
+#[derive(Clone, Debug)]
+pub(super) struct Routers {
+    ordinary: TowerToHyperService<Router>,
+    refusing: TowerToHyperService<Router>,
+}
+
+impl Routers {
+    /// Returns `router`, with a refusal for connections beyond the limits.
+    pub(super) fn new(router: Router) -> Self {
+        let refusing = Router::new()
+            .fallback(|| async { Problem::new(Code::Overloaded).retry_after(Some(RETRY_AFTER)) })
+            .layer(from_fn(extract::take_in))
+            .layer(from_fn(access_log::record))
+            .layer(from_fn(correlation::assign));
+        Self { ordinary: TowerToHyperService::new(router), refusing: TowerToHyperService::new(refusing) }
+    }
+
+    async fn answer(
+        self,
+        slot: Arc<Slot>,
+        exchange: Arc<Exchange>,
+        request: Request<Incoming>,
+    ) -> Response<ResponseBody> {
+        let request = request.map(|body| Body::new(RequestBody::new(body, Arc::clone(&exchange))));
+        let has_connection_header = request.version() <= Version::HTTP_11;
+        let is_answered = request.uri().path().starts_with(HEALTH) || slot.admit().await;
+        let router = if is_answered { self.ordinary } else { self.refusing };
+        let answered = hyper::service::Service::call(&router, request).await;
+        let mut response = answered.unwrap_or_else(|never: Infallible| match never {});
+        if has_connection_header && !slot.is_admitted() {
+            response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+        }
+        response.map(|body| ResponseBody::new(body, exchange))
+    }
+}
+
+/// The requests of one connection.
+#[derive(Debug)]
+pub(super) struct Service {
+    pub(super) routers: Routers,
+    pub(super) slot: Arc<Slot>,
+    /// Address of the client, which handlers find as [`ConnectInfo`].
+    pub(super) peer: SocketAddr,
+}
+
+impl hyper::service::Service<Request<Incoming>> for Service {
+    type Response = Response<ResponseBody>;
+    type Error = Infallible;
+    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Infallible>> + Send>>;
+
+    fn call(&self, mut request: Request<Incoming>) -> Self::Future {
+        request.extensions_mut().insert(ConnectInfo(self.peer));
+        let exchange = Exchange::begin(self.slot.activity());
+        let answer = self.routers.clone().answer(Arc::clone(&self.slot), exchange, request);
+        Box::pin(async move { Ok(answer.await) })
+    }
+}
