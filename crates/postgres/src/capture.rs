@@ -8,10 +8,9 @@ pub use statement::{CapturedStatement, Parameter, StatementKind, TransactionStat
 pub(crate) use tape::{Tape, WHOLE};
 
 use crate::SessionSettings;
-use crate::conn::guarded;
+use crate::connect;
 use crate::error::{ConnectError, UrlError};
 use crate::target::Target;
-use crate::wire::Wire;
 use diesel_async::AsyncPgConnection;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -85,9 +84,7 @@ impl Recorder {
         let unusable =
             |UrlError(cause)| ConnectError::Unreachable { address: "database URL".to_owned(), cause };
         let target = Target::new(url, &session).map_err(unusable)?;
-        let wire = Wire::new(target.server.clone(), target.statement_log, Some(self));
-        let (conn, _driver) = guarded(&target, &Arc::new(wire)).await?;
-        Ok(conn)
+        Ok(connect::within_limit(&target, connect::open(&target)).await?.inner)
     }
 
     /// Keeps what is sent from now on, and forgets what was kept.
