@@ -29,6 +29,8 @@ struct Assignments {
     named: Vec<Assignment>,
     /// Parameters from the authority and the path of a URL. Named ones replace them, as in libpq.
     positional: Vec<Assignment>,
+    /// Whether a later value replaces an earlier one.
+    may_repeat: bool,
     /// Whether a name may be part of a password that was not percent-encoded.
     has_stray_at_sign: bool,
 }
@@ -75,7 +77,7 @@ impl<'a> Parameters<'a> {
             secret_before |= known.is_secret();
             let parameter = Parameter { value, origin, is_explicit: true };
             known.check(&parameter)?;
-            if parameters.given.insert(known.name, parameter).is_some() {
+            if parameters.given.insert(known.name, parameter).is_some() && !assignments.may_repeat {
                 return Err(UrlError(format!("{origin} is given twice: give it once")));
             }
         }

@@ -13,7 +13,8 @@ pub(super) fn read(text: &str) -> Result<Assignments, UrlError> {
     if text.contains("://") && !text.contains(char::is_whitespace) {
         return Err(UrlError("has another scheme than postgres:// and postgresql://".to_owned()));
     }
-    let mut assignments = Assignments::default();
+    // As in libpq: programs append pairs in order to replace others.
+    let mut assignments = Assignments { may_repeat: true, ..Assignments::default() };
     let mut characters = text.chars().peekable();
     loop {
         skip_blanks(&mut characters);

@@ -72,6 +72,11 @@ fn reads_pairs_with_quotes_and_blanks() {
 }
 
 #[test]
+fn appended_pairs_replace_earlier_ones() {
+    assert_eq!(read("host=h dbname=d dbname='e'"), Ok(list(&[("dbname", "e"), ("host", "h")])));
+}
+
+#[test]
 fn rejects_malformed_strings() {
     for (text, expected) in [
         ("mysql://u:s3cret@h/d", "has another scheme"),
