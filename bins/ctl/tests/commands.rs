@@ -174,7 +174,7 @@ fn bad_settings_name_the_variable_and_exit_with_2() -> Result<()> {
         .output()?;
     assert_eq!(unset.status.code(), Some(2));
     assert!(text(&unset.stderr).contains("DATABASE_URL"), "{}", text(&unset.stderr));
-    let secret = "postgres://app:s3cret@one,two/d";
+    let secret = "postgres://app:s3cret@one/d?service=s3cret";
     for command in [&["migrate"][..], &["api-key", "verify"], &["import", "icd10cm", TABLE]] {
         for url in [secret, "no-url s3cret", "mysql://app:s3cret@one/d"] {
             let refused = run(url, command)?;

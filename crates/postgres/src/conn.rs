@@ -12,10 +12,11 @@ mod work;
 pub use transactions::{Nesting, Transactions};
 pub use work::{NestedWork, UnitOfWork, Work, WorkOnce};
 
+use crate::connect::{self, Session};
 use crate::error::{ConnectError, Error};
-use crate::stream::{AlreadySecured, Dialled};
-use crate::target::Target;
-use crate::wire::{Guard, Wire, WireCounts};
+use crate::stream::AlreadySecured;
+use crate::target::{Peer, Target};
+use crate::wire::{Wire, WireCounts};
 use crate::{AnyOperation, Kind, SqlState};
 use diesel::connection::CacheSize;
 use diesel_async::{AsyncConnection, AsyncPgConnection, SimpleAsyncConnection};
@@ -59,6 +60,8 @@ pub struct Conn {
     inner: AsyncPgConnection,
     wire: Arc<Wire>,
     target: Arc<Target>,
+    /// Where cancel requests for the session go.
+    peer: Peer,
     statements: AtomicU32,
     /// Calls that were begun and have not come to their end, also those whose caller has left: the library may still
     /// send what they had handed to it.
@@ -70,15 +73,12 @@ pub struct Conn {
 }
 
 impl Conn {
-    /// Opens a session.
+    /// Opens a session. The caller has to apply [`Target::connect_limit`].
     pub(crate) async fn open(target: Arc<Target>) -> Result<Self, ConnectError> {
-        let recorder = target.recorder.as_ref();
-        let wire = Arc::new(Wire::new(target.server.clone(), target.statement_log, recorder));
-        target.server.enrol(&wire);
-        let (inner, driver) = guarded(&target, &wire).await?;
+        let Session { inner, wire, peer, driver } = connect::open(&target).await?;
         let (statements, unfinished) = (AtomicU32::new(0), AtomicU32::new(0));
-        let (nesting, reads_only, driver) = (Nesting::default(), false, Some(driver));
-        Ok(Self { inner, wire, target, statements, unfinished, nesting, reads_only, driver })
+        let (nesting, reads_only) = (Nesting::default(), false);
+        Ok(Self { inner, wire, target, peer, statements, unfinished, nesting, reads_only, driver })
     }
 
     /// Statements run through this connection in the current unit of work, by the count of calls.
@@ -219,11 +219,11 @@ impl Conn {
     /// Asks the server to stop what it does for this session, and ends the session. Takes at most a second or so;
     /// `false` when the server did not even take notice in that time.
     pub(crate) async fn cancel_and_close(self) -> bool {
-        let (target, token) = (self.target.clone(), self.inner.cancel_token());
+        let (target, peer, token) = (self.target.clone(), self.peer.clone(), self.inner.cancel_token());
         let mut end = std::pin::pin!(self.end());
         for _ in 0..CANCELS {
             let cancel = async {
-                let mut stream = target.dial().await.ok()?;
+                let mut stream = target.dial(&peer).await.ok()?;
                 token.cancel_query_raw(KeepOpen(&mut stream), AlreadySecured).await.ok()?;
                 // The server says nothing, it closes; until then nobody has read the request.
                 stream.read_to_end(&mut Vec::new()).await.ok()
@@ -279,56 +279,5 @@ impl Drop for Cut {
 impl std::fmt::Debug for Conn {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Conn").field("address", &self.target.address()).field("wire", &self.wire).finish()
-    }
-}
-
-/// diesel-async's connection over a new session with the guard, and what drives it, which ends by itself when the
-/// connection is dropped and the last answer has come.
-pub(crate) async fn guarded(
-    target: &Target,
-    wire: &Arc<Wire>,
-) -> Result<(AsyncPgConnection, JoinHandle<()>), ConnectError> {
-    let guard: Guard<Dialled> = Guard::new(target.dial().await?, wire.clone());
-    let opened = target.config.connect_raw(guard, AlreadySecured).await;
-    let (client, connection) = opened.map_err(|error| refusal(target, wire, &error))?;
-    let driver = tokio::spawn(async move { _ = connection.await });
-    let inner = set_up(client, target.pooled_by_transaction).await;
-    let inner = inner.map_err(|error| {
-        driver.abort();
-        refusal(target, wire, &*error)
-    })?;
-    wire.set_up();
-    Ok((inner, driver))
-}
-
-/// diesel-async's connection over an open session. Its first statements are prepared ones: where another server may
-/// answer each of them, a transaction holds them together.
-async fn set_up(
-    client: tokio_postgres::Client,
-    pooled_by_transaction: bool,
-) -> Result<AsyncPgConnection, Box<dyn std::error::Error + Send + Sync>> {
-    if !pooled_by_transaction {
-        return Ok(AsyncPgConnection::try_from(client).await?);
-    }
-    client.batch_execute("BEGIN").await?;
-    let mut inner = AsyncPgConnection::try_from(client).await?;
-    inner.batch_execute("COMMIT").await?;
-    inner.set_prepared_statement_cache_size(CacheSize::Disabled);
-    Ok(inner)
-}
-
-/// Why no session came about: the server's own refusal where it gave one.
-fn refusal(target: &Target, wire: &Wire, error: &dyn std::error::Error) -> ConnectError {
-    match wire.last_error() {
-        Some(seen) => ConnectError::Refused {
-            address: target.address(),
-            sqlstate: seen.sqlstate,
-            message: seen.message,
-        },
-        // tokio-postgres' own text is its kind only; what happened stands behind it.
-        None => match error.source() {
-            Some(cause) => target.unreachable(format!("{error}: {cause}")),
-            None => target.unreachable(error.to_string()),
-        },
     }
 }

@@ -1,29 +1,33 @@
-//! Stands for TLS in a build without the feature `tls`: sessions are plain, and a URL that asks for more is refused.
+//! Stands for TLS in a build without the feature `tls`: sessions are plain, and what asks for more is refused.
 
-use crate::SessionSettings;
 use crate::error::UrlError;
+use crate::parameters::Parameters;
+use crate::ssl_mode::SslMode;
 use crate::stream::Dialled;
 use std::io;
 use tokio::net::TcpStream;
-use tokio_postgres::config::SslMode;
 
-/// There is none.
+/// Configuration of TLS, of which there is none.
 #[derive(Debug)]
 pub(crate) enum Tls {}
 
 impl Tls {
-    /// `None`, unless the URL insists.
-    pub(crate) fn wanted(mode: SslMode, _: &SessionSettings, _: &str) -> Result<Option<Self>, UrlError> {
-        match mode {
-            SslMode::Disable | SslMode::Prefer => Ok(None),
-            _ => Err(UrlError(
-                "sslmode=require needs TLS, which this build has not: turn on the feature `tls`".to_owned(),
-            )),
+    /// Takes `sslmode`; returns `None`.
+    ///
+    /// # Errors
+    /// Returns [`UrlError`] if the mode insists on TLS.
+    pub(crate) fn read(parameters: &mut Parameters<'_>) -> Result<Option<Self>, UrlError> {
+        match parameters.take_word("sslmode", &SslMode::WORDS)? {
+            Some(mode) if mode.demands_tls() => Err(UrlError(format!(
+                "sslmode={} needs TLS, which this build does not have: turn on the feature `tls`",
+                mode.word()
+            ))),
+            _ => Ok(None),
         }
     }
 
     /// Never called.
-    pub(crate) async fn secure(&self, _: TcpStream) -> io::Result<Dialled> {
+    pub(crate) async fn secure(&self, _: TcpStream, _: &str) -> io::Result<Dialled> {
         match *self {}
     }
 }
@@ -32,11 +36,19 @@ impl Tls {
 mod tests {
     use super::*;
 
+    fn read(url: &str) -> Result<(), UrlError> {
+        let mut parameters = Parameters::read(url, &|_| None)?;
+        parameters.take("host");
+        Tls::read(&mut parameters)?;
+        parameters.finish()
+    }
+
     #[test]
-    fn a_url_that_insists_on_tls_is_told_where_to_turn_it_on() {
-        let wanted = |mode| Tls::wanted(mode, &SessionSettings::default(), "h");
-        assert!(wanted(SslMode::Prefer).expect("plain will do").is_none());
-        let error = wanted(SslMode::Require).expect_err("there is none").to_string();
-        assert!(error.contains("turn on the feature `tls`"), "{error}");
+    fn parameters_of_tls_are_refused_with_the_feature_to_turn_on() {
+        read("postgres://h?sslmode=prefer").expect("a plain session is allowed");
+        for (query, name) in [("sslmode=verify-ca", "sslmode"), ("sslrootcert=/ca", "sslrootcert")] {
+            let error = read(&format!("postgres://h?{query}")).expect_err(query).to_string();
+            assert!(error.contains(name) && error.contains("feature `tls`"), "{error}");
+        }
     }
 }

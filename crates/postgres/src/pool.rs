@@ -87,8 +87,7 @@ impl Pool {
     /// again after an outage.
     ///
     /// # Errors
-    /// [`UrlError`] when the URL cannot be read or asks for what this pool has not: several hosts, or TLS in a build without the
-    /// feature `tls`.
+    /// Returns [`UrlError`] if a parameter of the URL or of the environment is malformed, unsupported or without effect.
     pub fn new(
         url: &str,
         settings: PoolSettings,

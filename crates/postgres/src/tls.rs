@@ -1,113 +1,112 @@
-//! TLS to the server: who is believed, the question whether the server has it, the handshake.
+//! TLS to the server: its parameters, the question whether the server has it, the handshake.
 
-use crate::SessionSettings;
+mod files;
+mod verify;
+
+pub use files::TlsRoots;
+
 use crate::error::UrlError;
+use crate::parameters::Parameters;
+use crate::ssl_mode::SslMode;
 use crate::stream::{Dialled, Stream};
-use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::crypto::{
-    CryptoProvider, aws_lc_rs::default_provider, verify_tls12_signature, verify_tls13_signature,
-};
-use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
-use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
+use files::{Identity, NamedFile};
+use rustls::ClientConfig;
+use rustls::SupportedProtocolVersion;
+use rustls::crypto::aws_lc_rs::default_provider;
+use rustls::version::{TLS12, TLS13};
 use rustls_platform_verifier::BuilderVerifierExt;
 use std::io;
-use std::path::PathBuf;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::net::TcpStream;
-use tokio_postgres::config::SslMode;
 use tokio_postgres::tls::{ChannelBinding, MakeTlsConnect, TlsConnect, TlsStream};
 use tokio_postgres_rustls::MakeRustlsConnect;
+use verify::WithoutName;
 
 /// "Have you TLS?": length 8, code 80877103. The server answers by one byte, S or N.
 const SSL_REQUEST: [u8; 8] = [0, 0, 0, 8, 4, 210, 22, 47];
 
-/// Which authorities are believed when the server's certificate is verified.
-///
-/// With `sslmode=require` (also written `verify-full`) the certificate must come from one of them and must name the
-/// host of the URL. `prefer`, which is the default, encrypts when the server can and verifies nothing, since whoever
-/// stands in between could as well say that there is no TLS. Naming authorities asks for verification: `prefer` then
-/// means `require`. A unix socket has no TLS, whatever the mode.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub enum TlsRoots {
-    /// Those that the operating system believes.
-    #[default]
-    Platform,
-    /// Only those in this file of PEM certificates, which is read when the pool is made.
-    File(PathBuf),
-    /// Only those in this PEM text.
-    Pem(String),
-}
+/// Versions of TLS that a connection string can name, numbered by age.
+const VERSIONS: [(&str, usize); 4] = [("TLSv1", 0), ("TLSv1.1", 1), ("TLSv1.2", 2), ("TLSv1.3", 3)];
 
-impl TlsRoots {
-    fn read(&self) -> Result<Option<RootCertStore>, String> {
-        let pem = match self {
-            Self::Platform => return Ok(None),
-            Self::File(path) => {
-                std::fs::read(path).map_err(|error| format!("{} cannot be read: {error}", path.display()))?
-            }
-            Self::Pem(text) => text.clone().into_bytes(),
-        };
-        let mut store = RootCertStore::empty();
-        for certificate in CertificateDer::pem_slice_iter(&pem) {
-            let added = certificate
-                .map_err(|error| error.to_string())
-                .and_then(|certificate| store.add(certificate).map_err(|error| error.to_string()));
-            added.map_err(|error| format!("a certificate cannot be used: {error}"))?;
-        }
-        if store.is_empty() {
-            return Err("no certificate in PEM form was found".to_owned());
-        }
-        Ok(Some(store))
-    }
-}
-
-/// How sessions of one target are secured.
+/// TLS configuration of one target.
 pub(crate) struct Tls {
     connector: MakeRustlsConnect,
-    host: String,
-    required: bool,
+    parameters: TlsParameters,
+}
+
+/// Demands of a connection string on TLS.
+#[derive(Clone, Debug)]
+struct TlsParameters {
+    mode: SslMode,
+    roots: TlsRoots,
+    /// Where the authorities are named, for errors.
+    roots_origin: &'static str,
+    identity: Option<Identity>,
+    sends_server_name: bool,
+    versions: Vec<&'static SupportedProtocolVersion>,
 }
 
 impl Tls {
-    /// What URL and settings ask for; `None` for plain sessions.
-    pub(crate) fn wanted(
-        mode: SslMode,
-        session: &SessionSettings,
-        host: &str,
-    ) -> Result<Option<Self>, UrlError> {
-        let roots = &session.tls_roots;
-        let names_roots = *roots != TlsRoots::Platform;
-        let required = match mode {
-            SslMode::Disable if names_roots => {
-                return Err(UrlError("sslmode=disable contradicts the certificates of tls_roots".to_owned()));
+    /// Takes the parameters of TLS. `roots` are those of the session's settings. Returns `None` for plain sessions.
+    ///
+    /// # Errors
+    /// Returns [`UrlError`] if parameters contradict each other or a file cannot be used.
+    pub(crate) fn read(parameters: &mut Parameters<'_>, roots: &TlsRoots) -> Result<Option<Self>, UrlError> {
+        let mode = parameters.take_word("sslmode", &SslMode::WORDS)?.unwrap_or(SslMode::Prefer);
+        if mode == SslMode::Disable {
+            return match roots {
+                TlsRoots::Platform => Ok(None),
+                _ => Err(UrlError("sslmode=disable contradicts the certificates of tls_roots".to_owned())),
+            };
+        }
+        let (roots, roots_origin) = read_roots(parameters, roots)?.unzip();
+        let mode = match (mode, &roots) {
+            // Whoever names authorities wants them to be asked for.
+            (SslMode::Prefer, Some(_)) => SslMode::Require,
+            (SslMode::VerifyCa, None | Some(TlsRoots::Platform)) => {
+                return Err(UrlError(
+                    "sslmode=verify-ca would accept the certificate of any public site: name your authority in \
+                     sslrootcert, or use verify-full"
+                        .to_owned(),
+                ));
             }
-            SslMode::Disable => return Ok(None),
-            SslMode::Prefer => names_roots,
-            _ => true,
+            (mode, _) => mode,
         };
-        let config = client_config(required, roots).map_err(|error| UrlError(format!("TLS: {error}")))?;
-        Ok(Some(Self { connector: MakeRustlsConnect::new(config), host: host.to_owned(), required }))
+        let read = TlsParameters {
+            mode,
+            roots: roots.unwrap_or_default(),
+            roots_origin: roots_origin.unwrap_or_default(),
+            identity: read_identity(parameters)?,
+            sends_server_name: parameters.take_word("sslsni", &[("0", false), ("1", true)])?.unwrap_or(true),
+            versions: read_versions(parameters)?,
+        };
+        let config = read.client_config().map_err(UrlError)?;
+        Ok(Some(Self { connector: MakeRustlsConnect::new(config), parameters: read }))
     }
 
     /// Asks the server for TLS on a fresh stream, and starts it. When the server has none, the stream stays plain if
     /// that is allowed: the session goes on where it is.
-    pub(crate) async fn secure(&self, mut stream: TcpStream) -> io::Result<Dialled> {
+    pub(crate) async fn secure(&self, mut stream: TcpStream, server_name: &str) -> io::Result<Dialled> {
         stream.write_all(&SSL_REQUEST).await?;
         // One byte and no more: what comes after it belongs to the handshake, or was slipped in by somebody.
         let mut answer = [0];
         stream.read_exact(&mut answer).await?;
         match &answer {
             b"S" => {}
-            b"N" if !self.required => return Ok(Box::new(stream)),
-            b"N" => return Err(io::Error::other("the server has no TLS, and sslmode=require insists on it")),
+            b"N" if !self.parameters.mode.demands_tls() => return Ok(Box::new(stream)),
+            b"N" => {
+                let mode = self.parameters.mode.word();
+                return Err(io::Error::other(format!(
+                    "the server has no TLS, and sslmode={mode} insists on it"
+                )));
+            }
             _ => return Err(io::Error::other("the question for TLS was answered by neither yes nor no")),
         }
         let Ok(connect) =
-            MakeTlsConnect::<TcpStream>::make_tls_connect(&mut self.connector.clone(), &self.host);
+            MakeTlsConnect::<TcpStream>::make_tls_connect(&mut self.connector.clone(), server_name);
         let secured = connect.connect(stream).await;
         let secured = secured.map_err(|error| io::Error::new(error.kind(), format!("TLS: {error}")))?;
         Ok(Box::new(Secured(secured)))
@@ -116,65 +115,94 @@ impl Tls {
 
 impl std::fmt::Debug for Tls {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Tls").field("host", &self.host).field("required", &self.required).finish()
+        self.parameters.fmt(f)
     }
 }
 
-fn client_config(required: bool, roots: &TlsRoots) -> Result<ClientConfig, String> {
-    let text = |error: rustls::Error| error.to_string();
-    let provider = Arc::new(default_provider());
-    let builder = ClientConfig::builder_with_provider(provider.clone());
-    let builder = builder.with_safe_default_protocol_versions().map_err(text)?;
-    let builder = match roots.read()? {
-        _ if !required => {
-            builder.dangerous().with_custom_certificate_verifier(Arc::new(AnyCertificate(provider)))
+/// Returns the authorities of the connection string or of `settings`, which go before those of the environment, and
+/// where they are named. Returns `None` if nobody names any.
+fn read_roots(
+    parameters: &mut Parameters<'_>,
+    settings: &TlsRoots,
+) -> Result<Option<(TlsRoots, &'static str)>, UrlError> {
+    match (parameters.take("sslrootcert"), settings) {
+        (None, TlsRoots::Platform) => Ok(None),
+        (Some(named), TlsRoots::Platform) => {
+            let roots = match &*named.value {
+                "system" => TlsRoots::Platform,
+                path => TlsRoots::File(path.into()),
+            };
+            Ok(Some((roots, named.origin)))
         }
-        Some(store) => builder.with_root_certificates(store),
-        None => builder.with_platform_verifier().map_err(text)?,
-    };
-    let mut config = builder.with_no_client_auth();
-    config.alpn_protocols = vec![b"postgresql".to_vec()];
-    Ok(config)
+        (Some(named), _) if named.is_explicit => {
+            Err(named.refused("and SessionSettings::tls_roots both name authorities: leave one of them out"))
+        }
+        (_, settings) => Ok(Some((settings.clone(), "tls_roots"))),
+    }
 }
 
-/// Believes every certificate: for `prefer`, which promises encryption against listeners and no more.
-#[derive(Debug)]
-struct AnyCertificate(Arc<CryptoProvider>);
-
-impl ServerCertVerifier for AnyCertificate {
-    fn verify_server_cert(
-        &self,
-        _: &CertificateDer<'_>,
-        _: &[CertificateDer<'_>],
-        _: &ServerName<'_>,
-        _: &[u8],
-        _: UnixTime,
-    ) -> Result<ServerCertVerified, rustls::Error> {
-        Ok(ServerCertVerified::assertion())
+/// Takes the certificate of this client and its key, unless `sslcertmode=disable` keeps them back.
+fn read_identity(parameters: &mut Parameters<'_>) -> Result<Option<Identity>, UrlError> {
+    let is_sent =
+        parameters.take_word("sslcertmode", &[("disable", false), ("allow", true)])?.unwrap_or(true);
+    if !is_sent {
+        return Ok(None);
     }
+    let Some(certificate) = parameters.take("sslcert") else { return Ok(None) };
+    let key = parameters.take("sslkey");
+    let Some(key) = key else {
+        return Err(certificate.refused("needs the key of the certificate: add sslkey"));
+    };
+    Ok(Some(Identity { certificate: NamedFile::new(certificate), key: NamedFile::new(key) }))
+}
 
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signature: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        let algorithms = &self.0.signature_verification_algorithms;
-        verify_tls12_signature(message, certificate, signature, algorithms)
+/// Returns the supported versions between `ssl_min_protocol_version` and `ssl_max_protocol_version`.
+fn read_versions(
+    parameters: &mut Parameters<'_>,
+) -> Result<Vec<&'static SupportedProtocolVersion>, UrlError> {
+    let least = parameters.take_word("ssl_min_protocol_version", &VERSIONS)?.unwrap_or(0);
+    let most = parameters.take_word("ssl_max_protocol_version", &VERSIONS)?.unwrap_or(usize::MAX);
+    let spoken = [(2, &TLS12), (3, &TLS13)].into_iter().filter(|(number, _)| (least..=most).contains(number));
+    let versions: Vec<_> = spoken.map(|(_, version)| version).collect();
+    match versions.is_empty() {
+        true => Err(UrlError(
+            "ssl_min_protocol_version and ssl_max_protocol_version allow neither TLSv1.2 nor TLSv1.3, and no other \
+             version is supported"
+                .to_owned(),
+        )),
+        false => Ok(versions),
     }
+}
 
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signature: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        let algorithms = &self.0.signature_verification_algorithms;
-        verify_tls13_signature(message, certificate, signature, algorithms)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.0.signature_verification_algorithms.supported_schemes()
+impl TlsParameters {
+    fn client_config(&self) -> Result<ClientConfig, String> {
+        let text = |error: rustls::Error| format!("TLS: {error}");
+        let roots = self.roots.read().map_err(|error| format!("{}: {error}", self.roots_origin))?;
+        let provider = Arc::new(default_provider());
+        let builder = ClientConfig::builder_with_provider(provider.clone());
+        let builder = builder.with_protocol_versions(&self.versions).map_err(text)?;
+        let without_name = |roots| Arc::new(WithoutName::new(roots, provider.clone()));
+        let builder = match (self.mode, roots) {
+            (SslMode::Require | SslMode::VerifyFull, Some(roots)) => builder.with_root_certificates(roots),
+            (SslMode::Require | SslMode::VerifyFull, None) => {
+                builder.with_platform_verifier().map_err(text)?
+            }
+            (SslMode::VerifyCa, roots @ Some(_)) => {
+                builder.dangerous().with_custom_certificate_verifier(without_name(roots))
+            }
+            _ => builder.dangerous().with_custom_certificate_verifier(without_name(None)),
+        };
+        let mut config = match &self.identity {
+            Some(identity) => {
+                let (certificates, key) = identity.read()?;
+                let unfit = |error| format!("sslcert cannot be used with the key of sslkey: {error}");
+                builder.with_client_auth_cert(certificates, key).map_err(unfit)?
+            }
+            None => builder.with_no_client_auth(),
+        };
+        config.enable_sni = self.sends_server_name;
+        config.alpn_protocols = vec![b"postgresql".to_vec()];
+        Ok(config)
     }
 }
 

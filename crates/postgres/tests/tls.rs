@@ -2,6 +2,7 @@
 
 use anyhow::Result;
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
+use std::os::unix::fs::PermissionsExt as _;
 use std::time::Duration;
 use steadfast_postgres::diesel::sql_types::Bool;
 use steadfast_postgres::diesel::{QueryResult, QueryableByName, sql_query};
@@ -34,7 +35,14 @@ impl Vault {
         server.write_data_file("server.crt", &certificate)?;
         server.write_data_file("server.key", &key)?;
         let rules = std::fs::read_to_string(server.data_folder().join("pg_hba.conf"))?;
-        server.write_data_file("pg_hba.conf", &format!("host all guest all scram-sha-256\n{rules}"))?;
+        let (user_certificate, user_key) = authority.certify_user("holder")?;
+        looker.batch_execute("ALTER SYSTEM SET ssl_ca_file = 'ca.crt'").await?;
+        looker.batch_execute("CREATE ROLE holder LOGIN").await?;
+        server.write_data_file("ca.crt", &authority.pem())?;
+        server.write_data_file("holder.crt", &user_certificate)?;
+        server.write_data_file("holder.key", &user_key)?;
+        let logins = "host all guest all scram-sha-256\nhostssl all holder all cert\n";
+        server.write_data_file("pg_hba.conf", &format!("{logins}{rules}"))?;
         server.restart()?;
         let looker = client(&server).await?;
         Ok(Self { server, authority: authority.pem(), looker })
@@ -46,6 +54,11 @@ impl Vault {
 
     fn db(&self, login: &str, query: &str, roots: TlsRoots) -> Result<Db, UrlError> {
         Db::new(&self.url(login, query), settings(roots))
+    }
+
+    /// A file that the server keeps in its folder.
+    fn file(&self, name: &str) -> String {
+        self.server.data_folder().join(name).display().to_string()
     }
 
     fn believed(&self) -> TlsRoots {
@@ -66,9 +79,19 @@ impl Authority {
 
     /// A certificate for `host` and its key.
     fn certify(&self, host: &str) -> Result<(String, String)> {
+        self.sign(CertificateParams::new([host.to_owned()])?)
+    }
+
+    /// A certificate by which `user` can log in, and its key.
+    fn certify_user(&self, user: &str) -> Result<(String, String)> {
+        let mut params = CertificateParams::new([])?;
+        params.distinguished_name.push(DnType::CommonName, user);
+        self.sign(params)
+    }
+
+    fn sign(&self, params: CertificateParams) -> Result<(String, String)> {
         let key = KeyPair::generate()?;
-        let certificate = CertificateParams::new([host.to_owned()])?.signed_by(&key, &self.0)?;
-        Ok((certificate.pem(), key.serialize_pem()))
+        Ok((params.signed_by(&key, &self.0)?.pem(), key.serialize_pem()))
     }
 
     fn pem(&self) -> String {
@@ -200,6 +223,82 @@ async fn a_login_is_bound_to_its_tls_session() -> Result<()> {
     Ok(())
 }
 
+#[tokio::test]
+async fn sslrootcert_names_the_authorities() -> Result<()> {
+    let vault = Vault::open().await?;
+    let by_address = |query: &str| {
+        let url = vault.url("postgres", query).replace("localhost", "127.0.0.1");
+        Db::new(&url, settings(TlsRoots::Platform))
+    };
+    let authority = vault.file("ca.crt");
+    let named = vault.db("postgres", &format!("sslrootcert={authority}"), TlsRoots::Platform)?;
+    assert!(named.read(&ASK, is_encrypted).await?);
+    let full = by_address(&format!("sslmode=verify-full&sslrootcert={authority}"))?;
+    let full = full.read(&ASK, is_encrypted).await.expect_err("another name");
+    assert!(full.to_string().contains("not valid for name"), "{full}");
+    let chain_only = by_address(&format!("sslmode=verify-ca&sslrootcert={authority}"))?;
+    assert!(chain_only.read(&ASK, is_encrypted).await?);
+
+    vault.server.write_data_file("stranger.crt", &Authority::named("Vault")?.pem())?;
+    let stranger = format!("sslmode=verify-ca&sslrootcert={}", vault.file("stranger.crt"));
+    let stranger = by_address(&stranger)?.read(&ASK, is_encrypted).await.expect_err("not believed");
+    assert!(stranger.to_string().contains("TLS: invalid peer certificate"), "{stranger}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn client_certificate_logs_in() -> Result<()> {
+    let vault = Vault::open().await?;
+    let files = |key: &str| {
+        format!("sslmode=require&sslcert={}&sslkey={}", vault.file("holder.crt"), vault.file(key))
+    };
+    let holder = vault.db("holder", &files("holder.key"), vault.believed())?;
+    assert!(holder.read(&ASK, is_encrypted).await?);
+    let without = vault.db("holder", "sslmode=require", vault.believed())?;
+    let without = without.read(&ASK, is_encrypted).await.expect_err("no certificate");
+    assert!(without.to_string().contains("valid client certificate"), "{without}");
+
+    let refused = |query: &str| vault.db("holder", query, vault.believed()).expect_err(query).to_string();
+    let half = refused(&format!("sslcert={}", vault.file("holder.crt")));
+    assert!(half.contains("sslcert needs the key of the certificate: add sslkey"), "{half}");
+    let foreign = refused(&files("server.key"));
+    assert!(foreign.contains("sslcert cannot be used with the key of sslkey"), "{foreign}");
+    let open = vault.server.data_folder().join("open.key");
+    std::fs::copy(vault.server.data_folder().join("holder.key"), &open)?;
+    std::fs::set_permissions(&open, std::fs::Permissions::from_mode(0o644))?;
+    let open = refused(&files("open.key"));
+    assert!(open.contains("sslkey: ") && open.contains("others can read the private key"), "{open}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn protocol_versions_are_bounded() -> Result<()> {
+    let vault = Vault::open().await?;
+    vault.looker.batch_execute("ALTER SYSTEM SET ssl_max_protocol_version = 'TLSv1.2'").await?;
+    vault.looker.batch_execute("SELECT pg_reload_conf()").await?;
+    let at_most =
+        vault.db("postgres", "sslmode=require&ssl_max_protocol_version=TLSv1.2", vault.believed())?;
+    assert!(at_most.read(&ASK, is_encrypted).await?);
+    let at_least =
+        vault.db("postgres", "sslmode=require&ssl_min_protocol_version=TLSv1.3", vault.believed())?;
+    let at_least = at_least.read(&ASK, is_encrypted).await.expect_err("the server has TLS 1.2 at most");
+    assert!(at_least.to_string().contains("TLS: "), "{at_least}");
+    Ok(())
+}
+
+#[test]
+fn authorities_are_named_in_one_place() {
+    let refused = |query: &str, roots: TlsRoots| {
+        Db::new(&format!("postgres://app:s3cret@h/d?{query}"), settings(roots)).expect_err(query).to_string()
+    };
+    let twice = refused("sslrootcert=system", TlsRoots::File("/etc/ca.pem".into()));
+    assert!(twice.contains("sslrootcert and SessionSettings::tls_roots both name authorities"), "{twice}");
+    let public = refused("sslmode=verify-ca", TlsRoots::Platform);
+    assert!(public.contains("sslmode=verify-ca would accept the certificate of any public site"), "{public}");
+    let missing = refused("sslrootcert=/no/such/ca.pem", TlsRoots::Platform);
+    assert!(missing.contains("sslrootcert: /no/such/ca.pem cannot be read"), "{missing}");
+}
+
 #[test]
 fn roots_that_cannot_be_used_are_refused_before_anything_is_connected() {
     let at = |query: &str, roots: TlsRoots| {
@@ -208,7 +307,7 @@ fn roots_that_cannot_be_used_are_refused_before_anything_is_connected() {
     let missing = at("sslmode=require", TlsRoots::File("/no/such/ca.pem".into()));
     assert!(missing.contains("/no/such/ca.pem cannot be read: No such file"), "{missing}");
     let empty = at("sslmode=require", TlsRoots::Pem("nothing".to_owned()));
-    assert!(empty.contains("no certificate in PEM form"), "{empty}");
+    assert!(empty.contains("tls_roots: no certificate in PEM form"), "{empty}");
     let contradiction = at("sslmode=disable", TlsRoots::Pem(String::new()));
     assert!(contradiction.contains("sslmode=disable contradicts"), "{contradiction}");
     for text in [missing, empty, contradiction] {

@@ -3,6 +3,7 @@
 use super::Conn;
 use super::call::Call;
 use super::transactions::{Nesting, Transactions};
+use crate::connect;
 use crate::target::{SessionSettings, Target};
 use diesel::connection::{CacheSize, Instrumentation};
 use diesel::pg::Pg;
@@ -102,7 +103,8 @@ impl Conn {
     pub async fn establish_with(url: &str, session: &SessionSettings) -> ConnectionResult<Self> {
         let target = Target::new(url, session);
         let target = target.map_err(|error| ConnectionError::InvalidConnectionUrl(error.to_string()))?;
-        let opened = Self::open(Arc::new(target)).await;
+        let target = Arc::new(target);
+        let opened = connect::within_limit(&target, Self::open(target.clone())).await;
         opened.map_err(|error| ConnectionError::BadConnection(error.to_string()))
     }
 }

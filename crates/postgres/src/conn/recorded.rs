@@ -1,12 +1,10 @@
 //! Connections of other programs, written down by a recorder.
 
-use super::guarded;
 use crate::capture::Recorder;
+use crate::connect;
 use crate::error::{ConnectError, UrlError};
 use crate::target::{SessionSettings, Target};
-use crate::wire::Wire;
 use diesel_async::AsyncPgConnection;
-use std::sync::Arc;
 
 impl Recorder {
     /// A plain diesel-async connection to the database at `url`, written down by this recorder: for programs that have
@@ -19,8 +17,6 @@ impl Recorder {
         let unusable =
             |UrlError(cause)| ConnectError::Unreachable { address: "database URL".to_owned(), cause };
         let target = Target::new(url, &session).map_err(unusable)?;
-        let wire = Wire::new(target.server.clone(), target.statement_log, Some(self));
-        let (conn, _driver) = guarded(&target, &Arc::new(wire)).await?;
-        Ok(conn)
+        Ok(connect::within_limit(&target, connect::open(&target)).await?.inner)
     }
 }

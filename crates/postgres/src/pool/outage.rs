@@ -14,9 +14,6 @@ const PAUSE: Duration = Duration::from_millis(200);
 /// What is added to the pause by chance, so that many instances do not knock together.
 const SPREAD: Duration = Duration::from_millis(10);
 
-/// The longest that one attempt may take: a black hole does not answer at all.
-const ATTEMPT: Duration = Duration::from_secs(2);
-
 /// A caller whose deadline leaves less than this to a connect proves nothing when it fails.
 const HURRY: Duration = Duration::from_millis(250);
 
@@ -73,7 +70,7 @@ impl Inner {
         self.refuse_during_outage()?;
         let asked = Instant::now();
         // Only from here on is silence the server's: the wait for one's turn is no sign of it.
-        match timeout_at(deadline.at_most(ATTEMPT).instant(), self.open()).await {
+        match timeout_at(deadline.at_most(self.target.connect_limit()).instant(), self.open()).await {
             Ok(opened) => opened.map_err(|cause| self.refused(cause).into()),
             Err(_) if asked.elapsed() < HURRY => Err(out_of_time(asked.elapsed())),
             Err(_) => {
@@ -101,7 +98,7 @@ impl Inner {
     /// beyond the ceiling; that is soon, since nobody gets far without the server.
     async fn knock(self: &Arc<Self>) -> Result<(), Cause> {
         let Ok(turn) = self.turns.clone().acquire_owned().await else { return Ok(()) };
-        let until = Instant::now() + ATTEMPT;
+        let until = Instant::now() + self.target.connect_limit();
         let opened = async {
             if self.slots.state().connections < self.settings.ceiling() {
                 let conn = self.open().await?;
