@@ -119,7 +119,8 @@ async fn unread_rows_cost_no_session() -> Result<()> {
         let sql = "SELECT repeat('x', 20000) AS seen FROM generate_series(1, 3) UNION ALL SELECT pg_sleep(0.02)::text";
         forest.db.read(&LOOK, async |conn| sql_query(sql).get_result::<Seen>(conn).await).await?;
     }
-    assert_eq!(forest.db.health().pool.opened, 1);
+    let state = forest.db.health().pool;
+    assert_eq!(state.closed.map(|(_, count)| count), [0; CloseReason::ALL.len()], "{state:?}");
     Ok(())
 }
 
