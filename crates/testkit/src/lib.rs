@@ -16,13 +16,14 @@ mod url;
 
 pub use account::Account;
 pub use binaries::PostgresBinaries;
-pub use database::{APPLICATION_ROLE, TestDatabase};
+pub use database::TestDatabase;
 pub use error::Error;
 pub use lock::FileLock;
 pub use process::Process;
 pub use redis::{RedisBinary, RedisServer, answers_redis};
 pub use scratch::{claim_folder, reachable_by_others, scratch_folder};
 pub use server::{Server, ServerOptions, StopMode, sweep_private_servers};
+pub use template::APPLICATION_ROLE;
 pub use test_server::{SERVER_VARIABLE, shared_server_folder};
 
 /// What every fallible function here returns.
