@@ -42,7 +42,8 @@ impl Default for DbSettings {
             retry: Retry::new(
                 3,
                 Backoff::exponential(Duration::from_millis(100), Duration::from_millis(400)),
-            ),
+            )
+            .on(|class| class == Class::Deadlock),
             deadline: Duration::from_secs(30),
             slow_after: Duration::from_secs(1),
         }
