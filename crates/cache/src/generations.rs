@@ -70,21 +70,23 @@ impl Generations {
         })
     }
 
-    /// Adopts the generation that `server` has, and drops the values of this process if it is a new one. Ignores an answer
-    /// to a question that was asked as of another version than the current one.
+    /// Adopts the generation that `server` has, and drops the values of this process if it is a new one. Ignores the answer
+    /// if the version has changed since the question was `asked`.
     ///
     /// Returns false if this node must write a new generation instead.
     pub(crate) fn adopt(&self, area: &'static str, asked: &Version, server: &str, generation: &str) -> bool {
         self.with(area, |state| {
-            if !state.is(asked) {
+            if state.must_renew || !state.is(asked) {
                 return !state.must_renew;
             }
             let has_moved = state.shared.as_deref().is_some_and(|known| server_of(known) != server);
             let is_former = state.former.iter().any(|former| **former == *generation);
             let may_lack_own = has_moved && state.has_invalidated;
-            state.must_renew |= server_of(generation) != server || is_former || may_lack_own;
+            state.must_renew = server_of(generation) != server || is_former || may_lack_own;
             if state.must_renew {
+                // Redis may lack invalidations, so the values of this process cannot be compared with it.
                 state.retire();
+                state.bump();
             } else if state.shared.as_deref() != Some(generation) {
                 state.trust(generation);
             }
@@ -95,12 +97,10 @@ impl Generations {
     /// Makes all values of `area` invalid in this process. Redis has to be told.
     pub(crate) fn invalidate(&self, area: &'static str) {
         self.with(area, |state| {
-            state.epoch += 1;
             state.has_invalidated = true;
             state.must_renew = true;
             state.retire();
-            // Nothing has been kept in the new epoch yet.
-            state.may_have_missed = false;
+            state.bump();
         });
     }
 
@@ -147,10 +147,17 @@ impl State {
 
     fn trust(&mut self, generation: &str) {
         self.retire();
-        self.epoch += u64::from(self.may_have_missed);
-        self.may_have_missed = false;
+        if self.may_have_missed {
+            self.bump();
+        }
         self.fresh_after = None;
         self.shared = Some(generation.into());
+    }
+
+    /// Makes the values of this process invalid.
+    fn bump(&mut self) {
+        self.epoch += 1;
+        self.may_have_missed = false;
     }
 
     fn retire(&mut self) {
@@ -247,9 +254,9 @@ mod tests {
         }
         let areas = known();
         assert!(!adopt(&areas, "a", "r", "s:0"), "the server has got another name");
-        assert_eq!(shared(&areas), None);
-        areas.renewed("a", 0, "r:0");
-        assert_eq!(areas.version("a").epoch, 1, "invalidations may be lost with the server before");
+        assert_eq!((areas.version("a").epoch, shared(&areas)), (1, None), "invalidations may be lost");
+        areas.renewed("a", 1, "r:0");
+        assert_eq!(areas.version("a").epoch, 1);
     }
 
     #[test]

@@ -122,11 +122,11 @@ impl Link {
         self.patience
     }
 
-    /// The answer to `commands`, which go out together, within `at_most`.
+    /// Returns the answer to `commands`, which are made for the name of the server and go out together, within `at_most`.
     pub(crate) async fn ask<T: FromRedisValue>(
         &self,
-        commands: &Pipeline,
         at_most: Duration,
+        commands: impl FnOnce(&str) -> Pipeline,
     ) -> Result<T, Fault> {
         let permit = self.breaker.try_acquire().map_err(|_| Fault::Resting)?;
         let asked = timeout(at_most, self.ask_now(commands)).await;
@@ -138,13 +138,13 @@ impl Link {
         outcome
     }
 
-    async fn ask_now<T: FromRedisValue>(&self, commands: &Pipeline) -> Result<T, Fault> {
+    async fn ask_now<T: FromRedisValue>(&self, commands: impl FnOnce(&str) -> Pipeline) -> Result<T, Fault> {
         let mut state = self.state.subscribe();
         let known = state.wait_for(|state| !matches!(state, State::Connecting)).await;
-        let State::Connected(mut connection, _) = known.map_err(|_| Fault::Unavailable)?.clone() else {
+        let State::Connected(mut connection, server) = known.map_err(|_| Fault::Unavailable)?.clone() else {
             return Err(Fault::Unavailable);
         };
-        commands.query_async(&mut connection).await.map_err(|error| {
+        commands(&server).query_async(&mut connection).await.map_err(|error| {
             tracing::debug!(code = error.code(), "Redis gave no answer that can be used");
             Fault::of(&error)
         })

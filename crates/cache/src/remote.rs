@@ -122,7 +122,7 @@ impl Remote {
             commands.cmd("PTTL").arg(&name);
         }
         let left = until.saturating_duration_since(Instant::now());
-        let answer = self.link.ask::<Answer>(&commands, left).await;
+        let answer = self.link.ask::<Answer>(left, |_| commands).await;
         let Answer { generation, values } = self.told(answer)?;
         match generation {
             Some(generation) if Some(generation.as_str()) == version.shared.as_deref() => Some(values),
@@ -154,7 +154,7 @@ impl Remote {
             let ttl = u64::try_from(ttl.as_millis()).unwrap_or(u64::MAX).max(1);
             commands.cmd("SET").arg(key).arg(&**json).arg("PX").arg(ttl).ignore();
         }
-        let answer = self.link.ask::<()>(&commands, BACKGROUND_MAX).await;
+        let answer = self.link.ask::<()>(BACKGROUND_MAX, |_| commands).await;
         if self.told(answer).is_none() {
             self.counters.dropped(writes.len());
         }
@@ -183,12 +183,15 @@ impl Remote {
     /// Adopts the generation of `area` that Redis has, or a new one if Redis has none.
     async fn learn(&self, area: &'static str, at_most: Duration) -> Result<(), Fault> {
         let (asked, key) = (self.generations.version(area), self.generation_key(area));
-        let mut commands = redis::pipe();
-        // A generation that Redis lost must not come back. Where there is one already, this asks whether Redis accepts
-        // writes: if it does not, nobody can pass an invalidation on.
-        commands.cmd("SET").arg(&key).arg(self.new_generation()).arg("NX").ignore();
-        commands.cmd("GET").arg(&key);
-        let (generation,) = self.written(area, self.link.ask::<(String,)>(&commands, at_most).await)?;
+        let ask = self.link.ask::<(String,)>(at_most, |server| {
+            let mut commands = redis::pipe();
+            // A generation that Redis lost must not come back. Where there is one already, this asks whether Redis accepts
+            // writes: if it does not, nobody can pass an invalidation on.
+            commands.cmd("SET").arg(&key).arg(new_generation(server)).arg("NX").ignore();
+            commands.cmd("GET").arg(&key);
+            commands
+        });
+        let (generation,) = self.written(area, ask.await)?;
         self.adopt(area, &asked, &generation);
         Ok(())
     }
@@ -205,10 +208,14 @@ impl Remote {
 
     /// Writes a new generation of `area`. Each is written by one command only, so that none comes back by one that was late.
     async fn renew(&self, area: &'static str) -> Result<(), Fault> {
-        let (epoch, generation) = (self.generations.version(area).epoch, self.new_generation());
-        let mut commands = redis::pipe();
-        commands.cmd("SET").arg(self.generation_key(area)).arg(&generation).ignore();
-        self.written(area, self.link.ask::<()>(&commands, BACKGROUND_MAX).await)?;
+        let (epoch, mut generation) = (self.generations.version(area).epoch, String::new());
+        let ask = self.link.ask::<()>(BACKGROUND_MAX, |server| {
+            generation = new_generation(server);
+            let mut commands = redis::pipe();
+            commands.cmd("SET").arg(self.generation_key(area)).arg(&generation).ignore();
+            commands
+        });
+        self.written(area, ask.await)?;
         self.generations.renewed(area, epoch, &generation);
         Ok(())
     }
@@ -232,12 +239,6 @@ impl Remote {
             Ok(_) | Err(_) => {}
         }
         answer.inspect_err(|fault| self.counters.fault(fault.as_str()))
-    }
-
-    fn new_generation(&self) -> String {
-        // Without a connection the command reaches no server. If there is one by then, the generation is replaced, since it
-        // names none.
-        new_generation(&self.link.server().unwrap_or_default())
     }
 
     fn generation_key(&self, area: &str) -> String {
