@@ -14,7 +14,7 @@ use serde::de::DeserializeOwned;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
-use steadfast_resilience::{Class, Classify};
+use steadfast_resilience::{Class, Classify, Deadline};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tracing::Instrument as _;
@@ -60,7 +60,7 @@ impl Cache {
             tasks.spawn(writing);
             Shared { remote, writer }
         });
-        let lifetime = settings.ttl.mul_f64(1.1) + settings.stale_for;
+        let lifetime = spread(settings.ttl, 1.0) + settings.stale_for.min(Deadline::LONGEST);
         let memory = Memory::new(settings.max_entries, lifetime);
         let (flights, generations) = (Arc::default(), Generations::default());
         let inner = Inner { settings, memory, flights, shared, generations, counters };
@@ -87,12 +87,12 @@ impl Cache {
         Fut: Future<Output = Result<Loaded<T>, E>> + Send + 'static,
     {
         let inner = &self.inner;
-        let name = memory::name(key, inner.generations().version(key.area.name).epoch);
-        if let Some(value) = inner.memory.fresh(&name).await {
+        let version = inner.generations().version(key.area.name);
+        if let Some(value) = inner.memory.fresh(key, &version).await {
             inner.counters.request(key.area.name, Outcome::ProcessHit);
             return Ok(Cached { value, status: Status::Hit(Tier::Process) });
         }
-        let (flight, is_first) = inner.flights.join(name, || {
+        let (flight, is_first) = inner.flights.join(memory::name(key, version.epoch), || {
             let (inner, key) = (Arc::clone(inner), *key);
             async move { inner.find(key, load).await }.in_current_span()
         });
@@ -109,16 +109,17 @@ impl Cache {
         result
     }
 
-    /// Makes every value of `area` invalid: in this process at once, also those whose load is under way; in other
-    /// processes that share the Redis within two seconds while it can be reached. Values are not deleted; they are never
-    /// found again and end with their TTL.
+    /// Makes all values of `area` invalid: in this process at once, including those that are being loaded; in other
+    /// processes that share the Redis within two seconds, while Redis responds. Values are not deleted. They are never
+    /// found again and expire with their TTL.
     ///
-    /// Says whether Redis took it. If not, it is told as soon as it can be reached, as long as this process lives.
+    /// Returns true if Redis has stored the invalidation. If not, this process repeats it once a second until Redis does.
+    /// Processes whose writes Redis refuses count no value as fresh for longer than about a second; see the README.
     pub async fn invalidate(&self, area: Area) -> bool {
         match &self.inner.shared {
             Some(shared) => shared.remote.invalidate(area.name).await,
             None => {
-                self.inner.generations.invalidate(area.name, false);
+                self.inner.generations.invalidate(area.name);
                 false
             }
         }
@@ -156,9 +157,8 @@ impl Inner {
     {
         let begun = Instant::now();
         let version = self.version(key.area).await;
-        let name = memory::name(&key, version.epoch);
         // The flight before this one may have kept it while this one was begun.
-        if let Some(value) = self.memory.fresh(&name).await {
+        if let Some(value) = self.memory.fresh(&key, &version).await {
             return Ok(Cached { value, status: Status::Hit(Tier::Process) });
         }
         let read = self.read(key.area, &[key], &version, begun).await;
@@ -168,7 +168,7 @@ impl Inner {
         match load().await {
             Ok(loaded) => Ok(Cached { value: self.keep(&key, &version, loaded).await, status: Status::Miss }),
             Err(error) if may_be_stale(error.class()) => {
-                let (value, since) = self.memory.stale(&name).await.ok_or(error)?;
+                let (value, since) = self.memory.stale(&key, &version).await.ok_or(error)?;
                 Ok(Cached { value, status: Status::Stale { since } })
             }
             Err(error) => Err(error),
@@ -195,7 +195,7 @@ impl Inner {
         T: DeserializeOwned + Send + Sync + 'static,
     {
         let Some(shared) = &self.shared else { return Vec::new() };
-        let until = begun + shared.remote.link.patience();
+        let until = Deadline::from_start(begun, shared.remote.link.patience()).instant();
         let found = shared.remote.read::<T>(area, keys, version, until).await;
         let mut values = Vec::with_capacity(found.len());
         for (key, found) in keys.iter().zip(found) {
@@ -260,12 +260,17 @@ impl Inner {
         }
     }
 
-    /// Spread by a tenth to both sides, so that what was loaded together does not expire together.
+    /// Returns the TTL of a value, spread so that values that were loaded together do not expire together.
     fn ttl(&self, area: Area, nothing: bool) -> Duration {
         let ttl = area.ttl.unwrap_or(self.settings.ttl);
         let ttl = if nothing { ttl.min(self.settings.negative_ttl) } else { ttl };
-        ttl.mul_f64(0.9 + 0.2 * rand::random::<f64>())
+        spread(ttl, rand::random())
     }
+}
+
+/// Returns `ttl` moved by up to a tenth: shortened for a `position` of 0, extended for 1.
+fn spread(ttl: Duration, position: f64) -> Duration {
+    ttl.min(Deadline::LONGEST).mul_f64(0.9 + 0.2 * position)
 }
 
 /// Whether a failure of this class says nothing of the value: an old one is then better than none.

@@ -1,27 +1,47 @@
-//! Which values are still valid. Each area has an epoch in this process and a generation that nodes share by Redis; both
-//! are part of the values' names, so that what was loaded before an invalidation is not found after it.
+//! Validity of cached values.
+//!
+//! Each area has an epoch in this process and a generation that nodes share through Redis. Both are part of the names of
+//! values, so that a value loaded before an invalidation is never found after it.
+//!
+//! A generation is `<server>:<random number>`, and it is current at most once. It is random, one command alone writes it, and
+//! it counts only on the server that it was written on: a server whose data was restored from a snapshot, or that was
+//! promoted from a replica, has another name than before and may have lost invalidations. Nodes replace a generation that
+//! names another server, and one that they have seen replaced before.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use tokio::time::Instant;
 
-/// What an area's values are named by at one moment.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// Number of former generations that a process remembers of each area, to recognise a Redis that went back in time.
+const FORMER_MAX: usize = 64;
+
+/// Names of an area's values at one moment.
+#[derive(Clone, Debug)]
 pub(crate) struct Version {
-    /// Rises with every invalidation that this process learns of.
+    /// Number of invalidations that this process knows of.
     pub(crate) epoch: u64,
-    /// What nodes agree on; nothing until Redis was reached once.
+    /// Generation in Redis; `None` while this node knows none that can be trusted.
     pub(crate) shared: Option<Arc<str>>,
+    /// Values of this process count as fresh only if they were kept after this moment. Set while Redis refuses writes.
+    pub(crate) fresh_after: Option<Instant>,
 }
 
+#[derive(Default)]
 struct State {
-    version: Version,
-    /// An invalidation that Redis was not told of yet.
-    untold: bool,
-    /// Whether a value was kept while no generation was known.
-    kept_unshared: bool,
+    epoch: u64,
+    shared: Option<Arc<str>>,
+    fresh_after: Option<Instant>,
+    /// Whether this node has to write a new generation to Redis before it trusts one.
+    must_renew: bool,
+    /// Whether this process has invalidated the area: then a server that replaces the current one may lack it.
+    has_invalidated: bool,
+    /// Whether values were kept while another node's invalidation could be missed.
+    may_have_missed: bool,
+    /// The last generations that were current and are not any more.
+    former: VecDeque<Arc<str>>,
 }
 
-/// The areas that were used. Their names are constants of the program, so there are few.
+/// The areas in use. Their names are constants of the program, so there are few.
 #[derive(Default)]
 pub(crate) struct Generations {
     areas: Mutex<HashMap<&'static str, State>>,
@@ -29,63 +49,90 @@ pub(crate) struct Generations {
 
 impl Generations {
     pub(crate) fn version(&self, area: &'static str) -> Version {
-        self.with(area, |state| state.version.clone())
-    }
-
-    /// Whether what was loaded as `version` may be kept: nothing was invalidated in between.
-    pub(crate) fn may_keep(&self, area: &'static str, version: &Version) -> bool {
-        self.with(area, |state| {
-            let same = state.version == *version;
-            state.kept_unshared |= same && version.shared.is_none();
-            same
+        self.with(area, |state| Version {
+            epoch: state.epoch,
+            shared: state.shared.clone(),
+            fresh_after: state.fresh_after,
         })
     }
 
-    /// Takes over what Redis says. Another generation than the known one is somebody's invalidation; so is the first
-    /// one after values were kept without, since one may have been missed.
-    pub(crate) fn learn(&self, area: &'static str, generation: &str) {
+    /// Returns true if nothing is known of `area` yet, not even that its generation in Redis must be replaced.
+    pub(crate) fn is_unknown(&self, area: &'static str) -> bool {
+        self.with(area, |state| state.shared.is_none() && !state.must_renew)
+    }
+
+    /// Returns true if a value that was loaded as `version` may be kept, since nothing was invalidated in between.
+    pub(crate) fn may_keep(&self, area: &'static str, version: &Version) -> bool {
         self.with(area, |state| {
-            let known = state.version.shared.as_deref();
-            if state.untold || known == Some(generation) {
-                return;
+            let is_current = state.is(version);
+            state.may_have_missed |= is_current && version.shared.is_none();
+            is_current
+        })
+    }
+
+    /// Adopts the generation that `server` has, and drops the values of this process if it is a new one. Ignores the answer
+    /// if the version has changed since the question was `asked`.
+    ///
+    /// Returns false if this node must write a new generation instead.
+    pub(crate) fn adopt(&self, area: &'static str, asked: &Version, server: &str, generation: &str) -> bool {
+        self.with(area, |state| {
+            if state.must_renew || !state.is(asked) {
+                return !state.must_renew;
             }
-            if known.is_some() || state.kept_unshared {
-                state.version.epoch += 1;
+            let has_moved = state.shared.as_deref().is_some_and(|known| server_of(known) != server);
+            let is_former = state.former.iter().any(|former| **former == *generation);
+            let may_lack_own = has_moved && state.has_invalidated;
+            state.must_renew = server_of(generation) != server || is_former || may_lack_own;
+            if state.must_renew {
+                // Redis may lack invalidations, so the values of this process cannot be compared with it.
+                state.retire();
+                state.bump();
+            } else if state.shared.as_deref() != Some(generation) {
+                state.trust(generation);
             }
-            state.version.shared = Some(generation.into());
-            state.kept_unshared = false;
+            !state.must_renew
+        })
+    }
+
+    /// Makes all values of `area` invalid in this process. Redis has to be told.
+    pub(crate) fn invalidate(&self, area: &'static str) {
+        self.with(area, |state| {
+            state.has_invalidated = true;
+            state.must_renew = true;
+            state.retire();
+            state.bump();
         });
     }
 
-    /// Makes everything of `area` invalid here at once, and returns the generation that the others are to be told.
-    pub(crate) fn invalidate(&self, area: &'static str, is_shared: bool) -> Arc<str> {
-        let generation: Arc<str> = new_generation().into();
+    /// Redis has taken the new `generation`, which was sent when the epoch was `epoch`. If the area was invalidated again
+    /// since then, Redis has to be told again.
+    pub(crate) fn renewed(&self, area: &'static str, epoch: u64, generation: &str) {
         self.with(area, |state| {
-            state.version.epoch += 1;
-            state.version.shared = is_shared.then(|| Arc::clone(&generation));
-            state.untold = is_shared;
+            if state.epoch == epoch {
+                state.must_renew = false;
+                state.trust(generation);
+            }
         });
-        generation
     }
 
-    /// Redis has taken `generation`.
-    pub(crate) fn told(&self, area: &'static str, generation: &str) {
-        self.with(area, |state| state.untold &= state.version.shared.as_deref() != Some(generation));
+    /// Redis answers and refuses to write a generation, so that no node can pass an invalidation on. Until it writes one,
+    /// what Redis has is not trusted, and the values of this process are not fresh any more.
+    pub(crate) fn refused(&self, area: &'static str) {
+        self.with(area, |state| {
+            state.must_renew = true;
+            state.retire();
+            state.may_have_missed = true;
+            state.fresh_after = Some(Instant::now());
+        });
     }
 
-    /// All areas: each with the generation that Redis has to be told, or nothing if it is to be asked.
-    pub(crate) fn to_refresh(&self) -> Vec<(&'static str, Option<Arc<str>>)> {
-        let areas = self.lock();
-        let untold = |state: &State| state.version.shared.clone().filter(|_| state.untold);
-        areas.iter().map(|(area, state)| (*area, untold(state))).collect()
+    /// Returns all areas, each with whether Redis has to be told a new generation.
+    pub(crate) fn to_refresh(&self) -> Vec<(&'static str, bool)> {
+        self.lock().iter().map(|(area, state)| (*area, state.must_renew)).collect()
     }
 
     fn with<R>(&self, area: &'static str, work: impl FnOnce(&mut State) -> R) -> R {
-        work(self.lock().entry(area).or_insert(State {
-            version: Version { epoch: 0, shared: None },
-            untold: false,
-            kept_unshared: false,
-        }))
+        work(self.lock().entry(area).or_default())
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<&'static str, State>> {
@@ -93,49 +140,177 @@ impl Generations {
     }
 }
 
-/// One that was never used before. A counter would begin anew after Redis lost it, and meet values of that number.
-pub(crate) fn new_generation() -> String {
-    format!("{:016x}", rand::random::<u64>())
+impl State {
+    fn is(&self, version: &Version) -> bool {
+        self.epoch == version.epoch && self.shared == version.shared
+    }
+
+    fn trust(&mut self, generation: &str) {
+        self.retire();
+        if self.may_have_missed {
+            self.bump();
+        }
+        self.fresh_after = None;
+        self.shared = Some(generation.into());
+    }
+
+    /// Makes the values of this process invalid.
+    fn bump(&mut self) {
+        self.epoch += 1;
+        self.may_have_missed = false;
+    }
+
+    fn retire(&mut self) {
+        let Some(former) = self.shared.take() else { return };
+        self.may_have_missed = true;
+        self.former.truncate(FORMER_MAX - 1);
+        self.former.push_front(former);
+    }
+}
+
+/// Returns a generation for `server` that was never used before.
+pub(crate) fn new_generation(server: &str) -> String {
+    format!("{server}:{:016x}", rand::random::<u64>())
+}
+
+fn server_of(generation: &str) -> &str {
+    generation.rsplit_once(':').map_or("", |(server, _)| server)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn adopt(areas: &Generations, area: &'static str, server: &str, generation: &str) -> bool {
+        areas.adopt(area, &areas.version(area), server, generation)
+    }
+
+    /// An area that knows the generation `s:0`.
+    fn known() -> Generations {
+        let areas = Generations::default();
+        assert!(adopt(&areas, "a", "s", "s:0"));
+        areas
+    }
+
+    fn shared(areas: &Generations) -> Option<String> {
+        areas.version("a").shared.map(|shared| shared.to_string())
+    }
+
+    fn must_renew(areas: &Generations) -> bool {
+        areas.to_refresh() == [("a", true)]
+    }
+
     #[test]
-    fn the_first_generation_changes_nothing_unless_values_were_kept_without() {
+    fn first_generation_changes_nothing_unless_values_were_kept_without_one() {
         let areas = Generations::default();
         let before = areas.version("a");
-        areas.learn("a", "x");
+        assert!(areas.is_unknown("a"));
+        assert!(adopt(&areas, "a", "s", "s:0") && !areas.is_unknown("a"));
         assert_eq!(areas.version("a").epoch, before.epoch);
-        assert!(!areas.may_keep("a", &before), "it was loaded before anything was known");
+        assert!(!areas.may_keep("a", &before), "it was loaded before a generation was known");
         assert!(areas.may_keep("b", &areas.version("b")));
-        areas.learn("b", "x");
+        assert!(adopt(&areas, "b", "s", "s:0"));
         assert_eq!(areas.version("b").epoch, 1);
+        assert!(adopt(&areas, "b", "s", "s:0"));
+        assert_eq!(areas.version("b").epoch, 1, "once");
     }
 
     #[test]
-    fn another_generation_is_an_invalidation_and_the_same_is_none() {
-        let areas = Generations::default();
-        areas.learn("a", "x");
+    fn another_generation_is_an_invalidation() {
+        let areas = known();
         let loaded = areas.version("a");
-        areas.learn("a", "x");
-        assert!(areas.may_keep("a", &loaded));
-        areas.learn("a", "y");
-        assert!(!areas.may_keep("a", &loaded));
+        assert!(adopt(&areas, "a", "s", "s:0") && areas.may_keep("a", &loaded));
+        assert!(adopt(&areas, "a", "s", "s:1") && !areas.may_keep("a", &loaded));
+        assert_eq!(areas.version("a").epoch, loaded.epoch + 1);
     }
 
     #[test]
-    fn an_invalidation_that_redis_was_not_told_is_not_undone_by_its_old_answer() {
+    fn invalidation_counts_at_once_and_is_not_undone_by_an_old_answer() {
+        let areas = known();
+        areas.invalidate("a");
+        assert_eq!((areas.version("a").epoch, shared(&areas)), (1, None));
+        assert!(!adopt(&areas, "a", "s", "s:0") && must_renew(&areas));
+        areas.renewed("a", 0, "s:1");
+        assert!(must_renew(&areas), "it was sent before the invalidation");
+        areas.renewed("a", 1, "s:2");
+        assert_eq!((must_renew(&areas), shared(&areas)), (false, Some("s:2".to_owned())));
+        assert_eq!(areas.version("a").epoch, 1, "nothing was kept in between");
+    }
+
+    #[test]
+    fn values_kept_before_an_invalidation_was_told_are_dropped() {
+        let areas = known();
+        areas.invalidate("a");
+        assert!(areas.may_keep("a", &areas.version("a")));
+        areas.renewed("a", 1, "s:1");
+        assert_eq!(areas.version("a").epoch, 2, "another node's invalidation may have been overwritten");
+    }
+
+    #[test]
+    fn generation_of_another_server_is_replaced() {
         let areas = Generations::default();
-        areas.learn("a", "old");
-        let new = areas.invalidate("a", true);
-        areas.learn("a", "old");
-        assert_eq!(areas.version("a").shared.as_ref(), Some(&new));
-        assert_eq!(areas.to_refresh(), [("a", Some(Arc::clone(&new)))]);
-        areas.told("a", "another");
-        assert_eq!(areas.to_refresh(), [("a", Some(Arc::clone(&new)))]);
-        areas.told("a", &new);
-        assert_eq!(areas.to_refresh(), [("a", None)]);
+        for foreign in ["r:0", "0123456789abcdef", ":0"] {
+            assert!(!adopt(&areas, "a", "s", foreign) && must_renew(&areas), "{foreign}");
+        }
+        let areas = known();
+        assert!(!adopt(&areas, "a", "r", "s:0"), "the server has got another name");
+        assert_eq!((areas.version("a").epoch, shared(&areas)), (1, None), "invalidations may be lost");
+        areas.renewed("a", 1, "r:0");
+        assert_eq!(areas.version("a").epoch, 1);
+    }
+
+    #[test]
+    fn generation_that_was_replaced_before_is_replaced_again() {
+        let areas = known();
+        for number in 1..FORMER_MAX {
+            assert!(adopt(&areas, "a", "s", &format!("s:{number}")));
+        }
+        assert!(!adopt(&areas, "a", "s", "s:0") && must_renew(&areas));
+        areas.renewed("a", areas.version("a").epoch, "s:new");
+        assert_eq!(areas.lock()["a"].former.len(), FORMER_MAX);
+        areas.refused("a");
+        areas.renewed("a", areas.version("a").epoch, "s:newer");
+        assert!(!adopt(&areas, "a", "s", "s:new"), "it was current before Redis refused writes");
+        assert_eq!(areas.lock()["a"].former.len(), FORMER_MAX);
+    }
+
+    #[test]
+    fn late_answer_is_ignored() {
+        let areas = known();
+        let asked = areas.version("a");
+        assert!(adopt(&areas, "a", "s", "s:1"));
+        assert!(areas.adopt("a", &asked, "s", "s:0"), "Redis gave it before it gave the newer one");
+        assert_eq!((shared(&areas), must_renew(&areas)), (Some("s:1".to_owned()), false));
+        areas.invalidate("a");
+        assert!(!areas.adopt("a", &asked, "s", "s:0"));
+    }
+
+    #[test]
+    fn only_a_node_that_has_invalidated_repeats_it_to_a_new_server() {
+        let areas = known();
+        assert!(adopt(&areas, "a", "r", "r:0"));
+        areas.invalidate("a");
+        areas.renewed("a", areas.version("a").epoch, "r:1");
+        assert!(adopt(&areas, "a", "r", "r:2"), "nothing has moved");
+        assert!(!adopt(&areas, "a", "q", "q:0") && must_renew(&areas));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn refusal_ends_freshness_until_a_generation_is_written() {
+        let areas = known();
+        let now = Instant::now();
+        areas.refused("a");
+        let refused = areas.version("a");
+        assert_eq!((refused.epoch, refused.shared.is_none(), refused.fresh_after), (0, true, Some(now)));
+        assert!(must_renew(&areas) && !areas.is_unknown("a") && !adopt(&areas, "a", "s", "s:0"));
+        areas.renewed("a", 0, "s:1");
+        assert_eq!((areas.version("a").epoch, areas.version("a").fresh_after), (1, None));
+    }
+
+    #[test]
+    fn generations_differ_and_name_their_server() {
+        let [one, other] = [(); 2].map(|()| new_generation("s"));
+        assert_ne!(one, other);
+        assert_eq!((server_of(&one), server_of("")), ("s", ""));
     }
 }

@@ -1,10 +1,12 @@
 //! The tier in the process: bounded by weight, and the only one that still has what is past its TTL.
 
 use crate::Key;
+use crate::generations::Version;
 use moka::future::Cache as Moka;
 use std::any::Any;
 use std::sync::Arc;
 use std::time::Duration;
+use steadfast_resilience::Deadline;
 use tokio::time::Instant;
 
 /// The bytes of JSON that take one place.
@@ -25,6 +27,7 @@ pub(crate) struct Kept {
 struct Slot {
     value: Arc<dyn Any + Send + Sync>,
     places: u32,
+    kept_at: Instant,
     fresh_until: Instant,
     stale_until: Instant,
 }
@@ -45,24 +48,36 @@ impl Memory {
         Self { slots }
     }
 
-    pub(crate) async fn fresh<T: Send + Sync + 'static>(&self, name: &Name) -> Option<Arc<T>> {
-        let slot = self.slots.get(name).await.filter(|slot| Instant::now() < slot.fresh_until)?;
-        Arc::clone(&slot.value).downcast().ok()
+    /// Returns the value of `key` in `version` if it is within its TTL.
+    pub(crate) async fn fresh<T: Send + Sync + 'static>(
+        &self,
+        key: &Key,
+        version: &Version,
+    ) -> Option<Arc<T>> {
+        let slot = self.slots.get(&name(key, version.epoch)).await?;
+        let is_confirmed = version.fresh_after.is_none_or(|moment| slot.kept_at > moment);
+        let is_fresh = is_confirmed && Instant::now() < slot.fresh_until;
+        is_fresh.then(|| Arc::clone(&slot.value).downcast().ok()).flatten()
     }
 
-    /// What is past its TTL and not yet too old, with the time since.
-    pub(crate) async fn stale<T: Send + Sync + 'static>(&self, name: &Name) -> Option<(Arc<T>, Duration)> {
+    /// Returns the value of `key` in `version` if it is not too old to be served as stale, with the time since its TTL.
+    pub(crate) async fn stale<T: Send + Sync + 'static>(
+        &self,
+        key: &Key,
+        version: &Version,
+    ) -> Option<(Arc<T>, Duration)> {
         let now = Instant::now();
-        let slot = self.slots.get(name).await.filter(|slot| now < slot.stale_until)?;
+        let slot = self.slots.get(&name(key, version.epoch)).await.filter(|slot| now < slot.stale_until)?;
         let value = Arc::clone(&slot.value).downcast().ok()?;
         Some((value, now.saturating_duration_since(slot.fresh_until)))
     }
 
     pub(crate) async fn keep<T: Send + Sync + 'static>(&self, name: Name, value: Arc<T>, kept: Kept) {
-        let fresh_until = Instant::now() + kept.fresh_for;
-        let stale_until = fresh_until + kept.stale_for;
+        let kept_at = Instant::now();
+        let fresh_until = Deadline::from_start(kept_at, kept.fresh_for).instant();
+        let stale_until = Deadline::from_start(fresh_until, kept.stale_for).instant();
         let places = u32::try_from(kept.bytes.div_ceil(PLACE_BYTES).max(1)).unwrap_or(u32::MAX);
-        self.slots.insert(name, Arc::new(Slot { value, places, fresh_until, stale_until })).await;
+        self.slots.insert(name, Arc::new(Slot { value, places, kept_at, fresh_until, stale_until })).await;
     }
 
     /// How many there are, approximately.
@@ -77,7 +92,7 @@ impl Memory {
     }
 }
 
-/// The name of `key` in `epoch`.
+/// Returns the name of `key` in `epoch`.
 pub(crate) fn name(key: &Key, epoch: u64) -> Name {
     (key.area.name, epoch, key.digest)
 }
@@ -85,33 +100,53 @@ pub(crate) fn name(key: &Key, epoch: u64) -> Name {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Area;
 
     fn kept(bytes: usize) -> Kept {
         Kept { fresh_for: Duration::from_secs(10), stale_for: Duration::from_secs(100), bytes }
     }
 
+    const AREA: Area = Area::new("area", 1);
+    const VERSION: Version = Version { epoch: 0, shared: None, fresh_after: None };
+
+    fn key(number: u8) -> Key {
+        Key { area: AREA, digest: [number; 16] }
+    }
+
     fn numbered(number: u8) -> Name {
-        ("area", 0, [number; 16])
+        name(&key(number), VERSION.epoch)
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_value_is_fresh_then_stale_then_gone() {
         let memory = Memory::new(10, Duration::from_secs(200));
         memory.keep(numbered(1), Arc::new(7_u8), kept(1)).await;
-        assert_eq!(memory.fresh::<u8>(&numbered(1)).await.as_deref(), Some(&7));
+        assert_eq!(memory.fresh::<u8>(&key(1), &VERSION).await.as_deref(), Some(&7));
         tokio::time::advance(Duration::from_secs(11)).await;
-        assert_eq!(memory.fresh::<u8>(&numbered(1)).await, None);
-        let (value, since) = memory.stale::<u8>(&numbered(1)).await.expect("stale");
+        assert_eq!(memory.fresh::<u8>(&key(1), &VERSION).await, None);
+        let (value, since) = memory.stale::<u8>(&key(1), &VERSION).await.expect("stale");
         assert_eq!((*value, since), (7, Duration::from_secs(1)));
         tokio::time::advance(Duration::from_secs(100)).await;
-        assert_eq!(memory.stale::<u8>(&numbered(1)).await, None);
+        assert_eq!(memory.stale::<u8>(&key(1), &VERSION).await, None);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn value_from_before_a_moment_is_stale_and_not_fresh() {
+        let memory = Memory::new(10, Duration::from_secs(200));
+        memory.keep(numbered(1), Arc::new(7_u8), kept(1)).await;
+        let version = Version { fresh_after: Some(Instant::now()), ..VERSION };
+        assert_eq!(memory.fresh::<u8>(&key(1), &version).await, None);
+        assert_eq!(memory.stale::<u8>(&key(1), &version).await, Some((Arc::new(7), Duration::ZERO)));
+        tokio::time::advance(Duration::from_millis(1)).await;
+        memory.keep(numbered(1), Arc::new(8_u8), kept(1)).await;
+        assert_eq!(memory.fresh::<u8>(&key(1), &version).await.as_deref(), Some(&8));
     }
 
     #[tokio::test]
     async fn another_type_under_the_same_name_is_a_miss() {
         let memory = Memory::new(10, Duration::from_secs(200));
         memory.keep(numbered(1), Arc::new(7_u8), kept(1)).await;
-        assert_eq!(memory.fresh::<String>(&numbered(1)).await, None);
+        assert_eq!(memory.fresh::<String>(&key(1), &VERSION).await, None);
     }
 
     #[tokio::test]

@@ -1,7 +1,7 @@
 //! The tier that nodes share: what is asked of Redis, and how keys and values look there.
 //!
-//! `prefix:area:shape:generation:digest` holds one value as JSON, with a TTL; `prefix:area:generation` holds what makes all
-//! values of an area valid.
+//! `prefix:area:shape:generation:digest` holds one value as JSON, with a TTL. `prefix:area:generation` holds the generation
+//! whose values are valid.
 
 use crate::generations::{Generations, Version, new_generation};
 use crate::health::Counters;
@@ -11,6 +11,7 @@ use redis::{FromRedisValue, ParsingError, Value};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -60,6 +61,8 @@ pub(crate) struct Remote {
     counters: Arc<Counters>,
     prefix: String,
     value_max: usize,
+    /// Whether Redis refused the last generation that it was asked to write.
+    refuses_writes: AtomicBool,
 }
 
 impl Remote {
@@ -76,16 +79,16 @@ impl Remote {
             counters,
             prefix: settings.prefix.clone(),
             value_max,
+            refuses_writes: AtomicBool::new(false),
         })
     }
 
-    /// The generation of `area`, asked for when it is not known yet.
+    /// Returns the version of `area`, after asking Redis for the generation if this process has not used the area before.
     pub(crate) async fn version(&self, area: Area) -> Version {
-        let known = self.generations.version(area.name);
-        if known.shared.is_some() {
-            return known;
+        if self.generations.is_unknown(area.name) {
+            // Without an answer the value is found in this process, or loaded.
+            let _ = self.learn(area.name, self.link.patience()).await;
         }
-        self.learn(area.name, self.link.patience()).await;
         self.generations.version(area.name)
     }
 
@@ -119,16 +122,16 @@ impl Remote {
             commands.cmd("PTTL").arg(&name);
         }
         let left = until.saturating_duration_since(Instant::now());
-        let answer = self.link.ask::<Answer>(&commands, left).await;
+        let answer = self.link.ask::<Answer>(left, |_| commands).await;
         let Answer { generation, values } = self.told(answer)?;
         match generation {
             Some(generation) if Some(generation.as_str()) == version.shared.as_deref() => Some(values),
-            // Somebody invalidated it just now.
+            // Somebody invalidated it just now, or Redis went back in time.
             Some(generation) => {
-                self.generations.learn(area.name, &generation);
+                self.adopt(area.name, version, &generation);
                 None
             }
-            // Redis lost it; the keeper's next round brings a new one, and the node cannot know what it missed.
+            // Redis lost it. The keeper's next round brings a new one, and the node cannot know what it missed.
             None => None,
         }
     }
@@ -151,56 +154,98 @@ impl Remote {
             let ttl = u64::try_from(ttl.as_millis()).unwrap_or(u64::MAX).max(1);
             commands.cmd("SET").arg(key).arg(&**json).arg("PX").arg(ttl).ignore();
         }
-        let answer = self.link.ask::<()>(&commands, BACKGROUND_MAX).await;
+        let answer = self.link.ask::<()>(BACKGROUND_MAX, |_| commands).await;
         if self.told(answer).is_none() {
             self.counters.dropped(writes.len());
         }
     }
 
-    /// Makes every value of `area` invalid here, and tells the others. Says whether Redis took it already.
+    /// Makes all values of `area` invalid here, and tells the others. Returns true if Redis has stored it.
     pub(crate) async fn invalidate(&self, area: &'static str) -> bool {
-        let generation = self.generations.invalidate(area, true);
-        self.tell(area, &generation).await
+        self.generations.invalidate(area);
+        self.renew(area).await.is_ok()
     }
 
-    /// Tells Redis what it was not told yet, and learns what others told it.
-    pub(crate) async fn refresh(&self) {
-        for (area, untold) in self.generations.to_refresh() {
-            match untold {
-                Some(generation) => _ = self.tell(area, &generation).await,
-                None => self.learn(area, BACKGROUND_MAX).await,
+    /// Writes the generations that Redis lacks, and adopts those that others wrote.
+    ///
+    /// # Errors
+    /// Returns the last fault.
+    pub(crate) async fn refresh(&self) -> Result<(), Fault> {
+        let mut outcome = Ok(());
+        for (area, must_renew) in self.generations.to_refresh() {
+            let refreshed =
+                if must_renew { self.renew(area).await } else { self.learn(area, BACKGROUND_MAX).await };
+            outcome = refreshed.and(outcome);
+        }
+        outcome
+    }
+
+    /// Adopts the generation of `area` that Redis has, or a new one if Redis has none.
+    async fn learn(&self, area: &'static str, at_most: Duration) -> Result<(), Fault> {
+        let (asked, key) = (self.generations.version(area), self.generation_key(area));
+        let ask = self.link.ask::<(String,)>(at_most, |server| {
+            let mut commands = redis::pipe();
+            // A generation that Redis lost must not come back. Where there is one already, this asks whether Redis accepts
+            // writes: if it does not, nobody can pass an invalidation on.
+            commands.cmd("SET").arg(&key).arg(new_generation(server)).arg("NX").ignore();
+            commands.cmd("GET").arg(&key);
+            commands
+        });
+        let (generation,) = self.written(area, ask.await)?;
+        self.adopt(area, &asked, &generation);
+        Ok(())
+    }
+
+    /// Adopts `generation`, which Redis just gave for `area`, or has the keeper replace it.
+    fn adopt(&self, area: &'static str, asked: &Version, generation: &str) {
+        // Looked up after the answer, so that the answer is from this server or from one before it.
+        if let Some(server) = self.link.server()
+            && !self.generations.adopt(area, asked, &server, generation)
+        {
+            self.link.wake_keeper();
+        }
+    }
+
+    /// Writes a new generation of `area`. Each is written by one command only, so that none comes back by one that was late.
+    async fn renew(&self, area: &'static str) -> Result<(), Fault> {
+        let (epoch, mut generation) = (self.generations.version(area).epoch, String::new());
+        let ask = self.link.ask::<()>(BACKGROUND_MAX, |server| {
+            generation = new_generation(server);
+            let mut commands = redis::pipe();
+            commands.cmd("SET").arg(self.generation_key(area)).arg(&generation).ignore();
+            commands
+        });
+        self.written(area, ask.await)?;
+        self.generations.renewed(area, epoch, &generation);
+        Ok(())
+    }
+
+    /// Counts the fault of a command that writes a generation, and draws the conclusions of a refusal.
+    fn written<T>(&self, area: &'static str, answer: Result<T, Fault>) -> Result<T, Fault> {
+        match &answer {
+            Ok(_) if self.refuses_writes.swap(false, Ordering::Relaxed) => {
+                tracing::info!("Redis accepts writes again");
             }
+            Err(fault @ (Fault::Refused | Fault::ReadOnly)) => {
+                self.generations.refused(area);
+                if !self.refuses_writes.swap(true, Ordering::Relaxed) {
+                    let why = fault.as_str();
+                    tracing::warn!(
+                        why,
+                        "Redis refuses writes: values are cached for a second, in this process alone"
+                    );
+                }
+            }
+            Ok(_) | Err(_) => {}
         }
-    }
-
-    async fn learn(&self, area: &'static str, at_most: Duration) {
-        let key = self.generation_key(area);
-        let mut commands = redis::pipe();
-        // Where there is none, or Redis lost it, it is a new one: values of the lost one must not come back.
-        commands.cmd("SET").arg(&key).arg(new_generation()).arg("NX").ignore();
-        commands.cmd("GET").arg(&key);
-        let answer = self.link.ask::<(String,)>(&commands, at_most).await;
-        if let Some((generation,)) = self.told(answer) {
-            self.generations.learn(area, &generation);
-        }
-    }
-
-    async fn tell(&self, area: &'static str, generation: &str) -> bool {
-        let mut commands = redis::pipe();
-        commands.cmd("SET").arg(self.generation_key(area)).arg(generation).ignore();
-        let answer = self.link.ask::<()>(&commands, BACKGROUND_MAX).await;
-        let taken = self.told(answer).is_some();
-        if taken {
-            self.generations.told(area, generation);
-        }
-        taken
+        answer.inspect_err(|fault| self.counters.fault(fault.as_str()))
     }
 
     fn generation_key(&self, area: &str) -> String {
         format!("{}:{area}:generation", self.prefix)
     }
 
-    /// Where `key` stands in Redis; nowhere while the generation is unknown.
+    /// Returns the name of `key` in Redis, or `None` while no generation is trusted.
     pub(crate) fn value_key(&self, key: &Key, version: &Version) -> Option<String> {
         let Area { name, shape, .. } = key.area;
         Some(format!("{}:{name}:{shape}:{}:{}", self.prefix, version.shared.as_ref()?, key.hex()))

@@ -3,7 +3,7 @@
 use crate::gate::Gate;
 use crate::wire::{self, Answer};
 use crate::{Checked, Error, ProductKey, Settings, retry_after};
-use reqwest::header::{HeaderMap, RETRY_AFTER};
+use reqwest::header::{DATE, HeaderMap, HeaderName, RETRY_AFTER};
 use reqwest::{Response, StatusCode, Url, redirect};
 use secrecy::ExposeSecret;
 use std::error::Error as _;
@@ -16,8 +16,8 @@ use tokio::time::Instant;
 /// The keys that one request may carry: they travel in the address, which must not grow without limit.
 pub const MAX_KEYS: usize = 50;
 
-/// An idle connection is closed before the 5 s after which common servers close it: a request on a connection that is
-/// being closed fails, and a check is not repeated.
+/// Time after which an idle connection is closed: less than the 5 s of common servers. A request on a connection that is
+/// being closed fails, and is not repeated since it may have been processed.
 const IDLE_CONNECTION: Duration = Duration::from_secs(4);
 /// The longest reason that is quoted from the HTTP library, in characters.
 const REASON_CHARS: usize = 200;
@@ -33,8 +33,21 @@ struct Shared {
     base_url: Url,
     settings: Settings,
     gate: Gate,
-    /// One for all checks: its budget bounds what repetitions add while nothing is answered.
+    /// Shared by all checks, so that its budget limits the repetitions of all while nothing is answered.
     retry: Retry,
+}
+
+/// Why one try failed.
+struct Failure {
+    error: Error,
+    /// Whether a later try is likely to succeed and cannot cost the key a second activation.
+    is_repeatable: bool,
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        Self { is_repeatable: error == Error::Timeout, error }
+    }
 }
 
 impl fmt::Debug for Client {
@@ -58,8 +71,8 @@ impl Client {
 
     /// Asks for `keys` and returns what is said of each, in the same order; no keys, no request.
     ///
-    /// Returns by `deadline`. The first try gets what is left until then, a repetition is started only when it has its
-    /// full time. Dropping the future ends the request; nothing is left behind.
+    /// Returns by `deadline`. The first try has the time that is left until then; a repetition starts only if it has its
+    /// full time. Dropping the future ends the request and leaves nothing behind.
     ///
     /// # Errors
     /// [`Error::TooManyKeys`] beyond [`MAX_KEYS`], and everything else that [`Error`] names.
@@ -85,7 +98,7 @@ impl Client {
 }
 
 impl Shared {
-    /// Tries until there is an answer or a final error; `tries` counts.
+    /// Tries until there is an answer or a final error. `tries` counts.
     async fn answer(
         &self,
         keys: &[ProductKey],
@@ -96,27 +109,24 @@ impl Shared {
         let try_timeout = self.settings.try_timeout;
         let latest_start = Deadline::after(deadline.remaining().saturating_sub(try_timeout));
         let mut attempts = self.retry.attempts(latest_start);
-        let mut start_by = deadline;
+        let (mut start_by, mut last) = (deadline, None);
         loop {
             *tries += 1;
-            let error = match self.one_try(&url, keys, start_by, deadline).await {
+            let failure = match self.one_try(&url, keys, start_by, deadline).await {
                 Ok(answer) => return Ok(answer),
+                Err(failure) => failure,
+            };
+            let error = match (failure.error, last) {
                 // A repetition that finds no slot in time is not started, so the try before it was the last.
-                Err(Error::Busy { .. }) if *tries > 1 => return Err(Error::Timeout),
-                Err(error) => error,
+                (Error::Busy { .. }, Some(last)) => return Err(last),
+                (error, _) => error,
             };
-            let delay = match error {
-                Error::Timeout => attempts.delay_after(&error),
-                _ => None,
-            };
+            let delay = if failure.is_repeatable { attempts.delay_after(&error) } else { None };
             let Some(delay) = delay else { return Err(error) };
-            tracing::warn!(
-                try_number = *tries,
-                delay_ms = millis(delay),
-                "PIDKey.com did not answer, trying again"
-            );
+            let (delay_ms, outcome) = (millis(delay), error.kind());
+            tracing::warn!(try_number = *tries, delay_ms, outcome, "PIDKey.com did not answer, trying again");
             tokio::time::sleep(delay).await;
-            start_by = latest_start;
+            (start_by, last) = (latest_start, Some(error));
         }
     }
 
@@ -129,35 +139,35 @@ impl Shared {
         keys: &[ProductKey],
         start_by: Deadline,
         deadline: Deadline,
-    ) -> Result<Answer, Error> {
+    ) -> Result<Answer, Failure> {
         if deadline.has_passed() {
-            return Err(Error::Timeout);
+            return Err(Error::Timeout.into());
         }
         let permit = self.gate.pass(start_by).await?;
         let end = deadline.at_most(self.settings.try_timeout);
         let outcome = match tokio::time::timeout_at(end.instant(), self.exchange(url, keys)).await {
             Ok(outcome) => outcome,
-            Err(_) if end == deadline => return Err(Error::Timeout),
-            Err(_) => Err(Error::Timeout),
+            Err(_) if end == deadline => return Err(Error::Timeout.into()),
+            Err(_) => Err(Error::Timeout.into()),
         };
-        if let Err(Error::RateLimited { retry_after }) = outcome {
+        if let Err(Failure { error: Error::RateLimited { retry_after }, .. }) = outcome {
             tracing::warn!(retry_after_s = retry_after.as_secs(), "rate limited by PIDKey.com");
             self.gate.keep_silence(retry_after);
         }
-        permit.record(outcome.as_ref().err().map(Classify::class));
+        permit.record(outcome.as_ref().err().map(|failure| failure.error.class()));
         outcome
     }
 
-    async fn exchange(&self, url: &Url, keys: &[ProductKey]) -> Result<Answer, Error> {
+    async fn exchange(&self, url: &Url, keys: &[ProductKey]) -> Result<Answer, Failure> {
         let response = self.http.get(url.clone()).send().await.map_err(unreachable)?;
         match response.status() {
             status if status.is_success() => {}
-            StatusCode::UNAUTHORIZED => return Err(Error::Unauthorized),
-            StatusCode::TOO_MANY_REQUESTS => return Err(rate_limited(response.headers())),
-            status => return Err(Error::Status(status.as_u16())),
+            StatusCode::UNAUTHORIZED => return Err(Error::Unauthorized.into()),
+            StatusCode::TOO_MANY_REQUESTS => return Err(rate_limited(response.headers()).into()),
+            status => return Err(Error::Status(status.as_u16()).into()),
         }
         let body = body(response, self.settings.answer_cap_bytes).await?;
-        wire::read(&body, keys)
+        Ok(wire::read(&body, keys)?)
     }
 }
 
@@ -205,12 +215,17 @@ async fn body(mut response: Response, cap_bytes: usize) -> Result<Vec<u8>, Error
 }
 
 fn rate_limited(headers: &HeaderMap) -> Error {
-    let value = headers.get(RETRY_AFTER).and_then(|value| value.to_str().ok());
-    Error::RateLimited { retry_after: retry_after::parse(value, SystemTime::now()) }
+    let text = |name: HeaderName| headers.get(name).and_then(|value| value.to_str().ok());
+    let retry_after = retry_after::parse(text(RETRY_AFTER), text(DATE), SystemTime::now());
+    Error::RateLimited { retry_after }
 }
 
-fn unreachable(error: reqwest::Error) -> Error {
-    if error.is_timeout() { Error::Timeout } else { Error::Unreachable(root_cause(&error)) }
+fn unreachable(error: reqwest::Error) -> Failure {
+    if error.is_timeout() {
+        return Error::Timeout.into();
+    }
+    // Without a connection nothing was sent. A connection that broke later may have carried the request.
+    Failure { is_repeatable: error.is_connect(), error: Error::Unreachable(root_cause(&error)) }
 }
 
 fn broken_body(error: reqwest::Error) -> Error {

@@ -1,17 +1,23 @@
-//! How long a 429 asks to be left alone.
+//! The time for which a 429 asks for silence.
 
 use std::time::{Duration, SystemTime};
 
-/// What a 429 means that does not say how long, or says it in a way that cannot be read.
+/// Silence after a 429 without a readable `Retry-After`.
 pub(crate) const DEFAULT: Duration = Duration::from_secs(60);
-/// The longest silence that is kept: a slip of the other side must not switch us off for days.
+/// Longest silence. A mistake of the server must not stop the client for days.
 pub(crate) const LONGEST: Duration = Duration::from_secs(3600);
 
-/// The silence that the header's value asks for, at most [`LONGEST`]. A moment that has passed asks for none.
-pub(crate) fn parse(value: Option<&str>, now: SystemTime) -> Duration {
+/// Returns the silence that the value of `Retry-After` asks for, [`LONGEST`] at most. A moment that has passed asks for
+/// none.
+///
+/// A moment is compared with the server's own `Date`, since its clock and ours may differ by more than the silence. `clock`
+/// is our clock, for an answer without a readable date.
+pub(crate) fn parse(value: Option<&str>, date: Option<&str>, clock: SystemTime) -> Duration {
+    let now = || date.and_then(moment).unwrap_or(clock);
+    let until = |value| Some(moment(value)?.duration_since(now()).unwrap_or_default());
     value
         .map(str::trim)
-        .and_then(|value| seconds(value).or_else(|| date(value, now)))
+        .and_then(|value| seconds(value).or_else(|| until(value)))
         .unwrap_or(DEFAULT)
         .min(LONGEST)
 }
@@ -22,9 +28,8 @@ fn seconds(value: &str) -> Option<Duration> {
     is_number.then(|| Duration::from_secs(value.parse().unwrap_or(u64::MAX)))
 }
 
-fn date(value: &str, now: SystemTime) -> Option<Duration> {
-    let moment = httpdate::parse_http_date(value).ok()?;
-    Some(moment.duration_since(now).unwrap_or_default())
+fn moment(value: &str) -> Option<SystemTime> {
+    httpdate::parse_http_date(value.trim()).ok()
 }
 
 #[cfg(test)]
@@ -36,7 +41,7 @@ mod tests {
     const NOW: Duration = Duration::from_secs(1_445_412_480);
 
     fn parsed(value: &str) -> u64 {
-        parse(Some(value), SystemTime::UNIX_EPOCH + NOW).as_secs()
+        parse(Some(value), None, SystemTime::UNIX_EPOCH + NOW).as_secs()
     }
 
     #[test]
@@ -57,21 +62,45 @@ mod tests {
     #[test]
     fn no_value_and_nonsense_mean_a_minute() {
         assert_eq!(["", "-5", "1.5", "soon", "+7", "0x10", "7 s"].map(parsed), [60; 7]);
-        assert_eq!(parse(None, SystemTime::UNIX_EPOCH), DEFAULT);
+        assert_eq!(parse(None, None, SystemTime::UNIX_EPOCH), DEFAULT);
+    }
+
+    #[test]
+    fn moment_counts_from_date_of_server() {
+        let until = Some("Wed, 21 Oct 2015 07:30:00 GMT");
+        for (date, seconds) in [
+            (Some("Wed, 21 Oct 2015 07:29:00 GMT"), 60),
+            (Some(" Wednesday, 21-Oct-15 07:29:30 GMT "), 30),
+            (Some("Wed, 21 Oct 2015 07:30:00 GMT"), 0),
+            (Some("Wed, 21 Oct 2015 08:30:00 GMT"), 0),
+            (Some("Thu, 01 Jan 1970 00:00:00 GMT"), 3600),
+            (Some("today"), 120),
+            (None, 120),
+        ] {
+            assert_eq!(parse(until, date, SystemTime::UNIX_EPOCH + NOW).as_secs(), seconds, "{date:?}");
+        }
+        assert_eq!(
+            parse(Some("7"), Some("Wed, 21 Oct 2015 07:29:00 GMT"), SystemTime::UNIX_EPOCH).as_secs(),
+            7
+        );
     }
 
     proptest! {
         #[test]
-        fn every_value_gives_at_most_an_hour(value in "\\PC{0,40}|[0-9]{1,30}", now in 0_u64..10_000_000_000) {
+        fn every_value_gives_at_most_an_hour(
+            value in "\\PC{0,40}|[0-9]{1,30}",
+            date in "\\PC{0,40}",
+            now in 0_u64..10_000_000_000,
+        ) {
             let now = SystemTime::UNIX_EPOCH + Duration::from_secs(now);
-            prop_assert!(parse(Some(&value), now) <= LONGEST);
+            prop_assert!(parse(Some(&value), Some(&date), now) <= LONGEST);
         }
 
         #[test]
         fn a_date_is_as_good_as_its_seconds(ahead in 0_u64..=3600) {
             let now = SystemTime::UNIX_EPOCH + NOW;
             let date = httpdate::fmt_http_date(now + Duration::from_secs(ahead));
-            prop_assert_eq!(parse(Some(&date), now).as_secs(), ahead);
+            prop_assert_eq!(parse(Some(&date), None, now).as_secs(), ahead);
         }
     }
 }

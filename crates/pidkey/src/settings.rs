@@ -24,8 +24,8 @@ pub struct Settings {
     /// The time for one try, from the connection to the last byte. Default 30 s; PIDKey.com asks Microsoft for each key,
     /// so seconds are usual. A try that the caller's deadline cuts shorter than this does not count for the breaker.
     pub try_timeout: Duration,
-    /// How often a check is tried when tries time out, the first one included, 1 to 10. Default 3. Nothing else is
-    /// repeated: a check may cost a retail key an activation.
+    /// Maximum number of tries, 1 to 10, including the first one. Defaults to 3. Only timeouts and failed connects are
+    /// repeated, since a check may cost a retail key an activation.
     pub tries: u32,
     /// The pause before each repetition. Default 4 s, doubling, at most 30 s, no jitter: the own limit spreads already.
     pub backoff: Backoff,

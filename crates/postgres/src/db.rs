@@ -16,9 +16,6 @@ use std::time::Duration;
 use steadfast_resilience::{Backoff, Breaker, BreakerConfig, Class, Classify, Deadline, Retry};
 use tokio::time::Instant;
 
-/// Stands for a deadline too far away for the clock: 30 years.
-const NEVER: Duration = Duration::from_secs(30 * 365 * 86_400);
-
 /// An operation of the library's own.
 const REACH: Operation<Read> = Operation::read("internal.reach").statements(0);
 
@@ -46,7 +43,8 @@ impl Default for DbSettings {
             retry: Retry::new(
                 3,
                 Backoff::exponential(Duration::from_millis(100), Duration::from_millis(400)),
-            ),
+            )
+            .on(|class| class == Class::Deadlock),
             deadline: Duration::from_secs(30),
             slow_after: Duration::from_secs(1),
         }
@@ -203,7 +201,7 @@ impl Db {
         let state = self.standings.of(operation);
         let limit = operation.own_deadline().unwrap_or(self.deadline);
         let limit = self.until.map_or(limit, |until| until.remaining_at(began).min(limit));
-        let deadline = Deadline::at(began.checked_add(limit).unwrap_or_else(|| began + NEVER));
+        let deadline = Deadline::from_start(began, limit);
         let mut attempts = self.retry.attempts(deadline);
         let mut may_change_session = true;
         let checkout = Checkout { borrower: operation.name(), now: began, deadline, born_since: None };
@@ -221,7 +219,7 @@ impl Db {
                 budget.checkout.now = now;
                 continue;
             }
-            match attempts.delay_after(&error).filter(|_| error.class() != Class::Ambiguous) {
+            match attempts.delay_after(&error) {
                 Some(delay) => tokio::time::sleep(delay).await,
                 None => break Err(Abort::Database(error)),
             }

@@ -1,19 +1,22 @@
-//! How long to wait before a repetition: exponential growth, a cap, jitter.
+//! The delay before a repetition: exponential growth, a cap, jitter.
 
 use std::time::Duration;
 
-/// How a computed delay is spread, so that many callers do not come back at the same instant.
+/// Distribution of a computed delay, so that many callers do not come back at the same instant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Jitter {
     /// The delay as computed.
     None,
-    /// Uniform between zero and the computed delay: spreads best.
+    /// Uniform between zero and the computed delay. Spreads callers best.
     Full,
-    /// Uniform between half of the computed delay and all of it: a minimum pause is kept.
+    /// Uniform between half of the computed delay and all of it. Keeps a minimum pause.
     Half,
 }
 
-/// Delays that double from a first one up to a cap.
+/// Even a nanosecond has reached `Duration::MAX` after this many doublings.
+const DOUBLINGS_MAX: u32 = 94;
+
+/// Delays that double from a first one up to a cap. `Duration::MAX` as the cap means that there is none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Backoff {
     first: Duration,
@@ -22,32 +25,38 @@ pub struct Backoff {
 }
 
 impl Backoff {
-    /// Delays of `first`, `2 * first`, `4 * first` ... but never above `cap`, with full jitter.
+    /// Returns delays of `first`, `2 * first`, `4 * first` and so on, never above `cap`, with full jitter.
     pub const fn exponential(first: Duration, cap: Duration) -> Self {
         Self { first, cap, jitter: Jitter::Full }
     }
 
-    /// The same delays with another jitter.
+    /// Replaces the jitter.
     #[must_use]
     pub const fn jitter(self, jitter: Jitter) -> Self {
         Self { jitter, ..self }
     }
 
-    /// The longest delay before repetition number `n` (the first repetition is 0), jitter aside.
+    /// Returns the longest delay before repetition number `n` (the first repetition is 0), without jitter.
     pub fn ceiling(&self, n: u32) -> Duration {
-        let factor = 1_u32.checked_shl(n).unwrap_or(u32::MAX);
-        self.first.saturating_mul(factor).min(self.cap)
+        let doublings = n.min(DOUBLINGS_MAX);
+        (0..doublings).fold(self.first, |delay, _| delay.saturating_mul(2)).min(self.cap)
     }
 
-    /// The delay before repetition number `n` (the first repetition is 0).
+    /// Returns the delay before repetition number `n` (the first repetition is 0).
     pub fn delay(&self, n: u32) -> Duration {
         let ceiling = self.ceiling(n);
         match self.jitter {
             Jitter::None => ceiling,
-            Jitter::Full => ceiling.mul_f64(rand::random::<f64>()),
-            Jitter::Half => ceiling.mul_f64(0.5 + rand::random::<f64>() / 2.0),
+            Jitter::Full => random_up_to(ceiling),
+            Jitter::Half => ceiling / 2 + random_up_to(ceiling - ceiling / 2),
         }
     }
+}
+
+/// Returns a random duration between zero and `limit`.
+fn random_up_to(limit: Duration) -> Duration {
+    // Close to `Duration::MAX` a float is rounded up to a value that is no duration any more.
+    Duration::try_from_secs_f64(limit.as_secs_f64() * rand::random::<f64>()).unwrap_or(limit).min(limit)
 }
 
 #[cfg(test)]

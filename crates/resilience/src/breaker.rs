@@ -1,7 +1,7 @@
-//! The circuit breaker: when too much fails it rejects calls for a while, then lets a few through to find out.
+//! The circuit breaker. If too many calls fail, it rejects calls for a while, then lets a few through to find out.
 //!
-//! Closed costs two atomic loads a call and no clock. A permit is a guard: a caller that leaves without an outcome
-//! gives it back and is counted as cancelled, so a dropped future can neither open nor wedge the breaker.
+//! A closed breaker costs two atomic loads a call and reads no clock. A permit is a guard: a call that is dropped without an
+//! outcome returns it and counts as cancelled, so a dropped future can neither open nor block the breaker.
 
 mod call;
 mod config;
@@ -11,6 +11,7 @@ mod state;
 mod window;
 mod word;
 
+pub use call::CallError;
 pub use config::{BreakerConfig, CountWindow};
 pub use machine::Breaker;
 pub use permit::Permit;

@@ -1,25 +1,26 @@
-//! The retry budget: repetitions are paid for by first attempts, so that a dependency in trouble does not get several
-//! times the load just then.
+//! The retry budget. First attempts pay for repetitions, so that a dependency in trouble does not receive several times
+//! its usual load.
 
+use crate::Deadline;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// What a repetition costs, in the budget's smallest unit.
+/// Cost of a repetition in the smallest unit of the budget.
 const REPETITION: u64 = 100;
 
-/// How many repetitions a [`RetryBudget`] grants.
+/// Rules by which a [`RetryBudget`] grants repetitions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BudgetRules {
-    /// What each first attempt adds, in hundredths of a repetition. Default 10: one repetition for ten first attempts.
+    /// Hundredths of a repetition that each first attempt adds. Defaults to 10: one repetition for ten first attempts.
     pub percent: u32,
-    /// The most that first attempts can save up, in repetitions. Default 100.
+    /// Maximum number of repetitions that first attempts can save up. Defaults to 100.
     pub saved_at_most: u32,
-    /// Repetitions granted in each `floor_period` however few first attempts there are. Default 10, so that a quiet
-    /// program repeats as it wants to.
+    /// Number of repetitions granted in each `floor_period`, however few first attempts there are. Defaults to 10, which
+    /// leaves a quiet program unlimited in practice.
     pub floor: u32,
-    /// In what time the floor is filled up again. Default 10 s.
+    /// Time in which the floor is filled up again. Defaults to 10 s; `Duration::MAX` means that it never is.
     pub floor_period: Duration,
 }
 
@@ -29,20 +30,20 @@ impl Default for BudgetRules {
     }
 }
 
-/// What a budget holds at one moment.
+/// Snapshot of a budget.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BudgetSnapshot {
-    /// Whole repetitions that it would grant now.
+    /// Number of whole repetitions that the budget would grant now.
     pub available: u64,
-    /// Repetitions granted since the start.
+    /// Number of repetitions granted since the start.
     pub granted: u64,
-    /// Repetitions denied since the start.
+    /// Number of repetitions denied since the start.
     pub denied: u64,
 }
 
-/// Bounds the repetitions of all callers together. Policies that repeat the same dependency share one in an `Arc`.
+/// Limit on the repetitions of all callers together. Policies that call the same dependency share one in an `Arc`.
 ///
-/// In any time the repetitions are at most `percent` of the first attempts, plus `floor` at once, plus `floor` for each
+/// Over any time it grants at most `percent` of the first attempts, plus `floor` at once, plus `floor` for each
 /// `floor_period` that passes, plus what was saved up before.
 #[derive(Debug)]
 pub struct RetryBudget {
@@ -60,7 +61,7 @@ struct Floor {
 }
 
 impl RetryBudget {
-    /// A budget with its floor full and nothing saved.
+    /// Returns a budget with a full floor and nothing saved.
     pub fn new(rules: BudgetRules) -> Self {
         let floor = Floor { units: u64::from(rules.floor) * REPETITION, filled_until: Instant::now() };
         Self {
@@ -72,7 +73,7 @@ impl RetryBudget {
         }
     }
 
-    /// Counts a first attempt. One atomic operation, no clock.
+    /// Counts a first attempt. Costs one or two atomic operations and reads no clock.
     pub fn deposit(&self) {
         // When several deposit at once the limit is passed by one deposit each at most.
         if self.saved.load(Ordering::Relaxed) < u64::from(self.rules.saved_at_most) * REPETITION {
@@ -80,8 +81,8 @@ impl RetryBudget {
         }
     }
 
-    /// Pays for one repetition; false when it may not be made.
-    #[must_use = "false says that there must be no repetition"]
+    /// Pays for one repetition. Returns false if the budget is exhausted and the repetition must not be made.
+    #[must_use = "false means that the repetition must not be made"]
     pub fn withdraw(&self) -> bool {
         let granted = self.withdraw_saved() || self.withdraw_floor();
         let counter = if granted { &self.granted } else { &self.denied };
@@ -89,7 +90,7 @@ impl RetryBudget {
         granted
     }
 
-    /// What it holds now.
+    /// Returns a snapshot of the budget.
     pub fn snapshot(&self) -> BudgetSnapshot {
         let floor = self.filled_floor().units;
         BudgetSnapshot {
@@ -117,18 +118,18 @@ impl RetryBudget {
 
     fn filled_floor(&self) -> MutexGuard<'_, Floor> {
         let mut floor = self.floor.lock().unwrap_or_else(PoisonError::into_inner);
-        let full = u64::from(self.rules.floor) * REPETITION;
-        // The time of one unit, so that what is left of the passed time is not lost by rounding.
-        let unit_time = self.rules.floor_period.as_nanos() / u128::from(full.max(1));
-        let passed = Instant::now().saturating_duration_since(floor.filled_until);
-        let units = u64::try_from(passed.as_nanos() / unit_time.max(1)).unwrap_or(u64::MAX).min(full);
+        let (now, full) = (Instant::now(), u64::from(self.rules.floor) * REPETITION);
+        let period = self.rules.floor_period.min(Deadline::LONGEST).as_nanos().max(1);
+        let passed = now.saturating_duration_since(floor.filled_until).as_nanos().min(period);
+        let units = passed * u128::from(full) / period;
         if units == 0 {
             return floor;
         }
-        floor.units = floor.units.saturating_add(units).min(full);
+        floor.units = floor.units.saturating_add(u64::try_from(units).unwrap_or(u64::MAX)).min(full);
         floor.filled_until = match floor.units == full {
-            true => Instant::now(),
-            false => floor.filled_until + nanos(u128::from(units) * unit_time),
+            true => now,
+            // Only the time of whole units, so that what is left of the passed time is not lost by rounding.
+            false => floor.filled_until + nanos(units * period / u128::from(full)),
         };
         floor
     }

@@ -1,21 +1,21 @@
-//! The bulkhead: so many at a time, so many in line, and everybody else is turned away at once.
+//! The bulkhead: a limit on concurrent and on waiting callers.
 
 use crate::{Deadline, Refused};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::Instant;
 
-/// How much a [`Bulkhead`] lets in.
+/// Limits of a [`Bulkhead`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BulkheadConfig {
-    /// How many may be inside at once: at least one.
+    /// Maximum number of callers inside: at least one.
     pub concurrency: usize,
-    /// How many may wait for a place. With 0 nobody waits.
+    /// Maximum number of waiting callers. With 0, callers are refused instead of waiting.
     pub queue: usize,
 }
 
-/// Bounds how many calls are under way, so that one slow dependency cannot take every task and connection.
-/// Who waits is served in order of arrival.
+/// Limit on concurrent calls, so that one slow dependency cannot occupy every task and connection. Waiting callers are
+/// served in order of arrival.
 #[derive(Debug)]
 pub struct Bulkhead {
     name: &'static str,
@@ -24,25 +24,25 @@ pub struct Bulkhead {
     waiting: AtomicUsize,
 }
 
-/// A place inside a [`Bulkhead`]; dropped, it is free again.
+/// Place inside a [`Bulkhead`]. Dropping it frees the place.
 #[derive(Debug)]
-#[must_use = "a place that is dropped is free again"]
+#[must_use = "dropping a place frees it"]
 pub struct Place<'a> {
     _permit: SemaphorePermit<'a>,
 }
 
 impl Bulkhead {
-    /// An empty bulkhead. `name` appears in errors: what the callers depend on.
+    /// Returns an empty bulkhead. `name` is what the callers depend on; it appears in errors.
     pub fn new(name: &'static str, config: BulkheadConfig) -> Self {
         let concurrency = config.concurrency.clamp(1, Semaphore::MAX_PERMITS);
         let config = BulkheadConfig { concurrency, ..config };
         Self { name, config, places: Semaphore::new(concurrency), waiting: AtomicUsize::new(0) }
     }
 
-    /// A place inside, waiting for it in line until `deadline` at most. Dropping the future leaves the line.
+    /// Returns a place inside, after waiting for one until `deadline` at most. Dropping the future leaves the queue.
     ///
     /// # Errors
-    /// [`Refused::Full`] at once when the line is full; [`Refused::TooLate`] when the deadline passes.
+    /// Returns [`Refused::Full`] at once if the queue is full, and [`Refused::TooLate`] if the deadline passes.
     pub async fn enter(&self, deadline: Deadline) -> Result<Place<'_>, Refused> {
         if let Ok(permit) = self.places.try_acquire() {
             return Ok(Place { _permit: permit });
@@ -56,12 +56,12 @@ impl Bulkhead {
         }
     }
 
-    /// How many are inside.
+    /// Returns the number of callers inside.
     pub fn inside(&self) -> usize {
         self.config.concurrency - self.places.available_permits()
     }
 
-    /// How many wait in line.
+    /// Returns the number of waiting callers.
     pub fn waiting(&self) -> usize {
         self.waiting.load(Ordering::Relaxed)
     }
@@ -77,7 +77,7 @@ impl Bulkhead {
     }
 }
 
-/// One of those who wait, however the wait ends.
+/// A caller in the queue. Dropping it leaves the queue, however the wait ended.
 struct InLine<'a>(&'a AtomicUsize);
 
 impl Drop for InLine<'_> {

@@ -1,30 +1,33 @@
 //! Failure classes: what an error means for the next step, whichever library it came from.
 
-/// What a failure means for the next step. Policies read the class, never the error's text.
+/// Meaning of a failure for the next step. Policies read the class, never the text of an error.
+///
+/// After every class but [`Class::Ambiguous`], the failed work had no effect, or one that may happen twice. Where that is
+/// not known, as for a request to charge a card whose answer is lost, the class is `Ambiguous`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Class {
-    /// Two units of work stood in each other's way; nothing of this one was kept. Repeat it whole.
+    /// Two units of work blocked each other, and this one was rolled back. Repeat it as a whole.
     Deadlock,
-    /// The thing exists already. Repeating gives the same answer; [`Classify::key`] names the rule.
+    /// The object exists already. Repeating gives the same answer; [`Classify::key`] names the rule.
     Duplicate,
     /// The state of the data forbids it: a missing parent, a failed check, an exclusion.
     Conflict,
-    /// It took longer than it was allowed to. Nothing was kept.
+    /// The work exceeded its time limit and had no effect.
     Timeout,
-    /// The dependency is gone or silent. The only class that counts against a breaker by itself.
+    /// The dependency is down or does not respond. The only class that a breaker counts as a failure.
     Unavailable,
-    /// The dependency is there and refuses more work.
+    /// The dependency responds and refuses more work.
     Overload,
-    /// The answer to the final step was lost: it may have been done. Never repeat blindly.
+    /// The answer to the final step was lost, so the work may have taken effect. Never repeated by any policy.
     Ambiguous,
     /// The caller asked for something wrong or left. Says nothing about the dependency.
     Caller,
-    /// A defect on our side or in the dependency; repeating does not help.
+    /// A defect of the program or of the dependency. Repeating does not help.
     Fault,
 }
 
 impl Class {
-    /// The class as a metric label and log field: lower case, never changes.
+    /// Returns the class as a metric label and log field: lower case, never changes.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Deadlock => "deadlock",
@@ -48,16 +51,16 @@ impl std::fmt::Display for Class {
 
 /// An error that knows its [`Class`].
 pub trait Classify {
-    /// What this failure means for the next step.
+    /// Returns the meaning of this failure for the next step.
     fn class(&self) -> Class;
 
-    /// The name of the violated rule (a unique constraint, say) when the class is [`Class::Duplicate`] or
-    /// [`Class::Conflict`] and the dependency told it.
+    /// Returns the name of the violated rule, such as a unique constraint, if the class is [`Class::Duplicate`] or
+    /// [`Class::Conflict`] and the dependency reported it.
     fn key(&self) -> Option<&str> {
         None
     }
 
-    /// How long the dependency asked to be left alone.
+    /// Returns the time for which the dependency asked not to be called, as HTTP does with `Retry-After`.
     fn retry_after(&self) -> Option<std::time::Duration> {
         None
     }

@@ -1,51 +1,65 @@
-//! The moment after which nobody waits for the answer any more.
+//! The moment after which nobody waits for an answer.
 
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// A point in time that a whole piece of work shares: waiting, attempts and sleeps together end there.
+/// A point in time that a whole piece of work shares: its waits, attempts and pauses all end there.
+///
+/// A deadline that should never come is [`Deadline::after`]`(Duration::MAX)`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Deadline(Instant);
 
 impl Deadline {
-    /// The deadline that lies `limit` from now.
+    /// Longest duration that this crate counts: 30 years. A longer one means "never" and is treated as this long, since
+    /// no clock can count `Duration::MAX` from now.
+    pub const LONGEST: Duration = Duration::from_secs(30 * 365 * 86_400);
+
+    /// Returns the deadline `limit` from now, [`Deadline::LONGEST`] at most.
     pub fn after(limit: Duration) -> Self {
-        Self(Instant::now() + limit)
+        Self::from_start(Instant::now(), limit)
     }
 
-    /// The deadline at `moment`, for callers that have read the clock already.
+    /// Returns the deadline `limit` after `start`, [`Deadline::LONGEST`] at most. Use it instead of `start + limit`,
+    /// which panics if the sum cannot be represented.
+    pub fn from_start(start: Instant, limit: Duration) -> Self {
+        // A start this close to the end of the clock is as far away as any deadline.
+        Self(start.checked_add(limit.min(Self::LONGEST)).unwrap_or(start))
+    }
+
+    /// Returns the deadline at `moment`.
     pub fn at(moment: Instant) -> Self {
         Self(moment)
     }
 
-    /// What is left; zero once it has passed.
+    /// Returns the remaining time, or zero if the deadline has passed.
     pub fn remaining(self) -> Duration {
         self.remaining_at(Instant::now())
     }
 
-    /// What is left at the moment `now`; zero once it has passed.
+    /// Returns the time that remains at the moment `now`, or zero if the deadline has passed by then.
     pub fn remaining_at(self, now: Instant) -> Duration {
         self.0.saturating_duration_since(now)
     }
 
-    /// Whether it has passed.
+    /// Returns true if the deadline has passed.
     pub fn has_passed(self) -> bool {
         self.remaining().is_zero()
     }
 
-    /// The earlier of this deadline and `limit` from now.
+    /// Returns the earlier of this deadline and `limit` from now.
     #[must_use]
     pub fn at_most(self, limit: Duration) -> Self {
         self.min(Self::after(limit))
     }
 
-    /// The deadline that lies `by` before this one: leaves time for what comes after.
+    /// Returns the deadline that lies `by` before this one, to leave time for what follows. Returns this deadline
+    /// itself if the clock cannot count back that far.
     #[must_use]
     pub fn earlier_by(self, by: Duration) -> Self {
         Self(self.0.checked_sub(by).unwrap_or(self.0))
     }
 
-    /// The instant itself, for [`tokio::time::timeout_at`].
+    /// Returns the instant itself, for [`tokio::time::timeout_at`].
     pub fn instant(self) -> Instant {
         self.0
     }

@@ -1,12 +1,13 @@
-//! Repeating work that deadlocks, fewer at a time until it does no more.
+//! Repetition of deadlocked work at a lower concurrency.
 
 use crate::{Class, Classify, ContentionGate, Deadline, Refused, Retry};
 
-/// Runs `work` through `gate`, and repeats it whole after a [`Class::Deadlock`] as `retry` allows. Until the deadlocks
-/// end, the gate lets one at a time through; no pass is held during a pause. `work` must do all of its unit again.
+/// Runs `work` through `gate`, and repeats it as a whole after a [`Class::Deadlock`] as `retry` allows. While deadlocks
+/// occur, the gate admits one caller at a time. No pass is held during a pause.
 ///
 /// # Errors
-/// The error of the last attempt, or [`Refused`] as the work's own error when it was not let in by `deadline`.
+/// Returns the error of the last attempt, or [`Refused`], converted into the error type of the work, if the gate did not
+/// admit it by `deadline`.
 pub async fn retry_on_deadlock<T, E, F, Fut>(
     gate: &ContentionGate,
     retry: &Retry,

@@ -1,33 +1,33 @@
-//! What to do when the thing that is to be made exists already.
+//! Handling of objects that exist already.
 
 use crate::{Class, Classify};
 use tracing::Level;
 
-/// Decides what a [`Class::Duplicate`] in `result` means: [`skip`](OnDuplicateKey::skip),
-/// [`fetch`](OnDuplicateKey::fetch) or [`raise`](OnDuplicateKey::raise). Every other result passes as it is. Nothing
-/// is logged unless [`log`](OnDuplicateKey::log) says so.
+/// Starts the handling of a [`Class::Duplicate`] in `result`: [`skip`](OnDuplicateKey::skip),
+/// [`fetch`](OnDuplicateKey::fetch) or [`raise`](OnDuplicateKey::raise). Any other result is returned unchanged. Nothing
+/// is logged unless [`log`](OnDuplicateKey::log) is called.
 pub fn on_duplicate_key<T, E: Classify>(result: Result<T, E>) -> OnDuplicateKey<T, E> {
     OnDuplicateKey { result, level: None }
 }
 
 /// A result whose duplicates are about to be handled; see [`on_duplicate_key`].
 #[derive(Debug)]
-#[must_use = "nothing is decided until skip, fetch or raise is called"]
+#[must_use = "call skip, fetch or raise to get the result"]
 pub struct OnDuplicateKey<T, E> {
     result: Result<T, E>,
     level: Option<Level>,
 }
 
 impl<T, E: Classify> OnDuplicateKey<T, E> {
-    /// Logs each duplicate at `level`, with the name of the violated rule and what is done.
+    /// Logs a duplicate at `level`, with the name of the violated rule and the action.
     pub fn log(self, level: impl Into<Option<Level>>) -> Self {
         Self { level: level.into(), ..self }
     }
 
-    /// `None` for a duplicate: the thing is there, which is all that was wanted.
+    /// Returns `None` for a duplicate: the object is there, which is all that was wanted.
     ///
     /// # Errors
-    /// Every error that is no duplicate.
+    /// Returns any error that is not a duplicate.
     pub fn skip(self) -> Result<Option<T>, E> {
         if self.tell("skipped") {
             return Ok(None);
@@ -35,10 +35,10 @@ impl<T, E: Classify> OnDuplicateKey<T, E> {
         self.result.map(Some)
     }
 
-    /// For a duplicate what `existing` finds. In a transaction the failed statement has to be undone before.
+    /// Returns what `existing` finds if the result is a duplicate. In a transaction, roll back the failed statement first.
     ///
     /// # Errors
-    /// Every error that is no duplicate, and those of `existing`.
+    /// Returns any error that is not a duplicate, and the error of `existing`.
     pub async fn fetch<F, Fut>(self, existing: F) -> Result<T, E>
     where
         F: FnOnce() -> Fut,
@@ -50,16 +50,16 @@ impl<T, E: Classify> OnDuplicateKey<T, E> {
         self.result
     }
 
-    /// The duplicate stays an error.
+    /// Returns the result unchanged; a duplicate stays an error.
     ///
     /// # Errors
-    /// Every error.
+    /// Returns any error of the result.
     pub fn raise(self) -> Result<T, E> {
         self.tell("raised");
         self.result
     }
 
-    /// Logs a duplicate. True when it is one.
+    /// Logs a duplicate. Returns true if the result is one.
     fn tell(&self, done: &'static str) -> bool {
         let Some(error) = self.result.as_ref().err().filter(|error| error.class() == Class::Duplicate) else {
             return false;
@@ -71,7 +71,7 @@ impl<T, E: Classify> OnDuplicateKey<T, E> {
     }
 }
 
-/// The level of an event is part of its call site, so there is one for each.
+/// Logs a duplicate. The level of an event is part of its call site, so there is one for each level.
 fn log(level: Level, key: &str, done: &'static str) {
     match level {
         Level::ERROR => tracing::error!(key, done, "duplicate key"),

@@ -1,6 +1,6 @@
-//! The contention gate: work that deadlocks is let through one at a time, until it does so no more.
+//! The contention gate: admits deadlocking work one caller at a time until the deadlocks end.
 //!
-//! A delay does not end a storm of deadlocks: those who come back meet again. Fewer at a time does.
+//! A delay does not end a storm of deadlocks, since those who come back meet again. Lower concurrency does.
 
 mod line;
 mod rules;
@@ -11,34 +11,34 @@ use tokio::time::Instant;
 
 pub use rules::{ContentionRules, ContentionSnapshot};
 
-/// A gate before one kind of work. Open, it costs an atomic operation on the way in and one on the way out. After
-/// [`Pass::contended`] it lets in one at a time, in order of arrival, then one more each second, and after a quiet time
-/// it is open again. Who is inside when it closes is not disturbed.
+/// A gate before one kind of work. While open, it costs one atomic operation on entry and one on exit. After
+/// [`Pass::contended`] it admits one caller at a time, in order of arrival, then one more each second, and after a quiet
+/// time it is open again. Callers that are inside when it closes are not disturbed.
 ///
-/// Have one for each kind of work, before any pool: who waits here should hold nothing.
+/// Use one gate for each kind of work, and enter it before taking a connection: a waiting caller should hold nothing.
 #[derive(Debug)]
 pub struct ContentionGate {
     name: &'static str,
     line: Line,
 }
 
-/// Leave to be inside a [`ContentionGate`]; dropped, the next one may come in.
+/// Permission to be inside a [`ContentionGate`]. Dropping it admits the next caller.
 #[derive(Debug)]
-#[must_use = "a pass that is dropped lets the next one in"]
+#[must_use = "dropping a pass admits the next caller"]
 pub struct Pass<'a> {
     gate: &'a ContentionGate,
 }
 
 impl ContentionGate {
-    /// An open gate. `name` appears in errors: the work that it stands before.
+    /// Returns an open gate. `name` is the work behind it; it appears in errors.
     pub fn new(name: &'static str, rules: ContentionRules) -> Self {
         Self { name, line: Line::new(rules) }
     }
 
-    /// Comes in: at once while open, else when it is this caller's turn. Dropping the future leaves the line.
+    /// Enters the gate: at once while it is open, else in order of arrival. Dropping the future leaves the queue.
     ///
     /// # Errors
-    /// [`Refused::Full`] at once when the line is full; [`Refused::TooLate`] when `deadline` passes in it.
+    /// Returns [`Refused::Full`] at once if the queue is full, and [`Refused::TooLate`] if `deadline` passes in it.
     #[inline]
     pub async fn enter(&self, deadline: Deadline) -> Result<Pass<'_>, Refused> {
         if !self.line.try_pass() {
@@ -52,12 +52,12 @@ impl ContentionGate {
         self.line.is_limited()
     }
 
-    /// What it looks like now.
+    /// Returns a snapshot of the gate.
     pub fn snapshot(&self) -> ContentionSnapshot {
         self.line.snapshot()
     }
 
-    /// Returns with a place taken, for which the caller makes the pass.
+    /// Waits until a place is taken for this caller, who then makes the pass.
     async fn wait(&self, deadline: Deadline) -> Result<(), Refused> {
         let began = Instant::now();
         let mut waiting = match self.line.line_up() {
@@ -66,7 +66,7 @@ impl ContentionGate {
             Entry::Waiting(waiting) => waiting,
         };
         while !deadline.has_passed() {
-            // The line moves when somebody leaves, and when time has raised the limit: nobody else watches that.
+            // The queue moves when a caller leaves and when time has raised the limit. Only waiting callers check the time.
             let until = self.line.next_raise().min(deadline.instant());
             if tokio::time::timeout_at(until, waiting.turn()).await.is_ok() {
                 return Ok(());
@@ -78,7 +78,7 @@ impl ContentionGate {
 }
 
 impl Pass<'_> {
-    /// The work deadlocked: from now on one at a time.
+    /// Reports that the work deadlocked. The gate admits one caller at a time from now on.
     pub fn contended(&self) {
         let contentions = self.gate.line.contended();
         tracing::debug!(gate = self.gate.name, contentions, "contention: one at a time");

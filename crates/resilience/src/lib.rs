@@ -15,7 +15,8 @@ mod sync;
 
 pub use backoff::{Backoff, Jitter};
 pub use breaker::{
-    Breaker, BreakerConfig, BreakerState, Control, CountWindow, Permit, Rejected, Snapshot, Transition,
+    Breaker, BreakerConfig, BreakerState, CallError, Control, CountWindow, Permit, Rejected, Snapshot,
+    Transition,
 };
 pub use budget::{BudgetRules, BudgetSnapshot, RetryBudget};
 pub use bulkhead::{Bulkhead, BulkheadConfig, Place};

@@ -1,26 +1,26 @@
-//! Work that was not let in, because too much of it is there already.
+//! Error of work that was not admitted.
 
 use crate::{Class, Classify};
 use std::time::Duration;
 
-/// Work that a [`Bulkhead`](crate::Bulkhead) or a [`ContentionGate`](crate::ContentionGate) did not let in. Nothing
-/// was begun. Its class is [`Class::Overload`].
+/// Error of work that a [`Bulkhead`](crate::Bulkhead) or a [`ContentionGate`](crate::ContentionGate) did not admit. The work
+/// has not started. Its class is [`Class::Overload`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Refused {
-    /// As many wait already as may.
+    /// The queue is full.
     #[error("{name} is full: {waiting} callers wait already, try again later or with fewer at a time")]
     Full {
-        /// The name that bulkhead or gate was given.
+        /// Name of the bulkhead or gate.
         name: &'static str,
-        /// How many wait.
+        /// Number of waiting callers.
         waiting: usize,
     },
-    /// The deadline passed before it was this caller's turn.
+    /// The deadline passed in the queue.
     #[error("{name} had no room within {:.1} s, try again later or with a longer deadline", waited.as_secs_f64())]
     TooLate {
-        /// The name that bulkhead or gate was given.
+        /// Name of the bulkhead or gate.
         name: &'static str,
-        /// How long the caller waited.
+        /// Time that the caller waited.
         waited: Duration,
     },
 }

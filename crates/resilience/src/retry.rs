@@ -1,14 +1,17 @@
-//! Repeating a failed piece of work: how often, for which classes, paid by what, and never past the deadline.
+//! Repetition of failed work: how often, for which classes, within which budget, and never past the deadline.
 
 use crate::{Backoff, Class, Classify, Deadline, RetryBudget};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// A retry policy: how many repetitions, how far apart, and for which classes of failure.
+/// A retry policy: number of repetitions, delays between them, and the classes of failure that are repeated.
 ///
-/// Each policy has a [`RetryBudget`] unless it is told otherwise, and its clones share it: keep the policy as long as
-/// the dependency, or its budget starts anew each time. The budget pays for repetitions of [`Class::Unavailable`] and
-/// [`Class::Overload`], which add load where there is too much. Other classes are bounded by their count.
+/// Each policy has a [`RetryBudget`], which its clones share. Keep the policy for as long as the dependency, since a
+/// new policy starts with a new budget. The budget pays for every repetition except those of [`Class::Deadlock`], which
+/// are bounded by their number alone.
+///
+/// [`Class::Ambiguous`] is never repeated, whatever the policy says: the work may have taken effect, and only its caller
+/// can find out.
 #[derive(Clone, Debug)]
 pub struct Retry {
     retries: u32,
@@ -19,13 +22,16 @@ pub struct Retry {
 }
 
 impl Retry {
-    /// At most `retries` repetitions after the first attempt, only for [`Class::Deadlock`], with a budget of its own.
+    /// Returns a policy of at most `retries` repetitions after the first attempt, with a budget of its own.
+    ///
+    /// Repeats the failures that a later attempt may not meet: [`Class::Unavailable`], [`Class::Timeout`],
+    /// [`Class::Overload`] and [`Class::Deadlock`]. All others are returned at once.
     pub fn new(retries: u32, backoff: Backoff) -> Self {
         let budget = Some(Arc::new(RetryBudget::default()));
         Self { budget, ..Self::unbudgeted(retries, backoff) }
     }
 
-    /// Never repeats.
+    /// Returns a policy that never repeats.
     pub const fn none() -> Self {
         Self::unbudgeted(0, Backoff::exponential(Duration::ZERO, Duration::ZERO))
     }
@@ -35,30 +41,33 @@ impl Retry {
             retries,
             backoff,
             max_elapsed: None,
-            on: |class| matches!(class, Class::Deadlock),
+            on: |class| {
+                matches!(class, Class::Unavailable | Class::Timeout | Class::Overload | Class::Deadlock)
+            },
             budget: None,
         }
     }
 
-    /// The same policy for the classes that `on` accepts.
+    /// Repeats the classes that `on` accepts instead of the default ones. [`Class::Ambiguous`] is never repeated, even if
+    /// `on` accepts it.
     #[must_use]
     pub fn on(self, on: fn(Class) -> bool) -> Self {
         Self { on, ..self }
     }
 
-    /// The same policy, but no repetition starts later than `max_elapsed` after the first attempt did.
+    /// Starts no repetition later than `max_elapsed` after the first attempt. Unlimited by default.
     #[must_use]
     pub fn max_elapsed(self, max_elapsed: Duration) -> Self {
         Self { max_elapsed: Some(max_elapsed), ..self }
     }
 
-    /// The same policy, paying from `budget`; share it with every policy that repeats the same dependency.
+    /// Replaces the budget. Share one among all policies that call the same dependency.
     #[must_use]
     pub fn budget(self, budget: Arc<RetryBudget>) -> Self {
         Self { budget: Some(budget), ..self }
     }
 
-    /// The same policy, bounded by its count alone: with every call failing it multiplies the load.
+    /// Removes the budget. If every call fails, such a policy multiplies the load on the dependency.
     #[must_use]
     pub fn without_budget(self) -> Self {
         Self { budget: None, ..self }
@@ -73,14 +82,44 @@ impl Retry {
         Attempts { policy: self, deadline, failed: 0 }
     }
 
-    /// Runs `work` until it succeeds, fails for good, or the policy is exhausted; then the last error is returned.
-    /// No repetition starts that would begin after `deadline`.
+    /// Runs `work` until it succeeds, fails with an error that is not repeated, or the policy is exhausted. Starts no
+    /// repetition after `deadline`.
     ///
     /// # Errors
-    /// The error of the last attempt.
-    pub async fn run<T, E, F, Fut>(&self, deadline: Deadline, mut work: F) -> Result<T, E>
+    /// Returns the error of the last attempt.
+    pub async fn run<T, E, F, Fut>(&self, deadline: Deadline, work: F) -> Result<T, E>
     where
         E: Classify,
+        F: FnMut() -> Fut,
+        Fut: Future<Output = Result<T, E>>,
+    {
+        self.repeat(deadline, |error| (error.class(), error.retry_after()), work).await
+    }
+
+    /// Runs `work` like [`Retry::run`], for errors of any type: `class_of` says what a failure means.
+    ///
+    /// # Errors
+    /// Returns the error of the last attempt.
+    pub async fn run_with<T, E, F, Fut>(
+        &self,
+        deadline: Deadline,
+        class_of: impl Fn(&E) -> Class,
+        work: F,
+    ) -> Result<T, E>
+    where
+        F: FnMut() -> Fut,
+        Fut: Future<Output = Result<T, E>>,
+    {
+        self.repeat(deadline, |error| (class_of(error), None), work).await
+    }
+
+    async fn repeat<T, E, F, Fut>(
+        &self,
+        deadline: Deadline,
+        classify: impl Fn(&E) -> (Class, Option<Duration>),
+        mut work: F,
+    ) -> Result<T, E>
+    where
         F: FnMut() -> Fut,
         Fut: Future<Output = Result<T, E>>,
     {
@@ -90,7 +129,8 @@ impl Retry {
                 Ok(value) => return Ok(value),
                 Err(error) => error,
             };
-            match attempts.delay_after(&error) {
+            let (class, retry_after) = classify(&error);
+            match attempts.delay(class, retry_after) {
                 Some(delay) => tokio::time::sleep(delay).await,
                 None => return Err(error),
             }
@@ -107,16 +147,20 @@ pub struct Attempts<'a> {
 }
 
 impl Attempts<'_> {
-    /// The pause before the next attempt, or `None` when `error` is final: its class is not repeated, the
-    /// repetitions are used up, the pause would end after the deadline, or the budget does not pay.
+    /// Returns the pause before the next attempt, or `None` if `error` is final: its class is not repeated, the
+    /// repetitions are used up, the pause would end after the deadline, or the budget is exhausted.
     ///
-    /// A dependency that asked to be left alone for longer than the pause is left alone for that long.
+    /// The pause is at least as long as [`Classify::retry_after`] of the error.
     pub fn delay_after(&mut self, error: &impl Classify) -> Option<Duration> {
-        let class = error.class();
-        if self.failed >= self.policy.retries || !(self.policy.on)(class) {
+        self.delay(error.class(), error.retry_after())
+    }
+
+    fn delay(&mut self, class: Class, retry_after: Option<Duration>) -> Option<Duration> {
+        let is_repeated = class != Class::Ambiguous && (self.policy.on)(class);
+        if self.failed >= self.policy.retries || !is_repeated {
             return None;
         }
-        let delay = self.policy.backoff.delay(self.failed).max(error.retry_after().unwrap_or_default());
+        let delay = self.policy.backoff.delay(self.failed).max(retry_after.unwrap_or_default());
         if delay >= self.deadline.remaining() || !self.is_paid(class) {
             return None;
         }
@@ -124,13 +168,13 @@ impl Attempts<'_> {
         Some(delay)
     }
 
-    /// How many repetitions were granted so far.
+    /// Returns the number of repetitions granted so far.
     pub fn repeated(&self) -> u32 {
         self.failed
     }
 
     fn is_paid(&self, class: Class) -> bool {
-        let adds_load = matches!(class, Class::Unavailable | Class::Overload);
-        !adds_load || self.policy.budget.as_ref().is_none_or(|budget| budget.withdraw())
+        // Deadlocks show contention between callers, not a dependency in trouble.
+        class == Class::Deadlock || self.policy.budget.as_ref().is_none_or(|budget| budget.withdraw())
     }
 }

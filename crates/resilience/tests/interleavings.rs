@@ -41,7 +41,7 @@ use rules::ContentionRules;
 use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering::SeqCst};
 use std::time::Duration;
 use steadfast_resilience::BreakerState;
-pub(crate) use steadfast_resilience::{Backoff, Class, Jitter};
+pub(crate) use steadfast_resilience::{Backoff, Class, Deadline, Jitter};
 
 /// Explores every interleaving of `scene` with at most `switches` involuntary ones of the thread, if given.
 fn explore(name: &str, switches: Option<usize>, scene: impl Fn() + Send + Sync + 'static) {

@@ -8,12 +8,6 @@ use std::process::Command;
 
 /// The major versions that are taken when none is asked for.
 const SUPPORTED: RangeInclusive<u16> = 15..=18;
-/// What to do on a machine without PostgreSQL and without npm.
-pub(crate) const INSTALL_COMMAND: &str = if cfg!(target_os = "macos") {
-    "brew install postgresql@18"
-} else {
-    "sudo apt-get install --no-install-recommends postgresql"
-};
 /// Names the folder with the programs; looked at before anything else.
 const BIN_VARIABLE: &str = "STEADFAST_PG_BIN";
 /// Where distributions put one folder a version: parent, the start of the name, what is below.
@@ -164,6 +158,6 @@ mod tests {
     #[test]
     fn a_version_that_does_not_exist_prints_the_command_that_installs_one() {
         let error = PostgresBinaries::find(Some(3), Path::new("/nowhere")).unwrap_err().to_string();
-        assert!(error.contains(INSTALL_COMMAND) && error.contains("PostgreSQL 3"), "{error}");
+        assert!(error.contains(crate::error::INSTALL_POSTGRES) && error.contains("PostgreSQL 3"), "{error}");
     }
 }

@@ -1,6 +1,6 @@
 //! A database for one test: there from the first line, gone after the last, alone in the world.
 
-use crate::template::{Admin, CLONE_PREFIX, Template, random};
+use crate::template::{APPLICATION_ROLE, Admin, CLONE_PREFIX, Template, random};
 use crate::url::ServerUrl;
 use crate::{Result, Server, test_server};
 use std::fmt::Display;
@@ -9,9 +9,6 @@ use std::time::Duration;
 
 /// A test that ends must not hang on a server that it broke.
 const DROP_PATIENCE: Duration = Duration::from_secs(20);
-
-/// The role of the program under test. Its BEGIN, COMMIT and the like are left out of the server's statistics.
-pub const APPLICATION_ROLE: &str = "steadfast_application";
 
 /// A database of the caller alone. Dropped with this value, open sessions included, also when a test panics.
 #[derive(Debug)]

@@ -2,14 +2,26 @@
 
 use std::path::{Path, PathBuf};
 
+/// Command that installs PostgreSQL on this operating system.
+pub(crate) const INSTALL_POSTGRES: &str = if cfg!(target_os = "macos") {
+    "brew install postgresql@18"
+} else {
+    "sudo apt-get install --no-install-recommends postgresql"
+};
+/// Command that installs Redis on this operating system.
+pub(crate) const INSTALL_REDIS: &str = if cfg!(target_os = "macos") {
+    "brew install redis"
+} else {
+    "sudo apt-get install --no-install-recommends redis-server"
+};
+
 /// Why there is no server or no database. The text says what to do about it.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
     /// No PostgreSQL of the wanted version is on this machine, and none could be fetched.
     #[error(
-        "no PostgreSQL {wanted} was found{detail}. Install one by: {}; or set STEADFAST_PG_BIN to the folder that holds initdb, pg_ctl and postgres",
-        crate::binaries::INSTALL_COMMAND
+        "no PostgreSQL {wanted} was found{detail}. Install one by: {INSTALL_POSTGRES}; or set STEADFAST_PG_BIN to the folder that holds initdb, pg_ctl and postgres"
     )]
     NoBinaries {
         /// The version that was asked for, in words.
@@ -27,9 +39,7 @@ pub enum Error {
     },
     /// There is no Redis server on this machine.
     #[error(
-        "no redis-server{detail}; install it by `{}` or set {} to the program",
-        crate::redis::INSTALL_COMMAND,
-        crate::redis::BIN_VARIABLE
+        "no redis-server{detail}; install it by `{INSTALL_REDIS}` or set STEADFAST_REDIS_BIN to the program"
     )]
     NoRedis {
         /// What was looked at in vain, in brackets, or nothing.

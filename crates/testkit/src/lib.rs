@@ -17,7 +17,7 @@ mod url;
 
 pub use account::Account;
 pub use binaries::PostgresBinaries;
-pub use database::{APPLICATION_ROLE, TestDatabase};
+pub use database::TestDatabase;
 pub use error::Error;
 pub use lock::FileLock;
 pub use process::Process;
@@ -25,6 +25,7 @@ pub use program::find_program;
 pub use redis::{RedisBinary, RedisServer, answers_redis};
 pub use scratch::{claim_folder, reachable_by_others, scratch_folder};
 pub use server::{Server, ServerOptions, StopMode, sweep_private_servers};
+pub use template::APPLICATION_ROLE;
 pub use test_server::{SERVER_VARIABLE, shared_server_folder};
 
 /// What every fallible function here returns.

@@ -3,7 +3,6 @@
 mod binary;
 
 pub use binary::RedisBinary;
-pub(crate) use binary::{BIN_VARIABLE, INSTALL_COMMAND};
 
 use crate::scratch::temporary_folder;
 use crate::{Error, Process, Result, claim_folder};

@@ -1,6 +1,7 @@
 //! A private PostgreSQL server: made, started once however many ask, stopped, broken on purpose.
 
 mod cluster;
+mod layout;
 mod options;
 mod postmaster;
 mod private;
@@ -111,12 +112,12 @@ impl Server {
 
     /// The folder with the Unix socket, for `host=`.
     pub fn socket_folder(&self) -> PathBuf {
-        cluster::socket_folder(&self.root)
+        layout::socket_folder(&self.root)
     }
 
     /// The data folder, closed to all but the user that the server runs as.
     pub fn data_folder(&self) -> PathBuf {
-        cluster::data_folder(&self.root)
+        layout::data_folder(&self.root)
     }
 
     /// Writes a file of the data folder that the server's user can read and nobody else, e.g. `pg_hba.conf` or `server.key`.
@@ -134,7 +135,7 @@ impl Server {
 
     /// The file that the server logs to. It is cut at the first start after it grew over 10 MB.
     pub fn log(&self) -> PathBuf {
-        cluster::log_file(&self.root)
+        layout::log_file(&self.root)
     }
 
     /// The postmaster's process id while the server runs.

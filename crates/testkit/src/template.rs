@@ -1,6 +1,5 @@
 //! Template databases: built once per fingerprint however many processes ask, cloned by all, never half there.
 
-use crate::database::APPLICATION_ROLE;
 use crate::scratch::fnv1a;
 use crate::url::ServerUrl;
 use crate::{Error, Process, Result};
@@ -18,6 +17,8 @@ const LOCK_PATIENCE: &str = "300s";
 /// The server itself waits 5 s for other sessions before it refuses a clone, a rename or a drop.
 const IN_USE_TRIES: u32 = 6;
 const NAME_BYTES: usize = 40;
+/// Role of the program under test. The server's statistics exclude its transaction control statements.
+pub const APPLICATION_ROLE: &str = "steadfast_application";
 /// How names of test databases begin; then process id, counter and a random number follow.
 pub(crate) const CLONE_PREFIX: &str = "t_";
 

@@ -3,7 +3,7 @@
 use super::{Cache, Inner, may_be_stale};
 use crate::generations::Version;
 use crate::health::Outcome;
-use crate::{Area, Cached, Key, Loaded, Status, Tier, memory};
+use crate::{Area, Cached, Key, Loaded, Status, Tier};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::collections::BTreeMap;
@@ -69,7 +69,7 @@ impl Inner {
     {
         let (mut found, mut elsewhere) = (Found::new(), Vec::new());
         for (at, key) in keys.iter().enumerate() {
-            match self.memory.fresh(&memory::name(key, version.epoch)).await {
+            match self.memory.fresh(key, version).await {
                 Some(value) => _ = found.insert(at, Cached { value, status: Status::Hit(Tier::Process) }),
                 None => elsewhere.push(at),
             }
@@ -114,8 +114,7 @@ impl Inner {
     {
         let mut old = Found::new();
         for at in places {
-            let Some((value, since)) = self.memory.stale(&memory::name(&keys[at], version.epoch)).await
-            else {
+            let Some((value, since)) = self.memory.stale(&keys[at], version).await else {
                 self.counters.request(area.name, Outcome::Failed);
                 return None;
             };

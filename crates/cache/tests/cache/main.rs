@@ -7,7 +7,10 @@ mod many;
 mod metrics;
 mod process;
 mod recovery;
+mod refusals;
+mod restores;
 mod stand_in;
 mod support;
+mod switch;
 #[cfg(feature = "tls")]
 mod tls;

@@ -1,12 +1,14 @@
 //! The tier in the process, single flight, TTLs and staleness; mostly without Redis, by a clock that is paused.
 
-use crate::support::{AREA, Failed, Source, get_or_fail, in_process, key, patiently_over, redis_says};
+use crate::support::{
+    AREA, Failed, Source, get_or_fail, in_process, key, patiently_over, redis_says, wait_until_written,
+};
 use futures_util::future::join_all;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
-use steadfast_cache::{Area, Cache, Cached, Key, Loaded, Status, Tier};
-use steadfast_resilience::Class;
+use steadfast_cache::{Area, Cache, CacheSettings, Cached, Key, Loaded, RedisSettings, Status, Tier};
+use steadfast_resilience::{BreakerConfig, Class};
 use steadfast_testkit::RedisServer;
 use tokio::sync::Notify;
 use tokio::task::yield_now;
@@ -196,6 +198,26 @@ async fn what_is_invalidated_is_gone_also_as_stale_and_also_when_it_was_under_wa
     let after = source.get(&cache, &key("under way"), 3).await;
     assert_eq!((*after.value, after.status), (2, Status::Hit(Tier::Process)));
     assert!(get_or_fail(&cache, &key("kept"), Class::Unavailable).await.is_err());
+}
+
+#[tokio::test]
+async fn durations_may_be_unlimited() {
+    let server = RedisServer::private().expect("Redis");
+    let redis = RedisSettings {
+        patience: Duration::MAX,
+        breaker: BreakerConfig::consecutive(5, Duration::MAX),
+        ..RedisSettings::at(&server.url())
+    };
+    for redis in [None, Some(redis)] {
+        let (ttl, stale_for) = (Duration::MAX, Duration::MAX);
+        let settings =
+            CacheSettings { redis, ttl, stale_for, negative_ttl: Duration::MAX, ..CacheSettings::default() };
+        let (cache, source) = (Cache::new(settings).expect("settings"), Source::default());
+        let unlimited = Key::new(AREA.ttl(Duration::MAX), &["a"]);
+        assert_eq!(source.get(&cache, &unlimited, 1).await.status, Status::Miss);
+        assert_eq!(source.get(&cache, &unlimited, 1).await.status, Status::Hit(Tier::Process));
+    }
+    wait_until_written(&server).await;
 }
 
 #[tokio::test]

@@ -83,7 +83,7 @@ async fn assert_that_nobody_fails_and_hits_return(
     assert_hits_return(&server, &cache).await;
 }
 
-async fn assert_hits_return(server: &RedisServer, cache: &Cache) {
+pub(crate) async fn assert_hits_return(server: &RedisServer, cache: &Cache) {
     let (other, source) = (over(&server.url()), Source::default());
     wait_until_connected(&other).await;
     let hit = async {

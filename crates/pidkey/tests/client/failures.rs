@@ -1,13 +1,12 @@
 //! Every way in which PIDKey.com can fail: which error comes of it, after how many requests, and what the breaker makes
 //! of it.
 
-use crate::support::{client, impatient, keys, later, sandbox, settings};
+use crate::support::{Raw, client, impatient, keys, later, sandbox, settings};
 use anyhow::Result;
 use pidkey_sandbox::{Control, Mode, Sandbox};
 use std::time::Duration;
 use steadfast_pidkey::{Checked, Client, Error, Settings};
-use steadfast_resilience::{BreakerConfig, BreakerState, Class, Classify, Deadline};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use steadfast_resilience::{Backoff, BreakerConfig, BreakerState, Class, Classify, Deadline};
 use tokio::net::TcpListener;
 
 /// The outcome of one check in `mode`, and how many requests it took.
@@ -21,7 +20,7 @@ async fn outcome(mode: Mode) -> Result<(Result<Vec<Checked>, Error>, u64)> {
 }
 
 #[tokio::test]
-async fn only_timeouts_are_repeated_and_each_failure_has_its_own_error() -> Result<()> {
+async fn each_failure_has_its_own_error_and_timeouts_are_repeated() -> Result<()> {
     let body = |text| Error::Body(text);
     for (mode, error, requests) in [
         (Mode::Hang, Error::Timeout, 3),
@@ -170,51 +169,65 @@ async fn an_answer_of_exactly_the_cap_is_read() -> Result<()> {
 }
 
 #[tokio::test]
-async fn no_way_to_the_service_is_told_from_an_answer() -> Result<()> {
+async fn failed_connects_are_repeated_and_lost_answers_are_not() -> Result<()> {
     let gone = TcpListener::bind("127.0.0.1:0").await?.local_addr()?;
     let silent = Raw::start(b"").await?;
     let foreign = Raw::start(b"220 mail.example.org ESMTP\r\n").await?;
     let plain = sandbox().await?;
-    for base_url in [
-        format!("http://{gone}/"),
-        silent.url.clone(),
-        foreign.url.clone(),
-        plain.base_url().replace("http://", "https://"),
+    for (base_url, tries) in [
+        (format!("http://{gone}/"), 3),
+        (plain.base_url().replace("http://", "https://"), 3),
+        (silent.url.clone(), 1),
+        (foreign.url.clone(), 1),
     ] {
-        let error = Client::new(settings(&base_url))?.check(&keys()?, later()).await;
+        let client = Client::new(settings(&base_url))?;
+        let error = client.check(&keys()?, later()).await;
         let Err(error @ Error::Unreachable(_)) = error else { panic!("{base_url}: {error:?}") };
-        assert_eq!(error.class(), Class::Unavailable);
+        assert_eq!((error.class(), client.breaker().failures), (Class::Unavailable, tries), "{base_url}");
         assert!(!error.to_string().contains("127.0.0.1:"), "the address is not shown: {error}");
     }
     Ok(())
 }
 
-/// A server that answers each connection with the same bytes, whatever is asked, and closes it.
-struct Raw {
-    url: String,
-    task: tokio::task::JoinHandle<std::io::Result<()>>,
+#[tokio::test]
+async fn repetition_recovers_from_refused_connect() -> Result<()> {
+    let address = TcpListener::bind("127.0.0.1:0").await?.local_addr()?;
+    let breaker = BreakerConfig::consecutive(100, Duration::from_secs(60));
+    let backoff = Backoff::exponential(Duration::from_millis(100), Duration::from_secs(1));
+    let client = Client::new(Settings {
+        tries: 10,
+        backoff,
+        breaker,
+        ..settings(format!("http://{address}/ajax/pidms_api"))
+    })?;
+    let (keys, refused) = (keys()?, async {
+        while client.breaker().failures == 0 {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        pidkey_sandbox::start(address).await
+    });
+    let (answers, sandbox) = tokio::join!(client.check(&keys, later()), refused);
+    assert_eq!((answers?.len(), sandbox?.seen().requests), (2, 1));
+    Ok(())
 }
 
-impl Raw {
-    async fn start(answer: &'static [u8]) -> Result<Self> {
-        let listener = TcpListener::bind("127.0.0.1:0").await?;
-        let url = format!("http://{}/", listener.local_addr()?);
-        let task = tokio::spawn(async move {
-            loop {
-                let (mut stream, _) = listener.accept().await?;
-                // The whole request is one packet here; what matters is that it was read before the close.
-                let read = stream.read(&mut [0; 4096]).await?;
-                assert!(read > 0);
-                stream.write_all(answer).await?;
-                stream.shutdown().await?;
-            }
-        });
-        Ok(Self { url, task })
-    }
+#[tokio::test]
+async fn repetition_without_a_slot_keeps_the_error_of_the_try_before() -> Result<()> {
+    let gone = TcpListener::bind("127.0.0.1:0").await?.local_addr()?;
+    let base = settings(format!("http://{gone}/"));
+    let try_timeout = Duration::from_secs(60);
+    let client = Client::new(Settings { requests_per_second: 1.try_into()?, try_timeout, ..base })?;
+    // A second try fits before the deadline; the slot for it comes a second later.
+    let deadline = Deadline::after(try_timeout + Duration::from_millis(500));
+    let outcome = client.check(&keys()?, deadline).await;
+    assert!(matches!(outcome, Err(Error::Unreachable(_))), "{outcome:?}");
+    Ok(())
 }
 
-impl Drop for Raw {
-    fn drop(&mut self) {
-        self.task.abort();
-    }
+#[tokio::test]
+async fn unlimited_try_is_accepted() -> Result<()> {
+    let sandbox = sandbox().await?;
+    let client = Client::new(Settings { try_timeout: Duration::MAX, ..settings(sandbox.base_url()) })?;
+    assert_eq!(client.check(&keys()?, Deadline::after(Duration::MAX)).await?.len(), 2);
+    Ok(())
 }

@@ -1,10 +1,10 @@
 //! A 429: never repeated, and silence for everybody until its time is over.
 
-use crate::support::{client, keys, later, sandbox};
+use crate::support::{Raw, client, keys, later, sandbox, settings};
 use anyhow::Result;
 use pidkey_sandbox::{Control, Mode};
 use std::time::{Duration, SystemTime};
-use steadfast_pidkey::Error;
+use steadfast_pidkey::{Client, Error};
 use steadfast_resilience::{BreakerState, Classify};
 
 /// The silence in seconds, rounded up, after one 429 as `control` says.
@@ -44,6 +44,17 @@ async fn an_http_date_is_obeyed() -> Result<()> {
     let date = httpdate::fmt_http_date(SystemTime::now() + Duration::from_secs(90));
     let seconds = silence(limited(date)).await?;
     assert!((85..=90).contains(&seconds), "{seconds}");
+    Ok(())
+}
+
+/// A server whose clock is ten years behind.
+#[tokio::test]
+async fn http_date_counts_from_the_clock_of_the_server() -> Result<()> {
+    let answer = b"HTTP/1.1 429 Too Many Requests\r\nDate: Wed, 21 Oct 2015 07:28:00 GMT\r\n\
+        Retry-After: Wed, 21 Oct 2015 07:30:00 GMT\r\nContent-Length: 0\r\n\r\n";
+    let server = Raw::start(answer).await?;
+    let limited = Client::new(settings(&server.url))?.check(&keys()?, later()).await;
+    assert_eq!(limited, Err(Error::RateLimited { retry_after: Duration::from_secs(120) }));
     Ok(())
 }
 

@@ -1,4 +1,4 @@
-//! A stand-in of PIDKey.com and a client of it whose tries and pauses are short.
+//! Stand-ins of PIDKey.com, and a client of it whose tries and pauses are short.
 
 use anyhow::Result;
 use pidkey_sandbox::Sandbox;
@@ -6,6 +6,8 @@ use std::num::NonZeroU32;
 use std::time::Duration;
 use steadfast_pidkey::{Client, ProductKey, Settings};
 use steadfast_resilience::{Backoff, Deadline};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpListener;
 
 pub(crate) const API_KEY: &str = "QW7ERT5YUI3OPL9KJH2GFD4SA";
 pub(crate) const KEY: &str = "6NRGDKHFCFY4TF7PRWFDYBF3H";
@@ -42,4 +44,34 @@ pub(crate) fn keys() -> Result<[ProductKey; 2]> {
 /// Far enough away to play no part.
 pub(crate) fn later() -> Deadline {
     Deadline::after(Duration::from_secs(60))
+}
+
+/// A server that sends the same bytes to each request and closes the connection.
+pub(crate) struct Raw {
+    pub(crate) url: String,
+    task: tokio::task::JoinHandle<std::io::Result<()>>,
+}
+
+impl Raw {
+    pub(crate) async fn start(answer: &'static [u8]) -> Result<Self> {
+        let listener = TcpListener::bind("127.0.0.1:0").await?;
+        let url = format!("http://{}/", listener.local_addr()?);
+        let task = tokio::spawn(async move {
+            loop {
+                let (mut stream, _) = listener.accept().await?;
+                // The whole request is one packet here; what matters is that it was read before the close.
+                let read = stream.read(&mut [0; 4096]).await?;
+                assert!(read > 0);
+                stream.write_all(answer).await?;
+                stream.shutdown().await?;
+            }
+        });
+        Ok(Self { url, task })
+    }
+}
+
+impl Drop for Raw {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
 }

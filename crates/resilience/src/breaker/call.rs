@@ -1,14 +1,33 @@
 //! A whole call through a breaker.
 
 use super::{Breaker, Rejected};
-use crate::Classify;
+use crate::{Class, Classify};
+use std::error::Error;
+use std::fmt;
+use std::time::Duration;
+
+/// Why a call through [`Breaker::call_with`] has no result. Knows its class, so that a [`Retry`](crate::Retry) can repeat
+/// it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CallError<E> {
+    /// The breaker rejected the call. Nothing was sent.
+    Rejected(Rejected),
+    /// The call failed.
+    Failed {
+        /// Error of the call.
+        error: E,
+        /// Class of the error.
+        class: Class,
+    },
+}
 
 impl Breaker {
-    /// Makes the call that `work` begins, and records its outcome. When the returned future is dropped on the way,
-    /// the call counts as cancelled.
+    /// Makes the call that `work` begins, and records its outcome. If the returned future is dropped before the call
+    /// ends, the call counts as cancelled.
     ///
     /// # Errors
-    /// [`Rejected`], turned into the call's own error, when calls do not flow; else what the call returned.
+    /// Returns [`Rejected`], converted into the error type of the call, if the breaker is open, else the error of the
+    /// call.
     pub async fn call<T, E, F, Fut>(&self, work: F) -> Result<T, E>
     where
         E: Classify + From<Rejected>,
@@ -19,5 +38,58 @@ impl Breaker {
         let result = work().await;
         permit.record(result.as_ref().err().map(Classify::class));
         result
+    }
+
+    /// Makes a call like [`Breaker::call`], for errors of any type: `class_of` says what a failure means.
+    ///
+    /// # Errors
+    /// Returns [`CallError::Rejected`] if the breaker is open, and [`CallError::Failed`] if the call failed.
+    pub async fn call_with<T, E, F, Fut>(
+        &self,
+        class_of: impl FnOnce(&E) -> Class,
+        work: F,
+    ) -> Result<T, CallError<E>>
+    where
+        F: FnOnce() -> Fut,
+        Fut: Future<Output = Result<T, E>>,
+    {
+        let permit = self.try_acquire().map_err(CallError::Rejected)?;
+        let result = work().await.map_err(|error| CallError::Failed { class: class_of(&error), error });
+        permit.record(result.as_ref().err().map(Classify::class));
+        result
+    }
+}
+
+impl<E> Classify for CallError<E> {
+    fn class(&self) -> Class {
+        match self {
+            Self::Rejected(rejected) => rejected.class(),
+            Self::Failed { class, .. } => *class,
+        }
+    }
+
+    fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::Rejected(rejected) => rejected.retry_after(),
+            Self::Failed { .. } => None,
+        }
+    }
+}
+
+impl<E: fmt::Display> fmt::Display for CallError<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Rejected(rejected) => rejected.fmt(f),
+            Self::Failed { error, .. } => error.fmt(f),
+        }
+    }
+}
+
+impl<E: Error> Error for CallError<E> {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            Self::Rejected(rejected) => rejected.source(),
+            Self::Failed { error, .. } => error.source(),
+        }
     }
 }

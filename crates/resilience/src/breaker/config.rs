@@ -1,41 +1,43 @@
-//! When a breaker opens and for how long.
+//! Settings of a circuit breaker.
 
-use crate::Jitter;
+use crate::{Deadline, Jitter};
 use std::time::Duration;
 
-/// When a [`Breaker`](crate::Breaker) opens and for how long.
+/// Settings of a [`Breaker`](crate::Breaker): when it opens, and for how long.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BreakerConfig {
-    /// Failures in a row that open it. Without meaning while there is a [`window`](Self::window).
+    /// Number of consecutive failures that open the breaker. Ignored if there is a [`window`](Self::window).
     pub failures: u32,
-    /// The count window that decides instead of failures in a row, if any.
+    /// Count window that decides instead of consecutive failures.
     pub window: Option<CountWindow>,
-    /// How long it rejects before it lets the first call through again.
+    /// Time for which an open breaker rejects calls before it lets the first one through. `Duration::MAX` keeps it open
+    /// until [`Breaker::reached`](crate::Breaker::reached) or an operator intervenes.
     pub open_for: Duration,
-    /// The cap of that time: it doubles with each probe that fails, up to here.
+    /// Cap of the open time, which doubles with each failed probe.
     pub open_for_at_most: Duration,
-    /// How the open time is spread, so that many instances do not probe at the same instant.
+    /// Distribution of the open time, so that many instances do not probe at the same instant.
     pub jitter: Jitter,
-    /// Calls that are let through while half-open; as many successes close it, one failure opens it again.
+    /// Number of calls that are let through while half-open. As many successes close the breaker; one failure opens it
+    /// again.
     pub half_open_permits: u32,
 }
 
-/// The last outcomes, and the share of failures among them that opens a breaker.
+/// A window over the last outcomes, and the share of failures in it that opens a breaker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CountWindow {
-    /// How many of the last outcomes count: 1 to [`CountWindow::SIZE_MAX`].
+    /// Number of last outcomes that count: 1 to [`CountWindow::SIZE_MAX`].
     pub size: u32,
-    /// With fewer outcomes than this since it closed it never opens: 1 to `size`.
+    /// Number of outcomes since the breaker closed below which it never opens: 1 to `size`.
     pub minimum_calls: u32,
-    /// The percentage of failures that opens it: 1 to 100.
+    /// Percentage of failures that opens the breaker: 1 to 100.
     pub failure_percent: u32,
 }
 
 impl CountWindow {
-    /// The largest window. A failure looks at the whole window, so that a success need not.
+    /// Largest window. A failure looks at the whole window, so that a success need not.
     pub const SIZE_MAX: u32 = 1_000;
 
-    /// The same window with each value inside its range.
+    /// Returns the window with each value inside its range.
     pub(super) const fn within_range(self) -> Self {
         let size = clamp(self.size, Self::SIZE_MAX);
         Self {
@@ -47,7 +49,7 @@ impl CountWindow {
 }
 
 impl BreakerConfig {
-    /// Opens after `failures` in a row (at least one), for `open_for`, and probes with one call at a time.
+    /// Opens after `failures` consecutive failures (at least one), for `open_for`, and probes with one call at a time.
     pub const fn consecutive(failures: u32, open_for: Duration) -> Self {
         Self {
             failures: clamp(failures, u32::MAX),
@@ -59,29 +61,40 @@ impl BreakerConfig {
         }
     }
 
-    /// Opens for `open_for` when enough of the last outcomes are failures. Values outside the ranges that
-    /// [`CountWindow`] tells are brought to the nearest one inside.
+    /// Opens for `open_for` if enough of the last outcomes are failures. Values outside the ranges of [`CountWindow`] are
+    /// replaced by the nearest valid one.
     pub const fn count_window(window: CountWindow, open_for: Duration) -> Self {
         let window = window.within_range();
         Self { window: Some(window), ..Self::consecutive(window.minimum_calls, open_for) }
     }
 
-    /// The same, but the open time doubles with each failed probe up to `at_most`, and is spread over its upper half.
+    /// Doubles the open time with each failed probe, up to `at_most`, and spreads it over its upper half.
     #[must_use]
     pub const fn growing_to(self, at_most: Duration) -> Self {
         Self { open_for_at_most: at_most, jitter: Jitter::Half, ..self }
     }
 
-    /// The same with another spread of the open time. With [`Jitter::Full`] it may end at once.
+    /// Replaces the distribution of the open time. With [`Jitter::Full`] it may end at once.
     #[must_use]
     pub const fn jitter(self, jitter: Jitter) -> Self {
         Self { jitter, ..self }
     }
 
-    /// The same with `permits` (at least one) calls let through while half-open.
+    /// Lets `permits` calls (at least one) through while half-open.
     #[must_use]
     pub const fn half_open_permits(self, permits: u32) -> Self {
         Self { half_open_permits: clamp(permits, u32::MAX), ..self }
+    }
+
+    /// Returns the settings with each value inside its range: the fields are public, so that any value may be there.
+    pub(super) fn within_range(self) -> Self {
+        Self {
+            failures: clamp(self.failures, u32::MAX),
+            window: self.window.map(CountWindow::within_range),
+            open_for: self.open_for.min(Deadline::LONGEST),
+            half_open_permits: clamp(self.half_open_permits, u32::MAX),
+            ..self
+        }
     }
 }
 

@@ -1,18 +1,17 @@
-//! The state machine. While calls flow one word decides; every transition is made under the lock.
+//! The state machine. While calls flow, one atomic word decides. Every transition is made under the lock.
 
 use super::config::BreakerConfig;
-use super::permit::Permit;
 use super::state::{BreakerState, Control, Rejected, Snapshot, Transition};
 use super::window::Window;
 use super::word::{Flow, Word};
-use crate::Backoff;
 use crate::sync::{AtomicU64, Mutex, MutexGuard, Ordering};
+use crate::{Backoff, Deadline};
 use std::sync::PoisonError;
 use std::time::Duration;
 use tokio::sync::broadcast;
 use tokio::time::Instant;
 
-/// Transitions that a slow reader of [`Breaker::transitions`] may be behind before it loses the oldest.
+/// Number of transitions by which a reader of [`Breaker::transitions`] may fall behind before it loses the oldest.
 const TRANSITIONS_KEPT: usize = 16;
 
 /// A circuit breaker. Share it by reference or in an `Arc`.
@@ -32,11 +31,11 @@ pub struct Breaker {
 struct Inner {
     state: BreakerState,
     control: Control,
-    /// Set while open by its own decision.
+    /// End of the open time; `None` unless outcomes opened the breaker.
     open_until: Option<Instant>,
-    /// Failures and calls that opened it.
+    /// Failures and calls that opened the breaker.
     opened_by: (u32, u32),
-    /// Probes that failed since it was closed: how far the open time has grown.
+    /// Number of failed probes since the breaker was closed: how far the open time has grown.
     regressions: u32,
     probing: u32,
     probed: u32,
@@ -44,8 +43,9 @@ struct Inner {
 }
 
 impl Breaker {
-    /// A closed breaker. `name` appears in errors and logs: what the callers depend on.
+    /// Returns a closed breaker. `name` is what the callers depend on; it appears in errors and logs.
     pub fn new(name: &'static str, config: BreakerConfig) -> Self {
+        let config = config.within_range();
         let inner = Inner {
             state: BreakerState::Closed,
             control: Control::Automatic,
@@ -68,26 +68,13 @@ impl Breaker {
         }
     }
 
-    /// The name that it was given.
+    /// Returns the name of the breaker.
     pub fn name(&self) -> &'static str {
         self.name
     }
 
-    /// Leave for one call.
-    ///
-    /// # Errors
-    /// [`Rejected`] while open, and while half-open with all permits out.
-    #[inline]
-    pub fn try_acquire(&self) -> Result<Permit<'_>, Rejected> {
-        let phase = self.load();
-        if phase.flow() == Flow::Gated {
-            return self.try_probe();
-        }
-        Ok(Permit::new(self, phase))
-    }
-
-    /// The dependency was reached by other means: an open breaker lets calls through at once, as if its time were over.
-    /// One that an operator opened stays open.
+    /// Reports that the dependency was reached by other means. An open breaker becomes half-open at once, as if its time
+    /// were over. A breaker that an operator opened stays open.
     pub fn reached(&self) {
         let mut inner = self.lock();
         if inner.state == BreakerState::Open && inner.control == Control::Automatic {
@@ -95,8 +82,8 @@ impl Breaker {
         }
     }
 
-    /// An operator decides, or lets the outcomes decide again: one that was forced open is then half-open, to find
-    /// out; every other begins closed, without failures.
+    /// Hands the decision to an operator, or back to the outcomes of calls. A breaker that was forced open is then
+    /// half-open, to find out; any other starts closed and without failures.
     pub fn set_control(&self, control: Control) {
         let mut inner = self.lock();
         if inner.control == control {
@@ -112,15 +99,15 @@ impl Breaker {
         self.enter(&mut inner, state);
     }
 
-    /// Every transition from now on, in order.
+    /// Returns all transitions from now on, in order.
     ///
-    /// A channel and not a callback, so that no reader can hold up a call; bounded, and who falls more than 16
-    /// transitions behind is told how many were missed.
+    /// This is a channel instead of a callback, so that no reader can delay a call. It is bounded: a reader that falls
+    /// more than 16 transitions behind learns how many it missed.
     pub fn transitions(&self) -> broadcast::Receiver<Transition> {
         self.transitions.subscribe()
     }
 
-    /// What it looks like now.
+    /// Returns a snapshot of the breaker.
     pub fn snapshot(&self) -> Snapshot {
         let inner = self.lock();
         let (failures, calls) =
@@ -137,8 +124,9 @@ impl Breaker {
         }
     }
 
+    /// Admits a call while calls do not flow freely. Returns the phase that its outcome belongs to.
     #[cold]
-    fn try_probe(&self) -> Result<Permit<'_>, Rejected> {
+    pub(super) fn try_probe(&self) -> Result<Word, Rejected> {
         let mut inner = self.lock();
         if inner.control == Control::ForcedOpen {
             return Err(self.reject(self.config.open_for));
@@ -151,13 +139,13 @@ impl Breaker {
             self.enter(&mut inner, BreakerState::HalfOpen);
         }
         if inner.state == BreakerState::HalfOpen {
-            // Those that came back well count too: no more calls than permits before it is decided.
+            // Successful probes count too: no more calls than permits are let through before the decision.
             if inner.probing + inner.probed >= self.config.half_open_permits {
                 return Err(self.reject(Duration::ZERO));
             }
             inner.probing += 1;
         }
-        Ok(Permit::new(self, self.load()))
+        Ok(self.load())
     }
 
     fn reject(&self, retry_after: Duration) -> Rejected {
@@ -165,7 +153,7 @@ impl Breaker {
         Rejected { breaker: self.name, retry_after }
     }
 
-    /// Opens because of outcomes of the phase, unless that is over or an operator decides.
+    /// Opens because of outcomes of `phase`, unless that phase is over or an operator decides.
     #[cold]
     pub(super) fn open_from(&self, phase: Word, counts: (u32, u32)) {
         let mut inner = self.lock();
@@ -175,7 +163,7 @@ impl Breaker {
         }
     }
 
-    /// Counts the outcome of a call that was let through to find out.
+    /// Counts the outcome of a probe.
     #[cold]
     pub(super) fn record_probe(&self, phase: Word, failed: bool) {
         let mut inner = self.lock();
@@ -193,7 +181,7 @@ impl Breaker {
         }
     }
 
-    /// Takes a permit back whose caller left.
+    /// Takes back the permit of a cancelled probe.
     #[cold]
     pub(super) fn give_back(&self, phase: Word) {
         let mut inner = self.lock();
@@ -202,7 +190,7 @@ impl Breaker {
         }
     }
 
-    /// Begins the next phase. All outcomes of earlier ones are void from here on.
+    /// Starts the next phase. Outcomes of earlier phases no longer count.
     fn enter(&self, inner: &mut Inner, to: BreakerState) {
         let from = std::mem::replace(&mut inner.state, to);
         (inner.probing, inner.probed, inner.open_until) = (0, 0, None);
@@ -230,7 +218,7 @@ impl Breaker {
         if inner.control == Control::Automatic {
             let times = Backoff::exponential(self.config.open_for, self.config.open_for_at_most);
             let open_for = times.jitter(self.config.jitter).delay(inner.regressions);
-            inner.open_until = Some(Instant::now() + open_for);
+            inner.open_until = Some(Deadline::after(open_for).instant());
         }
     }
 

@@ -1,19 +1,32 @@
-//! Leave for one call, and what its outcome does while calls flow: no lock, unless it opens the breaker.
+//! Permits for single calls. Recording an outcome takes no lock while calls flow, unless it opens the breaker.
 
 use super::machine::Breaker;
+use super::state::Rejected;
 use super::word::{Flow, Word};
 use crate::Class;
 use crate::sync::Ordering;
 
-/// Leave for one call. Give it its outcome with [`Permit::record`]; dropped without one, the call counts as cancelled.
+/// Permit for one call. Report the outcome with [`Permit::record`]. A call whose permit is dropped without an outcome
+/// counts as cancelled.
 #[derive(Debug)]
-#[must_use = "a permit that is dropped counts its call as cancelled"]
+#[must_use = "dropping a permit counts its call as cancelled"]
 pub struct Permit<'a> {
     breaker: &'a Breaker,
     phase: Word,
 }
 
 impl Breaker {
+    /// Returns a permit for one call.
+    ///
+    /// # Errors
+    /// Returns [`Rejected`] while the breaker is open, and while it is half-open with no permit left.
+    #[inline]
+    pub fn try_acquire(&self) -> Result<Permit<'_>, Rejected> {
+        let phase = self.load();
+        let phase = if phase.flow() == Flow::Gated { self.try_probe()? } else { phase };
+        Ok(Permit { breaker: self, phase })
+    }
+
     #[inline]
     fn record(&self, phase: Word, failed: bool) {
         match &self.window {
@@ -59,7 +72,7 @@ impl Breaker {
 
     #[cold]
     fn count_failure(&self, phase: Word) {
-        let threshold = self.config.failures.clamp(1, Word::FAILURES_MAX);
+        let threshold = self.config.failures.min(Word::FAILURES_MAX);
         let mut now = self.load();
         while now.is_phase_of(phase) {
             match self.replace(now, now.failed()) {
@@ -89,14 +102,9 @@ impl Breaker {
     }
 }
 
-impl<'a> Permit<'a> {
-    #[inline]
-    pub(super) fn new(breaker: &'a Breaker, phase: Word) -> Self {
-        Self { breaker, phase }
-    }
-
-    /// The outcome of the call: `None` for success, else the class of its failure.
-    /// Only [`Class::Unavailable`] is a failure of the dependency; every other class proves that it answers.
+impl Permit<'_> {
+    /// Records the outcome of the call: `None` for success, else the class of its failure. Only [`Class::Unavailable`]
+    /// counts as a failure of the dependency, since any other class proves that it answers.
     #[inline]
     pub fn record(self, failure: Option<Class>) {
         let (breaker, phase) = (self.breaker, self.phase);

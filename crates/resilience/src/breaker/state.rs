@@ -1,8 +1,9 @@
-//! What a breaker tells of itself: its state, its transitions, why it rejected.
+//! Public view of a breaker: its state, its transitions, and why it rejected a call.
 
+use crate::{Class, Classify};
 use std::time::Duration;
 
-/// Whether calls flow.
+/// State of a breaker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum BreakerState {
     /// Calls flow.
@@ -14,7 +15,7 @@ pub enum BreakerState {
 }
 
 impl BreakerState {
-    /// The state as a log field and in health answers.
+    /// Returns the state as it appears in log fields and health answers.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Closed => "closed",
@@ -24,21 +25,21 @@ impl BreakerState {
     }
 }
 
-/// Who decides whether calls flow.
+/// Who decides whether calls flow: the outcomes or an operator.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Control {
-    /// The outcomes.
+    /// The outcomes of calls decide.
     Automatic,
-    /// An operator: every call is rejected.
+    /// Every call is rejected.
     ForcedOpen,
-    /// An operator: calls flow and their outcomes are counted, but it never opens.
+    /// Calls flow and their outcomes are counted, but the breaker never opens.
     ForcedClosed,
-    /// An operator: calls flow and nothing is counted.
+    /// Calls flow and nothing is counted.
     Disabled,
 }
 
 impl Control {
-    /// The value as a log field and in health answers.
+    /// Returns the value as it appears in log fields and health answers.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Automatic => "automatic",
@@ -49,55 +50,65 @@ impl Control {
     }
 }
 
-/// One change of a breaker.
+/// Change of a breaker's state or control.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Transition {
-    /// The name that the breaker was given.
+    /// Name of the breaker.
     pub breaker: &'static str,
-    /// The state before.
+    /// State before the change.
     pub from: BreakerState,
-    /// The state after; the same as before when only the control changed.
+    /// State after the change; the same as before if only the control changed.
     pub to: BreakerState,
-    /// Who decides from now on.
+    /// Control after the change.
     pub control: Control,
 }
 
-/// A call that was not made because the breaker is open.
+/// Error of a call that was not made because the breaker is open. Its class is [`Class::Unavailable`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{breaker} is unavailable: circuit breaker open, next attempt in {:.1} s", retry_after.as_secs_f64())]
 pub struct Rejected {
-    /// The name that the breaker was given.
+    /// Name of the breaker.
     pub breaker: &'static str,
-    /// When a call may be let through again; zero while half-open probes are under way, and the configured open
-    /// time while an operator keeps it open, for nobody knows.
+    /// Time until a call may be let through. Zero while half-open probes are under way; the configured open time while an
+    /// operator keeps the breaker open, since nobody knows for how long.
     pub retry_after: Duration,
 }
 
-/// What a breaker looks like at one moment, for health answers.
+impl Classify for Rejected {
+    fn class(&self) -> Class {
+        Class::Unavailable
+    }
+
+    fn retry_after(&self) -> Option<Duration> {
+        Some(self.retry_after)
+    }
+}
+
+/// Snapshot of a breaker, for health answers.
 ///
-/// Successes are not counted: that would be the dearest part of a call that succeeds.
+/// It has no number of successes, since counting them would be the most expensive part of a successful call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Snapshot {
-    /// Whether calls flow.
+    /// State of the breaker.
     pub state: BreakerState,
-    /// Who decides that.
+    /// Who decides about the state.
     pub control: Control,
-    /// Failures in a row, or in the window; while not closed, those that opened it.
+    /// Number of consecutive failures, or of failures in the window. Unless the breaker is closed, those that opened it.
     pub failures: u32,
-    /// Outcomes in the window; of the consecutive kind the same as `failures`.
+    /// Number of outcomes in the window. Without a window the same as `failures`.
     pub calls: u32,
-    /// Calls whose caller left before an outcome, since the start.
+    /// Number of calls since the start that were dropped before an outcome.
     pub cancelled: u64,
-    /// Calls rejected since the start.
+    /// Number of rejected calls since the start.
     pub rejected: u64,
-    /// How often it opened since the start.
+    /// Number of times that the breaker opened since the start.
     pub opened: u64,
-    /// While open by its own decision: how long until a call is let through.
+    /// Time until a call is let through; `None` unless outcomes opened the breaker.
     pub next_probe_in: Option<Duration>,
 }
 
 impl Snapshot {
-    /// The share of failures among `calls`, 0 to 1; zero without calls.
+    /// Returns the share of failures among `calls`, from 0 to 1; 0 without calls.
     pub fn failure_rate(&self) -> f64 {
         f64::from(self.failures) / f64::from(self.calls.max(1))
     }

@@ -18,7 +18,6 @@ pub(super) struct Window {
 
 impl Window {
     pub(super) fn new(rule: CountWindow) -> Self {
-        let rule = rule.within_range();
         let slots = (0..rule.size.next_power_of_two()).map(|_| AtomicU32::new(0)).collect();
         Self { rule, slots, next: AtomicU64::new(0) }
     }

@@ -1,12 +1,16 @@
 //! Who is inside a gate and who waits. Open, one word decides; limited, every entry is made under the lock.
 
 use super::rules::{ContentionRules, ContentionSnapshot};
+use crate::Deadline;
 use crate::sync::{AtomicU64, Mutex, MutexGuard, Ordering};
 use std::collections::VecDeque;
 use std::sync::PoisonError;
+use std::time::Duration;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
+/// Timers count in milliseconds: waiting for less would be a busy loop.
+const RAISE_EVERY_MIN: Duration = Duration::from_millis(1);
 /// Set in the word while the gate is limited; the bits below count who is inside.
 const LIMITED: u64 = 1 << 63;
 
@@ -46,6 +50,7 @@ pub(super) struct Waiting<'a> {
 
 impl Line {
     pub(super) fn new(rules: ContentionRules) -> Self {
+        let rules = ContentionRules { raise_every: rules.raise_every.max(RAISE_EVERY_MIN), ..rules };
         let inner = Inner { contended_at: None, waiting: VecDeque::new(), contentions: 0 };
         Self { rules, word: AtomicU64::new(0), inner: Mutex::new(inner) }
     }
@@ -113,7 +118,7 @@ impl Line {
         let Some(at) = inner.contended_at else { return now };
         let steps = self.steps(now.saturating_duration_since(at)).saturating_add(1);
         let until_step = self.rules.raise_every.saturating_mul(u32::try_from(steps).unwrap_or(u32::MAX));
-        at + until_step.min(self.rules.open_after)
+        Deadline::from_start(at, until_step.min(self.rules.open_after)).instant()
     }
 
     pub(super) fn snapshot(&self) -> ContentionSnapshot {
@@ -154,8 +159,8 @@ impl Line {
         (quiet < self.rules.open_after).then(|| self.steps(quiet).saturating_add(1))
     }
 
-    fn steps(&self, quiet: std::time::Duration) -> u64 {
-        let steps = quiet.as_nanos() / self.rules.raise_every.as_nanos().max(1);
+    fn steps(&self, quiet: Duration) -> u64 {
+        let steps = quiet.as_nanos() / self.rules.raise_every.as_nanos();
         u64::try_from(steps).unwrap_or(u64::MAX)
     }
 

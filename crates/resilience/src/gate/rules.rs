@@ -1,15 +1,15 @@
-//! How a contention gate opens again, and what it tells of itself.
+//! Settings and state of a contention gate.
 
 use std::time::Duration;
 
-/// How a [`ContentionGate`](crate::ContentionGate) opens again.
+/// Rules by which a [`ContentionGate`](crate::ContentionGate) opens again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ContentionRules {
-    /// One more is let in after each such time without contention. Default 1 s.
+    /// Time without contention after which the gate admits one more caller. Defaults to 1 s; 1 ms is the shortest.
     pub raise_every: Duration,
-    /// It is open again after this time without contention. Default 30 s.
+    /// Time without contention after which the gate is open again. Defaults to 30 s; `Duration::MAX` means never.
     pub open_after: Duration,
-    /// How many may wait. Default 1,000.
+    /// Maximum number of waiting callers. Defaults to 1,000.
     pub queue: usize,
 }
 
@@ -19,15 +19,15 @@ impl Default for ContentionRules {
     }
 }
 
-/// What a gate looks like at one moment.
+/// Snapshot of a gate's state.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ContentionSnapshot {
-    /// How many are inside.
+    /// Number of callers inside.
     pub inside: u64,
-    /// How many wait.
+    /// Number of waiting callers.
     pub waiting: usize,
-    /// How many may be inside; nothing while it is open.
+    /// Maximum number of callers inside; `None` while the gate is open.
     pub limit: Option<u64>,
-    /// Contentions reported since the start.
+    /// Number of contentions reported since the start.
     pub contentions: u64,
 }

@@ -8,6 +8,8 @@ mod breaker_model;
 mod bulkhead;
 mod deadlock;
 mod duplicate;
+mod extremes;
+mod foreign_errors;
 mod gate;
 mod gate_model;
 mod retry;

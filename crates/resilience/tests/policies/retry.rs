@@ -55,6 +55,49 @@ async fn a_duplicate_is_never_repeated() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn default_policy_repeats_transient_failures_alone() {
+    for (class, calls) in [
+        (Class::Unavailable, 4),
+        (Class::Timeout, 4),
+        (Class::Overload, 4),
+        (Class::Deadlock, 4),
+        (Class::Duplicate, 1),
+        (Class::Conflict, 1),
+        (Class::Ambiguous, 1),
+        (Class::Caller, 1),
+        (Class::Fault, 1),
+    ] {
+        assert_eq!(calls_until_final(&documented(), LIMIT, class).await.0, calls, "{class}");
+        assert_eq!(calls_until_final(&Retry::none(), LIMIT, class).await.0, 1, "{class}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn budget_pays_for_every_class_except_deadlocks() {
+    for (class, granted) in [
+        (Class::Unavailable, 3),
+        (Class::Timeout, 3),
+        (Class::Overload, 3),
+        (Class::Conflict, 3),
+        (Class::Fault, 3),
+        (Class::Deadlock, 0),
+    ] {
+        let budget = Arc::new(RetryBudget::default());
+        let policy = documented().on(|_| true).budget(Arc::clone(&budget));
+        calls_until_final(&policy, LIMIT, class).await;
+        assert_eq!(budget.snapshot().granted, granted, "{class}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn ambiguous_failure_is_never_repeated() {
+    for policy in [documented().on(|_| true), documented().on(|class| class == Class::Ambiguous)] {
+        let (calls, took) = calls_until_final(&policy.without_budget(), LIMIT, Class::Ambiguous).await;
+        assert_eq!((calls, took), (1, Duration::ZERO));
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn no_attempt_starts_after_the_deadline() {
     let (calls, took) = calls_until_final(&documented(), Duration::from_millis(250), Class::Deadlock).await;
     assert_eq!(calls, 2, "100 ms fits, the next 200 ms do not");

@@ -5,14 +5,8 @@ use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// What to do on a machine without Redis.
-pub(crate) const INSTALL_COMMAND: &str = if cfg!(target_os = "macos") {
-    "brew install redis"
-} else {
-    "sudo apt-get install --no-install-recommends redis-server"
-};
 /// Names the program; looked at before anything else.
-pub(crate) const BIN_VARIABLE: &str = "STEADFAST_REDIS_BIN";
+const BIN_VARIABLE: &str = "STEADFAST_REDIS_BIN";
 
 /// The program `redis-server`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -67,7 +61,7 @@ mod tests {
         let nowhere = OsStr::new("/nowhere");
         for (named, path) in [(None, None), (None, Some(nowhere)), (Some(nowhere), None)] {
             let error = find(named, path).unwrap_err().to_string();
-            assert!(error.contains(INSTALL_COMMAND), "{error}");
+            assert!(error.contains(crate::error::INSTALL_REDIS), "{error}");
             assert_eq!(error.contains("/nowhere"), named.is_some(), "{error}");
         }
     }

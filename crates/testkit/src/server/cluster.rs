@@ -1,12 +1,13 @@
 //! The data folder and the programs that work on it: initdb, configuration, start. Call it under the folder's lock.
 
+use super::layout::{data_folder, log_file, socket_folder};
 use super::options::ServerOptions;
 use super::postmaster;
 use crate::{Account, Error, PostgresBinaries, Result};
 use std::fmt::Write as _;
 use std::fs::OpenOptions;
 use std::net::TcpListener;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
@@ -21,18 +22,6 @@ const ORPHANS_POLL: Duration = Duration::from_millis(100);
 const PORT_TRIES: u32 = 5;
 /// Below the range that systems take for outgoing connections, so that a stopped server finds its port free again.
 const PORTS: std::ops::Range<u16> = 20_000..32_000;
-
-pub(super) fn data_folder(root: &Path) -> PathBuf {
-    root.join("data")
-}
-
-pub(super) fn socket_folder(root: &Path) -> PathBuf {
-    root.join("socket")
-}
-
-pub(super) fn log_file(root: &Path) -> PathBuf {
-    root.join("postgres.log")
-}
 
 /// A data folder with all that is needed to run it.
 #[derive(Debug)]

@@ -1,8 +1,12 @@
 //! What a server is to be like.
 
-use super::private;
 use crate::PostgresBinaries;
+use crate::scratch::temporary_folder;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+/// Start of the folder names of private servers; the id of the owning process follows.
+pub(super) const PRIVATE_PREFIX: &str = "steadfast-private-";
 
 /// Where a server lives and how it runs. Throw-away unless [`ServerOptions::durable`] is said.
 #[derive(Clone, Debug)]
@@ -32,7 +36,7 @@ impl ServerOptions {
 
     /// A server of the caller alone, in a folder of its own, deleted with its [`Server`](crate::Server) value.
     pub fn private() -> Self {
-        Self { delete_on_drop: true, ..Self::at(private::new_folder()) }
+        Self { delete_on_drop: true, ..Self::at(unused_folder()) }
     }
 
     /// What was committed survives a crash of the server and of the machine, as in production. Without it the server
@@ -63,4 +67,11 @@ impl ServerOptions {
         self.binaries = Some(binaries);
         self
     }
+}
+
+/// Returns a folder path that no other server uses. Does not create the folder.
+fn unused_folder() -> PathBuf {
+    static MADE: AtomicU32 = AtomicU32::new(0);
+    let number = MADE.fetch_add(1, Ordering::Relaxed);
+    temporary_folder().join(format!("{PRIVATE_PREFIX}{}-{number}", std::process::id()))
 }

@@ -1,6 +1,6 @@
 //! The running server behind a folder, found by the file that PostgreSQL leaves there, which may be stale.
 
-use super::cluster;
+use super::layout::data_folder;
 use crate::{Error, Process, Result};
 use nix::sys::signal::Signal;
 use std::path::{Path, PathBuf};
@@ -20,7 +20,7 @@ pub(super) struct Postmaster {
 impl Postmaster {
     /// The postmaster of the server in `root`: named by its `postmaster.pid`, alive, and really one of this folder.
     pub(super) fn of(root: &Path) -> Option<Self> {
-        let data = cluster::data_folder(root);
+        let data = data_folder(root);
         let text = std::fs::read_to_string(pid_file(&data)).ok()?;
         let (process, port) = parse(&text)?;
         let found = Self { process, port, data };

@@ -1,21 +1,12 @@
-//! Folders of servers that belong to one process, and what is left of them when that process was killed.
+//! Private servers whose process was killed before it could delete them.
 
 use super::Server;
+use super::options::PRIVATE_PREFIX;
 use crate::Process;
 use crate::scratch::temporary_folder;
 use nix::unistd::Uid;
 use std::os::unix::fs::MetadataExt as _;
-use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU32, Ordering};
-
-const PREFIX: &str = "steadfast-private-";
-
-/// A folder name that no other server has. Nothing is created.
-pub(super) fn new_folder() -> PathBuf {
-    static MADE: AtomicU32 = AtomicU32::new(0);
-    let number = MADE.fetch_add(1, Ordering::Relaxed);
-    temporary_folder().join(format!("{PREFIX}{}-{number}", std::process::id()))
-}
+use std::path::Path;
 
 /// Stops and deletes the private servers of processes of this user that ended without doing so themselves. Says how many.
 pub fn sweep_private_servers() -> usize {
@@ -26,7 +17,7 @@ pub fn sweep_private_servers() -> usize {
 
 fn is_leftover(path: &Path) -> bool {
     let name = path.file_name().and_then(|name| name.to_str());
-    let owner = name.and_then(|name| name.strip_prefix(PREFIX)?.split('-').next()?.parse().ok());
+    let owner = name.and_then(|name| name.strip_prefix(PRIVATE_PREFIX)?.split('-').next()?.parse().ok());
     let ended = owner.and_then(Process::new).is_some_and(|owner| !owner.exists());
     ended
         && path
