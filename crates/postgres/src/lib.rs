@@ -32,7 +32,7 @@ pub use db::{Db, DbSettings};
 pub use error::{ConnectError, Error, UrlError};
 pub use health::{Health, Level};
 pub use operation::{Kind, Operation, Reads};
-pub use pool::{CloseReason, Order, Pool, PoolSettings, PoolState, Pooled};
+pub use pool::{CloseReason, Closed, Order, Pool, PoolSettings, PoolState, Pooled, Unreturned};
 pub use sqlstate::SqlState;
 pub use standing::OPERATION_SECONDS;
 pub use statement_log::StatementLog;

@@ -4,10 +4,12 @@
 mod load;
 
 use anyhow::{Result, bail};
+use futures_util::future::try_join_all;
 use load::{Load, errors, length, look, percentile_99, recovery};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::time::{Duration, Instant};
+use steadfast_postgres::diesel_async::SimpleAsyncConnection;
 use steadfast_postgres::resilience::{Class, Classify};
 use steadfast_postgres::{CloseReason, Db, DbSettings, Operation, PoolSettings};
 use steadfast_testkit::Server;
@@ -16,6 +18,9 @@ use tokio::task::{block_in_place, spawn_blocking};
 
 const DEADLINE: Duration = Duration::from_secs(1);
 const READ: Operation = Operation::read("meadow.look").deadline(DEADLINE);
+const HURRIED: Operation = Operation::read("meadow.glance").deadline(Duration::from_millis(20));
+/// Longer than a session is trusted without a question.
+const RESTED: Duration = Duration::from_millis(700);
 const SLACK: Duration = Duration::from_millis(100);
 const CALLERS: usize = 50;
 
@@ -78,6 +83,35 @@ async fn a_frozen_server_keeps_nobody_beyond_the_deadline_and_its_silence_is_tol
     Ok(())
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn caller_with_little_time_closes_no_session() -> Result<()> {
+    let server = spawn_blocking(Server::private).await??;
+    let settings = DbSettings { pool: PoolSettings::sized(5, 0), ..DbSettings::default() };
+    let db = Db::new(&server.url("postgres"), settings)?;
+    let read_all = || async {
+        try_join_all(
+            (0..5).map(|_| db.read(&READ, async |conn| conn.batch_execute("SELECT pg_sleep(0.3)").await)),
+        )
+        .await
+    };
+    while db.health().pool.opened < 5 {
+        read_all().await?;
+    }
+    let before = db.health().pool;
+    // Then each session is asked for a sign of life before it is handed out.
+    tokio::time::sleep(RESTED).await;
+    block_in_place(|| server.freeze())?;
+    let hurried = db.read(&HURRIED, look).await;
+    let dropped = tokio::time::timeout(Duration::from_millis(20), db.read(&READ, look)).await;
+    block_in_place(|| server.thaw())?;
+    hurried.expect_err("the server is frozen");
+    dropped.expect_err("the server is frozen");
+    read_all().await?;
+    let after = db.health().pool;
+    assert_eq!((after.opened, after.closed), (before.opened, before.closed));
+    Ok(())
+}
+
 /// What a caller is told by a server at `port` that never answers, and how long that took.
 async fn ask_silence(port: u16) -> Result<()> {
     let db = pool_of_ten(&format!("postgres://app@127.0.0.1:{port}/d"))?;
@@ -86,7 +120,7 @@ async fn ask_silence(port: u16) -> Result<()> {
         let began = Instant::now();
         let Err(error) = db.read(&READ, look).await else { bail!("somebody answers") };
         assert!(began.elapsed() <= DEADLINE + SLACK, "caller {caller} waited {:?}", began.elapsed());
-        assert_eq!(error.class(), Class::Unavailable, "{error}");
+        assert_eq!(error.class(), Class::Unavailable, "caller {caller}: {error}");
         let really = silent_since.elapsed();
         let Some(told) = silence_in(&error.to_string()) else { bail!("no silence in: {error}") };
         let nearly = really.saturating_sub(2 * SLACK)..=really + SLACK;

@@ -15,11 +15,14 @@ pub enum CloseReason {
     Abandoned,
     /// It gave no sign of life, or was as old as one that gave none.
     Dead,
+    /// The pool was closed or disposed of.
+    Disposed,
 }
 
 impl CloseReason {
     /// All reasons, in the order of their declaration.
-    pub const ALL: [Self; 5] = [Self::Overflow, Self::Recycled, Self::Broken, Self::Abandoned, Self::Dead];
+    pub const ALL: [Self; 6] =
+        [Self::Overflow, Self::Recycled, Self::Broken, Self::Abandoned, Self::Dead, Self::Disposed];
 
     /// The reason as a metric label: lower case, never changes.
     pub const fn as_str(self) -> &'static str {
@@ -29,6 +32,7 @@ impl CloseReason {
             Self::Broken => "broken",
             Self::Abandoned => "abandoned",
             Self::Dead => "dead",
+            Self::Disposed => "disposed",
         }
     }
 }
@@ -51,6 +55,11 @@ impl Counters {
     pub(super) fn opened(&self) {
         self.opened.fetch_add(1, Relaxed);
         metrics::counter!("db_pool_opened_total").increment(1);
+    }
+
+    /// Returns how many connections were closed, for any reason.
+    pub(super) fn closed_in_all(&self) -> u64 {
+        self.closed.iter().map(|closed| closed.load(Relaxed)).sum()
     }
 
     pub(super) fn closed_for(&self, reason: CloseReason) -> u64 {
