@@ -23,7 +23,7 @@ const REMEMBERED_FOR: Duration = Duration::from_secs(10);
 
 /// How long a key that was found serves when the database cannot say whether it still holds: what is answered then comes
 /// from the cache, and a caller who may read it should not be lost with the database.
-const KNOWN_FOR: Duration = Duration::from_secs(3600);
+pub(crate) const KNOWN_FOR: Duration = Duration::from_secs(3600);
 
 /// How long the database may take to say so while there is somebody to fall back to.
 const DOUBTFUL_LOOKUP_MAX: Duration = Duration::from_secs(1);
