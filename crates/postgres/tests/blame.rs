@@ -8,10 +8,10 @@ use futures_util::future::{join_all, try_join_all};
 use proxy::proxy;
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use std::time::{Duration, Instant};
-use steadfast_postgres::diesel::sql_query;
+use steadfast_postgres::diesel::{QueryResult, sql_query};
 use steadfast_postgres::diesel_async::{RunQueryDsl, SimpleAsyncConnection};
 use steadfast_postgres::resilience::{BreakerState, Class, Classify};
-use steadfast_postgres::{Db, DbSettings, Error, Operation, PoolSettings, cached};
+use steadfast_postgres::{Conn, Db, DbSettings, Error, Operation, PoolSettings, cached};
 use steadfast_testkit::TestDatabase;
 use tokio::sync::watch;
 use tokio::time::sleep;
@@ -47,11 +47,22 @@ impl Held {
     }
 }
 
+async fn blink(conn: &mut Conn) -> QueryResult<()> {
+    conn.batch_execute("SELECT pg_sleep(0.01)").await
+}
+
+async fn nap(conn: &mut Conn) -> QueryResult<()> {
+    conn.batch_execute("SELECT pg_sleep(0.3)").await
+}
+
+async fn slumber(conn: &mut Conn) -> QueryResult<()> {
+    conn.batch_execute("SELECT pg_sleep(9)").await
+}
+
 /// Opens `count` sessions.
 async fn warm(db: &Db, count: u64) -> Result<()> {
     while db.health().pool.opened < count {
-        let naps =
-            (0..count).map(|_| db.read(&READ, async |conn| conn.batch_execute("SELECT pg_sleep(0.3)").await));
+        let naps = (0..count).map(|_| db.read(&READ, nap));
         try_join_all(naps).await?;
     }
     Ok(())
@@ -62,7 +73,7 @@ async fn read_undisturbed(db: &Db, callers: usize, time: Duration) -> Result<()>
     let until = Instant::now() + time;
     let readers = (0..callers).map(|_| async {
         while Instant::now() < until {
-            db.read(&READ, async |conn| conn.batch_execute("SELECT pg_sleep(0.01)").await).await?;
+            db.read(&READ, blink).await?;
             ensure!(db.health().is_connected(), "{:?}", db.health());
         }
         Ok(())
@@ -129,7 +140,7 @@ async fn silent_connect_of_a_hurried_caller_is_no_outage_while_sessions_work() -
         while db.health().pool.checked_out == 0 {
             sleep(Duration::from_millis(1)).await;
         }
-        db.read(&READ_IN_A_SECOND, async |conn| conn.batch_execute("SELECT pg_sleep(9)").await).await
+        db.read(&READ_IN_A_SECOND, slumber).await
     };
     let (reading, hurried) = tokio::join!(read_undisturbed(&db, 1, Duration::from_secs(4)), hurried);
     hurried.expect_err("it has less time than it needs");
@@ -143,7 +154,7 @@ async fn silent_cancel_is_no_outage_while_sessions_work() -> Result<()> {
     let db = pool_of(&held.url, 2)?;
     warm(&db, 2).await?;
     held.is_held.send_replace(true);
-    let left = db.read(&READ_IN_HASTE, async |conn| conn.batch_execute("SELECT pg_sleep(9)").await).await;
+    let left = db.read(&READ_IN_HASTE, slumber).await;
     assert_eq!(left.expect_err("it has less time than it needs").class(), Class::Timeout);
     read_undisturbed(&db, 1, Duration::from_secs(5)).await
 }

@@ -7,10 +7,11 @@ use anyhow::{Result, ensure};
 use futures_util::future::{pending, try_join_all};
 use proxy::proxy;
 use std::time::{Duration, Instant};
+use steadfast_postgres::diesel::QueryResult;
 use steadfast_postgres::diesel_async::SimpleAsyncConnection;
 use steadfast_postgres::resilience::Deadline;
 use steadfast_postgres::tokio_postgres::{Client, NoTls, connect};
-use steadfast_postgres::{CloseReason, Db, DbSettings, Error, Operation, Pool, PoolSettings};
+use steadfast_postgres::{CloseReason, Conn, Db, DbSettings, Error, Operation, Pool, PoolSettings};
 use steadfast_testkit::TestDatabase;
 
 const READ: Operation = Operation::read("meadow.look");
@@ -40,6 +41,10 @@ impl Meadow {
     }
 }
 
+async fn nap(conn: &mut Conn) -> QueryResult<()> {
+    conn.batch_execute("SELECT pg_sleep(1)").await
+}
+
 fn far() -> Deadline {
     Deadline::after(PATIENCE)
 }
@@ -66,7 +71,7 @@ async fn close_waits_for_borrowers() -> Result<()> {
     let db = Db::new(&meadow.database.url(), DbSettings::default())?;
     let reading = tokio::spawn({
         let db = db.clone();
-        async move { db.read(&READ, async |conn| conn.batch_execute("SELECT pg_sleep(1)").await).await }
+        async move { db.read(&READ, nap).await }
     });
     while db.health().pool.checked_out == 0 || db.health().pool.opened == 0 {
         tokio::task::yield_now().await;

@@ -9,9 +9,10 @@ use load::{Load, errors, length, look, percentile_99, recovery};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::time::{Duration, Instant};
+use steadfast_postgres::diesel::QueryResult;
 use steadfast_postgres::diesel_async::SimpleAsyncConnection;
 use steadfast_postgres::resilience::{Class, Classify};
-use steadfast_postgres::{CloseReason, Db, DbSettings, Operation, PoolSettings};
+use steadfast_postgres::{CloseReason, Conn, Db, DbSettings, Operation, PoolSettings};
 use steadfast_testkit::Server;
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::task::{block_in_place, spawn_blocking};
@@ -26,6 +27,10 @@ const CALLERS: usize = 50;
 
 fn pool_of_ten(url: &str) -> Result<Db> {
     Ok(Db::new(url, DbSettings { pool: PoolSettings::sized(10, 0), ..DbSettings::default() })?)
+}
+
+async fn nap(conn: &mut Conn) -> QueryResult<()> {
+    conn.batch_execute("SELECT pg_sleep(0.3)").await
 }
 
 /// The seconds of silence that an error's text tells.
@@ -88,12 +93,7 @@ async fn caller_with_little_time_closes_no_session() -> Result<()> {
     let server = spawn_blocking(Server::private).await??;
     let settings = DbSettings { pool: PoolSettings::sized(5, 0), ..DbSettings::default() };
     let db = Db::new(&server.url("postgres"), settings)?;
-    let read_all = || async {
-        try_join_all(
-            (0..5).map(|_| db.read(&READ, async |conn| conn.batch_execute("SELECT pg_sleep(0.3)").await)),
-        )
-        .await
-    };
+    let read_all = || async { try_join_all((0..5).map(|_| db.read(&READ, nap))).await };
     while db.health().pool.opened < 5 {
         read_all().await?;
     }

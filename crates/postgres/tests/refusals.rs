@@ -3,7 +3,7 @@
 #[path = "support/proxy.rs"]
 mod proxy;
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 use futures_util::future::{join_all, ready, try_join_all};
 use proxy::proxy;
 use std::sync::{Arc, Mutex};
@@ -13,19 +13,28 @@ use steadfast_postgres::diesel_async::{RunQueryDsl, SimpleAsyncConnection};
 use steadfast_postgres::resilience::{BreakerState, Class, Classify};
 use steadfast_postgres::tokio_postgres::{Client, NoTls, connect};
 use steadfast_postgres::{CloseReason, Conn, Db, DbSettings, Error, Operation, PoolSettings, cached};
-use steadfast_testkit::{Server, ServerOptions};
+use steadfast_testkit::{Server, ServerOptions, StopMode};
 use tokio::task::spawn_blocking;
 
 const READ: Operation = Operation::read("meadow.look");
 const WRITE: Operation = Operation::write("meadow.sow");
 const HURRIED: Operation = Operation::read("meadow.glance").deadline(Duration::from_millis(300));
 
-/// Long enough for several to run at once.
-const NAP: &str = "SELECT pg_sleep(0.3)";
-const BLINK: &str = "SELECT pg_sleep(0.01)";
-
 async fn look(conn: &mut Conn) -> QueryResult<usize> {
     cached(sql_query("SELECT 1")).execute(conn).await
+}
+
+async fn blink(conn: &mut Conn) -> QueryResult<()> {
+    conn.batch_execute("SELECT pg_sleep(0.01)").await
+}
+
+/// Takes long enough for several to run at once.
+async fn nap(conn: &mut Conn) -> QueryResult<()> {
+    conn.batch_execute("SELECT pg_sleep(0.3)").await
+}
+
+async fn slumber(conn: &mut Conn) -> QueryResult<()> {
+    conn.batch_execute("SELECT pg_sleep(5)").await
 }
 
 async fn client(url: &str) -> Result<Client> {
@@ -34,13 +43,18 @@ async fn client(url: &str) -> Result<Client> {
     Ok(client)
 }
 
-#[tokio::test]
-async fn too_many_connections_is_an_overload_told_at_once_and_over_when_one_is_free() -> Result<()> {
+/// A server that accepts eight connections.
+async fn server_for_eight() -> Result<Server> {
     let options = ServerOptions::private()
         .setting("max_connections", "8")
         .setting("superuser_reserved_connections", "0")
         .setting("max_wal_senders", "0");
-    let server = spawn_blocking(|| Server::start(options)).await??;
+    Ok(spawn_blocking(|| Server::start(options)).await??)
+}
+
+#[tokio::test]
+async fn too_many_connections_is_an_overload_told_at_once_and_over_when_one_is_free() -> Result<()> {
+    let server = server_for_eight().await?;
     let url = server.url("postgres");
     let mut others = Vec::new();
     while let Ok(other) = client(&url).await {
@@ -96,37 +110,33 @@ async fn a_server_that_became_read_only_is_unavailable_and_its_sessions_are_reti
 /// A server with eight connections, a pool of five that has opened four of them, and clients that have taken the rest.
 struct Crowded {
     db: Db,
+    server: Server,
     _others: Vec<Client>,
-    _server: Server,
 }
 
 impl Crowded {
-    /// `route` gives the URL that the pool uses for the server's.
-    async fn new(route: impl AsyncFnOnce(&Server) -> Result<String>) -> Result<Self> {
-        let options = ServerOptions::private()
-            .setting("max_connections", "8")
-            .setting("superuser_reserved_connections", "0")
-            .setting("max_wal_senders", "0");
-        let server = spawn_blocking(|| Server::start(options)).await??;
-        let url = route(&server).await?;
+    /// The pool connects to `url`, which leads to `server`.
+    async fn new(server: Server, url: String) -> Result<Self> {
         let db = Db::new(&url, DbSettings { pool: PoolSettings::sized(5, 0), ..DbSettings::default() })?;
         while db.health().pool.opened < 4 {
-            let sleeps = (0..4).map(|_| db.read(&READ, async |conn| conn.batch_execute(NAP).await));
+            let sleeps = (0..4).map(|_| db.read(&READ, nap));
             try_join_all(sleeps).await?;
         }
         let mut others = Vec::new();
         while let Ok(other) = client(&server.url("postgres")).await {
             others.push(other);
         }
-        Ok(Self { db, _others: others, _server: server })
+        Ok(Self { db, server, _others: others })
     }
 }
 
 #[tokio::test]
 async fn refused_connect_is_no_outage_while_sessions_work() -> Result<()> {
-    let crowded = Crowded::new(async |server| Ok(server.url("postgres"))).await?;
+    let server = server_for_eight().await?;
+    let url = server.url("postgres");
+    let crowded = Crowded::new(server, url).await?;
     for round in 0..50 {
-        let reads = (0..5).map(|_| crowded.db.read(&READ, async |conn| conn.batch_execute(BLINK).await));
+        let reads = (0..5).map(|_| crowded.db.read(&READ, blink));
         let looks = async {
             for _ in 0..10 {
                 let health = crowded.db.health();
@@ -147,9 +157,10 @@ async fn refused_connect_is_no_outage_while_sessions_work() -> Result<()> {
 
 #[tokio::test]
 async fn refused_borrower_fails_at_its_deadline_with_the_cause() -> Result<()> {
-    let crowded = Crowded::new(async |server| Ok(server.url("postgres"))).await?;
-    let held =
-        (0..4).map(|_| crowded.db.read(&READ, async |conn| conn.batch_execute("SELECT pg_sleep(2)").await));
+    let server = server_for_eight().await?;
+    let url = server.url("postgres");
+    let crowded = Crowded::new(server, url).await?;
+    let held = (0..4).map(|_| crowded.db.read(&READ, slumber));
     let hurried = async {
         while crowded.db.health().pool.checked_out < 4 {
             tokio::task::yield_now().await;
@@ -176,7 +187,9 @@ async fn refused_pool_tries_five_connects_a_second() -> Result<()> {
         count.lock().expect("not poisoned").push(Instant::now());
         ready(())
     };
-    let crowded = Crowded::new(async |server| proxy(&server.url("postgres"), counted).await).await?;
+    let server = server_for_eight().await?;
+    let url = proxy(&server.url("postgres"), counted).await?;
+    let crowded = Crowded::new(server, url).await?;
     let from = Instant::now();
     let readers = (0..20).map(|_| async {
         while from.elapsed() < Duration::from_secs(3) {
@@ -193,5 +206,44 @@ async fn refused_pool_tries_five_connects_a_second() -> Result<()> {
     let most = connects.iter().filter(|connect| **connect >= from).map(within_a_second).max();
     // The caller's that was refused first, and the prober's.
     assert!(most <= Some(6), "{most:?} connects within a second");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn last_session_lost_is_an_outage_for_those_who_wait() -> Result<()> {
+    let server = server_for_eight().await?;
+    let url = server.url("postgres");
+    let crowded = Crowded::new(server, url).await?;
+    let sleepers = (0..4).map(|_| crowded.db.read(&READ, slumber));
+    let waiter = async {
+        while crowded.db.health().pool.checked_out < 4 {
+            tokio::task::yield_now().await;
+        }
+        crowded.db.read(&READ, look).await
+    };
+    let loss = async {
+        while crowded
+            .db
+            .health()
+            .pool
+            .impairment
+            .is_none_or(|(lasted, _)| lasted < Duration::from_millis(500))
+        {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        let lost = Instant::now();
+        tokio::task::block_in_place(|| crowded.server.stop(StopMode::Immediate))?;
+        while crowded.db.health().is_connected() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        let (lasted, cause) = crowded.db.health().pool.outage.context("an outage")?;
+        ensure!(lasted <= lost.elapsed(), "{cause} for {lasted:?}: the impairment before it was none");
+        Ok(())
+    };
+    let (slept, waited, loss) = tokio::join!(join_all(sleepers), waiter, loss);
+    loss?;
+    assert!(slept.iter().all(Result::is_err), "{slept:?}");
+    let error = waited.expect_err("the server is gone");
+    assert!(matches!(error, Error::Connect(_)), "{error:?}");
     Ok(())
 }

@@ -29,7 +29,8 @@ impl Closed {
 
 impl Pool {
     /// Closes the pool: hands out no more connections, closes those that rest, and waits up to `limit` for the others,
-    /// which are closed on return. Callers that wait for a connection get [`Error::PoolClosed`](crate::Error::PoolClosed).
+    /// which are closed on return. Callers that wait for a connection get
+    /// [`Error::PoolClosed`](crate::Error::PoolClosed).
     ///
     /// Takes at most `limit` and a second, the longest that the end of a session is waited for. Dropped earlier, it has
     /// closed the pool all the same; connections that rest then are cut.

@@ -40,9 +40,12 @@ impl Cause {
 struct Impairment {
     /// Distinguishes it from earlier and later ones.
     number: u64,
+    /// When it began; once it is an outage, when that began.
     since: Instant,
     cause: Cause,
-    /// Since when nobody can be served.
+    /// When the server fell silent, if it did.
+    silent_since: Option<Instant>,
+    /// When nobody could be served any more.
     outage: Option<Moment>,
     /// Turns of callers that could not connect. While they are withheld there are as many turns as sessions, so that
     /// callers queue for the sessions that work.
@@ -133,20 +136,25 @@ impl Inner {
         let is_new = state.present.is_none();
         state.count += u64::from(is_new);
         let number = state.count;
+        let began = now.checked_sub(silent).unwrap_or(now);
         let impairment = state.present.get_or_insert_with(|| Impairment {
             number,
-            since: now.checked_sub(silent).unwrap_or(now),
-            cause: Cause::Silent,
+            since: began,
+            cause: cause.clone(),
+            silent_since: None,
             outage: None,
             withheld: Vec::new(),
         });
+        let is_silent = matches!(cause, Cause::Silent);
+        impairment.silent_since = is_silent.then(|| impairment.silent_since.unwrap_or(began));
         impairment.cause = cause;
         let begins_outage = is_outage && impairment.outage.is_none();
         if begins_outage {
+            impairment.since = impairment.silent_since.unwrap_or(began);
             impairment.outage = Some(Moment::now());
         }
         let released = if is_outage { take(&mut impairment.withheld) } else { Vec::new() };
-        let (words, is_silent) = (self.words(impairment), matches!(impairment.cause, Cause::Silent));
+        let words = self.words(impairment);
         drop(state);
         drop(released);
         if begins_outage {
@@ -248,7 +256,7 @@ impl Inner {
     fn words(&self, impairment: &Impairment) -> ConnectError {
         match &impairment.cause {
             Cause::Refused(cause) => cause.clone(),
-            Cause::Silent => self.no_answer(impairment.since.elapsed()),
+            Cause::Silent => self.no_answer(impairment.silent_since.unwrap_or(impairment.since).elapsed()),
         }
     }
 

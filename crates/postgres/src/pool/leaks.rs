@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// Bounds of the pause between two looks at the borrowers. The longer one also bounds how long the task outlives its pool.
+/// Bounds of the pause between two looks at the borrowers. The task outlives its pool by the longer one at most.
 const PAUSE_MIN: Duration = Duration::from_millis(50);
 const PAUSE_MAX: Duration = Duration::from_secs(60);
 

@@ -99,8 +99,8 @@ impl Pooled {
         Ok(())
     }
 
-    /// Asks the connection for a sign of life. The question goes on without its caller: what that one's deadline cuts
-    /// short says nothing about the connection. A dead connection is taken out of the place.
+    /// Asks the connection for a sign of life. The question goes on when its caller leaves at the deadline: an answer
+    /// that is not awaited says nothing about the connection. A dead connection is taken out of the place.
     async fn ping_by(mut self, deadline: Deadline) -> Result<Self, Error> {
         let (pool, began) = (self.pool.clone(), Instant::now());
         let pinging = tokio::spawn(async move {
@@ -133,8 +133,8 @@ impl Pooled {
         answers
     }
 
-    /// Closes a connection that was asked at `asked` and did not answer. If the whole server was silent, older connections
-    /// are taken to be dead too.
+    /// Closes a connection that was asked at `asked` and did not answer. If the whole server was silent, older
+    /// connections are taken to be dead too.
     fn take_dead(&mut self, asked: Moment) {
         let Some(place) = &mut self.place else { return };
         let last_used = place.last_used();

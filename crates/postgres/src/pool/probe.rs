@@ -64,7 +64,8 @@ impl Inner {
         if self.impaired.is_outage(number).is_none() {
             return false;
         }
-        let (asked, mut patience, mut turn) = (Moment::now(), Patience::default(), Some(turn));
+        let (began, asked) = (Instant::now(), Moment::now());
+        let (mut patience, mut turn) = (Patience::default(), Some(turn));
         let answer = self.while_answering(&mut patience, pin!(self.serve_one(&mut turn))).await;
         let cause = match answer {
             Some(Ok(())) => {
@@ -78,7 +79,8 @@ impl Inner {
         };
         self.impaired.withhold(turn);
         let is_outage = self.can_serve_nobody(&cause, asked);
-        self.impair(cause, is_outage, Duration::ZERO);
+        let silent = if matches!(cause, Cause::Silent) { began.elapsed() } else { Duration::ZERO };
+        self.impair(cause, is_outage, silent);
         false
     }
 

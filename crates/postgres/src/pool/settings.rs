@@ -34,8 +34,8 @@ pub struct PoolSettings {
     /// QueuePool's own rule: steady load just above `pool_size` then opens 100 connections a second and more.
     /// [`Duration::MAX`] keeps it.
     pub linger: Duration,
-    /// Maximum wait for a connection. Zero hands out what rests and waits for nothing; [`Duration::MAX`] waits until the
-    /// caller's own deadline.
+    /// Maximum wait for a connection. Zero hands out what rests and waits for nothing; [`Duration::MAX`] waits until
+    /// the caller's own deadline.
     pub timeout: Duration,
     /// The age at which a connection is replaced, give or take a tenth, so that those born together do not die
     /// together. Zero uses each connection once; [`Duration::MAX`] replaces none.
