@@ -14,7 +14,7 @@ use steadfast_domain::identity::KeyHash;
 use steadfast_http::{Drained, Draining, ServeSettings, router, serve};
 use steadfast_pidkey::Client;
 use steadfast_postgres::{Db, SessionSettings};
-use steadfast_repository::{Error as RepositoryError, Store, identity};
+use steadfast_repository::{Closed, Error as RepositoryError, Store, identity};
 use steadfast_services::keys::Checker;
 use steadfast_services::terminology::{Catalogue, search_log};
 use tokio::net::TcpListener;
@@ -25,6 +25,9 @@ use tokio::time::timeout;
 
 /// How long the comparison of the database's version with the server's may take; it is only for the log.
 const COMPARISON_MAX: Duration = Duration::from_secs(10);
+
+/// How long the end waits for units of work that requests have left behind.
+const CLOSE_MAX: Duration = Duration::from_secs(5);
 
 /// Why the service did not start.
 #[derive(Debug, thiserror::Error)]
@@ -108,7 +111,7 @@ impl Service {
         drop(stop_log);
         let _ = log.await;
         first_contact.abort();
-        store.close();
+        report(&store.close(CLOSE_MAX).await);
         match drained {
             Drained::Completely => tracing::info!("drained: every request was answered"),
             Drained::CutOff(connections) => {
@@ -116,6 +119,20 @@ impl Service {
             }
         }
         drained
+    }
+}
+
+/// Logs what the end of the pool has left.
+fn report(closed: &Closed) {
+    for left in &closed.unreturned {
+        let (operation, away_s) = (left.borrower, left.away.as_secs_f64());
+        tracing::warn!(operation, away_s, "a unit of work was still running when the service ended");
+    }
+    let (sessions, unfinished) = (closed.closed, closed.unfinished);
+    if closed.is_complete() {
+        tracing::info!(sessions, "every database session was ended");
+    } else {
+        tracing::warn!(sessions, unfinished, "database sessions were left open when the service ended");
     }
 }
 

@@ -3,6 +3,7 @@
 
 mod detailed;
 
+use crate::identity::READS_SERVED;
 use crate::openapi::Document;
 use crate::route::{Access, Route};
 use crate::serve::Draining;
@@ -16,6 +17,7 @@ use detailed::{DetailedHealth, RedisCheck};
 use serde::Serialize;
 use std::time::Duration;
 use steadfast_repository::{Health, Level, Store};
+use steadfast_services::terminology::Catalogue;
 use utoipa::ToSchema;
 
 /// How long these answers may take.
@@ -29,7 +31,7 @@ pub(crate) fn routes() -> Vec<Route<AppState>> {
             .within(LIMIT)
             .answers_bare::<Alive>(),
         Route::get("/health/ready", Access::Open, ready)
-            .summary("Whether requests should be sent here; 503 while it drains or has no database")
+            .summary("Whether requests should be sent here; 503 while it drains or can answer nothing")
             .within(LIMIT)
             .answers_bare::<Readiness>(),
         Route::get("/health/detailed", Access::Open, detailed::detailed)
@@ -63,7 +65,7 @@ async fn live() -> Json<Alive> {
 /// Whether requests should be sent here.
 #[derive(Debug, Serialize, ToSchema)]
 struct Readiness {
-    /// `healthy`, `degraded` or `unhealthy` as the worst check is, or `draining`.
+    /// Status of the database, `degraded` while only cached answers can be served, or `draining`.
     status: &'static str,
     /// What it depends on.
     checks: Dependencies,
@@ -80,9 +82,9 @@ struct Dependencies {
 struct DatabaseCheck {
     /// `healthy` below 75 % of the connections in use, `degraded` up to 90 %, `unhealthy` beyond or when not connected.
     status: &'static str,
-    /// Whether the server can be reached.
+    /// Whether the server was reached and can serve somebody.
     connected: bool,
-    /// Seconds since it could be reached last; null while it can.
+    /// Seconds since it could be reached last; null while it can, and before the first attempt has failed.
     unreachable_for_seconds: Option<f64>,
     /// State of the circuit breaker: `closed`, `open` or `half_open`.
     breaker: &'static str,
@@ -139,14 +141,25 @@ fn level(level: Level) -> &'static str {
 
 async fn ready(
     State(store): State<Store>,
+    State(catalogue): State<Catalogue>,
     State(draining): State<Draining>,
 ) -> (StatusCode, Json<Readiness>) {
-    let database = DatabaseCheck::from(store.health());
-    let drains = draining.has_begun();
+    let health = store.health();
+    let may_serve_kept = may_authenticate(&health) && catalogue.may_serve_kept();
+    let database = DatabaseCheck::from(health);
     // Busy is still ready: to send the requests elsewhere would only make the others busier.
-    let code = if drains || !database.connected { StatusCode::SERVICE_UNAVAILABLE } else { StatusCode::OK };
-    let status = if drains { "draining" } else { database.status };
+    let (code, status) = match database.connected {
+        _ if draining.has_begun() => (StatusCode::SERVICE_UNAVAILABLE, "draining"),
+        true => (StatusCode::OK, database.status),
+        false if may_serve_kept => (StatusCode::OK, level(Level::Degraded)),
+        false => (StatusCode::SERVICE_UNAVAILABLE, database.status),
+    };
     (code, Json(Readiness { status, checks: Dependencies { database } }))
+}
+
+/// Returns true if callers that were known before an outage are still let through.
+fn may_authenticate(health: &Health) -> bool {
+    health.was_reached() && health.pool.outage.as_ref().is_none_or(|(lasted, _)| *lasted < READS_SERVED)
 }
 
 /// The same for everybody until the next release, so caches may store it.

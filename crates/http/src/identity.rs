@@ -3,7 +3,7 @@
 mod callers;
 mod failures;
 
-pub(crate) use callers::Callers;
+pub(crate) use callers::{Callers, READS_SERVED};
 
 use crate::access_log::CallerSlot;
 use crate::problem::{Code, Problem};

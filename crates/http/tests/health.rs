@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use std::time::{Duration, Instant};
 use steadfast_http::{Draining, router};
 use steadfast_repository::Store;
-use steadfast_services::terminology::search_log;
+use steadfast_services::terminology::{Catalogue, search_log};
 use steadfast_testkit::{Server, StopMode};
 
 /// Nothing here is waited for longer.
@@ -109,11 +109,15 @@ async fn without_its_database_it_is_503_at_once_and_serves_again_when_it_is_back
         let began = Instant::now();
         let answer = get(&router, "/api/pidms/products", key).await;
         assert_eq!(answer.refusal(), (503, "DB_CONNECTION_ERROR", vec![]));
-        assert!(answer.headers.contains_key("retry-after"));
+        // However long the breaker would stay open, the pool finds out sooner.
+        assert_eq!(answer.headers["retry-after"], "1");
         assert!(began.elapsed() < Duration::from_secs(1), "{:?}", began.elapsed());
     }
+    // The answers to the first searches are kept, so there is something to be served.
     let ready = get(&router, "/health/ready", "").await;
-    assert_eq!((ready.status.as_u16(), &ready.body["checks"]["database"]["connected"]), (503, &false.into()));
+    assert_eq!((ready.status.as_u16(), &ready.body["status"]), (200, &"degraded".into()));
+    assert_eq!(ready.body["checks"]["database"]["connected"], false);
+    assert_eq!(get(&router, SEARCHES[2], &key).await.status, 200);
     for uri in ["/health/detailed", "/health/database"] {
         let health = get(&router, uri, "").await;
         assert_eq!((health.status.as_u16(), &health.body["status"]), (503, &"unhealthy".into()), "{uri}");
@@ -129,5 +133,41 @@ async fn without_its_database_it_is_503_at_once_and_serves_again_when_it_is_back
         tokio::task::yield_now().await;
     }
     assert_eq!(get(&router, "/health/ready", "").await.status, 200);
+    Ok(())
+}
+
+/// A router over `url` without a cache, and its store.
+async fn without_cache(url: &str) -> Result<(Router, Store)> {
+    let store = Store::connect(url)?;
+    let sandbox = pidkey_sandbox::start(([127, 0, 0, 1], 0).into()).await?;
+    let (searches, _search_log) = search_log(store.clone());
+    let catalogue = Catalogue::new(store.clone(), None);
+    Ok((router(store.clone(), checker(&sandbox)?, catalogue, searches, Draining::default()), store))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn service_without_kept_answers_is_not_ready_during_an_outage() -> Result<()> {
+    let server = Server::private()?;
+    let (router, store) = without_cache(&server.url("postgres")).await?;
+    store.reach().await?;
+    assert_eq!(get(&router, "/health/ready", "").await.status, 200);
+    server.stop(StopMode::Fast)?;
+    let began = Instant::now();
+    while store.reach().await.is_ok() {
+        ensure!(began.elapsed() < PATIENCE, "the database still answers");
+    }
+    let ready = get(&router, "/health/ready", "").await;
+    assert_eq!((ready.status.as_u16(), &ready.body["status"]), (503, &"unhealthy".into()));
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn service_that_never_reached_its_database_is_not_ready() -> Result<()> {
+    // It accepts connections and never answers, so that no attempt fails for seconds.
+    let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
+    let url = format!("postgres://nobody@{}/none", silent.local_addr()?);
+    let (router, _store) = without_cache(&url).await?;
+    let ready = get(&router, "/health/ready", "").await;
+    assert_eq!((ready.status.as_u16(), &ready.body["status"]), (503, &"unhealthy".into()));
     Ok(())
 }

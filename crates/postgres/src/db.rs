@@ -5,7 +5,7 @@ use crate::UnitOfWork;
 use crate::abort::{Abort, WorkError};
 use crate::error::{Error, UrlError};
 use crate::operation::{AnyOperation, Kind, Operation, Read, Write};
-use crate::pool::{Checkout, Pool, PoolSettings};
+use crate::pool::{Checkout, Closed, Pool, PoolSettings};
 use crate::standing::{Standing, Standings};
 use crate::unit::{self, Budget};
 use diesel_async::SimpleAsyncConnection;
@@ -13,7 +13,7 @@ use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::time::Duration;
-use steadfast_resilience::{Backoff, Breaker, BreakerConfig, Class, Classify, Deadline, Retry};
+use steadfast_resilience::{Backoff, Breaker, BreakerConfig, Class, Classify, Deadline, Rejected, Retry};
 use tokio::time::Instant;
 
 /// An operation of the library's own.
@@ -182,9 +182,10 @@ impl Db {
         state.size.saturating_add(state.max_overflow).max(1)
     }
 
-    /// Starts no unit of work any more; those under way go on.
-    pub fn close(&self) {
-        self.pool.close();
+    /// Closes the pool: accepts no more units of work, waits up to `limit` for those that run, and ends all sessions.
+    /// See [`Pool::close`].
+    pub async fn close(&self, limit: Duration) -> Closed {
+        self.pool.close(limit).await
     }
 
     async fn run<T, E, F>(
@@ -270,9 +271,8 @@ impl Db {
         E: WorkError,
         T: Send,
     {
-        let permit = self.breaker.try_acquire().map_err(|rejected| {
-            Abort::Database(Error::Rejected { rejected, cause: self.pool.last_cause() })
-        })?;
+        let permit =
+            self.breaker.try_acquire().map_err(|rejected| Abort::Database(self.rejected(rejected)))?;
         let result = self.connected(budget, work).await;
         match result.as_ref().err() {
             Some(Abort::Database(error)) if error.tells_nothing_of_the_server() => drop(permit),
@@ -281,6 +281,13 @@ impl Db {
             Some(Abort::Caller(_)) | None => permit.record(None),
         }
         result
+    }
+
+    /// Returns the error of a call that the open breaker rejected. While the pool probes the server, the next attempt is
+    /// its own.
+    fn rejected(&self, rejected: Rejected) -> Error {
+        let retry_after = self.pool.retry_after(rejected.retry_after);
+        Error::Rejected { rejected: Rejected { retry_after, ..rejected }, cause: self.pool.last_cause() }
     }
 
     /// One attempt on a connection of the pool, which has it back afterwards.

@@ -4,6 +4,9 @@ use crate::{Kind, SqlState};
 use std::time::Duration;
 use steadfast_resilience::{Class, Classify, Refused, Rejected};
 
+/// When a caller may try again while no connection can be opened. The pool itself tries five times a second.
+pub(crate) const RETRY_AFTER: Duration = Duration::from_secs(1);
+
 /// Why no connection could be made. Carries no password and no query.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ConnectError {
@@ -47,7 +50,7 @@ pub enum Error {
     #[error("no connection to the database: {0}")]
     Connect(#[from] ConnectError),
     /// All connections were in use until the pool's timeout or the deadline: nothing was sent.
-    #[error("QueuePool limit of size {size} overflow {overflow} reached, connection timed out, timeout {:.2}{}", waited.as_secs_f64(), silence_text(*silent))]
+    #[error("QueuePool limit of size {size} overflow {overflow} reached, connection timed out, timeout {:.2}{}{}", waited.as_secs_f64(), silence_text(*silent), cause_text(cause))]
     PoolTimeout {
         /// Connections that are kept.
         size: u32,
@@ -57,6 +60,8 @@ pub enum Error {
         waited: Duration,
         /// How much of that time no connection heard anything from the server.
         silent: Duration,
+        /// Why no further connection could be opened meanwhile, if that is so.
+        cause: Option<ConnectError>,
     },
     /// Units of work of this operation deadlocked, so few are let in at a time, and it was not this one's turn in time.
     /// Nothing was sent.
@@ -231,6 +236,7 @@ impl Classify for Error {
     fn retry_after(&self) -> Option<Duration> {
         match self {
             Self::Rejected { rejected, .. } => Some(rejected.retry_after),
+            Self::Connect(_) => Some(RETRY_AFTER),
             _ => None,
         }
     }

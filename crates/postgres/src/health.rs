@@ -10,7 +10,7 @@ pub enum Level {
     Healthy,
     /// Three quarters to nine tenths are in use.
     Degraded,
-    /// More than nine tenths are in use, or the server cannot be reached.
+    /// More than nine tenths are in use, or nobody can be served.
     Unhealthy,
 }
 
@@ -24,10 +24,16 @@ pub struct Health {
 }
 
 impl Health {
-    /// Whether the server can be reached, as far as anybody tried. The breaker has no say in it: an open one waits for a
-    /// call, and a load balancer that believes it sends none.
+    /// Returns true if a connection was ever opened. A program that reports its readiness should call
+    /// [`Db::reach`](crate::Db::reach) when it starts, since nothing is connected before the first unit of work.
+    pub fn was_reached(&self) -> bool {
+        self.pool.opened > 0
+    }
+
+    /// Returns true if the server was reached and there is no outage. The breaker has no say in it: an open one waits for
+    /// a call, and a load balancer that believes it sends none.
     pub fn is_connected(&self) -> bool {
-        self.pool.outage.is_none()
+        self.was_reached() && self.pool.outage.is_none()
     }
 
     /// The level.

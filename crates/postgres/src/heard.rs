@@ -4,6 +4,7 @@ use crate::wire::Wire;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
+use tokio::sync::Notify;
 
 static START: LazyLock<Instant> = LazyLock::new(Instant::now);
 
@@ -13,6 +14,11 @@ static START: LazyLock<Instant> = LazyLock::new(Instant::now);
 pub(crate) struct Moment(u64);
 
 impl Moment {
+    /// The present moment.
+    pub(crate) fn now() -> Self {
+        Self::at(Instant::now())
+    }
+
     /// The moment that the clock showed as `now`.
     pub(crate) fn at(now: Instant) -> Self {
         Self(now.saturating_duration_since(*START).as_millis() as u64)
@@ -39,41 +45,81 @@ impl Heard {
 
     /// How long no bytes have come.
     pub(crate) fn silent_for(&self) -> Duration {
-        Duration::from_millis(Moment::at(Instant::now()).0.saturating_sub(self.0.load(Relaxed)))
+        Duration::from_millis(Moment::now().0.saturating_sub(self.0.load(Relaxed)))
+    }
+
+    /// Returns true if bytes have come after `moment`.
+    fn since(&self, moment: Moment) -> bool {
+        self.0.load(Relaxed) > moment.0
     }
 }
 
-/// What is heard of one server on all connections that share it.
+/// Activity of one server on all connections that share it.
 #[derive(Debug)]
 pub(crate) struct Server {
-    heard: Heard,
-    /// Asked only when somebody waited in vain, so that those who are served share no counter.
+    /// Bytes on sessions that are open.
+    served: Heard,
+    /// Bytes on sessions that are being opened.
+    opening: Heard,
+    /// Read only when a caller waited in vain, so that those who are served share no counter.
     wires: Mutex<Vec<Weak<Wire>>>,
+    lost: Notify,
 }
 
 impl Server {
-    /// Heard just now, without connections.
+    /// Creates the record of a server without connections.
     pub(crate) fn new() -> Self {
-        Self { heard: Heard::now(), wires: Mutex::default() }
+        let (served, opening) = (Heard::now(), Heard::now());
+        Self { served, opening, wires: Mutex::default(), lost: Notify::new() }
     }
 
-    /// One more connection shares it, until it is dropped.
+    /// Adds a connection, which counts until it is dropped.
     pub(crate) fn enrol(&self, wire: &Arc<Wire>) {
         let mut wires = self.wires();
         wires.retain(|wire| wire.strong_count() > 0);
         wires.push(Arc::downgrade(wire));
     }
 
-    /// Bytes have come on one of them.
-    pub(crate) fn touch(&self, now: Moment) {
-        self.heard.touch(now);
+    /// Notes bytes on an open session.
+    pub(crate) fn served(&self, now: Moment) {
+        self.served.touch(now);
     }
 
-    /// How long an answer has been owed and no bytes have come on any connection.
+    /// Notes bytes on a session that is being opened.
+    pub(crate) fn answered_opening(&self, now: Moment) {
+        self.opening.touch(now);
+    }
+
+    /// Notes that a session has ended.
+    pub(crate) fn lost_session(&self) {
+        self.lost.notify_one();
+    }
+
+    /// Waits until a session has ended since the last call. For one waiting task.
+    pub(crate) async fn session_lost(&self) {
+        self.lost.notified().await;
+    }
+
+    /// Returns true if bytes have come on an open session after `moment`.
+    pub(crate) fn served_since(&self, moment: Moment) -> bool {
+        self.served.since(moment)
+    }
+
+    /// Returns true if bytes have come on a session that was being opened after `moment`.
+    pub(crate) fn answered_opening_since(&self, moment: Moment) -> bool {
+        self.opening.since(moment)
+    }
+
+    /// Returns true if a session is open, as far as is known.
+    pub(crate) fn has_sessions(&self) -> bool {
+        self.wires().iter().filter_map(Weak::upgrade).any(|wire| wire.is_established())
+    }
+
+    /// Returns how long an answer has been owed without any bytes on any connection.
     pub(crate) fn owing_for(&self) -> Duration {
         let wires: Vec<_> = self.wires().iter().filter_map(Weak::upgrade).collect();
         let longest = wires.iter().map(|wire| wire.silent_for()).max();
-        longest.unwrap_or_default().min(self.heard.silent_for())
+        longest.unwrap_or_default().min(self.served.silent_for()).min(self.opening.silent_for())
     }
 
     fn wires(&self) -> MutexGuard<'_, Vec<Weak<Wire>>> {

@@ -36,7 +36,7 @@ pub use db::{Db, DbSettings};
 pub use error::{ConnectError, Error, QueryError, UrlError};
 pub use health::{Health, Level};
 pub use operation::{AnyOperation, Kind, Operation, Read, Reads, Write};
-pub use pool::{CloseReason, Order, Pool, PoolSettings, PoolState, Pooled};
+pub use pool::{CloseReason, Closed, Order, Pool, PoolSettings, PoolState, Pooled, Unreturned};
 pub use sqlstate::SqlState;
 pub use standing::OPERATION_SECONDS;
 pub use statement_log::StatementLog;

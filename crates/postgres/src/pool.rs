@@ -1,32 +1,40 @@
 //! The pool: QueuePool's meaning on bb8's ledger, fair by a queue of turns, failing fast with the cause.
 
+mod close;
+mod connect;
 mod counters;
+mod impairment;
 mod leaks;
 mod lifetimes;
-mod outage;
 mod overflow;
+mod patience;
 mod pooled;
+mod probe;
 mod settings;
 mod slot;
 mod state;
 mod trust;
 
+pub use close::Closed;
 pub use counters::CloseReason;
+pub use leaks::Unreturned;
 pub use pooled::Pooled;
 pub use settings::{Order, PoolSettings};
 pub use state::PoolState;
 
 use crate::Conn;
-use crate::error::{ConnectError, Error, UrlError};
+use crate::error::{ConnectError, Error, RETRY_AFTER, UrlError};
 use crate::heard::Server;
 use crate::target::Target;
+use connect::NoConnection;
 use counters::{Counters, Waiting};
+use impairment::Impaired;
 use leaks::Borrowers;
 use lifetimes::Lifetimes;
-use outage::Outage;
 use slot::{Places, Slot};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::Relaxed};
-use std::sync::{Arc, Mutex};
+use std::time::Duration;
 use steadfast_resilience::Deadline;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, timeout_at};
@@ -57,12 +65,10 @@ pub(crate) struct Inner {
     /// One permit a place. Waiters get them in the order in which they came.
     turns: Arc<Semaphore>,
     connecting: Semaphore,
-    /// Held by the one who connects while that is in doubt.
-    scout: tokio::sync::Mutex<()>,
-    outage: Mutex<Option<Outage>>,
+    /// Held by the one who connects while it is in doubt whether anybody can.
+    connect_lock: Semaphore,
+    impaired: Impaired,
     trust: Trust,
-    /// Why the last outage was: the breaker may be open for some moments longer.
-    last_cause: Mutex<Option<ConnectError>>,
     /// What is heard of the server, on all connections.
     server: Arc<Server>,
     /// The most connections in use since the sweep of lingering ones last looked.
@@ -93,6 +99,7 @@ impl Pool {
         settings: PoolSettings,
         on_reached: impl Fn() + Send + Sync + 'static,
     ) -> Result<Self, UrlError> {
+        let settings = settings.bounded();
         let target = Target::new(url, &settings.session)?;
         let server = target.server.clone();
         let ceiling = settings.ceiling();
@@ -114,10 +121,9 @@ impl Pool {
             slots,
             turns: Arc::new(Semaphore::new(ceiling as usize)),
             connecting: Semaphore::new(CONNECTING_AT_ONCE),
-            scout: tokio::sync::Mutex::default(),
-            outage: Mutex::default(),
+            connect_lock: Semaphore::new(1),
+            impaired: Impaired::default(),
             trust: Trust::new(),
-            last_cause: Mutex::default(),
             server,
             peak: AtomicU32::new(0),
             sweeping: AtomicBool::new(false),
@@ -127,11 +133,13 @@ impl Pool {
         })))
     }
 
-    /// A connection, after the pool's timeout at the latest. Callers are served in the order in which they came. While the
-    /// server cannot be reached they fail at once, with the cause.
+    /// Borrows a connection. Callers are served in the order in which they came. While the server refuses further
+    /// connections they wait for those that are open; while nobody can be served they fail at once.
     ///
     /// # Errors
-    /// [`Error::PoolTimeout`], [`Error::PoolClosed`] or [`Error::Connect`].
+    /// Returns [`Error::PoolTimeout`] if no connection is returned within the pool's timeout, [`Error::Connect`] if nobody
+    /// can be served, [`Error::Deadline`] if opening a connection takes too long, and [`Error::PoolClosed`] after
+    /// [`Pool::close`].
     pub async fn get(&self) -> Result<Pooled, Error> {
         self.get_by(Deadline::after(self.0.settings.timeout)).await
     }
@@ -155,28 +163,48 @@ impl Pool {
     /// As [`Pool::get_for`], for what `checkout` asks.
     pub(crate) async fn lend(&self, checkout: &Checkout) -> Result<Pooled, Error> {
         let (turn, now) = self.take_turn(checkout).await?;
-        // There is a place for each turn, and making an empty one needs no server: this cannot time out.
-        let Ok(place) = self.0.slots.get_owned().await else {
-            return Err(Error::PoolClosed);
-        };
-        let mut pooled = Pooled::new(place, self.0.clone(), turn);
+        let mut pooled = self.occupy(turn).await?;
         if !pooled.is_ready(now, checkout.born_since) {
             // Rare, and large: it would make every borrower's future as large.
-            Box::pin(pooled.furnish(now, checkout.deadline, checkout.born_since)).await?;
+            pooled = Box::pin(self.connected(pooled, checkout, now)).await?;
         }
         self.0.note_use();
         pooled.lend_to(checkout.borrower, now);
         Ok(pooled)
     }
 
+    /// Takes the place for which `turn` stands: that of a resting connection, or an empty one.
+    async fn occupy(&self, turn: OwnedSemaphorePermit) -> Result<Pooled, Error> {
+        // There is a place for each turn, and making an empty one needs no server: this cannot time out.
+        let place = self.0.slots.get_owned().await.map_err(|_| Error::PoolClosed)?;
+        Ok(Pooled::new(place, self.0.clone(), turn))
+    }
+
+    /// Returns a place with a working connection: this one, or that of a session which was returned meanwhile.
+    async fn connected(
+        &self,
+        mut pooled: Pooled,
+        checkout: &Checkout,
+        mut now: Instant,
+    ) -> Result<Pooled, Error> {
+        loop {
+            match pooled.ensure_connected(checkout, now).await {
+                Ok(_) if self.0.is_closed() => return Err(Error::PoolClosed),
+                Ok(pooled) => return Ok(pooled),
+                Err(NoConnection::Failed(error)) => return Err(error),
+                Err(NoConnection::Impaired) => {}
+            }
+            let turn = self.wait_for_turn(checkout).await?;
+            now = Instant::now();
+            pooled = self.occupy(turn).await?;
+        }
+    }
+
     /// The borrower's turn, and the moment at which it came. No clock and no timer while nobody has to wait.
     async fn take_turn(&self, checkout: &Checkout) -> Result<(OwnedSemaphorePermit, Instant), Error> {
         match self.0.turns.clone().try_acquire_owned() {
             Ok(turn) => Ok((turn, checkout.now)),
-            Err(_) => {
-                let latest = checkout.deadline.min(Deadline::at(checkout.now + self.0.settings.timeout));
-                Ok((self.wait_for_turn(latest).await?, Instant::now()))
-            }
+            Err(_) => Ok((self.wait_for_turn(checkout).await?, Instant::now())),
         }
     }
 
@@ -184,6 +212,11 @@ impl Pool {
     pub fn state(&self) -> PoolState {
         let inner = &self.0;
         let slots = inner.slots.state();
+        let (outage, impairment) = match inner.impaired_for() {
+            Some((time, cause, true)) => (Some((time, cause)), None),
+            Some((time, cause, false)) => (None, Some((time, cause))),
+            None => (None, None),
+        };
         PoolState {
             size: inner.settings.pool_size,
             max_overflow: inner.settings.max_overflow,
@@ -193,7 +226,8 @@ impl Pool {
             timed_out: inner.counters.timed_out.load(Relaxed),
             opened: inner.counters.opened.load(Relaxed),
             closed: CloseReason::ALL.map(|reason| (reason, inner.counters.closed_for(reason))),
-            outage: inner.outage_for(),
+            outage,
+            impairment,
         }
     }
 
@@ -202,26 +236,21 @@ impl Pool {
         self.0.last_cause()
     }
 
-    /// Hands out nothing any more; those who wait get [`Error::PoolClosed`], those who have a connection go on.
-    pub fn close(&self) {
-        self.0.turns.close();
+    /// Returns after which time a caller that was refused may try again, where it would be `otherwise` without the prober.
+    pub(crate) fn retry_after(&self, otherwise: Duration) -> Duration {
+        if self.0.impaired.is_present() { otherwise.min(RETRY_AFTER) } else { otherwise }
     }
 
-    async fn wait_for_turn(&self, deadline: Deadline) -> Result<OwnedSemaphorePermit, Error> {
+    async fn wait_for_turn(&self, checkout: &Checkout) -> Result<OwnedSemaphorePermit, Error> {
         let inner = &self.0;
-        let began = Instant::now();
+        let latest = checkout.deadline.min(Deadline::at(checkout.now + inner.settings.timeout));
         let _waiting = Waiting::new(&inner.counters);
-        match timeout_at(deadline.instant(), inner.turns.clone().acquire_owned()).await {
+        match timeout_at(latest.instant(), inner.turns.clone().acquire_owned()).await {
             // With no time left a statement would be sent only to be abandoned, and its session with it.
-            Ok(turn) if !deadline.has_passed() => turn.map_err(|_| Error::PoolClosed),
+            Ok(turn) if !latest.has_passed() => turn.map_err(|_| Error::PoolClosed),
             _ => {
                 inner.counters.timed_out.fetch_add(1, Relaxed);
-                Err(Error::PoolTimeout {
-                    size: inner.settings.pool_size,
-                    overflow: inner.settings.max_overflow,
-                    waited: began.elapsed(),
-                    silent: inner.server.owing_for().min(began.elapsed()),
-                })
+                Err(inner.waited_in_vain(checkout.now.elapsed()))
             }
         }
     }
@@ -230,6 +259,21 @@ impl Pool {
 impl Inner {
     fn slot_with(&self, conn: Conn) -> Slot {
         Slot::with(conn, self.lifetimes.next(), self.borrowers.enrol())
+    }
+
+    /// Returns the error of a caller that waited for so long: for a session of others, or for any at all.
+    fn waited_in_vain(&self, waited: Duration) -> Error {
+        let cause = match self.impairment() {
+            Some((cause, is_outage)) if is_outage || !self.server.has_sessions() => return cause.into(),
+            impairment => impairment.map(|(cause, _)| cause),
+        };
+        Error::PoolTimeout {
+            size: self.settings.pool_size,
+            overflow: self.settings.max_overflow,
+            waited,
+            silent: self.server.owing_for().min(waited),
+            cause,
+        }
     }
 }
 

@@ -144,6 +144,11 @@ impl Wire {
         self.closed.load(Relaxed)
     }
 
+    /// Returns true if the session was opened and has not ended.
+    pub(crate) fn is_established(&self) -> bool {
+        self.status.load(Relaxed) != 0 && !self.is_closed()
+    }
+
     /// Whether a LISTEN was carried out: notifications come from then on, and nobody reads them.
     pub(crate) fn listens(&self) -> bool {
         self.listens.load(Relaxed)
@@ -242,14 +247,18 @@ impl Wire {
     }
 
     fn close(&self) {
-        self.closed.store(true, Relaxed);
+        if !self.closed.swap(true, Relaxed) {
+            self.server.lost_session();
+        }
     }
 
     /// Bytes came from the server at the moment `now`.
     fn came(&self, bytes: &[u8], frames: &mut Frames, now: Instant) {
+        if bytes.is_empty() {
+            return;
+        }
         let moment = Moment::at(now);
         self.heard_here.touch(moment);
-        self.server.touch(moment);
         let mut dialogue = self.dialogue();
         self.received.store(self.received_bytes() + bytes.len() as u64, Relaxed);
         frames.feed(bytes, received_limit, |tag, body| {
@@ -258,6 +267,11 @@ impl Wire {
             }
             self.received(&mut dialogue, now, tag, body);
         });
+        if self.is_established() {
+            self.server.served(moment);
+        } else if !self.is_closed() {
+            self.server.answered_opening(moment);
+        }
     }
 
     /// Bytes went to the server at the moment `now`.

@@ -1,45 +1,85 @@
 //! What is no fault of the server is not laid at its door: no outage, no open breaker, no session thrown away.
 
-use anyhow::{Result, bail};
-use futures_util::future::join_all;
-use std::net::SocketAddr;
+#[path = "support/proxy.rs"]
+mod proxy;
+
+use anyhow::{Result, ensure};
+use futures_util::future::{join_all, try_join_all};
+use proxy::proxy;
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
-use std::time::Duration;
-use steadfast_postgres::diesel::sql_query;
+use std::time::{Duration, Instant};
+use steadfast_postgres::diesel::{QueryResult, sql_query};
 use steadfast_postgres::diesel_async::{RunQueryDsl, SimpleAsyncConnection};
 use steadfast_postgres::resilience::{BreakerState, Class, Classify};
-use steadfast_postgres::{Db, DbSettings, Error, Operation, PoolSettings, Read, cached};
+use steadfast_postgres::{Conn, Db, DbSettings, Error, Operation, PoolSettings, Read, cached};
 use steadfast_testkit::TestDatabase;
-use tokio::io::copy_bidirectional;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
 use tokio::time::sleep;
 
 const READ: Operation<Read> = Operation::read("trees.read");
 const READ_IN_HASTE: Operation<Read> =
     Operation::read("trees.read_in_haste").deadline(Duration::from_millis(100));
 
+const READ_IN_A_SECOND: Operation<Read> = Operation::read("trees.read_soon").deadline(Duration::from_secs(1));
+
 /// What a connect takes on the way: four of them are made at once.
 const DELAY: Duration = Duration::from_millis(300);
 
 /// A way to the server of `url` on which each connect takes `DELAY`.
 async fn slow_way(url: &str) -> Result<String> {
-    let (login, place) = url.split_once('@').unwrap_or(("postgres://postgres", url));
-    let Some((address, database)) = place.split_once('/') else { bail!("no database in {url}") };
-    let server: SocketAddr = address.parse()?;
-    let listener = TcpListener::bind("127.0.0.1:0").await?;
-    let way = format!("{login}@{}/{database}", listener.local_addr()?);
-    tokio::spawn(async move {
-        while let Ok((mut client, _)) = listener.accept().await {
-            tokio::spawn(async move {
-                sleep(DELAY).await;
-                if let Ok(mut server) = TcpStream::connect(server).await {
-                    // Ends with either of them.
-                    _ = copy_bidirectional(&mut client, &mut server).await;
-                }
-            });
+    proxy(url, || sleep(DELAY)).await
+}
+
+/// A proxy whose new connections get no answer while it is held. Those that are open pass.
+struct Held {
+    url: String,
+    is_held: watch::Sender<bool>,
+}
+
+impl Held {
+    async fn in_front_of(url: &str) -> Result<Self> {
+        let is_held = watch::Sender::new(false);
+        let held = is_held.clone();
+        let opening = move || {
+            let mut held = held.subscribe();
+            async move { _ = held.wait_for(|held| !held).await }
+        };
+        Ok(Self { url: proxy(url, opening).await?, is_held })
+    }
+}
+
+async fn blink(conn: &mut Conn) -> QueryResult<()> {
+    conn.batch_execute("SELECT pg_sleep(0.01)").await
+}
+
+async fn nap(conn: &mut Conn) -> QueryResult<()> {
+    conn.batch_execute("SELECT pg_sleep(0.3)").await
+}
+
+async fn slumber(conn: &mut Conn) -> QueryResult<()> {
+    conn.batch_execute("SELECT pg_sleep(9)").await
+}
+
+/// Opens `count` sessions.
+async fn warm(db: &Db, count: u64) -> Result<()> {
+    while db.health().pool.opened < count {
+        let naps = (0..count).map(|_| db.read(&READ, nap));
+        try_join_all(naps).await?;
+    }
+    Ok(())
+}
+
+/// Reads with so many callers for `time`. Each read succeeds, and the server counts as connected at each look.
+async fn read_undisturbed(db: &Db, callers: usize, time: Duration) -> Result<()> {
+    let until = Instant::now() + time;
+    let readers = (0..callers).map(|_| async {
+        while Instant::now() < until {
+            db.read(&READ, blink).await?;
+            ensure!(db.health().is_connected(), "{:?}", db.health());
         }
+        Ok(())
     });
-    Ok(way)
+    try_join_all(readers).await.map(drop)
 }
 
 fn pool_of(url: &str, size: u32) -> Result<Db> {
@@ -72,6 +112,52 @@ async fn callers_whose_time_is_shorter_than_a_connect_do_not_open_the_breaker() 
     assert_eq!(db.health().breaker.state, BreakerState::Closed);
     db.read(&READ, async |conn| conn.batch_execute("SELECT 1").await).await?;
     Ok(())
+}
+
+#[tokio::test]
+async fn silent_connect_is_no_outage_while_sessions_work() -> Result<()> {
+    let database = TestDatabase::empty().await?;
+    let held = Held::in_front_of(&database.url()).await?;
+    let db = pool_of(&held.url, 5)?;
+    warm(&db, 4).await?;
+    let opened = db.health().pool.opened;
+    ensure!(opened == 4, "{opened} sessions are open");
+    held.is_held.send_replace(true);
+    // Longer than a connect may be silent, twice.
+    read_undisturbed(&db, 5, Duration::from_secs(5)).await?;
+    assert_eq!(db.health().pool.opened, opened);
+    held.is_held.send_replace(false);
+    read_undisturbed(&db, 5, Duration::from_secs(1)).await
+}
+
+#[tokio::test]
+async fn silent_connect_of_a_hurried_caller_is_no_outage_while_sessions_work() -> Result<()> {
+    let database = TestDatabase::empty().await?;
+    let held = Held::in_front_of(&database.url()).await?;
+    let db = pool_of(&held.url, 2)?;
+    warm(&db, 1).await?;
+    held.is_held.send_replace(true);
+    let hurried = async {
+        while db.health().pool.checked_out == 0 {
+            sleep(Duration::from_millis(1)).await;
+        }
+        db.read(&READ_IN_A_SECOND, slumber).await
+    };
+    let (reading, hurried) = tokio::join!(read_undisturbed(&db, 1, Duration::from_secs(4)), hurried);
+    hurried.expect_err("it has less time than it needs");
+    reading
+}
+
+#[tokio::test]
+async fn silent_cancel_is_no_outage_while_sessions_work() -> Result<()> {
+    let database = TestDatabase::empty().await?;
+    let held = Held::in_front_of(&database.url()).await?;
+    let db = pool_of(&held.url, 2)?;
+    warm(&db, 2).await?;
+    held.is_held.send_replace(true);
+    let left = db.read(&READ_IN_HASTE, slumber).await;
+    assert_eq!(left.expect_err("it has less time than it needs").class(), Class::Timeout);
+    read_undisturbed(&db, 1, Duration::from_secs(5)).await
 }
 
 #[tokio::test]

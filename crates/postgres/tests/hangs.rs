@@ -6,14 +6,16 @@ mod load;
 mod stolen;
 
 use anyhow::{Result, bail};
+use futures_util::future::try_join_all;
 use load::{Load, errors, length, look, percentile_99, recovery};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
 use std::time::{Duration, Instant};
+use steadfast_postgres::diesel::QueryResult;
 use steadfast_postgres::diesel_async::SimpleAsyncConnection;
 use steadfast_postgres::resilience::{Class, Classify};
 use steadfast_postgres::{
-    CloseReason, Db, DbSettings, Error, Operation, PoolSettings, Read, Write, tokio_postgres,
+    CloseReason, Conn, Db, DbSettings, Error, Operation, PoolSettings, Read, Write, tokio_postgres,
 };
 use steadfast_testkit::Server;
 use stolen::StolenTime;
@@ -23,11 +25,18 @@ use tokio::task::{JoinSet, block_in_place, spawn_blocking};
 const DEADLINE: Duration = Duration::from_secs(1);
 const READ: Operation<Read> = Operation::read("meadow.look").deadline(DEADLINE);
 const WRITE: Operation<Write> = Operation::write("meadow.plant").deadline(DEADLINE);
+const HURRIED: Operation<Read> = Operation::read("meadow.glance").deadline(Duration::from_millis(20));
+/// Longer than a session is trusted without a question.
+const RESTED: Duration = Duration::from_millis(700);
 const SLACK: Duration = Duration::from_millis(100);
 const CALLERS: usize = 50;
 
 fn pool_of_ten(url: &str) -> Result<Db> {
     Ok(Db::new(url, DbSettings { pool: PoolSettings::sized(10, 0), ..DbSettings::default() })?)
+}
+
+async fn nap(conn: &mut Conn) -> QueryResult<()> {
+    conn.batch_execute("SELECT pg_sleep(0.3)").await
 }
 
 /// The seconds of silence that an error's text tells.
@@ -160,6 +169,30 @@ async fn writers_on_a_frozen_server_are_never_told_a_lie() -> Result<()> {
     Ok(())
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn caller_with_little_time_closes_no_session() -> Result<()> {
+    let server = spawn_blocking(Server::private).await??;
+    let settings = DbSettings { pool: PoolSettings::sized(5, 0), ..DbSettings::default() };
+    let db = Db::new(&server.url("postgres"), settings)?;
+    let read_all = || async { try_join_all((0..5).map(|_| db.read(&READ, nap))).await };
+    while db.health().pool.opened < 5 {
+        read_all().await?;
+    }
+    let before = db.health().pool;
+    // Then each session is asked for a sign of life before it is handed out.
+    tokio::time::sleep(RESTED).await;
+    block_in_place(|| server.freeze())?;
+    let hurried = db.read(&HURRIED, look).await;
+    let dropped = tokio::time::timeout(Duration::from_millis(20), db.read(&READ, look)).await;
+    block_in_place(|| server.thaw())?;
+    hurried.expect_err("the server is frozen");
+    dropped.expect_err("the server is frozen");
+    read_all().await?;
+    let after = db.health().pool;
+    assert_eq!((after.opened, after.closed), (before.opened, before.closed));
+    Ok(())
+}
+
 /// What a caller is told by a server at `port` that never answers, and how long that took.
 async fn ask_silence(port: u16) -> Result<()> {
     let db = pool_of_ten(&format!("postgres://app@127.0.0.1:{port}/d"))?;
@@ -169,7 +202,7 @@ async fn ask_silence(port: u16) -> Result<()> {
         let Err(error) = db.read(&READ, look).await else { bail!("somebody answers") };
         let waited = stolen.own(began, began.elapsed());
         assert!(waited <= DEADLINE + SLACK, "caller {caller} waited {waited:?}");
-        assert_eq!(error.class(), Class::Unavailable, "{error}");
+        assert_eq!(error.class(), Class::Unavailable, "caller {caller}: {error}");
         let really = silent_since.elapsed();
         let Some(told) = silence_in(&error.to_string()) else { bail!("no silence in: {error}") };
         let slack = SLACK + stolen.between(began, Instant::now());

@@ -2,7 +2,8 @@
 
 use anyhow::Result;
 use std::time::{Duration, Instant};
-use steadfast_postgres::diesel::{QueryResult, sql_query};
+use steadfast_postgres::diesel::sql_types::Integer;
+use steadfast_postgres::diesel::{QueryResult, QueryableByName, sql_query};
 use steadfast_postgres::diesel_async::RunQueryDsl;
 use steadfast_postgres::resilience::{BreakerState, Class, Classify, Deadline};
 use steadfast_postgres::{
@@ -42,11 +43,11 @@ async fn while_the_server_is_down_callers_fail_at_once_with_the_cause_and_it_ser
         texts.iter().any(|text| text.contains("Connection refused") || text.contains("No such file")),
         "{texts:?}"
     );
-    assert!(
-        matches!(errors.last(), Some(Error::Rejected { .. })),
-        "the breaker is open: {:?}",
-        errors.last()
-    );
+    let Some(Error::Rejected { rejected, .. }) = errors.last() else {
+        panic!("the breaker is open: {:?}", errors.last());
+    };
+    // The pool tries five times a second, however long the breaker would stay open by itself.
+    assert!(rejected.retry_after <= Duration::from_secs(1), "{rejected}");
     assert_eq!((db.health().level(), db.health().breaker.state), (Level::Unhealthy, BreakerState::Open));
 
     server.restart()?;
@@ -119,6 +120,45 @@ async fn overflow_lingers_while_it_is_needed_and_is_closed_when_it_is_not() -> R
 }
 
 #[tokio::test]
+async fn sweep_closes_the_connections_that_rested_longest() -> Result<()> {
+    let server = Server::private()?;
+    let settings = PoolSettings { linger: Duration::from_millis(300), ..small(1, 3) };
+    let pool = Pool::new(&server.url("postgres"), settings, || {})?;
+    let mut held = futures_util::future::try_join_all((0..4).map(|_| pool.get_by(far()))).await?;
+    let warmest = backend(&mut held[3]).await?;
+    for conn in held {
+        drop(conn);
+    }
+    while pool.state().open > 1 {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    assert_eq!(pool.state().closed_for(CloseReason::Overflow), 3);
+    assert_eq!(backend(&mut *pool.get_by(far()).await?).await?, warmest);
+    Ok(())
+}
+
+#[derive(QueryableByName)]
+struct Backend {
+    #[diesel(sql_type = Integer)]
+    pid: i32,
+}
+
+async fn backend(conn: &mut Conn) -> Result<i32> {
+    let backend: Backend = sql_query("SELECT pg_backend_pid() AS pid").get_result(conn).await?;
+    Ok(backend.pid)
+}
+
+#[tokio::test]
+async fn database_that_was_never_reached_is_not_connected() -> Result<()> {
+    let server = Server::private()?;
+    let db = Db::new(&server.url("postgres"), DbSettings { pool: small(2, 0), ..DbSettings::default() })?;
+    assert_eq!((db.health().is_connected(), db.health().level()), (false, Level::Unhealthy));
+    db.read(&READ, look).await?;
+    assert_eq!((db.health().is_connected(), db.health().level()), (true, Level::Healthy));
+    Ok(())
+}
+
+#[tokio::test]
 async fn a_null_pool_keeps_nothing_and_bounds_the_connections() -> Result<()> {
     let server = Server::private()?;
     let pool = Pool::new(&server.url("postgres"), small(0, 2), || {})?;
@@ -152,7 +192,7 @@ async fn a_closed_pool_hands_out_nothing_and_a_wrong_password_is_told() -> Resul
     let pool = Pool::new(&server.url("no_such_database"), small(1, 0), || {})?;
     let refused = pool.get_by(far()).await.expect_err("no such database");
     assert_eq!(refused.sqlstate().expect("a code").as_str(), "3D000", "{refused}");
-    pool.close();
+    assert!(pool.close(Duration::ZERO).await.is_complete());
     assert!(matches!(pool.get_by(far()).await, Err(Error::PoolClosed)));
     Ok(())
 }

@@ -164,9 +164,9 @@ async fn cut_writes_over_tls_are_reported_as_the_table_has_it() -> Result<()> {
     let office = Office::open().await?;
     let lengths = office.rehearse().await?;
     let step = if std::env::var_os("STEADFAST_LONG").is_some() { 1 } else { 7 };
-    let cuts = [Way::ToServer, Way::ToClient]
-        .into_iter()
-        .flat_map(|way| (0..=lengths[way as usize]).step_by(step).map(move |bytes| Cut { way, bytes, end: LineEnd::Closed }));
+    let cuts = [Way::ToServer, Way::ToClient].into_iter().flat_map(|way| {
+        (0..=lengths[way as usize]).step_by(step).map(move |bytes| Cut { way, bytes, end: LineEnd::Closed })
+    });
     let told: Vec<Option<Told>> =
         stream::iter(cuts).map(|cut| office.try_cut(cut)).buffer_unordered(4).try_collect().await?;
     let count = |kind| told.iter().flatten().filter(|told| **told == kind).count();

@@ -1,9 +1,11 @@
 //! The store: what a handler is given to work with. It holds the database privately.
 
 use crate::Error;
+use std::time::Duration;
 use steadfast_postgres::resilience::Deadline;
 use steadfast_postgres::{
-    Db, DbSettings, Health, Operation, PoolSettings, Read, SessionSettings, UnitOfWork, UrlError, Write,
+    Closed, Db, DbSettings, Health, Operation, PoolSettings, Read, SessionSettings, UnitOfWork, UrlError,
+    Write,
 };
 
 /// The data of all areas. Cheap to clone; all clones share pool and breaker.
@@ -54,9 +56,10 @@ impl Store {
         self.db.health()
     }
 
-    /// Starts no unit of work any more; those under way go on.
-    pub fn close(&self) {
-        self.db.close();
+    /// Closes the database's pool: accepts no more units of work, waits up to `limit` for those that run, and ends all
+    /// sessions.
+    pub async fn close(&self, limit: Duration) -> Closed {
+        self.db.close(limit).await
     }
 
     pub(crate) async fn read<T, F>(&self, operation: &'static Operation<Read>, work: F) -> Result<T, Error>

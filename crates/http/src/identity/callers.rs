@@ -23,7 +23,7 @@ use tracing::Instrument;
 const FRESH: Duration = Duration::from_secs(10);
 
 /// Longest time for which reads are served after the last confirmation while the key cannot be looked up.
-const READS_SERVED: Duration = Duration::from_secs(60);
+pub(crate) const READS_SERVED: Duration = Duration::from_secs(60);
 
 /// Longest time after the beginning of a look-up for which reads wait for it if an earlier answer can serve them.
 const READS_WAIT: Duration = Duration::from_secs(1);

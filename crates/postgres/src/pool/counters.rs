@@ -17,12 +17,21 @@ pub enum CloseReason {
     Dead,
     /// Its borrower changed the session: a setting, the role, a session lock, a temporary object.
     Altered,
+    /// The pool was closed or disposed of.
+    Disposed,
 }
 
 impl CloseReason {
     /// All reasons, in the order of their declaration.
-    pub const ALL: [Self; 6] =
-        [Self::Overflow, Self::Recycled, Self::Broken, Self::Abandoned, Self::Dead, Self::Altered];
+    pub const ALL: [Self; 7] = [
+        Self::Overflow,
+        Self::Recycled,
+        Self::Broken,
+        Self::Abandoned,
+        Self::Dead,
+        Self::Altered,
+        Self::Disposed,
+    ];
 
     /// The reason as a metric label: lower case, never changes.
     pub const fn as_str(self) -> &'static str {
@@ -33,6 +42,7 @@ impl CloseReason {
             Self::Abandoned => "abandoned",
             Self::Dead => "dead",
             Self::Altered => "altered",
+            Self::Disposed => "disposed",
         }
     }
 }
@@ -55,6 +65,11 @@ impl Counters {
     pub(super) fn opened(&self) {
         self.opened.fetch_add(1, Relaxed);
         metrics::counter!("db_pool_opened_total").increment(1);
+    }
+
+    /// Returns how many connections were closed, for any reason.
+    pub(super) fn closed_in_all(&self) -> u64 {
+        self.closed.iter().map(|closed| closed.load(Relaxed)).sum()
     }
 
     pub(super) fn closed_for(&self, reason: CloseReason) -> u64 {

@@ -6,12 +6,25 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 use tokio::time::Instant;
 
+/// Bounds of the pause between two looks at the borrowers. The task outlives its pool by the longer one at most.
+const PAUSE_MIN: Duration = Duration::from_millis(50);
+const PAUSE_MAX: Duration = Duration::from_secs(60);
+
 /// The borrowers of a pool.
 #[derive(Debug, Default)]
 pub(super) struct Borrowers {
     /// Of the connections there are; those of closed ones are dropped when the next one enrols.
     loans: Mutex<Vec<Weak<Loan>>>,
     watched: AtomicBool,
+}
+
+/// A connection that was not returned.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unreturned {
+    /// Name of its borrower: the operation of a unit of work.
+    pub borrower: &'static str,
+    /// How long ago it was borrowed.
+    pub away: Duration,
 }
 
 /// Who has one connection. Each has its own, so that borrowers of different ones do not meet here.
@@ -44,6 +57,11 @@ impl Loan {
         Some((late.by, late.since.elapsed()))
     }
 
+    /// Returns its borrower, if it has one, and for how long it has been away.
+    fn away(&self) -> Option<Unreturned> {
+        self.borrowed().as_ref().map(|loan| Unreturned { borrower: loan.by, away: loan.since.elapsed() })
+    }
+
     fn borrowed(&self) -> MutexGuard<'_, Option<Borrowed>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -70,6 +88,12 @@ impl Borrowers {
         loans.iter().filter_map(|loan| loan.overdue(limit)).collect()
     }
 
+    /// Returns the borrowers that have not returned their connections.
+    pub(super) fn unreturned(&self) -> Vec<Unreturned> {
+        let loans: Vec<_> = self.loans().iter().filter_map(Weak::upgrade).collect();
+        loans.iter().filter_map(|loan| loan.away()).collect()
+    }
+
     fn loans(&self) -> MutexGuard<'_, Vec<Weak<Loan>>> {
         self.loans.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -88,6 +112,6 @@ pub(super) async fn watch(pool: Weak<Inner>) {
             );
         }
         drop(inner);
-        tokio::time::sleep(limit / 4).await;
+        tokio::time::sleep((limit / 4).clamp(PAUSE_MIN, PAUSE_MAX)).await;
     }
 }

@@ -1,10 +1,15 @@
 //! Closing what lingers: connections beyond `pool_size` that nobody needed for a while.
 
 use super::counters::CloseReason;
+use super::slot::Places;
 use super::{Inner, Pool};
+use futures_util::future::join_all;
 use std::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release};
 use std::sync::{Arc, Weak};
+use tokio::sync::{OwnedSemaphorePermit, TryAcquireError};
 use tokio::time::Instant;
+
+type Place = bb8::PooledConnection<'static, Places>;
 
 impl Inner {
     /// Whether more connections rest than the pool keeps.
@@ -46,9 +51,7 @@ async fn sweep(pool: Weak<Inner>) {
         let Some(inner) = pool.upgrade() else { return };
         let needed = inner.peak.load(Acquire).max(inner.settings.pool_size);
         let surplus = inner.slots.state().connections.saturating_sub(needed);
-        for _ in 0..surplus {
-            close_one(&inner).await;
-        }
+        inner.close_resting(surplus as usize, CloseReason::Overflow).await;
         if inner.slots.state().connections <= inner.settings.pool_size {
             inner.sweeping.store(false, Release);
             // Somebody may have returned one more just before, and relied on this sweep.
@@ -59,29 +62,48 @@ async fn sweep(pool: Weak<Inner>) {
     }
 }
 
-/// Closes one resting connection, unless all are in use.
-async fn close_one(inner: &Arc<Inner>) {
-    // Without a turn the place might be promised to somebody.
-    let Ok(turn) = inner.turns.clone().try_acquire_owned() else { return };
-    if inner.slots.state().idle_connections == 0 {
-        return;
+impl Inner {
+    /// Closes up to `count` of the resting connections, those that rested longest.
+    pub(super) async fn close_resting(&self, count: usize, reason: CloseReason) {
+        let mut resting = self.take_resting().await;
+        resting.sort_by_key(|(place, _)| place.last_used());
+        let kept = resting.split_off(count.min(resting.len()));
+        // In this order each is handed out next as before.
+        kept.into_iter().for_each(drop);
+        let closing = resting.into_iter().map(|(mut place, turn)| async move {
+            if let Some(conn) = place.take() {
+                self.counters.closed(reason);
+                conn.end().await;
+            }
+            drop(place);
+            drop(turn);
+        });
+        join_all(closing).await;
     }
-    let Ok(mut place) = inner.slots.get_owned().await else { return };
-    if let Some(conn) = place.take() {
-        inner.counters.closed(CloseReason::Overflow);
-        conn.end().await;
+
+    /// Takes out all resting connections, each with a turn, without which it might be promised to somebody. A closed
+    /// pool has no turns, and promises nothing.
+    async fn take_resting(&self) -> Vec<(Place, Option<OwnedSemaphorePermit>)> {
+        let mut resting = Vec::new();
+        while self.slots.state().idle_connections > 0 {
+            let turn = match self.turns.clone().try_acquire_owned() {
+                Ok(turn) => Some(turn),
+                Err(TryAcquireError::Closed) => None,
+                Err(TryAcquireError::NoPermits) => break,
+            };
+            match self.slots.get_owned().await {
+                Ok(place) if place.conn().is_some() => resting.push((place, turn)),
+                _ => break,
+            }
+        }
+        resting
     }
-    drop(place);
-    drop(turn);
 }
 
 impl Pool {
-    /// Closes what rests now, whatever its age. What is in use is closed on return.
+    /// Closes the connections that rest now, whatever their age. Those in use are closed on return.
     pub async fn dispose(&self) {
         self.0.trust.outdate(Instant::now());
-        let resting = self.0.slots.state().idle_connections;
-        for _ in 0..resting {
-            close_one(&self.0).await;
-        }
+        self.0.close_resting(usize::MAX, CloseReason::Disposed).await;
     }
 }

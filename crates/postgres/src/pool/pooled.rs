@@ -1,15 +1,19 @@
 //! A borrowed connection: how it is made ready for its borrower, and what becomes of it on return.
 
+use super::connect::NoConnection;
 use super::counters::CloseReason;
-use super::outage::Cause;
+use super::impairment::Cause;
+use super::patience::Patience;
 use super::slot::{Places, Slot};
-use super::{Inner, leaks};
+use super::{Checkout, Inner, leaks};
 use crate::Conn;
 use crate::NestedWork;
 use crate::alarm::Alarm;
-use crate::error::{ConnectError, Error};
+use crate::error::Error;
+use crate::heard::Moment;
 use std::future::Future;
 use std::ops::{Deref, DerefMut};
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 use steadfast_resilience::Deadline;
@@ -17,7 +21,7 @@ use tokio::runtime::Handle;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Instant, timeout_at};
 
-/// The longest wait for a sign of life.
+/// How long a connection may take to give a sign of life.
 const PING_LIMIT: Duration = Duration::from_secs(2);
 
 /// A connection on loan from the pool. On return it is kept, or closed when it is of no further use: an open
@@ -40,50 +44,115 @@ impl Pooled {
         Self { place: Some(place), pool, turn: Some(turn), is_drained: false }
     }
 
-    /// Whether the connection in the place can be handed out as it is, without a question to the server. Starts its unit of
-    /// work if so.
+    /// Returns true if the connection in the place can be handed out without a question to the server. Starts its unit
+    /// of work in that case.
     pub(super) fn is_ready(&self, now: Instant, born_since: Option<Instant>) -> bool {
         let Some(place) = &self.place else { return false };
-        let ready = self.pool.doubt_about(place, now, born_since).is_none();
+        let ready = self.pool.check_without_ping(place, now, born_since).is_none();
         if ready {
             self.begin_unit();
         }
         ready
     }
 
-    /// Makes sure that there is a living connection in the place.
-    pub(super) async fn furnish(
-        &mut self,
+    /// Makes sure that there is a working connection in the place, and starts its unit of work.
+    pub(super) async fn ensure_connected(
+        mut self,
+        checkout: &Checkout,
         now: Instant,
-        deadline: Deadline,
-        born_since: Option<Instant>,
-    ) -> Result<(), Error> {
-        let Some(place) = &mut self.place else {
-            return Err(Error::PoolClosed);
-        };
-        if let Some(unfit) = self.pool.unfitness(place, now, deadline, born_since).await {
-            // The old one goes first: never more sessions than places.
-            if let Some(conn) = place.take() {
-                self.pool.note_closed(unfit, &conn);
-                _ = timeout_at(deadline.instant(), conn.end()).await;
+    ) -> Result<Self, NoConnection> {
+        let Checkout { deadline, born_since, .. } = *checkout;
+        let Some(place) = &self.place else { return Err(Error::PoolClosed.into()) };
+        match self.pool.check_without_ping(place, now, born_since) {
+            None => {}
+            Some(Doubt::Unfit(reason)) => self.replace(reason, deadline).await?,
+            Some(Doubt::Rested) => {
+                self = self.ping_by(deadline).await?;
+                if !self.has_connection() {
+                    self.replace(CloseReason::Dead, deadline).await?;
+                }
             }
-            **place = self.pool.slot_with(self.pool.connect(deadline).await?);
         }
         self.begin_unit();
+        Ok(self)
+    }
+
+    /// Opens a connection in place of the present one, if there is one. That one goes first: there are never more
+    /// sessions than places. If none can be opened at present, the turn is withheld.
+    async fn replace(&mut self, reason: CloseReason, deadline: Deadline) -> Result<(), NoConnection> {
+        let Some(place) = &mut self.place else { return Err(Error::PoolClosed.into()) };
+        if let Some(conn) = place.take() {
+            self.pool.note_closed(reason, &conn);
+            _ = timeout_at(deadline.instant(), conn.end()).await;
+        }
+        match self.pool.connect(deadline).await {
+            Ok(conn) => **place = self.pool.slot_with(conn),
+            Err(NoConnection::Impaired) => {
+                drop(self.place.take());
+                self.pool.impaired.withhold(self.turn.take());
+                return Err(NoConnection::Impaired);
+            }
+            Err(failed) => return Err(failed),
+        }
         Ok(())
     }
 
-    /// Makes sure that the server answers: on the connection in the place, or on a fresh one in its stead.
-    pub(super) async fn revive(mut self) -> Result<(), ConnectError> {
-        let Some(place) = &mut self.place else { return Ok(()) };
-        if let Some(conn) = place.conn_mut().filter(|conn| conn.is_reusable())
-            && conn.ping().await.is_ok()
-        {
-            return Ok(());
+    /// Asks the connection for a sign of life. The question goes on when its caller leaves at the deadline: an answer
+    /// that is not awaited says nothing about the connection. A dead connection is taken out of the place.
+    async fn ping_by(mut self, deadline: Deadline) -> Result<Self, Error> {
+        let (pool, began) = (self.pool.clone(), Instant::now());
+        let pinging = tokio::spawn(async move {
+            self.works(PING_LIMIT).await;
+            self
+        });
+        match timeout_at(deadline.instant(), pinging).await {
+            Ok(pinged) => pinged.map_err(|_| Error::PoolClosed),
+            Err(_) => Err(Error::Deadline { limit: began.elapsed(), silent: pool.server.owing_for() }),
         }
-        drop(place.take());
-        **place = self.pool.slot_with(self.pool.open().await?);
-        Ok(())
+    }
+
+    /// Returns true if the connection in the place gives a sign of life. Takes out one that does not.
+    pub(super) async fn works(&mut self, limit: Duration) -> bool {
+        let Some(place) = &mut self.place else { return false };
+        if !place.conn().is_some_and(Conn::is_reusable) {
+            if let Some(conn) = place.take() {
+                self.pool.note_closed(CloseReason::Broken, &conn);
+            }
+            return false;
+        }
+        let asked = Moment::now();
+        let answers = match place.conn_mut() {
+            Some(conn) => matches!(Patience::default().wait(limit, pin!(conn.ping())).await, Some(Ok(()))),
+            None => false,
+        };
+        if !answers {
+            self.take_dead(asked);
+        }
+        answers
+    }
+
+    /// Closes a connection that was asked at `asked` and did not answer. If the whole server was silent, older
+    /// connections are taken to be dead too.
+    fn take_dead(&mut self, asked: Moment) {
+        let Some(place) = &mut self.place else { return };
+        let last_used = place.last_used();
+        if let Some(conn) = place.take() {
+            if !conn.is_closed() && !self.pool.server.served_since(asked) {
+                // What was born since may be on a server that came back.
+                self.pool.trust.outdate(last_used);
+            }
+            self.pool.note_closed(CloseReason::Dead, &conn);
+        }
+    }
+
+    fn has_connection(&self) -> bool {
+        self.place.as_ref().is_some_and(|place| place.conn().is_some())
+    }
+
+    /// Gives up an empty place, and returns the turn.
+    pub(super) fn into_turn(mut self) -> Option<OwnedSemaphorePermit> {
+        drop(self.place.take());
+        self.turn.take()
     }
 
     /// Notes who has the connection from now on.
@@ -122,23 +191,25 @@ impl Pooled {
         let pool = Arc::downgrade(&self.pool);
         self.end_behind(async move {
             let silent = conn.silent_for();
-            let began = Instant::now();
+            let (began, asked) = (Instant::now(), Moment::now());
             if conn.cancel_and_close().await {
                 return;
             }
-            if let Some(pool) = pool.upgrade() {
-                pool.begin_outage(Cause::Silent, silent + began.elapsed());
+            // A slow cancel proves nothing, so the prober finds out.
+            if let Some(pool) = pool.upgrade().filter(|pool| !pool.server.served_since(asked)) {
+                pool.impair(Cause::Silent, false, silent + began.elapsed());
             }
         });
     }
 
     /// Ends a session in the background. The turn goes with it: nobody opens another one in its stead before it is gone.
     fn end_behind(&mut self, end: impl Future<Output = ()> + Send + 'static) {
-        let turn = self.turn.take();
+        let (turn, pool) = (self.turn.take(), self.pool.clone());
         let Ok(runtime) = Handle::try_current() else { return };
         runtime.spawn(async move {
             end.await;
-            drop(turn);
+            // Who got it could open no other session at present, and would lose its place in the queue.
+            pool.impaired.withhold(turn);
         });
     }
 }
@@ -148,7 +219,7 @@ enum Doubt {
     /// It is of no further use.
     Unfit(CloseReason),
     /// It has rested, and is asked for a sign of life.
-    Silent,
+    Rested,
 }
 
 impl Inner {
@@ -160,9 +231,9 @@ impl Inner {
         self.counters.closed(reason);
     }
 
-    /// What keeps the connection in the place from being handed out without a question, at the moment `now`.
-    fn doubt_about(&self, slot: &Slot, now: Instant, born_since: Option<Instant>) -> Option<Doubt> {
-        if self.trust.is_outdated(slot) || born_since.is_some_and(|moment| slot.born() <= moment) {
+    /// Returns what keeps the connection in the place from being handed out at the moment `now`.
+    fn check_without_ping(&self, slot: &Slot, now: Instant, born_since: Option<Instant>) -> Option<Doubt> {
+        if self.trust.is_outdated(slot) {
             return Some(Doubt::Unfit(CloseReason::Dead));
         }
         if slot.is_expired(now) {
@@ -171,29 +242,12 @@ impl Inner {
         if !slot.conn().is_some_and(Conn::is_reusable) {
             return Some(Doubt::Unfit(CloseReason::Broken));
         }
-        (self.settings.pre_ping && self.trust.has_to_ask(slot, now)).then_some(Doubt::Silent)
-    }
-
-    /// Why the connection in the place cannot be handed out; `None` when it can.
-    async fn unfitness(
-        &self,
-        slot: &mut Slot,
-        now: Instant,
-        deadline: Deadline,
-        born_since: Option<Instant>,
-    ) -> Option<CloseReason> {
-        match self.doubt_about(slot, now, born_since)? {
-            Doubt::Unfit(reason) => return Some(reason),
-            Doubt::Silent => {}
+        if born_since.is_some_and(|moment| slot.born() <= moment) {
+            // No newer one can be opened then, and this one may work.
+            let is_all_there_is = self.impaired.is_present();
+            return Some(if is_all_there_is { Doubt::Rested } else { Doubt::Unfit(CloseReason::Dead) });
         }
-        let (last_used, until) = (slot.last_used(), deadline.at_most(PING_LIMIT));
-        let conn = slot.conn_mut()?;
-        if matches!(timeout_at(until.instant(), conn.ping()).await, Ok(Ok(()))) {
-            return None;
-        }
-        // What was born since may be on a server that came back.
-        self.trust.outdate(last_used);
-        Some(CloseReason::Dead)
+        (self.settings.pre_ping && self.trust.has_to_ask(slot, now)).then_some(Doubt::Rested)
     }
 
     /// Why a connection that came back at the moment `now` is not kept; `None` when it is.
@@ -208,6 +262,9 @@ impl Inner {
         }
         if slot.is_expired(now) {
             return Some(CloseReason::Recycled);
+        }
+        if self.is_closed() {
+            return Some(CloseReason::Disposed);
         }
         if !self.has_surplus() {
             return None;
@@ -268,7 +325,7 @@ impl Drop for Pooled {
     }
 }
 
-/// Unreachable by construction: only [`Pooled::furnish`] hands out, and only the drop takes the connection away.
+/// Unreachable by construction: only [`Pooled::ensure_connected`] hands out, and only the drop takes the connection away.
 const FURNISHED: &str = "a borrowed place holds its connection until it is returned";
 
 #[expect(clippy::expect_used, reason = "see FURNISHED")]

@@ -3,6 +3,14 @@
 use crate::SessionSettings;
 use std::time::Duration;
 
+/// Longest duration that a setting has; longer ones mean the same, never. Far enough, and clocks can add it.
+const NEVER: Duration = Duration::from_secs(30 * 365 * 24 * 60 * 60);
+
+/// Returns `duration`, or what stands for "never" if it is longer.
+pub(super) fn bounded(duration: Duration) -> Duration {
+    duration.min(NEVER)
+}
+
 /// Which of the resting connections is handed out next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Order {
@@ -13,6 +21,8 @@ pub enum Order {
 }
 
 /// Settings of a [`Pool`](crate::Pool). The names and meanings are those of SQLAlchemy's QueuePool.
+///
+/// Durations may have any value; [`Duration::MAX`] means "never".
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PoolSettings {
     /// Connections that are kept open. Zero is a null pool: each borrower gets a connection of its own, closed on
@@ -22,17 +32,20 @@ pub struct PoolSettings {
     pub max_overflow: u32,
     /// How long a connection beyond `pool_size` may rest before it is closed. Zero closes it on return, which is
     /// QueuePool's own rule: steady load just above `pool_size` then opens 100 connections a second and more.
+    /// [`Duration::MAX`] keeps it.
     pub linger: Duration,
-    /// The longest wait for a connection.
+    /// Maximum wait for a connection. Zero hands out what rests and waits for nothing; [`Duration::MAX`] waits until
+    /// the caller's own deadline.
     pub timeout: Duration,
     /// The age at which a connection is replaced, give or take a tenth, so that those born together do not die
-    /// together.
+    /// together. Zero uses each connection once; [`Duration::MAX`] replaces none.
     pub recycle: Duration,
     /// Whether a connection that rested for more than half a second is asked for a sign of life before it is handed out.
     pub pre_ping: bool,
     /// Which connection is handed out next.
     pub order: Order,
     /// A connection that is away for longer is reported, with its borrower: it may have been forgotten.
+    /// [`Duration::MAX`] reports none.
     pub leak_after: Duration,
     /// How each session begins.
     pub session: SessionSettings,
@@ -79,6 +92,17 @@ impl PoolSettings {
             order: Order::Lifo,
             leak_after: Duration::from_secs(60),
             session: SessionSettings::default(),
+        }
+    }
+
+    /// Returns these settings with durations that clocks can add.
+    pub(super) fn bounded(self) -> Self {
+        Self {
+            linger: bounded(self.linger),
+            timeout: bounded(self.timeout),
+            recycle: bounded(self.recycle),
+            leak_after: bounded(self.leak_after),
+            ..self
         }
     }
 

@@ -23,8 +23,10 @@ pub struct PoolState {
     pub opened: u64,
     /// Connections closed, since the start, by reason.
     pub closed: [(CloseReason, u64); CloseReason::ALL.len()],
-    /// Since when and why the server cannot be reached.
+    /// How long and why nobody can be served.
     pub outage: Option<(Duration, ConnectError)>,
+    /// How long and why no further connection can be opened, although nobody has to fail: callers share the open ones.
+    pub impairment: Option<(Duration, ConnectError)>,
 }
 
 impl PoolState {

@@ -57,6 +57,11 @@ impl Trust {
     /// one caller connects before the others do.
     pub(super) fn doubt(&self) {
         self.used_after.fetch_max(self.nanos(Instant::now()), Relaxed);
+        self.doubt_server();
+    }
+
+    /// A connection could not be opened: one caller connects before the others do.
+    pub(super) fn doubt_server(&self) {
         self.doubtful.store(true, Relaxed);
     }
 

@@ -195,6 +195,12 @@ impl Catalogue {
         }
     }
 
+    /// Returns true if kept answers can be served although the database does not answer.
+    pub fn may_serve_kept(&self) -> bool {
+        let has_kept = |cache: CacheHealth| cache.misses + cache.redis_hits > 0;
+        self.releases.last().is_some() && self.cache.as_ref().map(Cache::health).is_some_and(has_kept)
+    }
+
     /// From the cache, else by `load`, which gets a store that does not keep it waiting for long.
     async fn answer<T, F, Fut>(&self, area: Area, parts: &[String], load: F) -> Result<Answer<T>, Error>
     where
