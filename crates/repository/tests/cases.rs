@@ -56,7 +56,7 @@ fn case(operation: &str, name: &str) -> Case {
 }
 
 /// The rows that the statement that finds has to return or change, by operation and case.
-const FINDS: [(&str, &str, RangeInclusive<u64>); 38] = [
+const FINDS: [(&str, &str, RangeInclusive<u64>); 40] = [
     ("keys.search", "rare", 2..=2),
     ("keys.search", "common", 51..=51),
     ("keys.search", "absent", 0..=0),
@@ -74,6 +74,8 @@ const FINDS: [(&str, &str, RangeInclusive<u64>); 38] = [
     ("keys.search", "blocked, after a cursor", 51..=51),
     ("keys.search", "the hundredth page", 51..=51),
     ("keys.products", "all", 30..=100),
+    ("keys.products", "the second page", 21..=21),
+    ("keys.products", "after a cursor", 1..=21),
     ("identity.find_caller", "a caller", 1..=1),
     ("identity.find_caller", "another caller", 1..=1),
     ("identity.find_caller", "nobody", 0..=0),
