@@ -1,13 +1,13 @@
 //! The cases of the operations on the terminology. Their codes and words are of the real table.
 
 use super::seed;
+use super::statistics::{keep_months, refresh_popular_searches};
 use super::{
-    CHAPTERS, CURRENT, FIND, IMPORT, LOG_SEARCHES, PLACE, ROLL_BACK, SEARCH_CODE, SEARCH_SIMILARITY,
+    CHAPTERS, CURRENT, FIND, IMPORT, LOG_SEARCHES, PLACE, REFRESH, ROLL_BACK, SEARCH_CODE, SEARCH_SIMILARITY,
     SEARCH_TERM, STATISTICS, UPKEEP,
 };
 use super::{
-    chapters, current_release, find, import, log_searches, place, roll_back, search, search_logs_upkeep,
-    search_statistics,
+    chapters, current_release, find, import, log_searches, place, roll_back, search, search_statistics,
 };
 use crate::cases::Case;
 use chrono::{DateTime, Days};
@@ -44,7 +44,8 @@ pub(crate) fn all() -> Vec<Case> {
     let mut cases = vec![
         Case::new(&CHAPTERS, "all", &[], async |store| chapters(&store).await.map(drop)),
         Case::new(&CURRENT, "the one", &[], async |store| current_release(&store).await.map(drop)),
-        Case::new(&UPKEEP, "a night", &[], async |store| search_logs_upkeep(&store).await.map(drop)),
+        Case::new(&UPKEEP, "a night", &[], async |store| keep_months(&store).await.map(drop)),
+        Case::new(&REFRESH, "a night", &[], async |store| refresh_popular_searches(&store).await.map(drop)),
         Case::new(&ROLL_BACK, "nothing before", &[], async |store| roll_back(&store).await.map(drop)),
         // The next one goes to the other slot.
         Case::new(&IMPORT, "a small release, and the next", &[], async |store| {
