@@ -6,12 +6,14 @@ use crate::import::{Import, Rollback};
 use crate::seed::Seed;
 use anyhow::Context;
 use clap::Subcommand;
+use steadfast_app::LockWait;
 use steadfast_app::settings::read_session;
 use steadfast_repository::Store;
 
 #[derive(Subcommand)]
 pub(crate) enum Command {
-    /// Brings the tables up to date. Safe to repeat; waits for another one that does the same.
+    /// Brings the tables up to date. Safe to repeat; waits for another one that does the same, and for a minute and a half
+    /// for locks that others hold.
     Migrate,
     /// Fills tables with public data.
     #[command(subcommand)]
@@ -35,7 +37,11 @@ impl Command {
         let store = Store::connect_with(url, session.clone()).context("DATABASE_URL cannot be used")?;
         match self {
             Self::Migrate => {
-                println!("{} migrations applied", steadfast_app::migrate(url, &session).await?.len());
+                let on_wait = |wait: &LockWait| {
+                    eprintln!("no lock for the migration {wait}, trying again in {} s", wait.pause.as_secs());
+                };
+                let applied = steadfast_app::migrate(url, &session, on_wait).await?;
+                println!("{} migrations applied", applied.len());
                 Ok(())
             }
             Self::Import(import) => import.run(&store).await,

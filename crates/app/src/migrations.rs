@@ -1,15 +1,21 @@
 //! Migrations over the same kind of session as the service's own: by TLS where the URL or the server wants it.
 
 use steadfast_postgres::{Conn, SessionSettings};
-use steadfast_schema::MigrateError;
+use steadfast_schema::{LockWait, MigrateError};
 
-/// Brings the database at `url` up to date; gives the versions that were applied. Waits for another process that does the
-/// same. Safe to repeat.
+/// Brings the database at `url` up to date and returns the versions that were applied. Waits for another process that does
+/// the same; calls `on_wait` whenever others hold a lock that a migration needs. Safe to repeat.
 ///
 /// # Errors
-/// [`MigrateError`]. Each migration runs in a transaction of its own.
-pub async fn migrate(url: &str, session: &SessionSettings) -> Result<Vec<String>, MigrateError> {
-    steadfast_schema::migrate_on(Conn::establish_with(url, session).await?).await
+/// Returns [`MigrateError`] if the database cannot be reached or brought up to date. Each migration runs in a transaction
+/// of its own.
+pub async fn migrate(
+    url: &str,
+    session: &SessionSettings,
+    on_wait: impl Fn(&LockWait) + Send + 'static,
+) -> Result<Vec<String>, MigrateError> {
+    let conn = Conn::establish_with(url, session).await?;
+    steadfast_schema::migrate_on(conn, Conn::establish_with(url, session).await?, on_wait).await
 }
 
 /// The migrations that the database at `url` lacks, in their order.

@@ -4,7 +4,7 @@ mod pasted;
 mod search;
 
 pub use pasted::{MAX_KEYS, Pasted, ProductKey, RejectedLine};
-pub use search::{Blocked, Cursor, Filter, PAGE_LIMITS, Position};
+pub use search::{Blocked, Cursor, Filter, PAGE_LIMITS, Position, ProductCursor, ProductPosition};
 
 use chrono::{DateTime, Utc};
 

@@ -54,6 +54,60 @@ impl Page {
     }
 }
 
+/// Where in a list a page begins.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Position<C> {
+    /// By number.
+    Page(Page),
+    /// After the item that the cursor names, with this many items on a page. Costs the same at any depth.
+    After(C, u32),
+}
+
+impl<C> Position<C> {
+    /// Reads a position from its wire form. A cursor takes precedence over a page number of 1 or none; `decode` reads it.
+    ///
+    /// # Errors
+    /// Returns [`Invalid`] naming each wrong one of `page`, `per_page` and `cursor`.
+    pub fn parse(
+        page: Option<u64>,
+        per_page: Option<u64>,
+        cursor: Option<&str>,
+        limits: PageLimits,
+        decode: impl FnOnce(&str) -> Result<C, Invalid>,
+    ) -> Result<Self, Invalid> {
+        let Some(cursor) = cursor else {
+            return Page::new(page, per_page, limits).map(Self::Page);
+        };
+        let mut checks = Checks::default();
+        let alone = checks.keep(match page {
+            None | Some(1) => Ok(()),
+            Some(_) => Err(Invalid::field("page", "must be left out beside `cursor`")),
+        });
+        let size = checks.keep(Page::new(None, per_page, limits));
+        let cursor = checks.keep(decode(cursor));
+        match (alone, size, cursor) {
+            (Some(()), Some(size), Some(cursor)) => Ok(Self::After(cursor, size.per_page())),
+            _ => Err(checks.refused()),
+        }
+    }
+
+    /// Returns the number of the page; `None` if it is reached by a cursor.
+    pub fn number(&self) -> Option<u32> {
+        match self {
+            Self::Page(page) => Some(page.number()),
+            Self::After(..) => None,
+        }
+    }
+
+    /// Returns the number of items on a full page.
+    pub fn per_page(&self) -> u32 {
+        match self {
+            Self::Page(page) => page.per_page(),
+            Self::After(_, per_page) => *per_page,
+        }
+    }
+}
+
 /// What no page size can bring within reach is refused here, so that a bad size does not hide it.
 fn checked_number(number: u64) -> Result<u32, Invalid> {
     match u32::try_from(number) {

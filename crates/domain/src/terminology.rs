@@ -12,13 +12,13 @@ mod words;
 
 pub use batch::Batch;
 pub use chapters::ChapterTotals;
-pub use code::IcdCode;
+pub use code::{CODE_LENGTH_MAX, IcdCode};
 pub use digest::digest;
 pub use likeness::Trigrams;
-pub use ranking::{Candidate, by_likeness, by_words};
-pub use search::{Leg, Match, MatchType, Query, SEARCH_LIMIT_DEFAULT, SEARCH_LIMIT_MAX, confidence, merge};
+pub use ranking::{Candidate, SIMILARITY_MIN, by_likeness, by_words};
+pub use search::{Leg, Match, MatchType, Query, SEARCH_LIMIT_DEFAULT, SEARCH_LIMIT_MAX, merge};
 pub use statistics::{PopularQuery, SearchLog, SearchStatistics, SearchTotals};
-pub use words::{edits, folded, forms, slips, words, words_of_folded};
+pub use words::{folded, forms, slips_of, words, words_of_folded};
 
 /// Children that a look-up shows; the rest is counted.
 pub const CHILDREN_SHOWN: i64 = 20;

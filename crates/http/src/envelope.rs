@@ -81,6 +81,11 @@ impl<T> Envelope<T> {
     pub(crate) fn new(data: T, message: impl Into<Cow<'static, str>>) -> Self {
         Self { data, message: message.into(), pagination: None }
     }
+
+    /// Returns the same answer, which is one page of a list.
+    pub(crate) fn paginated(self, pagination: Pagination) -> Self {
+        Self { pagination: Some(pagination), ..self }
+    }
 }
 
 impl<T> Envelope<Vec<T>> {

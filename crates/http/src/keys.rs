@@ -11,12 +11,12 @@ use axum::Extension;
 use axum::extract::State;
 use std::sync::Arc;
 use std::time::Duration;
-use steadfast_domain::keys::{Pasted, Position};
+use steadfast_domain::keys::Pasted;
 use steadfast_domain::page::Total;
 use steadfast_repository::{Store, keys};
 use steadfast_resilience::Deadline;
 use steadfast_services::keys::Checker;
-use wire::{CheckRequest, Checked, Key, Products, SearchParameters};
+use wire::{CheckRequest, Checked, Key, ProductParameters, Products, SearchParameters};
 
 /// How long a check may take: three tries at PIDKey.com of 30 s each, with the pauses between.
 const CHECK_LIMIT: Duration = Duration::from_secs(110);
@@ -48,8 +48,9 @@ pub(crate) fn routes() -> Vec<Route<AppState>> {
             .query::<SearchParameters>()
             .lists::<Key>(),
         Route::get("/api/pidms/products", READ, products)
-            .summary("What the stored keys of each product add up to")
-            .answers::<Products>(),
+            .summary("What the stored keys of each product add up to, ordered by product")
+            .query::<ProductParameters>()
+            .answers_page::<Products>(),
     ]
 }
 
@@ -71,23 +72,26 @@ async fn search(
 ) -> Result<Envelope<Vec<Key>>, Problem> {
     let (filter, position) = parameters.parse()?;
     let found = keys::search(&store, &filter, &position).await?;
-    let number = match &position {
-        Position::Page(page) => Some(page.number()),
-        Position::After(..) => None,
-    };
     let next = found.next.map(|cursor| cursor.encode());
     let keys: Vec<Key> = found.keys.into_iter().map(Key::from).collect();
-    let message = counted(keys.len(), found.total);
-    Ok(Envelope::page(keys, message, Pagination::new(number, position.per_page(), found.total, next)))
+    let message = counted(keys.len(), found.total, "keys");
+    let pagination = Pagination::new(position.number(), position.per_page(), found.total, next);
+    Ok(Envelope::page(keys, message, pagination))
 }
 
-fn counted(shown: usize, total: Total) -> String {
+fn counted(shown: usize, total: Total, of: &str) -> String {
     let at_least = if total.exact { "" } else { "more than " };
-    format!("{shown} of {at_least}{} keys", total.items)
+    format!("{shown} of {at_least}{} {of}", total.items)
 }
 
-async fn products(State(store): State<Store>) -> Result<Envelope<Products>, Problem> {
-    let products = Products::from(keys::products(&store).await?);
-    let message = format!("{} products", products.products.len());
-    Ok(Envelope::new(products, message))
+async fn products(
+    State(store): State<Store>,
+    Query(parameters): Query<ProductParameters>,
+) -> Result<Envelope<Products>, Problem> {
+    let position = parameters.parse()?;
+    let found = keys::products(&store, &position).await?;
+    let next = found.next.map(|cursor| cursor.encode());
+    let message = counted(found.products.len(), found.total, "products");
+    let pagination = Pagination::new(position.number(), position.per_page(), found.total, next);
+    Ok(Envelope::new(Products::from(found.products), message).paginated(pagination))
 }

@@ -165,12 +165,14 @@ fn success(answer: Option<&Answer>) -> Described {
 fn body_of(answer: &Answer) -> RefOr<Schema> {
     match answer {
         Answer::One(data) => envelope(data.clone()).into(),
-        Answer::List(item) => envelope(ArrayBuilder::new().items(item.clone()))
-            .property("pagination", Ref::from_schema_name(Pagination::name()))
-            .required("pagination")
-            .into(),
+        Answer::Page(data) => paginated(envelope(data.clone())).into(),
+        Answer::List(item) => paginated(envelope(ArrayBuilder::new().items(item.clone()))).into(),
         Answer::Bare(body) => body.clone(),
     }
+}
+
+fn paginated(envelope: ObjectBuilder) -> ObjectBuilder {
+    envelope.property("pagination", Ref::from_schema_name(Pagination::name())).required("pagination")
 }
 
 fn envelope(data: impl Into<RefOr<Schema>>) -> ObjectBuilder {

@@ -50,6 +50,8 @@ pub(crate) type Component = (String, RefOr<Schema>);
 pub(crate) enum Answer {
     /// The envelope around one thing.
     One(RefOr<Schema>),
+    /// The envelope around one thing that holds a page of a list.
+    Page(RefOr<Schema>),
     /// The envelope around a page of things.
     List(RefOr<Schema>),
     /// A body of its own.
@@ -148,6 +150,13 @@ impl<S: Clone + Send + Sync + 'static> Route<S> {
     #[must_use]
     pub(crate) fn answers<T: ToSchema>(mut self) -> Self {
         self.answer = Some(Answer::One(self.named::<T>()));
+        self
+    }
+
+    /// Describes the answer as one `T` that holds a page of a list.
+    #[must_use]
+    pub(crate) fn answers_page<T: ToSchema>(mut self) -> Self {
+        self.answer = Some(Answer::Page(self.named::<T>()));
         self
     }
 

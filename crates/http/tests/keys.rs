@@ -268,3 +268,32 @@ async fn products_are_added_up_without_the_sentinel() -> Result<()> {
     assert_eq!(api.get("/api/pidms/products").await.data(), &expected);
     Ok(())
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn products_are_paged() -> Result<()> {
+    let api = Fixture::new().await?;
+    let statuses: Vec<KeyStatus> = (0..130).map(|n| status(n, &format!("Product{n:03}"), 1, false)).collect();
+    for batch in statuses.chunks(50) {
+        keys::upsert(&api.store, batch).await?;
+    }
+    let products = |answer: &Value| -> Vec<String> {
+        let products = answer["products"].as_array().expect("a list");
+        products.iter().map(|product| product["prd"].as_str().expect("a name").to_owned()).collect()
+    };
+    let first = api.get("/api/pidms/products").await;
+    let pagination = &first.body["pagination"];
+    assert_eq!((products(first.data()).len(), &pagination["total_items"]), (100, &json!(130)));
+    assert_eq!((&pagination["has_next"], &pagination["total_exact"]), (&json!(true), &json!(true)));
+    let cursor = pagination["next_cursor"].as_str().expect("a next page");
+    let rest = api.get(&format!("/api/pidms/products?cursor={cursor}")).await;
+    assert_eq!((&rest.body["pagination"]["has_next"], products(rest.data()).len()), (&json!(false), 30));
+    let second = api.get("/api/pidms/products?page=2&page_size=30").await;
+    assert_eq!(products(second.data())[0], "Product030");
+    for (query, field) in
+        [("per_page=1001", "per_page"), ("page=0", "page"), ("cursor=x", "cursor"), ("prd=a", "prd")]
+    {
+        let answer = api.get(&format!("/api/pidms/products?{query}")).await;
+        assert_eq!(answer.refusal(), (400, "INVALID_PARAMS", vec![field]), "{query}");
+    }
+    Ok(())
+}

@@ -1,6 +1,7 @@
 //! The routes of medical terminology over a small table.
 
 mod cache;
+mod search;
 mod statistics;
 
 use crate::support::Fixture;

@@ -161,6 +161,11 @@ impl Conn {
         self.wire.is_altered()
     }
 
+    /// Takes back the oldest alteration: what it left behind is gone.
+    pub(crate) fn undo_alteration(&self) {
+        self.wire.undo_alteration();
+    }
+
     /// Returns true if the last error concerns every session that was opened before it: the schema has changed, or the
     /// server refuses writes.
     pub(crate) fn discredits_older_sessions(&self) -> bool {

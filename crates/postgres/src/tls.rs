@@ -93,7 +93,11 @@ impl Tls {
         stream.write_all(&SSL_REQUEST).await?;
         // One byte and no more: what comes after it belongs to the handshake, or was slipped in by somebody.
         let mut answer = [0];
-        stream.read_exact(&mut answer).await?;
+        let answered = stream.read_exact(&mut answer).await;
+        answered.map_err(|error| match error.kind() {
+            io::ErrorKind::UnexpectedEof => io::Error::new(error.kind(), "the server closed the connection"),
+            _ => error,
+        })?;
         match &answer {
             b"S" => {}
             b"N" if !self.parameters.mode.demands_tls() => return Ok(Box::new(stream)),

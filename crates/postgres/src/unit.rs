@@ -8,15 +8,20 @@ use crate::error::Error;
 use crate::operation::{AnyOperation, Kind};
 use crate::pool::{Checkout, Pooled};
 use crate::standing::hash;
+use diesel_async::SimpleAsyncConnection;
 use std::pin::pin;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
+use tokio::time::timeout;
 
 /// The longest timeout that PostgreSQL accepts, in milliseconds.
 const LONGEST_TIMEOUT: u128 = i32::MAX as u128;
 
 /// First key of the advisory locks that contended operations take. The second is the hash of the name.
 const CONTENTION_LOCKS: i32 = 0x57EA_DFA5;
+
+/// Maximum time for giving such a lock back.
+const UNLOCK_LIMIT: Duration = Duration::from_secs(1);
 
 /// What one attempt is for, and until when.
 ///
@@ -58,6 +63,9 @@ where
         alarm.limit(budget.checkout.deadline.instant(), attempt).await
     };
     conn.keep_alarm(alarm);
+    if outcome.is_some() && takes_turns(budget, conn) && conn.is_altered() {
+        give_turn_back(conn, budget.operation).await;
+    }
     watch(budget.operation, conn.statements());
     outcome.unwrap_or_else(|| Err(Abort::Database(cut_short(conn, budget, &progress))))
 }
@@ -94,9 +102,19 @@ where
 {
     match opening(budget, conn) {
         None => work(conn).await.map_err(|error| classify(conn, error)),
+        Some(begin) if takes_turns(budget, conn) => {
+            take_turn(conn, budget.operation).await.map_err(Abort::Database)?;
+            Box::pin(transaction(conn, &begin, budget.operation, progress, work)).await
+        }
         // Several times as large as a read, whose futures would all have its size.
         Some(begin) => Box::pin(transaction(conn, &begin, budget.operation, progress, work)).await,
     }
+}
+
+/// Returns true if the transaction has to wait for those of other processes. Where each transaction may meet another
+/// session of the server, no session can hold a lock.
+fn takes_turns(budget: &Budget, conn: &Conn) -> bool {
+    budget.is_contended && !conn.is_pooled_by_transaction()
 }
 
 /// Runs `work` between `begin` and COMMIT.
@@ -123,13 +141,22 @@ where
     }
 }
 
-/// Adds a lock to `begin` that lets in one transaction of the operation at a time, in all processes together: the gate
-/// in front of the operation knows its own process alone.
-fn one_at_a_time(begin: &str, operation: &AnyOperation) -> String {
-    format!(
-        "{begin}; SELECT pg_advisory_xact_lock({CONTENTION_LOCKS}, {})",
-        hash(operation.name()).cast_signed()
-    )
+/// Waits for the turn of `operation` among all processes: the gate in front of it knows its own process alone.
+///
+/// The lock is taken outside of the transaction, whose isolation level and snapshot are the closure's business.
+async fn take_turn(conn: &mut Conn, operation: &AnyOperation) -> Result<(), Error> {
+    let key = hash(operation.name()).cast_signed();
+    let lock = format!("SELECT pg_advisory_lock({CONTENTION_LOCKS}, {key})");
+    conn.batch_execute(&lock).await.map_err(|error| conn.classify(error))
+}
+
+/// Gives the turn back. If that fails, the session counts as altered, and the pool ends it and the lock with it.
+async fn give_turn_back(conn: &mut Conn, operation: &AnyOperation) {
+    let key = hash(operation.name()).cast_signed();
+    let unlock = format!("SELECT pg_advisory_unlock({CONTENTION_LOCKS}, {key})");
+    if matches!(timeout(UNLOCK_LIMIT, conn.batch_execute(&unlock)).await, Ok(Ok(()))) {
+        conn.undo_alteration();
+    }
 }
 
 fn classify<E: WorkError>(conn: &Conn, error: E) -> Abort<E::Caller, Error> {
@@ -149,10 +176,7 @@ fn opening(budget: &Budget, conn: &Conn) -> Option<String> {
         Kind::Read if is_long || conn.is_pooled_by_transaction() => "BEGIN READ ONLY",
         Kind::Read => return None,
         Kind::Snapshot => "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY",
-        Kind::Write => {
-            let begin = format!("BEGIN; SET LOCAL statement_timeout = {}", limit());
-            return Some(if budget.is_contended { one_at_a_time(&begin, budget.operation) } else { begin });
-        }
+        Kind::Write => return Some(format!("BEGIN; SET LOCAL statement_timeout = {}", limit())),
     };
     Some(match is_long {
         true => format!("{begin}; SET LOCAL statement_timeout = {}", limit()),

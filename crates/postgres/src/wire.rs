@@ -79,8 +79,8 @@ pub(crate) struct Wire {
     answering: AtomicBool,
     /// Whether an error of the oldest request has come, but not the end of its answer.
     failed: AtomicBool,
-    /// Whether a statement was sent that may have changed the session beyond its transaction.
-    altered: AtomicBool,
+    /// Statements that were sent and may have changed the session beyond its transaction, less those undone.
+    alterations: AtomicU64,
     /// How often a transaction began or ended.
     boundaries: AtomicU64,
     /// Bytes that came from the server.
@@ -108,7 +108,7 @@ impl Wire {
             in_flight: AtomicI64::new(0),
             answering: AtomicBool::new(false),
             failed: AtomicBool::new(false),
-            altered: AtomicBool::new(false),
+            alterations: AtomicU64::new(0),
             boundaries: AtomicU64::new(0),
             received: AtomicU64::new(0),
             tag: AtomicU64::new(0),
@@ -175,12 +175,17 @@ impl Wire {
 
     /// Returns true if a statement was sent that may have changed the session beyond its transaction.
     pub(crate) fn is_altered(&self) -> bool {
-        self.altered.load(Relaxed)
+        self.alterations.load(Relaxed) != 0
+    }
+
+    /// Forgets one alteration, whose effect is gone.
+    pub(crate) fn undo_alteration(&self) {
+        self.alterations.store(self.alterations.load(Relaxed).saturating_sub(1), Relaxed);
     }
 
     /// Takes the session as it is for its initial state.
     pub(crate) fn set_up(&self) {
-        self.altered.store(false, Relaxed);
+        self.alterations.store(0, Relaxed);
     }
 
     /// How often a transaction began or ended on this connection.
@@ -300,7 +305,7 @@ impl Wire {
             b'B' => {
                 let statement = dialogue.statements.bound(body, now);
                 if statement.is_some_and(|statement| statement.alters_session) {
-                    self.altered.store(true, Relaxed);
+                    count(&self.alterations);
                 }
                 self.statement_log.sent(statement.map_or("", |statement| &statement.text));
             }
@@ -309,7 +314,7 @@ impl Wire {
                 count(&self.simple);
                 let statement = dialogue.statements.queried(body, now);
                 if statement.alters_session {
-                    self.altered.store(true, Relaxed);
+                    count(&self.alterations);
                 }
                 self.statement_log.sent(&statement.text);
                 self.asked(dialogue, now);

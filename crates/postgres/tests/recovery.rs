@@ -159,7 +159,7 @@ async fn cut_off_for(outage: Duration) -> Result<()> {
         lost,
         back,
         &beside,
-        &["Connection reset by peer", "connection closed"],
+        &["Connection reset by peer", "connection closed", "closed the connection"],
     );
     assert!(served <= FULL_RATE, "the last caller was served {served:?} after the return");
     assert!(most <= 5, "{most} connects within a second");

@@ -10,8 +10,9 @@ pub(crate) mod seed;
 use crate::{Error, Store};
 use futures_util::future::try_join;
 use rows::{CountRow, KeyRow, ProductRow, UpsertedRow};
-use std::time::Duration;
-use steadfast_domain::keys::{Cursor, Filter, KeyStatus, Position, ProductSummary, StoredKey, Upserted};
+use steadfast_domain::keys::{
+    Cursor, Filter, KeyStatus, Position, ProductCursor, ProductPosition, ProductSummary, StoredKey, Upserted,
+};
 use steadfast_domain::page::Total;
 use steadfast_postgres::diesel_async::RunQueryDsl;
 use steadfast_postgres::{Operation, Read, Reads, Write};
@@ -32,10 +33,8 @@ pub const SEARCH: Operation<Read> = Operation::read("keys.search")
     ])
     .reads(Reads::PerMatch(10), "each product is one descent into the index, a page for each of its levels");
 
-/// What the keys of each product add up to.
-pub const PRODUCTS: Operation<Read> = Operation::read("keys.products")
-    .slow_after(Duration::from_secs(3))
-    .reads(Reads::All, "adds up every key there is");
+/// One page of the products, with the total. Declares no index: mostly the table is a page that is read as a whole.
+pub const PRODUCTS: Operation<Read> = Operation::read("keys.products").statements(2);
 
 /// One page of a search.
 #[derive(Clone, Debug, PartialEq)]
@@ -46,6 +45,17 @@ pub struct Found {
     pub total: Total,
     /// Where the next page begins; `None` on the last one.
     pub next: Option<Cursor>,
+}
+
+/// One page of the products.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Products {
+    /// The products of the page and what their keys add up to, by product.
+    pub products: Vec<ProductSummary>,
+    /// Number of products.
+    pub total: Total,
+    /// Start of the next page; `None` on the last one.
+    pub next: Option<ProductCursor>,
 }
 
 /// Stores each status, new or as an update of the stored one, all in one statement and one transaction. `statuses` has
@@ -90,13 +100,25 @@ pub async fn search(store: &Store, filter: &Filter, position: &Position) -> Resu
     Ok(Found { keys, total: Total::from_bounded_count(count.matches), next })
 }
 
-/// What the keys of each product add up to, by product: the first 10,000 products. Reads all of `idx_pidms_keys_prd`, and of the table only what
-/// changed lately: it grows with the number of keys.
+/// Returns the page of products at `position`, with the total: two statements in one round trip.
+///
+/// The sums stand in `pidms_products`, where the triggers of `pidms_keys` keep them, and are read in the order of
+/// `pidms_products_pkey`; no key is read. The count ends at 10,001 products.
 ///
 /// # Errors
-/// [`Error`].
-pub async fn products(store: &Store) -> Result<Vec<ProductSummary>, Error> {
-    let rows: Vec<ProductRow> =
-        store.read(&PRODUCTS, async |conn| queries::products().get_results(conn).await).await?;
-    Ok(rows.into_iter().map(ProductRow::parse).collect())
+/// Returns [`Error`] if the database does not answer.
+pub async fn products(store: &Store, position: &ProductPosition) -> Result<Products, Error> {
+    let (count, page): (CountRow, Vec<ProductRow>) = store
+        .read(&PRODUCTS, async |conn| {
+            let (mut for_count, mut for_page) = (&*conn, &*conn);
+            let (count, page) = (queries::count_products(), queries::products(position));
+            try_join(count.get_result(&mut for_count), page.get_results(&mut for_page)).await
+        })
+        .await?;
+    let mut products: Vec<ProductSummary> = page.into_iter().map(ProductRow::parse).collect();
+    let per_page = position.per_page() as usize;
+    let has_more = products.len() > per_page;
+    products.truncate(per_page);
+    let next = products.last().filter(|_| has_more).map(|last| ProductCursor(last.product.clone()));
+    Ok(Products { products, total: Total::from_bounded_count(count.matches), next })
 }

@@ -22,5 +22,6 @@ pub use place::{PLACE, place};
 pub use release::{IMPORT, Imported, ROLL_BACK, Release, import, roll_back};
 pub use search::{Finds, SEARCH_CODE, SEARCH_SIMILARITY, SEARCH_TERM, search};
 pub use statistics::{
-    LOG_BATCH_MAX, LOG_SEARCHES, STATISTICS, UPKEEP, log_searches, search_logs_upkeep, search_statistics,
+    LOG_BATCH_MAX, LOG_SEARCHES, REFRESH, STATISTICS, UPKEEP, log_searches, search_logs_upkeep,
+    search_statistics,
 };

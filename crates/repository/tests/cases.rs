@@ -2,14 +2,15 @@
 
 #![expect(clippy::expect_used, reason = "a test fails by panicking")]
 
+#[path = "support/release.rs"]
+mod release;
 #[path = "cases/seeding.rs"]
 mod seeding;
 mod support;
 
 use anyhow::{Context as _, Result};
-use flate2::read::GzDecoder;
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs::{self, File};
+use std::fs;
 use std::ops::RangeInclusive;
 use std::path::Path;
 use steadfast_domain::terminology::{IcdCode, ImportRow, Leg, Query};
@@ -22,40 +23,15 @@ use support::{Fixture, Reading};
 /// Rows of the largest table: two of them are of the rare product.
 const ROWS: u64 = 10_000;
 
-const TABLE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../data/icd10cm-2026-04.csv.gz");
-
 /// What the cases look for stands in these parts of the table; the rest would only take time.
 const PARTS: [&str; 4] = ["A0", "E", "I1", "S72"];
 
 /// A database with something in every table.
 async fn filled() -> Result<Fixture> {
     let fixture = Fixture::new().await?;
-    terminology::import(&fixture.store, "parts", &release()?, |_| ()).await?;
+    terminology::import(&fixture.store, "parts", &release::rows_of(&PARTS)?, |_| ()).await?;
     seeding::seed(&fixture, ROWS).await?;
     Ok(fixture)
-}
-
-/// Parts of the release that the project comes with.
-fn release() -> Result<Vec<ImportRow>> {
-    let mut table = csv::Reader::from_reader(GzDecoder::new(File::open(TABLE)?));
-    let records = table.records().filter_map(Result::ok);
-    let parts = records
-        .filter(|record| PARTS.iter().any(|part| record.get(0).is_some_and(|code| code.starts_with(part))));
-    parts.map(|record| row(&record)).collect()
-}
-
-fn row(record: &csv::StringRecord) -> Result<ImportRow> {
-    let field = |index: usize| record.get(index).context("a field");
-    let parent = Some(field(3)?).filter(|parent| !parent.is_empty());
-    Ok(ImportRow {
-        code: IcdCode::parse("code", field(0)?)?,
-        term: field(1)?.to_owned(),
-        category: IcdCode::parse("category", field(2)?)?,
-        parent_code: parent.map(|parent| IcdCode::parse("parent_code", parent)).transpose()?,
-        block: field(4)?.to_owned(),
-        chapter: format!("{} {}", field(5)?, field(6)?),
-        billable: field(7)? == "1",
-    })
 }
 
 /// A store whose sessions are written down.
@@ -80,7 +56,7 @@ fn case(operation: &str, name: &str) -> Case {
 }
 
 /// The rows that the statement that finds has to return or change, by operation and case.
-const FINDS: [(&str, &str, RangeInclusive<u64>); 36] = [
+const FINDS: [(&str, &str, RangeInclusive<u64>); 40] = [
     ("keys.search", "rare", 2..=2),
     ("keys.search", "common", 51..=51),
     ("keys.search", "absent", 0..=0),
@@ -98,6 +74,8 @@ const FINDS: [(&str, &str, RangeInclusive<u64>); 36] = [
     ("keys.search", "blocked, after a cursor", 51..=51),
     ("keys.search", "the hundredth page", 51..=51),
     ("keys.products", "all", 30..=100),
+    ("keys.products", "the second page", 21..=21),
+    ("keys.products", "after a cursor", 1..=21),
     ("identity.find_caller", "a caller", 1..=1),
     ("identity.find_caller", "another caller", 1..=1),
     ("identity.find_caller", "nobody", 0..=0),
@@ -105,7 +83,9 @@ const FINDS: [(&str, &str, RangeInclusive<u64>); 36] = [
     ("identity.revoke_api_key", "no key", 0..=0),
     ("terminology.search_code", "a whole code", 1..=1),
     ("terminology.search_code", "absent", 0..=0),
-    ("terminology.search_code", "inactive ones too", 5..=5),
+    ("terminology.search_code", "a letter", 50..=50),
+    ("terminology.search_code", "in a chapter of other codes", 0..=0),
+    ("terminology.search_code", "inactive ones too", 50..=50),
     ("terminology.search_term", "inactive ones too", 50..=50),
     ("terminology.search_term", "rare", 1..=10),
     ("terminology.search_term", "common", 50..=50),

@@ -2,11 +2,13 @@
 
 #![expect(clippy::expect_used, reason = "a test fails by panicking")]
 
+#[path = "keys/products.rs"]
+mod products;
 mod support;
 
 use anyhow::Result;
 use std::collections::HashSet;
-use steadfast_domain::keys::{Blocked, Cursor, Filter, KeyStatus, Position, ProductKey};
+use steadfast_domain::keys::{Blocked, Cursor, Filter, KeyStatus, Position, ProductKey, ProductPosition};
 use steadfast_postgres::tokio_postgres::Client;
 use steadfast_repository::keys;
 use support::Fixture;
@@ -223,8 +225,10 @@ async fn totals_leave_the_sentinel_out_and_low_inventory_shows() -> Result<()> {
         status(6, "C", -1),
     ];
     keys::upsert(&fixture.store, &batch).await?;
-    let products = keys::products(&fixture.store).await?;
+    let products = keys::products(&fixture.store, &ProductPosition::new(None, None, None)?).await?;
+    assert_eq!((products.total.items, products.total.exact, products.next), (3, true, None));
     let seen: Vec<_> = products
+        .products
         .iter()
         .map(|p| (p.product.as_str(), p.key_count, p.total_remaining, p.avg_remaining, p.low_inventory()))
         .collect();

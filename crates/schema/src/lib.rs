@@ -3,4 +3,4 @@
 mod migrate;
 pub mod schema;
 
-pub use migrate::{MigrateError, fingerprint, migrate, migrate_on, pending_on};
+pub use migrate::{Blocker, LockWait, MigrateError, fingerprint, migrate, migrate_on, pending_on};

@@ -1,5 +1,10 @@
 //! The embedded migrations: applied in order, by one process at a time.
 
+mod blockers;
+
+pub use blockers::{Blocker, LockWait};
+
+use blockers::Blockers;
 use diesel::migration::{Migration, MigrationSource};
 use diesel::pg::Pg;
 use diesel::sql_types::{Bool, Text};
@@ -10,6 +15,7 @@ use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
 use std::collections::HashSet;
 use std::error::Error;
 use std::hash::{DefaultHasher, Hash, Hasher};
+use std::time::Duration;
 
 const MIGRATIONS: EmbeddedMigrations = embed_migrations!("../../migrations");
 
@@ -22,6 +28,27 @@ const LOCK: i64 = 0x5354_4541_4446;
 /// How long another process may migrate before the next one gives up: longer than a migration of a large table should
 /// take, shorter than a deployment waits for its containers. Migrations themselves have no such limit.
 const LOCK_PATIENCE: &str = "10min";
+
+/// How long and how often a migration waits for a lock.
+#[derive(Clone, Copy, Debug)]
+struct Patience {
+    /// Limit of one wait. Others queue up behind a migration that waits, so this bounds how long they stand still.
+    lock_timeout: Duration,
+    /// Number of tries.
+    tries: u32,
+    /// Pause after the first try, in which those who queued up go on. It doubles with each try.
+    pause: Duration,
+    /// Longest pause.
+    pause_max: Duration,
+}
+
+/// A minute and a half in all.
+const PATIENCE: Patience = Patience {
+    lock_timeout: Duration::from_secs(3),
+    tries: 10,
+    pause: Duration::from_secs(1),
+    pause_max: Duration::from_secs(10),
+};
 
 /// Why the database could not be brought up to date. What was applied before the failing migration stays.
 #[derive(Debug, thiserror::Error)]
@@ -44,22 +71,52 @@ pub enum MigrateError {
     /// A migration failed and was rolled back.
     #[error("a migration failed: {0}")]
     Migration(Box<dyn Error + Send + Sync>),
+    /// Others held a lock that a migration needs for as long as it was tried.
+    #[error(
+        "no lock for the migration {0}, which was tried {tries} times. Wait for the end of what these sessions do, or end \
+         them with pg_terminate_backend, and migrate again",
+        tries = PATIENCE.tries
+    )]
+    Locked(LockWait),
 }
 
-/// As [`migrate_on`], over a plain connection to `url`.
+/// Applies the migrations that the database at `url` lacks, over plain connections; see [`migrate_on`].
 ///
 /// # Errors
-/// [`MigrateError`].
+/// Returns [`MigrateError`] if the database cannot be reached or brought up to date.
 pub async fn migrate(url: &str) -> Result<Vec<String>, MigrateError> {
-    migrate_on(AsyncPgConnection::establish(url).await?).await
+    let conn = AsyncPgConnection::establish(url).await?;
+    migrate_on(conn, AsyncPgConnection::establish(url).await?, |_| ()).await
 }
 
-/// Applies the migrations that the database has not yet which `conn` is connected to; gives their versions. Waits for
-/// another process that does the same. The session's own limits of time are lifted: a migration takes what it takes.
+/// Applies the migrations that the database of `conn` lacks, and returns their versions. Waits for another process that
+/// does the same. Lifts the session's limits of time, because a migration takes what it takes.
+///
+/// Only waiting for locks is limited: a migration that does not get one within 3 s is rolled back and tried again after a
+/// pause, ten times in all, so that nobody else waits longer behind it. `watcher` is a second connection to the same
+/// database, on which the sessions in the way are looked up; `on_wait` is called with them before each pause.
 ///
 /// # Errors
-/// [`MigrateError`]. Each migration runs in a transaction of its own.
-pub async fn migrate_on<C>(conn: C) -> Result<Vec<String>, MigrateError>
+/// Returns [`MigrateError`] if a migration fails or gets no lock. Each migration runs in a transaction of its own, and
+/// those before stay applied.
+pub async fn migrate_on<C>(
+    conn: C,
+    watcher: C,
+    on_wait: impl Fn(&LockWait) + Send + 'static,
+) -> Result<Vec<String>, MigrateError>
+where
+    C: AsyncConnection<Backend = Pg> + 'static,
+    AsyncMigrationHarness<C>: MigrationHarness<Pg>,
+{
+    migrate_with(conn, watcher, PATIENCE, on_wait).await
+}
+
+async fn migrate_with<C>(
+    conn: C,
+    watcher: C,
+    patience: Patience,
+    on_wait: impl Fn(&LockWait) + Send + 'static,
+) -> Result<Vec<String>, MigrateError>
 where
     C: AsyncConnection<Backend = Pg> + 'static,
     AsyncMigrationHarness<C>: MigrationHarness<Pg>,
@@ -67,22 +124,67 @@ where
     // diesel's harness blocks inside its runtime, which only a multi-thread one allows: it gets one of its own.
     let run = move || {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
-        runtime.block_on(apply(conn))
+        runtime.block_on(apply(conn, watcher, patience, on_wait))
     };
     tokio::task::spawn_blocking(run).await.map_err(|error| MigrateError::Migration(Box::new(error)))?
 }
 
-async fn apply<C>(mut conn: C) -> Result<Vec<String>, MigrateError>
+async fn apply<C>(
+    mut conn: C,
+    watcher: C,
+    patience: Patience,
+    on_wait: impl Fn(&LockWait),
+) -> Result<Vec<String>, MigrateError>
 where
-    C: AsyncConnection<Backend = Pg>,
+    C: AsyncConnection<Backend = Pg> + 'static,
     AsyncMigrationHarness<C>: MigrationHarness<Pg>,
 {
     // Held by the session, so it is gone with the process whatever happens.
     take_lock(&mut conn, LOCK_PATIENCE).await?;
+    let limit = format!("SET lock_timeout = {}", patience.lock_timeout.as_millis());
+    conn.batch_execute(&limit).await.map_err(MigrateError::Lock)?;
+    let blockers = Blockers::watch(&mut conn, watcher).await.map_err(MigrateError::Lock)?;
     let mut harness = AsyncMigrationHarness::new(conn);
-    let applied = harness.run_pending_migrations(MIGRATIONS);
-    let versions = applied.map_err(MigrateError::Migration)?.iter().map(ToString::to_string).collect();
+    let mut versions = Vec::new();
+    for migration in harness.pending_migrations(MIGRATIONS).map_err(MigrateError::Migration)? {
+        run(&mut harness, &*migration, patience, &blockers, &on_wait).await?;
+        versions.push(migration.name().version().to_string());
+    }
     Ok(versions)
+}
+
+/// Runs one migration, again and again while it gets no lock.
+async fn run<H: MigrationHarness<Pg>>(
+    harness: &mut H,
+    migration: &dyn Migration<Pg>,
+    patience: Patience,
+    blockers: &Blockers,
+    on_wait: impl Fn(&LockWait),
+) -> Result<(), MigrateError> {
+    let mut pause = patience.pause;
+    for tries_left in (0..patience.tries).rev() {
+        blockers.forget();
+        let Err(error) = harness.run_migration(migration) else { return Ok(()) };
+        let migration = migration.name().to_string();
+        let wait = match blockers.seen() {
+            // In the server's language, so what was seen counts as well.
+            blockers if is_lock_timeout(&*error) || !blockers.is_empty() => {
+                LockWait { migration, blockers, pause }
+            }
+            _ => return Err(MigrateError::Migration(error)),
+        };
+        if tries_left == 0 {
+            return Err(MigrateError::Locked(wait));
+        }
+        on_wait(&wait);
+        tokio::time::sleep(pause).await;
+        pause = (pause * 2).min(patience.pause_max);
+    }
+    Ok(())
+}
+
+fn is_lock_timeout(error: &(dyn Error + Send + Sync)) -> bool {
+    error.to_string().contains("lock timeout")
 }
 
 async fn take_lock(conn: &mut impl SimpleAsyncConnection, patience: &str) -> Result<(), MigrateError> {
@@ -143,20 +245,4 @@ pub fn fingerprint() -> u64 {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use steadfast_testkit::TestDatabase;
-
-    #[tokio::test]
-    async fn a_migration_that_hangs_is_not_waited_for_without_end() {
-        let database = TestDatabase::empty().await.unwrap();
-        let mut hung = AsyncPgConnection::establish(&database.url()).await.unwrap();
-        let mut next = AsyncPgConnection::establish(&database.url()).await.unwrap();
-        take_lock(&mut hung, LOCK_PATIENCE).await.unwrap();
-        let error = take_lock(&mut next, "50ms").await.unwrap_err();
-        assert!(matches!(error, MigrateError::Lock(_)), "{error}");
-        assert!(error.to_string().contains("another process migrates"), "{error}");
-        drop(hung);
-        take_lock(&mut next, LOCK_PATIENCE).await.unwrap();
-    }
-}
+mod tests;

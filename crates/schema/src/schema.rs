@@ -85,6 +85,20 @@ diesel::table! {
 }
 
 diesel::table! {
+    /// What the stored product keys of each product add up to; kept by triggers.
+    pidms_products (prd) {
+        /// Product code.
+        prd -> Varchar,
+        /// Number of keys.
+        key_count -> Int8,
+        /// Number of keys whose activations left are known.
+        known_count -> Int8,
+        /// Activations left on those keys.
+        total_remaining -> Int8,
+    }
+}
+
+diesel::table! {
     /// Searches of the terminology, a row each, kept for three months.
     search_logs (id, created_at) {
         /// Row id.
@@ -124,6 +138,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     api_keys,
     icd10_releases,
     pidms_keys,
+    pidms_products,
     search_logs,
     search_stats_daily
 );

@@ -35,17 +35,36 @@ pub struct Found {
 /// How often a search is begun anew that met a switch of releases: they are months apart.
 const ATTEMPTS: usize = 3;
 
-/// Searches by code, by words and by likeness at once, each on a connection of its own. A leg that fails is left out
-/// and named; one that the query gives nothing to look for is no failure. All results are of one release: a search during
-/// which another one was put in use is begun anew.
+/// Searches by code, or else by words and by likeness at once, each on a connection of its own.
+///
+/// A query that has the form of a code is not searched as words, unless no code begins so: `T11` may be a vertebra. It is
+/// never searched by likeness, because another code is not a misspelling. Of words and likeness, one that fails is left
+/// out and named. All results are of one release: a search during which another one was put in use starts again.
 ///
 /// # Errors
-/// The error of the first leg, when none that had something to look for gave an answer.
+/// Returns the error of the first leg if none gave an answer.
 pub async fn search(store: &Store, query: &Query) -> Result<Found, Error> {
+    match query.as_code() {
+        Some(_) => by_code(store, query).await,
+        None => by_legs(store, query, &[Leg::Term, Leg::Similarity]).await,
+    }
+}
+
+/// Finds the codes that begin with the query. If there are none, finds the terms that have it as a word.
+async fn by_code(store: &Store, query: &Query) -> Result<Found, Error> {
+    let found = by_legs(store, query, &[Leg::Code]).await?;
+    if found.total > 0 { Ok(found) } else { by_legs(store, query, &[Leg::Term]).await }
+}
+
+/// Searches by all of `legs` at once.
+async fn by_legs(store: &Store, query: &Query, legs: &[Leg]) -> Result<Found, Error> {
+    let leg = async |leg| match legs.contains(&leg) {
+        true => terminology::search(store, leg, query).await,
+        false => Ok(None),
+    };
     let mut attempts = ATTEMPTS;
     loop {
         attempts -= 1;
-        let leg = |leg| terminology::search(store, leg, query);
         let (code, term, likeness) = tokio::join!(leg(Leg::Code), leg(Leg::Term), leg(Leg::Similarity));
         let outcomes = [(Leg::Code, code), (Leg::Term, term), (Leg::Similarity, likeness)];
         if attempts == 0 || are_of_one_release(&outcomes) {
@@ -101,14 +120,14 @@ mod tests {
     use super::*;
     use steadfast_domain::terminology::{Candidate, IcdCode};
 
-    fn finds(leg: Leg, query: &Query, code: &str, release: i64) -> Result<Option<Finds>, RepositoryError> {
+    fn finds(leg: Leg, code: &str, release: i64) -> Result<Option<Finds>, RepositoryError> {
         let candidate = Candidate {
             code: IcdCode::parse("code", code).expect("a code"),
             term: String::from("Gout"),
             chapter: String::from("13"),
             billable: true,
         };
-        Ok(Some(Finds { matches: vec![Match::new(leg, query, candidate)], release: Some(release) }))
+        Ok(Some(Finds { matches: vec![Match::new(leg, candidate, 0.6)], release: Some(release) }))
     }
 
     #[test]
@@ -116,8 +135,8 @@ mod tests {
         let query = Query::new("gout", None).expect("a query");
         let outcomes = [
             (Leg::Code, Ok(Some(Finds { matches: Vec::new(), release: None }))),
-            (Leg::Term, finds(Leg::Term, &query, "M10", 7)),
-            (Leg::Similarity, finds(Leg::Similarity, &query, "M109", 8)),
+            (Leg::Term, finds(Leg::Term, "M10", 7)),
+            (Leg::Similarity, finds(Leg::Similarity, "M109", 8)),
         ];
         assert!(!are_of_one_release(&outcomes));
         let found = joined(&query, outcomes).expect("an answer");

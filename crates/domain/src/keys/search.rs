@@ -1,12 +1,15 @@
 //! How stored keys are searched: filters, order, and the cursor that goes on where a page ended.
 
-use crate::page::{Page, PageLimits};
+use crate::page::{self, PageLimits};
 use crate::{Checks, Invalid, text};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 /// Keys on a page of a search.
 pub const PAGE_LIMITS: PageLimits = PageLimits { default: 50, max: 100 };
+
+/// Products on a page of the list of products: mostly there are some dozens.
+const PRODUCT_LIMITS: PageLimits = PageLimits { default: 100, max: 1_000 };
 
 /// Characters of a product code at most: the column's type.
 const PRODUCT_MAX: usize = 255;
@@ -113,58 +116,76 @@ impl Cursor {
     /// # Errors
     /// [`Invalid`] naming `cursor`.
     pub fn decode(text: &str) -> Result<Self, Invalid> {
-        Self::read(text)
-            .ok_or_else(|| Invalid::field("cursor", "must be a pagination.next_cursor as it was received"))
+        Self::read(text).ok_or_else(no_cursor)
     }
 
     fn read(text: &str) -> Option<Self> {
-        let plain = String::from_utf8(URL_SAFE_NO_PAD.decode(text).ok()?).ok()?;
+        let plain = plain(text)?;
         let mut parts = plain.splitn(3, ':');
         let (id, remaining) = (parts.next()?.parse().ok()?, parts.next()?.parse().ok()?);
-        // Taken as it is: a stored product may begin with a space, and a trimmed one would stand elsewhere in the order.
-        let storable = |product: &&str| !product.contains('\0') && product.chars().count() <= PRODUCT_MAX;
-        let product = parts.next().filter(storable)?.to_owned();
+        let product = parts.next().and_then(stored_product)?;
         Some(Self { product, remaining, id })
     }
 }
 
-/// Where in the list a page begins.
+/// The last product of a page in the order of the list.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Position {
-    /// By number.
-    Page(Page),
-    /// After a cursor, with so many keys a page. Costs the same at any depth.
-    After(Cursor, u32),
-}
+pub struct ProductCursor(pub String);
 
-impl Position {
-    /// The position from its wire form; a cursor goes before a page number of 1 or none.
-    ///
-    /// # Errors
-    /// [`Invalid`] naming each wrong one of `page`, `per_page` and `cursor`.
-    pub fn new(page: Option<u64>, per_page: Option<u64>, cursor: Option<&str>) -> Result<Self, Invalid> {
-        let Some(cursor) = cursor else {
-            return Page::new(page, per_page, PAGE_LIMITS).map(Self::Page);
-        };
-        let mut checks = Checks::default();
-        let alone = checks.keep(match page {
-            None | Some(1) => Ok(()),
-            Some(_) => Err(Invalid::field("page", "must be left out beside `cursor`")),
-        });
-        let size = checks.keep(Page::new(None, per_page, PAGE_LIMITS));
-        let cursor = checks.keep(Cursor::decode(cursor));
-        match (alone, size, cursor) {
-            (Some(()), Some(size), Some(cursor)) => Ok(Self::After(cursor, size.per_page())),
-            _ => Err(checks.refused()),
-        }
+impl ProductCursor {
+    /// Returns the cursor as an opaque text for the caller.
+    pub fn encode(&self) -> String {
+        // The colon tells an empty product from no cursor.
+        URL_SAFE_NO_PAD.encode(format!(":{}", self.0))
     }
 
-    /// Keys on a full page.
-    pub fn per_page(&self) -> u32 {
-        match self {
-            Self::Page(page) => page.per_page(),
-            Self::After(_, per_page) => *per_page,
-        }
+    /// Reads a text that [`ProductCursor::encode`] made.
+    ///
+    /// # Errors
+    /// Returns [`Invalid`] naming `cursor` for any other text.
+    pub fn decode(text: &str) -> Result<Self, Invalid> {
+        let product = plain(text).and_then(|plain| stored_product(plain.strip_prefix(':')?));
+        product.map(Self).ok_or_else(no_cursor)
+    }
+}
+
+fn no_cursor() -> Invalid {
+    Invalid::field("cursor", "must be a pagination.next_cursor as it was received")
+}
+
+fn plain(text: &str) -> Option<String> {
+    String::from_utf8(URL_SAFE_NO_PAD.decode(text).ok()?).ok()
+}
+
+/// Taken as it is: a stored product may begin with a space, and a trimmed one would stand elsewhere in the order.
+fn stored_product(text: &str) -> Option<String> {
+    let is_storable = !text.contains('\0') && text.chars().count() <= PRODUCT_MAX;
+    is_storable.then(|| text.to_owned())
+}
+
+/// Where in a search a page begins.
+pub type Position = page::Position<Cursor>;
+
+impl Position {
+    /// Reads the position from its wire form. A cursor takes precedence over a page number of 1 or none.
+    ///
+    /// # Errors
+    /// Returns [`Invalid`] naming each wrong one of `page`, `per_page` and `cursor`.
+    pub fn new(page: Option<u64>, per_page: Option<u64>, cursor: Option<&str>) -> Result<Self, Invalid> {
+        Self::parse(page, per_page, cursor, PAGE_LIMITS, Cursor::decode)
+    }
+}
+
+/// Where in the list of products a page begins.
+pub type ProductPosition = page::Position<ProductCursor>;
+
+impl ProductPosition {
+    /// Reads the position from its wire form, as [`Position::new`] does.
+    ///
+    /// # Errors
+    /// Returns [`Invalid`] naming each wrong one of `page`, `per_page` and `cursor`.
+    pub fn new(page: Option<u64>, per_page: Option<u64>, cursor: Option<&str>) -> Result<Self, Invalid> {
+        Self::parse(page, per_page, cursor, PRODUCT_LIMITS, ProductCursor::decode)
     }
 }
 
@@ -207,6 +228,18 @@ mod tests {
         assert_eq!(fields(Position::new(Some(2), Some(101), Some("x"))), ["page", "per_page", "cursor"]);
     }
 
+    #[test]
+    fn rubbish_is_no_product_cursor() {
+        let unstorable = ["a\0b".to_owned(), "x".repeat(256)].map(|product| ProductCursor(product).encode());
+        for rubbish in ["", "%%%", "////", "gICA", &unstorable[0], &unstorable[1]] {
+            assert_eq!(fields(ProductPosition::new(None, None, Some(rubbish))), ["cursor"], "{rubbish}");
+        }
+        assert_eq!(
+            fields(ProductPosition::new(Some(2), Some(1_001), Some(""))),
+            ["page", "per_page", "cursor"]
+        );
+    }
+
     /// Whatever the column holds: up to 255 characters of any kind but NUL.
     fn stored_product() -> impl Strategy<Value = String> {
         let character = any::<char>().prop_map(|c| if c == '\0' { ' ' } else { c });
@@ -217,8 +250,10 @@ mod tests {
     proptest! {
         #[test]
         fn a_cursor_comes_back_as_it_was(product in stored_product(), remaining: i32, id: i64) {
+            let of_product = ProductCursor(product.clone());
             let cursor = Cursor { product, remaining, id };
             prop_assert_eq!(Cursor::decode(&cursor.encode()), Ok(cursor));
+            prop_assert_eq!(ProductCursor::decode(&of_product.encode()), Ok(of_product));
         }
     }
 }

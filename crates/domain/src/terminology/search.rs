@@ -1,6 +1,6 @@
 //! A search by code or words: three legs, how sure each is, and how their finds are merged.
 
-use super::{Candidate, IcdCode, folded, words};
+use super::{Candidate, IcdCode, words};
 use crate::{Checks, Invalid, text};
 use std::collections::HashSet;
 
@@ -19,20 +19,19 @@ const PLACES_PER_LOOK_ALIKE: usize = 3;
 /// One of the three ways in which a search looks, in the order of their rank.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Leg {
-    /// Codes that begin with the query.
+    /// Codes that begin with the query, if the query has the form of a code.
     Code,
     /// Terms that have all words of the query, in any order, the last one perhaps unfinished.
     Term,
-    /// Terms that have most words of the query, misspelt ones mended, and look like it.
+    /// Terms that have most words of the query, misspelt ones corrected, and are similar to it.
     Similarity,
 }
 
 impl Leg {
-    /// The most finds that this leg contributes.
+    /// Maximum number of finds that this leg contributes. Codes and terms can fill any answer by themselves.
     pub const fn limit(self) -> i64 {
         match self {
-            Self::Code => 5,
-            Self::Term => 10,
+            Self::Code | Self::Term => SEARCH_LIMIT_MAX as i64,
             Self::Similarity => 20,
         }
     }
@@ -85,15 +84,14 @@ pub struct Match {
 }
 
 impl Match {
-    /// `candidate` as a find of `leg`.
-    pub fn new(leg: Leg, query: &Query, candidate: Candidate) -> Self {
+    /// Returns `candidate` as a find of `leg` with this confidence.
+    pub fn new(leg: Leg, candidate: Candidate, confidence: f64) -> Self {
         let Candidate { code, term, chapter, billable: _ } = candidate;
         let match_type = match leg {
             Leg::Code => MatchType::ExactCode,
             Leg::Term => MatchType::TermPrefix,
             Leg::Similarity => MatchType::Fuzzy,
         };
-        let confidence = confidence(leg, query, &term);
         Self { code, term, chapter, match_type, confidence }
     }
 }
@@ -175,28 +173,9 @@ impl Query {
         self.with_inactive
     }
 
-    /// The query read as the beginning of a code, where it can be one.
+    /// Returns the beginning of a code that the query has the form of, see [`IcdCode::beginning`].
     pub fn as_code(&self) -> Option<IcdCode> {
-        IcdCode::parse("query", &self.text).ok()
-    }
-}
-
-/// How sure a find of `leg` is: codes 1.0, terms 0.9; a look-alike 0.8 when it contains the whole query, 0.6 when it
-/// contains one of its words, else 0.4.
-pub fn confidence(leg: Leg, query: &Query, term: &str) -> f64 {
-    match leg {
-        Leg::Code => 1.0,
-        Leg::Term => 0.9,
-        Leg::Similarity => {
-            let (query, term) = (folded(query.text()), folded(term));
-            if term.contains(&query) {
-                0.8
-            } else if query.split_whitespace().any(|word| term.contains(word)) {
-                0.6
-            } else {
-                0.4
-            }
-        }
+        IcdCode::beginning(&self.text)
     }
 }
 
@@ -240,15 +219,6 @@ mod tests {
     }
 
     #[test]
-    fn words_are_no_code() {
-        assert_eq!(
-            Query::new("S72.001A", None).expect("fine").as_code().map(|c| c.to_string()),
-            Some("S72001A".into())
-        );
-        assert_eq!(Query::new("heart failure", None).expect("fine").as_code(), None);
-    }
-
-    #[test]
     fn a_chapter_is_a_number_or_a_range() {
         let query = || Query::new("gout", None).expect("fine");
         for (given, kept) in [(None, None), (Some("19"), Some("19")), (Some(" S00-T88 "), Some("s00-t88"))] {
@@ -261,15 +231,6 @@ mod tests {
                 "{bad:?}"
             );
         }
-    }
-
-    #[test]
-    fn a_look_alike_is_surer_the_more_of_the_query_it_contains() {
-        let query = Query::new("femur fracture", None).expect("fine");
-        let sure = |term| confidence(Leg::Similarity, &query, term);
-        assert_eq!(sure("Old femur Fracture"), 0.8);
-        assert_eq!(sure("Fracture of shaft of femur"), 0.6);
-        assert_eq!(sure("Femoral hernia"), 0.4);
     }
 
     fn shown(code: &[&str], term: &[&str], look_alikes: &[&str], limit: usize) -> (Vec<String>, usize) {

@@ -8,8 +8,13 @@ use unicode_normalization::char::is_combining_mark;
 /// [`edits`], and long words would have hundreds of forms.
 const FORMED: usize = 7;
 
-/// Letters up to which one slip makes another word of it; longer ones bear two.
-const SHORT: usize = 4;
+/// Letters of the longest words that bear one slip; longer ones bear two. With two slips, every third random text of five
+/// letters would be some word of the terms.
+const SHORT: usize = 6;
+
+/// Letters of the longest words that bear no slip but an exchange of letters: with one, every third random text of three
+/// letters would be some word.
+const TINY: usize = 3;
 
 /// The words of `text`: runs of letters and digits, [`folded`], in their order, repetitions included.
 pub fn words(text: &str) -> Vec<String> {
@@ -28,12 +33,28 @@ pub fn words_of_folded(folded: &str) -> impl Iterator<Item = &str> {
 }
 
 /// How many slips a word like `word` may have and still be taken for it.
-pub fn slips(word: &str) -> usize {
+fn slips(word: &str) -> usize {
     if word.chars().count() <= SHORT { 1 } else { 2 }
 }
 
-/// What is left of the first letters of `word` when none, one or two of them are left out. Two words that are within
-/// [`slips`] of each other have a form in common, so an index of forms finds all that can be meant by a misspelling.
+/// Counts the slips that make `typed` of `word`, or returns `None` if there are too many to mean it. A word with a digit
+/// is never meant: another number is not a slip.
+pub fn slips_of(typed: &str, word: &str) -> Option<usize> {
+    let letters = |word: &str| {
+        let mut letters: Vec<char> = word.chars().collect();
+        letters.sort_unstable();
+        letters
+    };
+    let is_exchange = || letters(typed) == letters(word);
+    let count = edits(typed, word);
+    let has_digit = word.chars().any(char::is_numeric);
+    let is_meant = !has_digit && count <= slips(typed) && (typed.chars().count() > TINY || is_exchange());
+    is_meant.then_some(count)
+}
+
+/// What is left of the first letters of `word` when none, one or two of them are left out, as many as the word bears
+/// slips. Two words that are within that many slips of each other have a form in common, so an index of forms finds all
+/// that can be meant by a misspelling.
 pub fn forms(word: &str) -> HashSet<String> {
     let start: String = word.chars().take(FORMED).collect();
     let mut forms = HashSet::from([start]);
@@ -51,7 +72,7 @@ fn each_without_one(form: &str) -> impl Iterator<Item = String> {
 
 /// The slips between two words: letters left out, put in, mistaken, or two neighbours exchanged. No letter takes part in
 /// more than one exchange (optimal string alignment).
-pub fn edits(one: &str, other: &str) -> usize {
+fn edits(one: &str, other: &str) -> usize {
     let (one, other): (Vec<char>, Vec<char>) = (one.chars().collect(), other.chars().collect());
     let (mut before_last, mut last) = (Vec::new(), (0..=other.len()).collect::<Vec<usize>>());
     for (i, letter) in one.iter().enumerate() {
@@ -101,6 +122,26 @@ mod tests {
             ("gout", "gout", 0),
         ] {
             assert_eq!(edits(one, other), slips, "{one} {other}");
+        }
+    }
+
+    #[test]
+    fn word_is_meant_within_slips_that_its_length_bears() {
+        for (typed, word, slips) in [
+            ("nad", "and", Some(1)),
+            ("anx", "and", None),
+            ("hnad", "hand", Some(1)),
+            ("hxxd", "hand", None),
+            ("femor", "femur", Some(1)),
+            ("qwert", "wart", None),
+            ("foobar", "lobar", None),
+            ("hypertntoin", "hypertension", None),
+            ("hypertenton", "hypertension", Some(2)),
+            ("e11", "t11", None),
+            ("covid19", "covid", Some(2)),
+            ("femur", "femur", Some(0)),
+        ] {
+            assert_eq!(slips_of(typed, word), slips, "{typed} {word}");
         }
     }
 

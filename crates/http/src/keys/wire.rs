@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use steadfast_domain::keys::{
-    Filter, KeyStatus, Position, ProductKey, ProductSummary, RejectedLine, StoredKey,
+    Filter, KeyStatus, Position, ProductKey, ProductPosition, ProductSummary, RejectedLine, StoredKey,
 };
 use steadfast_domain::{Checks, Invalid};
 use steadfast_services::keys::{self as services, KeyResult};
@@ -76,6 +76,32 @@ impl SearchParameters {
             (Some(filter), Some(position)) => Ok((filter, position)),
             _ => Err(checks.refused()),
         }
+    }
+}
+
+/// Which page of the products.
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ProductParameters {
+    /// Number of the page, from 1. Numbered pages end at item 10,000.
+    #[param(minimum = 1)]
+    page: Option<u64>,
+    /// Products on a page, 100 unless given. Also taken as `page_size` or `limit`.
+    #[serde(alias = "page_size", alias = "limit")]
+    #[param(minimum = 1, maximum = 1000)]
+    per_page: Option<u64>,
+    /// Where the page before ended: its `pagination.next_cursor`. Costs the same at any depth.
+    #[param(min_length = 1, pattern = "^[A-Za-z0-9_-]+$")]
+    cursor: Option<String>,
+}
+
+impl ProductParameters {
+    /// Reads where to begin.
+    ///
+    /// # Errors
+    /// Returns [`Invalid`] naming every wrong parameter.
+    pub(super) fn parse(&self) -> Result<ProductPosition, Invalid> {
+        ProductPosition::new(self.page, self.per_page, self.cursor.as_deref())
     }
 }
 
@@ -299,10 +325,10 @@ impl From<ProductSummary> for Product {
     }
 }
 
-/// All products.
+/// A page of the products.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Products {
-    pub(super) products: Vec<Product>,
+    products: Vec<Product>,
 }
 
 impl From<Vec<ProductSummary>> for Products {

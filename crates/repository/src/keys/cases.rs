@@ -3,7 +3,8 @@
 use super::seed::{self, RARE_PRODUCT};
 use super::{PRODUCTS, SEARCH, UPSERT, products, search, upsert};
 use crate::cases::Case;
-use steadfast_domain::keys::{Blocked, Cursor, Filter, KeyStatus, Position};
+use steadfast_domain::Invalid;
+use steadfast_domain::keys::{Blocked, Cursor, Filter, KeyStatus, Position, ProductCursor, ProductPosition};
 
 const PRD: &[&str] = &["idx_pidms_keys_prd"];
 const AVAILABLE: &[&str] = &["idx_pidms_keys_available"];
@@ -22,7 +23,9 @@ pub(crate) fn all() -> Vec<Case> {
         writes("one stored", 0..1),
         writes("fifty stored", 0..50),
         writes("some new, some stored", (0..25).chain(UNSEEDED + 200..UNSEEDED + 225)),
-        Case::new(&PRODUCTS, "all", &[], async |store| products(&store).await.map(drop)),
+        products_at("all", ProductPosition::new(None, None, None)),
+        products_at("the second page", ProductPosition::new(Some(2), Some(20), None)),
+        products_at("after a cursor", Ok(ProductPosition::After(ProductCursor(seed::product(0)), 20))),
     ];
     for (name, product) in [
         ("rare", RARE_PRODUCT),
@@ -90,6 +93,18 @@ fn at(name: &'static str, index: &'static [&'static str], filter: Filter, positi
     Case::new(&SEARCH, name, index, move |store| {
         let (filter, position) = (filter.clone(), position.clone());
         async move { search(&store, &filter, &position).await.map(drop) }
+    })
+}
+
+fn products_at(name: &'static str, position: Result<ProductPosition, Invalid>) -> Case {
+    Case::new(&PRODUCTS, name, &[], move |store| {
+        let position = position.clone();
+        async move {
+            match position {
+                Ok(position) => products(&store, &position).await.map(drop),
+                Err(_) => Ok(()),
+            }
+        }
     })
 }
 

@@ -3,7 +3,7 @@
 //! A search takes the distinct products first, by skipping through the index, and then walks the keys of those that
 //! match in index order. A filter on `prd` alone would read the index from its beginning up to the first match.
 
-use steadfast_domain::keys::{Blocked, Filter, KeyStatus, Position, REMAINING_UNKNOWN};
+use steadfast_domain::keys::{Blocked, Filter, KeyStatus, Position, ProductPosition, REMAINING_UNKNOWN};
 use steadfast_domain::page::REACH;
 use steadfast_postgres::diesel::pg::Pg;
 use steadfast_postgres::diesel::query_builder::{BoxedSqlQuery, SqlQuery};
@@ -24,9 +24,6 @@ const ORDER: &str = "prd, remaining DESC, id";
 /// Whether an upserted row was inserted: only then nobody has locked or deleted it before. PostgreSQL does not document
 /// it. The tests hold it for the version they run on; it was not proven for the others.
 const IS_NEW: &str = "(xmax = 0) AS is_new";
-
-/// Products in one answer: a bound on its size, far beyond the few dozen there are.
-const PRODUCTS_MAX: u32 = 10_000;
 
 /// One more key than fits on the page at `position`, so that it shows whether there is another page.
 pub(super) fn page<'a>(filter: &Filter, position: &'a Position) -> Statement<'a> {
@@ -162,13 +159,31 @@ fn each<'a, T>(statuses: &[&'a KeyStatus], of: impl Fn(&'a KeyStatus) -> T) -> V
     statuses.iter().map(|status| of(status)).collect()
 }
 
-/// What the keys of each product add up to, for the first [`PRODUCTS_MAX`] products by name; the others are left out
-/// without a word. A key without a number of activations counts as a key only.
-pub(super) fn products() -> Cached<SqlQuery> {
+/// Selects one more product than fits on the page at `position`.
+pub(super) fn products(position: &ProductPosition) -> Statement<'_> {
+    let select = "SELECT prd, key_count, total_remaining, \
+        coalesce(round(total_remaining::numeric / nullif(known_count, 0), 2), 0)::float8 AS avg_remaining \
+        FROM pidms_products";
+    let one_more = i64::from(position.per_page()) + 1;
+    let query = match position {
+        ProductPosition::Page(page) => sql_query(format!("{select} ORDER BY prd LIMIT $1 OFFSET $2"))
+            .into_boxed()
+            .bind::<BigInt, _>(one_more)
+            .bind::<BigInt, _>(i64::from(page.offset())),
+        ProductPosition::After(cursor, _) => {
+            sql_query(format!("{select} WHERE prd > $2 ORDER BY prd LIMIT $1"))
+                .into_boxed()
+                .bind::<BigInt, _>(one_more)
+                .bind::<Text, _>(&*cursor.0)
+        }
+    };
+    cached(query)
+}
+
+/// Counts the products up to one more than [`REACH`].
+pub(super) fn count_products() -> Cached<SqlQuery> {
+    let limit = REACH + 1;
     cached(sql_query(format!(
-        "SELECT prd, count(*) AS key_count, \
-         coalesce(sum(remaining) FILTER (WHERE remaining >= 0), 0)::bigint AS total_remaining, \
-         coalesce(round(avg(remaining) FILTER (WHERE remaining >= 0), 2), 0)::float8 AS avg_remaining \
-         FROM pidms_keys GROUP BY prd ORDER BY prd LIMIT {PRODUCTS_MAX}"
+        "SELECT count(*) AS matches FROM (SELECT FROM pidms_products LIMIT {limit}) counted"
     )))
 }

@@ -1,13 +1,13 @@
 //! The cases of the operations on the terminology. Their codes and words are of the real table.
 
 use super::seed;
+use super::statistics::{keep_months, refresh_popular_searches};
 use super::{
-    CHAPTERS, CURRENT, FIND, IMPORT, LOG_SEARCHES, PLACE, ROLL_BACK, SEARCH_CODE, SEARCH_SIMILARITY,
+    CHAPTERS, CURRENT, FIND, IMPORT, LOG_SEARCHES, PLACE, REFRESH, ROLL_BACK, SEARCH_CODE, SEARCH_SIMILARITY,
     SEARCH_TERM, STATISTICS, UPKEEP,
 };
 use super::{
-    chapters, current_release, find, import, log_searches, place, roll_back, search, search_logs_upkeep,
-    search_statistics,
+    chapters, current_release, find, import, log_searches, place, roll_back, search, search_statistics,
 };
 use crate::cases::Case;
 use chrono::{DateTime, Days};
@@ -16,6 +16,7 @@ use steadfast_domain::terminology::{IcdCode, ImportRow, Leg, Query, SearchLog};
 use steadfast_postgres::AnyOperation;
 
 const CODE: &[&str] = &["icd10_codes_pkey"];
+const PREFIX: &[&str] = &["idx_icd10_code_prefix_active"];
 const TERM: &[&str] = &["idx_icd10_term_fulltext"];
 
 /// Queries for the legs that look at terms.
@@ -43,7 +44,8 @@ pub(crate) fn all() -> Vec<Case> {
     let mut cases = vec![
         Case::new(&CHAPTERS, "all", &[], async |store| chapters(&store).await.map(drop)),
         Case::new(&CURRENT, "the one", &[], async |store| current_release(&store).await.map(drop)),
-        Case::new(&UPKEEP, "a night", &[], async |store| search_logs_upkeep(&store).await.map(drop)),
+        Case::new(&UPKEEP, "a night", &[], async |store| keep_months(&store).await.map(drop)),
+        Case::new(&REFRESH, "a night", &[], async |store| refresh_popular_searches(&store).await.map(drop)),
         Case::new(&ROLL_BACK, "nothing before", &[], async |store| roll_back(&store).await.map(drop)),
         // The next one goes to the other slot.
         Case::new(&IMPORT, "a small release, and the next", &[], async |store| {
@@ -57,18 +59,24 @@ pub(crate) fn all() -> Vec<Case> {
         })
         .heavy(),
     ];
-    for (name, query) in
-        [("two characters", "S7"), ("a category", "E11"), ("a whole code", "S72.001A"), ("absent", "Q9999")]
-    {
-        cases.push(leg(&SEARCH_CODE, name, CODE, Leg::Code, query, false));
+    for (name, query) in [
+        ("a letter", "S."),
+        ("two characters", "S7"),
+        ("a category", "E11"),
+        ("a whole code", "S72.001A"),
+        ("absent", "Q9999"),
+    ] {
+        cases.push(leg(&SEARCH_CODE, name, PREFIX, Leg::Code, query, false));
     }
     for (name, query) in QUERIES {
         cases.push(leg(&SEARCH_TERM, name, TERM, Leg::Term, query, false));
         cases.push(leg(&SEARCH_SIMILARITY, name, &[], Leg::Similarity, query, false));
     }
-    cases.push(asked(&SEARCH_CODE, "inactive ones too", CODE, Leg::Code, with_inactive("S72")));
+    cases.push(asked(&SEARCH_CODE, "inactive ones too", PREFIX, Leg::Code, with_inactive("S72")));
     cases.push(asked(&SEARCH_TERM, "inactive ones too", TERM, Leg::Term, with_inactive("fracture")));
-    cases.push(leg(&SEARCH_CODE, "in a chapter", CODE, Leg::Code, "S72", true));
+    cases.push(leg(&SEARCH_CODE, "in a chapter", PREFIX, Leg::Code, "S72", true));
+    // A range that ends before it begins: no row is read, and no index entry.
+    cases.push(leg(&SEARCH_CODE, "in a chapter of other codes", PREFIX, Leg::Code, "E11", true));
     cases.push(leg(&SEARCH_TERM, "in a chapter", TERM, Leg::Term, "fracture", true));
     cases.push(leg(&SEARCH_SIMILARITY, "in a chapter", TERM, Leg::Similarity, "fractur", true));
     for (name, code) in

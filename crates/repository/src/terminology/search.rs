@@ -4,7 +4,9 @@ use super::document::{self, Alternatives};
 use super::rows::MatchRow;
 use super::words;
 use crate::{Error, Store};
-use steadfast_domain::terminology::{Candidate, IcdCode, Leg, Match, Query, Trigrams, by_likeness, by_words};
+use steadfast_domain::terminology::{
+    CODE_LENGTH_MAX, Candidate, IcdCode, Leg, Match, Query, Trigrams, by_likeness, by_words,
+};
 use steadfast_postgres::diesel::pg::Pg;
 use steadfast_postgres::diesel::query_builder::{BoxedSqlQuery, SqlQuery};
 use steadfast_postgres::diesel::sql_query;
@@ -14,7 +16,7 @@ use steadfast_postgres::{Cached, Operation, Read, Reads, cached};
 
 /// Codes that begin with a text.
 pub const SEARCH_CODE: Operation<Read> =
-    Operation::read("terminology.search_code").served_by(&["icd10_codes_pkey"]);
+    Operation::read("terminology.search_code").served_by(&["idx_icd10_code_prefix_active"]);
 
 /// Terms that have all words of a text.
 pub const SEARCH_TERM: Operation<Read> = Operation::read("terminology.search_term")
@@ -37,10 +39,11 @@ const WITH_ALL_WORDS_MAX: i64 = 50;
 /// Terms with most words that are ranked: those with the fewest words missing, then those of about the query's weight.
 const LOOK_ALIKES_MAX: i64 = 300;
 
-/// Codes that begin with a text and are ranked, the lowest. Those of another chapter than the wanted one are dropped
-/// afterwards: chapters are ranges of codes that part after two characters at the latest, so codes that begin alike are of
-/// one chapter.
-const BY_PREFIX_MAX: i64 = 50;
+/// Confidence in a code that begins with the query.
+const CODE_CONFIDENCE: f64 = 1.0;
+
+/// Confidence in a term that has all words of the query.
+const TERM_CONFIDENCE: f64 = 0.9;
 
 /// A statement with its values, ready to run.
 type Statement<'a> = Cached<BoxedSqlQuery<'a, Pg, SqlQuery>>;
@@ -54,22 +57,25 @@ pub struct Finds {
     pub release: Option<i64>,
 }
 
-/// The finds of one leg of a search; `None` when the query gives the leg nothing to look for: words are no code, and
-/// punctuation is no words. Codes are a range of `icd10_codes_pkey`; terms come from `idx_icd10_term_fulltext`; look-alikes
-/// too, after their words were looked up in `icd10_words_pkey` and, when misspelt, `idx_icd10_words_forms`.
+/// Returns the finds of one leg, or `None` if the query gives the leg nothing to look for: words are no code, and
+/// punctuation is no words.
+///
+/// Codes come from `idx_icd10_code_prefix_active` and terms from `idx_icd10_term_fulltext`. For similar terms the words
+/// are looked up first, in `icd10_words_pkey` and, if they are misspelt, in `idx_icd10_words_forms`.
 ///
 /// # Errors
-/// [`Error`].
+/// Returns [`Error`] if the database does not answer.
 pub async fn search(store: &Store, leg: Leg, query: &Query) -> Result<Option<Finds>, Error> {
-    let (release, candidates) = match leg {
+    let (release, ranked) = match leg {
         Leg::Code => {
             let Some(prefix) = query.as_code() else { return Ok(None) };
-            parsed(by_prefix(store, &prefix, query).await?)?
+            let (release, candidates) = parsed(by_prefix(store, &prefix, query).await?)?;
+            (release, all_with(CODE_CONFIDENCE, candidates))
         }
         Leg::Term | Leg::Similarity if query.words().is_empty() => return Ok(None),
         Leg::Term => {
             let (release, candidates) = parsed(with_all_words(store, query).await?)?;
-            (release, by_words(query, candidates))
+            (release, all_with(TERM_CONFIDENCE, by_words(query, candidates)))
         }
         Leg::Similarity => {
             let (spelling, rows) = with_most_words(store, query).await?;
@@ -77,8 +83,13 @@ pub async fn search(store: &Store, leg: Leg, query: &Query) -> Result<Option<Fin
             (release, by_likeness(query, &spelling, candidates))
         }
     };
-    let shown = candidates.into_iter().take(leg.limit() as usize);
-    Ok(Some(Finds { matches: shown.map(|candidate| Match::new(leg, query, candidate)).collect(), release }))
+    let shown = ranked.into_iter().take(leg.limit() as usize);
+    let matches = shown.map(|(candidate, confidence)| Match::new(leg, candidate, confidence)).collect();
+    Ok(Some(Finds { matches, release }))
+}
+
+fn all_with(confidence: f64, candidates: Vec<Candidate>) -> Vec<(Candidate, f64)> {
+    candidates.into_iter().map(|candidate| (candidate, confidence)).collect()
 }
 
 fn parsed(rows: Vec<MatchRow>) -> Result<(Option<i64>, Vec<Candidate>), Error> {
@@ -115,23 +126,51 @@ fn weight(query: &Query) -> usize {
     Trigrams::of_words(query.words()).count()
 }
 
-/// Codes that begin with `prefix`: a range, because a pattern would need a plan of its own for each value. The range ends
-/// before `~`, which no code contains and every letter precedes. The code itself comes first, then what is nearest to
-/// it, the shorter codes; of those that are equally near the billable, then the lower code.
-fn by_code_prefix<'a>(prefix: &'a IcdCode, query: &Query) -> Statement<'a> {
-    let sql = "SELECT code, term, chapter, billable, release FROM ( \
-        SELECT code, term, chapter, billable, release, document FROM icd10_codes \
-        WHERE code >= $1 AND code < $1 || '~' AND (active OR $2) ORDER BY code LIMIT $4) AS first \
-        WHERE $3 IS NULL OR document @@ $3::tsquery \
-        ORDER BY length(code), NOT billable, code LIMIT $5";
+/// Selects the codes that begin with `prefix`, in the order of [`steps`] and then by code.
+///
+/// Each step reads a range of the index in its order and stops at the limit, so the work depends on the limit and not on
+/// the number of codes that begin so. A chapter is a range of codes as well, which keeps the rest of the prefix out of
+/// the steps. The mark of the chapter is compared all the same, because nothing in the schema forbids that the ranges of
+/// two chapters overlap. The range ends before `~`, which no code contains and every letter precedes. A range instead of
+/// a pattern, because a pattern would need a plan of its own for each value.
+///
+/// The view of chapters is read before the view of codes, which is the order in which a switch of releases locks them.
+fn by_code_prefix<'a>(prefix: &'a IcdCode, query: &'a Query) -> Statement<'a> {
+    let sql = "SELECT found.* FROM ( \
+        SELECT greatest($1, min(first_code)) AS low, least($1 || '~', max(last_code)) AS high FROM icd10_chapters \
+        WHERE $2 IS NULL OR lower(split_part(chapter, ' ', 1)) = $2 OR lower(chapter) LIKE '%(' || $2 || ')' \
+        HAVING count(*) > 0) AS range \
+        CROSS JOIN unnest($3, $4, $5) AS step (length, active, billable) CROSS JOIN LATERAL ( \
+        SELECT code, term, chapter, billable, release FROM icd10_codes \
+        WHERE length(code) = step.length AND active = step.active AND billable = step.billable \
+        AND code >= range.low AND code <= range.high AND ($6 IS NULL OR document @@ $6::tsquery) \
+        ORDER BY code LIMIT $7) AS found LIMIT $7";
+    let steps = steps(prefix, query.finds_inactive());
     let statement = sql_query(sql)
         .into_boxed()
         .bind::<Text, _>(prefix.as_str())
-        .bind::<Bool, _>(query.finds_inactive())
+        .bind::<Nullable<Text>, _>(query.chapter())
+        .bind::<Array<Integer>, _>(each(&steps, |(length, ..)| *length))
+        .bind::<Array<Bool>, _>(each(&steps, |(_, active, _)| *active))
+        .bind::<Array<Bool>, _>(each(&steps, |(.., billable)| *billable))
         .bind::<Nullable<Text>, _>(query.chapter().map(document::of_chapter))
-        .bind::<BigInt, _>(BY_PREFIX_MAX)
         .bind::<BigInt, _>(Leg::Code.limit());
     cached(statement)
+}
+
+/// Returns the groups of codes that a search by prefix goes through: length, whether in use, whether billable. Shorter
+/// codes come first, because they are nearer to what was typed; of one length those in use, then the billable ones.
+fn steps(prefix: &IcdCode, with_inactive: bool) -> Vec<(i32, bool, bool)> {
+    let lengths = prefix.as_str().len()..=CODE_LENGTH_MAX;
+    let in_use: &[bool] = if with_inactive { &[true, false] } else { &[true] };
+    lengths
+        .flat_map(|length| in_use.iter().map(move |active| (length as i32, *active)))
+        .flat_map(|(length, active)| [true, false].map(|billable| (length, active, billable)))
+        .collect()
+}
+
+fn each<T>(steps: &[(i32, bool, bool)], of: impl Fn(&(i32, bool, bool)) -> T) -> Vec<T> {
+    steps.iter().map(of).collect()
 }
 
 /// At most `limit` codes that fulfil the first of `conditions`, then the second, and so on: a condition is looked at only

@@ -17,9 +17,14 @@ pub const LOG_SEARCHES: Operation<Write> = Operation::write("terminology.log_sea
     .deadline(Duration::from_secs(5))
     .served_by(&["search_stats_daily_pkey"]);
 
-/// Makes the log's coming months, drops its old ones, adds up the popular queries. Reads the log of 30 days: it is for
-/// the background, and takes what that takes.
+/// Makes the log's coming months and drops its old ones. Searches cannot be logged meanwhile, so it takes moments, and waits
+/// no longer than a second for those that read the log.
 pub const UPKEEP: Operation<Write> = Operation::write("terminology.search_logs_upkeep")
+    .deadline(Duration::from_secs(60))
+    .slow_after(Duration::from_secs(5));
+
+/// Adds up the popular queries. Reads the log of 30 days: it is for the background, and takes what that takes.
+pub const REFRESH: Operation<Write> = Operation::write("terminology.popular_searches_refresh")
     .deadline(Duration::from_secs(300))
     .slow_after(Duration::from_secs(60))
     .reads(Reads::All, "adds up the searches of 30 days, once an hour");
@@ -82,17 +87,40 @@ pub async fn log_searches(store: &Store, searches: &[SearchLog]) -> Result<(), E
     Ok(())
 }
 
-/// Keeps the log in order: six months stand ready, those before the last three are gone, popular queries are added up.
-/// `false` when somebody else is at it already.
+/// Keeps the log in order and adds up the popular queries, one unit of work after the other. Returns false if somebody else
+/// is at it already.
 ///
 /// # Errors
-/// [`Error`]; then nothing was changed, except that after [`Error::OutcomeUnknown`] nobody knows. Repeating is safe.
+/// Returns [`Error`] if one of the two failed; the other may have been done. Repeating is safe.
 pub async fn search_logs_upkeep(store: &Store) -> Result<bool, Error> {
-    let row: DoneRow = store
-        .write(&UPKEEP, async |conn| {
-            cached(sql_query("SELECT search_logs_upkeep() AS done")).get_result(conn).await
-        })
-        .await?;
+    let kept = keep_months(store).await;
+    if !matches!(kept, Ok(false)) {
+        refresh_popular_searches(store).await?;
+    }
+    kept
+}
+
+/// Makes the months of the log up to six ahead, and drops those before the last three. Returns false if somebody else is at
+/// it already.
+///
+/// # Errors
+/// Returns [`Error`] if the months could not be changed, also if somebody read the log for too long.
+pub(super) async fn keep_months(store: &Store) -> Result<bool, Error> {
+    done(store, &UPKEEP, "SELECT search_logs_upkeep() AS done").await
+}
+
+/// Adds up the popular queries anew, while searches are logged and statistics are read. Returns false if somebody else is at
+/// it already.
+///
+/// # Errors
+/// Returns [`Error`] if they could not be added up; then the former ones stay.
+pub(super) async fn refresh_popular_searches(store: &Store) -> Result<bool, Error> {
+    done(store, &REFRESH, "SELECT popular_searches_refresh() AS done").await
+}
+
+async fn done(store: &Store, operation: &'static Operation<Write>, sql: &'static str) -> Result<bool, Error> {
+    let row: DoneRow =
+        store.write(operation, async |conn| cached(sql_query(sql)).get_result(conn).await).await?;
     Ok(row.done)
 }
 
@@ -115,7 +143,7 @@ pub async fn search_statistics(store: &Store, since: NaiveDate) -> Result<Search
     Ok(SearchStatistics { since, totals: totals.parse(), popular })
 }
 
-/// Whether the upkeep was done.
+/// Whether a function did its work, or left it to another caller.
 #[derive(Debug, QueryableByName)]
 struct DoneRow {
     #[diesel(sql_type = Bool)]

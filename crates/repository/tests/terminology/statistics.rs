@@ -5,7 +5,9 @@ use anyhow::Result;
 use chrono::{DateTime, Days, Months, Utc};
 use std::time::Duration;
 use steadfast_domain::terminology::{SearchLog, SearchTotals};
+use steadfast_postgres::tokio_postgres::Client;
 use steadfast_repository::terminology::{LOG_BATCH_MAX, log_searches, search_logs_upkeep, search_statistics};
+use tokio::time::{sleep, timeout};
 
 fn search(query: &str, results: usize, cache_hit: bool) -> SearchLog {
     SearchLog::of(Some(7), query, results, Duration::from_millis(10), cache_hit)
@@ -101,6 +103,59 @@ async fn months_stand_ready_and_old_ones_go() -> Result<()> {
     assert_eq!(count(&fixture, months).await?, 8);
     assert_eq!(count(&fixture, "SELECT count(*) FROM search_logs").await?, 1);
     assert!(search_logs_upkeep(&fixture.store).await?, "a repetition is harmless");
+    Ok(())
+}
+
+/// Waits until somebody waits for a lock on `relation`.
+async fn until_queued(client: &Client, relation: &str) -> Result<()> {
+    let sql = "SELECT EXISTS (SELECT FROM pg_locks WHERE relation = $1::text::regclass AND NOT granted)";
+    let queued = async {
+        while !client.query_one(sql, &[&relation]).await?.get::<_, bool>(0) {
+            sleep(Duration::from_millis(10)).await;
+        }
+        Ok(())
+    };
+    timeout(Duration::from_secs(60), queued).await?
+}
+
+/// Drops the next month, so that the upkeep has to make it and to lock the log.
+async fn without_next_month(fixture: &Fixture) -> Result<String> {
+    let next_month = (Utc::now() + Months::new(1)).format("search_logs_%Y_%m").to_string();
+    fixture.client().await?.batch_execute(&format!("DROP TABLE {next_month}")).await?;
+    Ok(next_month)
+}
+
+#[tokio::test]
+async fn searches_are_logged_while_popular_ones_are_added_up() -> Result<()> {
+    let fixture = Fixture::new().await?;
+    let next_month = without_next_month(&fixture).await?;
+    let blocker = fixture.client().await?;
+    // Keeps the refresh waiting in its transaction, as long as a large log would.
+    blocker.batch_execute("BEGIN; CREATE INDEX ON mv_popular_searches (avg_results)").await?;
+    let store = fixture.store.clone();
+    let upkeep = tokio::spawn(async move { search_logs_upkeep(&store).await });
+    until_queued(&blocker, "mv_popular_searches").await?;
+    log_searches(&fixture.store, &[search("asthma", 3, false)]).await?;
+    let months = format!("SELECT count(*) FROM pg_tables WHERE tablename = '{next_month}'");
+    assert_eq!(count(&fixture, &months).await?, 1, "the months are done");
+    blocker.batch_execute("ROLLBACK").await?;
+    assert!(upkeep.await??);
+    Ok(())
+}
+
+#[tokio::test]
+async fn upkeep_behind_long_reader_lets_searches_pass() -> Result<()> {
+    let fixture = Fixture::new().await?;
+    let (reader, looker) = (fixture.client().await?, fixture.client().await?);
+    without_next_month(&fixture).await?;
+    reader.batch_execute("BEGIN; SELECT FROM search_logs").await?;
+    let store = fixture.store.clone();
+    let upkeep = tokio::spawn(async move { search_logs_upkeep(&store).await });
+    until_queued(&looker, "search_logs").await?;
+    log_searches(&fixture.store, &[search("asthma", 3, false)]).await?;
+    assert!(upkeep.await?.is_err(), "it is tried again in an hour");
+    reader.batch_execute("COMMIT").await?;
+    assert!(search_logs_upkeep(&fixture.store).await?);
     Ok(())
 }
 

@@ -6,7 +6,7 @@ use lines::Lines;
 use std::collections::HashSet;
 use std::io::Read;
 use steadfast_domain::Invalid;
-use steadfast_domain::terminology::{IcdCode, ImportRow};
+use steadfast_domain::terminology::{CODE_LENGTH_MAX, IcdCode, ImportRow};
 use steadfast_repository::terminology::{self, Imported};
 use steadfast_repository::{Error as RepositoryError, Store};
 
@@ -103,7 +103,7 @@ fn unreadable(error: csv::Error, lines: &Lines<impl Read>) -> ImportError {
 fn row(record: &csv::StringRecord) -> Result<ImportRow, Invalid> {
     let field = |index: usize| record.get(index).unwrap_or_default();
     let text = |index: usize| steadfast_domain::text::plain(COLUMNS[index], field(index), 1..=1_000);
-    let code = IcdCode::parse(COLUMNS[0], field(0))?;
+    let code = code(field(0))?;
     Ok(ImportRow {
         term: text(1)?,
         category: category(field(2))?,
@@ -117,6 +117,16 @@ fn row(record: &csv::StringRecord) -> Result<ImportRow, Invalid> {
             _ => return Err(Invalid::field(COLUMNS[7], "must be 0 or 1")),
         },
     })
+}
+
+/// Reads a code. A longer one than ICD-10-CM has would not be found by its beginning.
+fn code(text: &str) -> Result<IcdCode, Invalid> {
+    let code = IcdCode::parse(COLUMNS[0], text)?;
+    if code.as_str().len() > CODE_LENGTH_MAX {
+        let message = format!("must have at most {CODE_LENGTH_MAX} letters and digits");
+        return Err(Invalid::field(COLUMNS[0], message));
+    }
+    Ok(code)
 }
 
 fn category(text: &str) -> Result<IcdCode, Invalid> {
@@ -176,6 +186,7 @@ mod tests {
     fn a_bad_line_is_named_and_nothing_is_read() {
         for (bad, field) in [
             ("A_0,Cholera,A00,,A00-A09,1,Infectious,0\n", "code"),
+            ("A0012345,Cholera,A00,,A00-A09,1,Infectious,0\n", "code"),
             ("A01,,A00,,A00-A09,1,Infectious,0\n", "term"),
             ("A01,Typhoid,A00,,A00-A09,1,Infectious,yes\n", "billable"),
             ("A00,Cholera again,A00,,A00-A09,1,Infectious,0\n", "code"),

@@ -12,7 +12,7 @@ use utoipa::{IntoParams, ToSchema};
 #[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 pub(in crate::terminology) struct SearchParameters {
-    /// A code or its beginning, or words; misspelt ones too.
+    /// The beginning of a code (`E11.9`, `e11 9`), or words; misspelt ones too. A code is not searched as words.
     #[param(min_length = 2, max_length = 100, example = "diabetes")]
     query: String,
     /// Results at most, 10 unless given.
@@ -63,7 +63,7 @@ struct CodeMatch {
     chapter: String,
     /// `exact_code`, `term_prefix` or `fuzzy`.
     match_type: &'static str,
-    /// How sure the search is, from 0 to 1.
+    /// How sure the search is, from 0 to 1; never more than for the result before.
     confidence: f64,
 }
 
@@ -85,7 +85,7 @@ impl From<Match> for CodeMatch {
 pub(in crate::terminology) struct Found {
     /// The surest first.
     results: Vec<CodeMatch>,
-    /// Codes found in all, shown or not.
+    /// Codes found, shown or not. A search stops at 50 codes, or at 50 terms with all words and 20 similar ones.
     total_count: usize,
     /// How long the search took, in milliseconds.
     query_time_ms: f64,

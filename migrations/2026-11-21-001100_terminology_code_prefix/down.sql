@@ -1,0 +1,2 @@
+DROP INDEX icd10_blue.idx_icd10_code_prefix_active;
+DROP INDEX icd10_green.idx_icd10_code_prefix_active;
