@@ -20,7 +20,7 @@ use tokio::time::{advance, pause, resume};
 
 const SEQUENCES: u64 = 4_000;
 /// With `STEADFAST_LONG`.
-const SEQUENCES_LONG: u64 = 20_000;
+const SEQUENCES_LONG: u64 = 10_000;
 const THREADS: u64 = 2;
 /// Longer than a sequence lingers.
 const RECYCLE: Duration = Duration::from_secs(24 * 3600);
