@@ -149,8 +149,8 @@ async fn database_errors_beside_caller_errors_keep_their_class_and_are_repeated(
 
 #[tokio::test]
 async fn operation_deadline_beyond_the_session_timeout_holds() -> Result<()> {
-    const PATIENT: Operation<Read> = Operation::read("trees.patient").deadline(Duration::from_secs(20));
-    const SNAPSHOT: Operation<Read> = PATIENT.snapshot();
+    const UNHURRIED: Operation<Read> = Operation::read("trees.unhurried").deadline(Duration::from_secs(20));
+    const SNAPSHOT: Operation<Read> = UNHURRIED.snapshot();
     let forest = Forest::with(|settings| {
         settings.pool.session.statement_timeout = Duration::from_millis(200);
         settings.deadline = Duration::from_millis(200);
@@ -159,7 +159,7 @@ async fn operation_deadline_beyond_the_session_timeout_holds() -> Result<()> {
     let doze = async |conn: &mut Conn| -> QueryResult<usize> {
         cached(sql_query("SELECT pg_sleep(0.6)")).execute(conn).await
     };
-    forest.db.read(&PATIENT, doze).await?;
+    forest.db.read(&UNHURRIED, doze).await?;
     forest.db.read(&SNAPSHOT, doze).await?;
     assert_eq!(forest.db.read(&READ, doze).await.expect_err("too slow").class(), Class::Timeout);
     Ok(())
