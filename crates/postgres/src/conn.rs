@@ -12,6 +12,7 @@ mod work;
 pub use transactions::{Nesting, Transactions};
 pub use work::{NestedWork, UnitOfWork, Work, WorkOnce};
 
+use crate::activity::Session as _;
 use crate::connect::{self, Session};
 use crate::error::{ConnectError, Error};
 use crate::stream::AlreadySecured;

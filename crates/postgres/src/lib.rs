@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 mod abort;
+mod activity;
 mod alarm;
 mod bulk;
 mod cached;
@@ -11,7 +12,6 @@ mod connect;
 mod db;
 mod error;
 mod health;
-mod heard;
 mod operation;
 mod parameters;
 mod pool;

@@ -23,8 +23,8 @@ pub use settings::{Order, PoolSettings};
 pub use state::PoolState;
 
 use crate::Conn;
+use crate::activity::Server;
 use crate::error::{ConnectError, Error, RETRY_AFTER, UrlError};
-use crate::heard::Server;
 use crate::target::Target;
 use connect::NoConnection;
 use counters::{Counters, Waiting};

@@ -11,8 +11,8 @@ pub(crate) use dial::{Peer, Race};
 pub(crate) use hosts::Host;
 pub(crate) use session_attrs::Requirement;
 
+use crate::activity::Server;
 use crate::error::{ConnectError, UrlError};
-use crate::heard::Server;
 use crate::parameters::{Environment, Parameters};
 use crate::ssl_mode::SslMode;
 use crate::tls::Tls;

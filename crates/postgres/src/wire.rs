@@ -7,8 +7,8 @@ mod statements;
 
 pub(crate) use guard::Guard;
 
+use crate::activity::{LastActivity, Moment, Server, Session};
 use crate::capture::{Recorder, Tape, WHOLE};
-use crate::heard::{Heard, Moment, Server};
 use crate::{SqlState, StatementLog};
 use frames::Frames;
 use statements::{Answered, Statements};
@@ -97,7 +97,7 @@ pub(crate) struct Wire {
     errors: Mutex<VecDeque<Seen>>,
     has_errors: AtomicBool,
     /// When bytes came last on this connection, or a request went out while none was owed an answer.
-    heard_here: Heard,
+    last_here: LastActivity,
     server: Arc<Server>,
 }
 
@@ -127,7 +127,7 @@ impl Wire {
             statement_log,
             errors: Mutex::default(),
             has_errors: AtomicBool::new(false),
-            heard_here: Heard::now(),
+            last_here: LastActivity::now(),
             server,
         }
     }
@@ -142,11 +142,6 @@ impl Wire {
 
     pub(crate) fn is_closed(&self) -> bool {
         self.closed.load(Relaxed)
-    }
-
-    /// Returns true if the session was opened and has not ended.
-    pub(crate) fn is_established(&self) -> bool {
-        self.status.load(Relaxed) != 0 && !self.is_closed()
     }
 
     /// Whether a LISTEN was carried out: notifications come from then on, and nobody reads them.
@@ -201,11 +196,6 @@ impl Wire {
     /// Returns true if a statement without an answer may commit its transaction.
     pub(crate) fn may_be_committing(&self) -> bool {
         self.dialogue().statements.may_be_committing()
-    }
-
-    /// How long the server has owed an answer on this connection.
-    pub(crate) fn silent_for(&self) -> Duration {
-        if self.has_requests_in_flight() { self.heard_here.silent_for() } else { Duration::ZERO }
     }
 
     /// Returns true if the last command was a COMMIT and the session is in no transaction any more.
@@ -263,7 +253,7 @@ impl Wire {
             return;
         }
         let moment = Moment::at(now);
-        self.heard_here.touch(moment);
+        self.last_here.touch(moment);
         let mut dialogue = self.dialogue();
         self.received.store(self.received_bytes() + bytes.len() as u64, Relaxed);
         frames.feed(bytes, received_limit, |tag, body| {
@@ -337,7 +327,7 @@ impl Wire {
         dialogue.statements.asked(works);
         if works && self.shift_in_flight(1) == 1 {
             // Only from now on is silence the server's.
-            self.heard_here.touch(Moment::at(now));
+            self.last_here.touch(Moment::at(now));
         }
     }
 
@@ -402,6 +392,16 @@ impl Wire {
         let is_stale = is_stale(sqlstate, message, field(b'R').unwrap_or_default());
         errors.push_back(Seen { sqlstate, message: message.to_owned(), statement, is_stale });
         self.has_errors.store(true, Relaxed);
+    }
+}
+
+impl Session for Wire {
+    fn is_established(&self) -> bool {
+        self.status.load(Relaxed) != 0 && !self.is_closed()
+    }
+
+    fn silent_for(&self) -> Duration {
+        if self.has_requests_in_flight() { self.last_here.silent_for() } else { Duration::ZERO }
     }
 }
 

@@ -75,7 +75,7 @@ fn judge(
     let stolen = &beside.stolen;
     let during = || errors(calls).filter(|(call, ..)| call.ended() > lost);
     let first = during().map(|(call, ..)| call.ended().saturating_duration_since(gone)).min();
-    let first = stolen.own(gone, first.expect("somebody was told"));
+    let first = stolen.own(gone, first.unwrap_or(Duration::MAX / 2));
     let waits = || overlapping(calls, lost, back).map(|call| stolen.own(call.began, call.took));
     let (p99, longest) = (percentile_99(waits()), waits().max().unwrap_or_default());
     let idlest = calls_of_the_idlest(calls, lost, back);

@@ -4,8 +4,8 @@
 //! to open more. It is an outage when nobody can be served: no session is open, or the server is silent on all of them.
 
 use super::{Inner, probe};
+use crate::activity::Moment;
 use crate::error::ConnectError;
-use crate::heard::Moment;
 use std::mem::take;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;

@@ -3,8 +3,8 @@
 use super::impairment::Cause;
 use super::patience::Patience;
 use super::{CloseReason, Inner, Pooled};
+use crate::activity::{Moment, Server};
 use crate::error::ConnectError;
-use crate::heard::{Moment, Server};
 use std::pin::pin;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Weak};

@@ -44,7 +44,7 @@ impl StolenTime {
 
     /// Returns `took` without what was taken from it, for something that began at `began`.
     pub(crate) fn own(&self, began: Instant, took: Duration) -> Duration {
-        took.saturating_sub(self.between(began, began + took))
+        took.saturating_sub(self.between(began, began.checked_add(took).unwrap_or(began)))
     }
 }
 

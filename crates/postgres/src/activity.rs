@@ -1,6 +1,5 @@
-//! When the server was last heard: tells a server that is silent from a pool that is merely busy.
+//! Last activity of a server: tells a server that is silent from a pool that is merely busy.
 
-use crate::wire::Wire;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
@@ -27,10 +26,10 @@ impl Moment {
 
 /// The moment of the last bytes.
 #[derive(Debug)]
-pub(crate) struct Heard(AtomicU64);
+pub(crate) struct LastActivity(AtomicU64);
 
-impl Heard {
-    /// Heard just now.
+impl LastActivity {
+    /// Creates a record of bytes that have come just now.
     pub(crate) fn now() -> Self {
         Self(AtomicU64::new(Moment::at(Instant::now()).0))
     }
@@ -54,30 +53,40 @@ impl Heard {
     }
 }
 
+/// One connection to a server, as far as its activity goes.
+pub(crate) trait Session: std::fmt::Debug + Send + Sync {
+    /// Returns true if the session is open.
+    fn is_established(&self) -> bool;
+
+    /// Returns how long the server has owed an answer.
+    fn silent_for(&self) -> Duration;
+}
+
 /// Activity of one server on all connections that share it.
 #[derive(Debug)]
 pub(crate) struct Server {
     /// Bytes on sessions that are open.
-    served: Heard,
+    served: LastActivity,
     /// Bytes on sessions that are being opened.
-    opening: Heard,
+    opening: LastActivity,
     /// Read only when a caller waited in vain, so that those who are served share no counter.
-    wires: Mutex<Vec<Weak<Wire>>>,
+    sessions: Mutex<Vec<Weak<dyn Session>>>,
     lost: Notify,
 }
 
 impl Server {
     /// Creates the record of a server without connections.
     pub(crate) fn new() -> Self {
-        let (served, opening) = (Heard::now(), Heard::now());
-        Self { served, opening, wires: Mutex::default(), lost: Notify::new() }
+        let (served, opening) = (LastActivity::now(), LastActivity::now());
+        Self { served, opening, sessions: Mutex::default(), lost: Notify::new() }
     }
 
     /// Adds a connection, which counts until it is dropped.
-    pub(crate) fn enrol(&self, wire: &Arc<Wire>) {
-        let mut wires = self.wires();
-        wires.retain(|wire| wire.strong_count() > 0);
-        wires.push(Arc::downgrade(wire));
+    pub(crate) fn enrol(&self, session: &Arc<impl Session + 'static>) {
+        let session: Arc<dyn Session> = session.clone();
+        let mut sessions = self.sessions();
+        sessions.retain(|session| session.strong_count() > 0);
+        sessions.push(Arc::downgrade(&session));
     }
 
     /// Notes bytes on an open session.
@@ -112,17 +121,17 @@ impl Server {
 
     /// Returns true if a session is open, as far as is known.
     pub(crate) fn has_sessions(&self) -> bool {
-        self.wires().iter().filter_map(Weak::upgrade).any(|wire| wire.is_established())
+        self.sessions().iter().filter_map(Weak::upgrade).any(|session| session.is_established())
     }
 
     /// Returns how long an answer has been owed without any bytes on any connection.
     pub(crate) fn owing_for(&self) -> Duration {
-        let wires: Vec<_> = self.wires().iter().filter_map(Weak::upgrade).collect();
-        let longest = wires.iter().map(|wire| wire.silent_for()).max();
+        let sessions: Vec<_> = self.sessions().iter().filter_map(Weak::upgrade).collect();
+        let longest = sessions.iter().map(|session| session.silent_for()).max();
         longest.unwrap_or_default().min(self.served.silent_for()).min(self.opening.silent_for())
     }
 
-    fn wires(&self) -> MutexGuard<'_, Vec<Weak<Wire>>> {
-        self.wires.lock().unwrap_or_else(PoisonError::into_inner)
+    fn sessions(&self) -> MutexGuard<'_, Vec<Weak<dyn Session>>> {
+        self.sessions.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
