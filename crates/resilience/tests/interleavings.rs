@@ -40,8 +40,8 @@ use machine::Breaker;
 use rules::ContentionRules;
 use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering::SeqCst};
 use std::time::Duration;
-use steadfast_resilience::BreakerState;
 pub(crate) use steadfast_resilience::{Backoff, Class, Deadline, Jitter};
+use steadfast_resilience::{BreakerState, Control};
 
 /// Explores every interleaving of `scene` with at most `switches` involuntary ones of the thread, if given.
 fn explore(name: &str, switches: Option<usize>, scene: impl Fn() + Send + Sync + 'static) {
@@ -181,6 +181,25 @@ fn an_outcome_of_an_earlier_phase_never_counts_in_a_later_one() {
         let now = breaker.snapshot();
         let expected = if now.opened == 0 { 3 } else { 1 };
         assert!(now.state != BreakerState::Closed || now.failures <= expected, "{now:?}");
+    });
+}
+
+#[test]
+fn failure_of_earlier_phase_never_counts_in_window_of_later_one() {
+    explore("closed, a late failure in a window", None, || {
+        let window = CountWindow { size: 4, minimum_calls: 4, failure_percent: 100 };
+        let config = BreakerConfig::count_window(window, Duration::from_secs(3_600));
+        // A permit borrows its breaker for as long as its thread runs.
+        let breaker: &'static Breaker = Box::leak(Box::new(Breaker::new("depot", config)));
+        let permit = breaker.try_acquire().expect("closed");
+        let late = loom::thread::spawn(move || permit.record(Some(Class::Unavailable)));
+        let operator = loom::thread::spawn(move || {
+            breaker.set_control(Control::Disabled);
+            breaker.set_control(Control::Automatic);
+        });
+        late.join().expect("a thread does not panic");
+        operator.join().expect("a thread does not panic");
+        assert_eq!(breaker.snapshot().failures, 0);
     });
 }
 

@@ -38,12 +38,12 @@ impl CountWindow {
     pub const SIZE_MAX: u32 = 1_000;
 
     /// Returns the window with each value inside its range.
-    pub(super) const fn within_range(self) -> Self {
-        let size = clamp(self.size, Self::SIZE_MAX);
+    fn within_range(self) -> Self {
+        let size = self.size.clamp(1, Self::SIZE_MAX);
         Self {
             size,
-            minimum_calls: clamp(self.minimum_calls, size),
-            failure_percent: clamp(self.failure_percent, 100),
+            minimum_calls: self.minimum_calls.clamp(1, size),
+            failure_percent: self.failure_percent.clamp(1, 100),
         }
     }
 }
@@ -52,7 +52,7 @@ impl BreakerConfig {
     /// Opens after `failures` consecutive failures (at least one), for `open_for`, and probes with one call at a time.
     pub const fn consecutive(failures: u32, open_for: Duration) -> Self {
         Self {
-            failures: clamp(failures, u32::MAX),
+            failures,
             window: None,
             open_for,
             open_for_at_most: open_for,
@@ -61,10 +61,9 @@ impl BreakerConfig {
         }
     }
 
-    /// Opens for `open_for` if enough of the last outcomes are failures. Values outside the ranges of [`CountWindow`] are
-    /// replaced by the nearest valid one.
+    /// Opens for `open_for` if enough of the last outcomes are failures. The breaker replaces values outside the ranges of
+    /// [`CountWindow`] by the nearest valid one.
     pub const fn count_window(window: CountWindow, open_for: Duration) -> Self {
-        let window = window.within_range();
         Self { window: Some(window), ..Self::consecutive(window.minimum_calls, open_for) }
     }
 
@@ -83,25 +82,16 @@ impl BreakerConfig {
     /// Lets `permits` calls (at least one) through while half-open.
     #[must_use]
     pub const fn half_open_permits(self, permits: u32) -> Self {
-        Self { half_open_permits: clamp(permits, u32::MAX), ..self }
+        Self { half_open_permits: permits, ..self }
     }
 
     /// Returns the settings with each value inside its range: the fields are public, so that any value may be there.
     pub(super) fn within_range(self) -> Self {
         Self {
-            failures: clamp(self.failures, u32::MAX),
             window: self.window.map(CountWindow::within_range),
             open_for: self.open_for.min(Deadline::LONGEST),
-            half_open_permits: clamp(self.half_open_permits, u32::MAX),
+            half_open_permits: self.half_open_permits.max(1),
             ..self
         }
-    }
-}
-
-const fn clamp(value: u32, max: u32) -> u32 {
-    match value {
-        0 => 1,
-        value if value > max => max,
-        value => value,
     }
 }

@@ -210,3 +210,39 @@ async fn a_whole_call_is_recorded_rejected_or_cancelled() {
     let rejected = breaker.call(async || -> Result<(), Failed> { unreachable!("the breaker is open") }).await;
     assert_eq!((rejected.is_err(), breaker.snapshot().rejected), (true, 1));
 }
+
+#[tokio::test(start_paused = true)]
+async fn settings_outside_their_range_are_replaced_by_the_nearest() {
+    let window = |size, minimum_calls, failure_percent| CountWindow { size, minimum_calls, failure_percent };
+    for (window, failures) in [
+        (window(0, 0, 0), 1),
+        (window(4, 9, 50), 4),
+        (window(4, 4, 900), 4),
+        (window(u32::MAX, u32::MAX, 100), CountWindow::SIZE_MAX),
+    ] {
+        let breaker = Breaker::new("depot", BreakerConfig::count_window(window, OPEN_FOR));
+        (1..failures).for_each(|_| fail(&breaker));
+        assert_eq!(breaker.snapshot().state, BreakerState::Closed, "{window:?}");
+        fail(&breaker);
+        assert_eq!(breaker.snapshot().state, BreakerState::Open, "{window:?}");
+    }
+    let config = BreakerConfig { half_open_permits: 0, ..BreakerConfig::consecutive(0, OPEN_FOR) };
+    let breaker = Breaker::new("depot", config);
+    fail(&breaker);
+    assert_eq!(breaker.snapshot().state, BreakerState::Open);
+    tokio::time::advance(OPEN_FOR).await;
+    succeed(&breaker);
+    assert_eq!(breaker.snapshot().state, BreakerState::Closed);
+}
+
+#[tokio::test(start_paused = true)]
+async fn late_success_keeps_failures_of_later_phase() {
+    let breaker = breaker();
+    let late = breaker.try_acquire().expect("closed");
+    (0..3).for_each(|_| fail(&breaker));
+    breaker.reached();
+    succeed(&breaker);
+    fail(&breaker);
+    late.record(None);
+    assert_eq!((breaker.snapshot().state, breaker.snapshot().failures), (BreakerState::Closed, 1));
+}

@@ -1,8 +1,10 @@
 //! What an operator decides about a breaker, and what its observers see.
 
+use super::log::logged_by;
 use std::time::Duration;
 use steadfast_resilience::{Breaker, BreakerConfig, BreakerState, Class, Control, Permit, Transition};
 use tokio::sync::broadcast::error::TryRecvError;
+use tracing::Level;
 
 const OPEN_FOR: Duration = Duration::from_secs(30);
 
@@ -100,4 +102,21 @@ async fn a_reader_that_falls_behind_is_told_how_many_it_missed() {
     }
     assert_eq!(transitions.try_recv(), Err(TryRecvError::Lagged(4)));
     assert!(transitions.try_recv().is_ok());
+}
+
+#[tokio::test(start_paused = true)]
+async fn open_breaker_is_a_warning_and_every_other_change_is_not() {
+    let breaker = breaker();
+    assert_eq!(breaker.name(), "depot");
+    let logged = logged_by(|| {
+        fail(&breaker, 2);
+        breaker.reached();
+        permit(&breaker).record(None);
+    });
+    let levels: Vec<Level> = logged.iter().map(|(level, _)| *level).collect();
+    assert_eq!(levels, [Level::WARN, Level::INFO, Level::INFO]);
+    for field in ["breaker=depot", "state=open", "control=automatic", "failures=2", "calls=2"] {
+        assert!(logged[0].1.contains(field), "{field} in {}", logged[0].1);
+    }
+    assert!(logged[1].1.contains("state=half_open") && logged[2].1.contains("state=closed"), "{logged:?}");
 }

@@ -155,7 +155,8 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
 fn configs() -> impl Strategy<Value = BreakerConfig> {
     let open_for = Duration::from_secs(3);
     let consecutive = (1..4_u32).prop_map(move |failures| BreakerConfig::consecutive(failures, open_for));
-    let window = (1..9_u32, 1..9_u32, 1..101_u32).prop_map(move |(size, minimum_calls, failure_percent)| {
+    let sizes = (1..9_u32).prop_flat_map(|size| (Just(size), 1..=size));
+    let window = (sizes, 1..101_u32).prop_map(move |((size, minimum_calls), failure_percent)| {
         BreakerConfig::count_window(CountWindow { size, minimum_calls, failure_percent }, open_for)
     });
     (prop_oneof![consecutive, window], 1..4_u32, 3..13_u64).prop_map(|(config, permits, at_most)| {

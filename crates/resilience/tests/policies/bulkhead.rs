@@ -16,6 +16,7 @@ async fn one_waits_in_line_and_the_next_is_turned_away_at_once() {
     let place = bulkhead.enter(Deadline::after(LIMIT)).await.expect("a place");
     let mut waiting = Box::pin(bulkhead.enter(Deadline::after(LIMIT)));
     assert!(poll_once(waiting.as_mut()).is_pending());
+    assert_eq!((bulkhead.inside(), bulkhead.waiting()), (1, 1));
     let refused = bulkhead.enter(Deadline::after(LIMIT)).await.expect_err("the line is full");
     assert_eq!(refused, Refused::Full { name: "orchard", waiting: 1 });
     assert_eq!(refused.class(), Class::Overload);
@@ -55,4 +56,13 @@ async fn without_a_line_nobody_waits() {
     let _place = bulkhead.enter(Deadline::after(LIMIT)).await;
     let refused = bulkhead.enter(Deadline::after(LIMIT)).await.expect_err("full");
     assert_eq!(refused, Refused::Full { name: "orchard", waiting: 0 });
+}
+
+#[tokio::test(start_paused = true)]
+async fn bulkhead_admits_one_caller_at_least() {
+    let bulkhead = bulkhead(0, 0);
+    assert_eq!(bulkhead.inside(), 0);
+    let place = bulkhead.enter(Deadline::after(LIMIT)).await.expect("a place");
+    assert!(bulkhead.enter(Deadline::after(LIMIT)).await.is_err());
+    drop(place);
 }

@@ -1,9 +1,9 @@
 //! Duplicate keys: skipped, fetched, raised, and logged as the caller chose.
 
 use super::Failed;
-use std::sync::{Arc, Mutex};
-use steadfast_resilience::{Class, on_duplicate_key};
-use tracing::{Event, Level, Metadata, field, span};
+use super::log::logged_by;
+use steadfast_resilience::{Class, Classify, on_duplicate_key};
+use tracing::Level;
 
 const DUPLICATE: Result<u8, Failed> = Err(Failed(Class::Duplicate));
 const CONFLICT: Result<u8, Failed> = Err(Failed(Class::Conflict));
@@ -33,8 +33,22 @@ fn a_raised_duplicate_stays_an_error() {
 fn a_duplicate_is_logged_once_at_the_chosen_level_with_its_key() {
     for level in [Level::ERROR, Level::WARN, Level::INFO, Level::DEBUG, Level::TRACE] {
         let logged = logged_by(|| drop(on_duplicate_key(DUPLICATE).log(level).skip()));
-        assert_eq!(logged, [(level, "key=trees_name_key done=skipped ".to_owned())]);
+        assert_eq!(logged, [(level, "message=duplicate key key=trees_name_key done=skipped ".to_owned())]);
     }
+}
+
+#[test]
+fn error_without_key_is_logged_as_unknown() {
+    #[derive(Debug)]
+    struct Keyless;
+    impl Classify for Keyless {
+        fn class(&self) -> Class {
+            Class::Duplicate
+        }
+    }
+    assert_eq!((Keyless.key(), Keyless.retry_after()), (None, None));
+    let logged = logged_by(|| drop(on_duplicate_key(Err::<u8, _>(Keyless)).log(Level::WARN).raise()));
+    assert_eq!(logged, [(Level::WARN, "message=duplicate key key=unknown done=raised ".to_owned())]);
 }
 
 #[test]
@@ -45,48 +59,4 @@ fn nothing_is_logged_unasked_nor_for_anything_else() {
         drop(on_duplicate_key(CONFLICT).log(Level::ERROR).raise());
     });
     assert_eq!(logged, []);
-}
-
-/// The events of `work`, each with its level and fields.
-fn logged_by(work: impl FnOnce()) -> Vec<(Level, String)> {
-    let log = Log::default();
-    tracing::subscriber::with_default(log.clone(), work);
-    log.0.lock().expect("no test panics while logging").clone()
-}
-
-#[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<(Level, String)>>>);
-
-struct Fields(String);
-
-impl field::Visit for Fields {
-    fn record_debug(&mut self, _: &field::Field, _: &dyn std::fmt::Debug) {}
-
-    fn record_str(&mut self, field: &field::Field, value: &str) {
-        self.0 += &format!("{field}={value} ");
-    }
-}
-
-impl tracing::Subscriber for Log {
-    fn enabled(&self, _: &Metadata<'_>) -> bool {
-        true
-    }
-
-    fn new_span(&self, _: &span::Attributes<'_>) -> span::Id {
-        span::Id::from_u64(1)
-    }
-
-    fn record(&self, _: &span::Id, _: &span::Record<'_>) {}
-
-    fn record_follows_from(&self, _: &span::Id, _: &span::Id) {}
-
-    fn event(&self, event: &Event<'_>) {
-        let mut fields = Fields(String::new());
-        event.record(&mut fields);
-        self.0.lock().expect("no test panics while logging").push((*event.metadata().level(), fields.0));
-    }
-
-    fn enter(&self, _: &span::Id) {}
-
-    fn exit(&self, _: &span::Id) {}
 }

@@ -117,22 +117,24 @@ async fn retry_repeats_errors_by_their_class_alone() {
     assert_eq!((ambiguous, calls), (Err("perhaps done"), 1));
 }
 
-#[tokio::test(start_paused = true)]
+#[tokio::test]
 async fn call_error_reads_like_its_cause() {
-    let parse = "x".parse::<u8>().expect_err("no number");
-    let failed = CallError::Failed { error: std::io::Error::other(parse.clone()), class: Class::Fault };
-    assert_eq!(failed.to_string(), parse.to_string());
+    let refused = refused().await;
+    let (text, cause) = (refused.to_string(), refused.source().map(ToString::to_string));
+    assert!(cause.is_some());
+    let failed = CallError::Failed { error: refused, class: Class::Fault };
     assert_eq!((failed.class(), failed.retry_after()), (Class::Fault, None));
-    assert_eq!(failed.source().map(ToString::to_string), failed_source(&parse));
+    assert_eq!((failed.to_string(), failed.source().map(ToString::to_string)), (text, cause));
 
     let rejected = Rejected { breaker: "depot", retry_after: OPEN_FOR };
-    let open: CallError<std::io::Error> = CallError::Rejected(rejected);
+    let open: CallError<reqwest::Error> = CallError::Rejected(rejected);
     assert_eq!(open.to_string(), rejected.to_string());
     assert_eq!((open.class(), open.retry_after()), (Class::Unavailable, Some(OPEN_FOR)));
     assert!(open.source().is_none());
 }
 
-/// What the standard library calls the source of an error that wraps `parse`.
-fn failed_source(parse: &std::num::ParseIntError) -> Option<String> {
-    std::io::Error::other(parse.clone()).source().map(ToString::to_string)
+/// The error of a refused connection, which has a source.
+async fn refused() -> reqwest::Error {
+    let unused = TcpListener::bind("127.0.0.1:0").await.expect("a port").local_addr().expect("bound");
+    get(&client(), &format!("http://{unused}")).await.expect_err("nobody listens")
 }

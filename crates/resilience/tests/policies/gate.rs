@@ -1,5 +1,6 @@
 //! The contention gate: who is let in when.
 
+use super::log::logged_by;
 use super::poll_once;
 use std::time::Duration;
 use steadfast_resilience::{Class, Classify, ContentionGate, ContentionRules, Deadline, Pass, Refused};
@@ -115,4 +116,13 @@ async fn nobody_waits_past_the_deadline_or_in_a_line_that_is_full() {
     let refused = waiting.await.expect_err("the holder stays");
     assert_eq!(refused, Refused::TooLate { name: "replant", waited: half });
     assert_eq!((refused.class(), gate.snapshot().waiting), (Class::Overload, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn contention_is_logged_with_its_number() {
+    let gate = limited().await;
+    let pass = inside(&gate).await;
+    let logged = logged_by(|| pass.contended());
+    let text = "message=contention: one at a time gate=replant contentions=2 ".to_owned();
+    assert_eq!(logged, [(tracing::Level::DEBUG, text)]);
 }

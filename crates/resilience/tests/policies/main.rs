@@ -12,9 +12,10 @@ mod extremes;
 mod foreign_errors;
 mod gate;
 mod gate_model;
+mod log;
 mod retry;
 
-use steadfast_resilience::{Class, Classify, Refused, Rejected};
+use steadfast_resilience::{BreakerState, Class, Classify, Control, Refused, Rejected};
 
 /// A failure that is nothing but its class.
 #[derive(Debug, PartialEq, Eq)]
@@ -45,4 +46,26 @@ impl From<Refused> for Failed {
 /// Polls once, with nobody to wake.
 fn poll_once<F: Future + ?Sized>(future: std::pin::Pin<&mut F>) -> std::task::Poll<F::Output> {
     future.poll(&mut std::task::Context::from_waker(std::task::Waker::noop()))
+}
+
+/// Log fields, metric labels and health answers of running systems depend on these names.
+#[test]
+fn names_in_logs_and_metrics_never_change() {
+    let states = [BreakerState::Closed, BreakerState::Open, BreakerState::HalfOpen];
+    assert_eq!(states.map(BreakerState::as_str), ["closed", "open", "half_open"]);
+    let controls = [Control::Automatic, Control::ForcedOpen, Control::ForcedClosed, Control::Disabled];
+    assert_eq!(controls.map(Control::as_str), ["automatic", "forced_open", "forced_closed", "disabled"]);
+    for (class, name) in [
+        (Class::Deadlock, "deadlock"),
+        (Class::Duplicate, "duplicate"),
+        (Class::Conflict, "conflict"),
+        (Class::Timeout, "timeout"),
+        (Class::Unavailable, "unavailable"),
+        (Class::Overload, "overload"),
+        (Class::Ambiguous, "ambiguous"),
+        (Class::Caller, "caller"),
+        (Class::Fault, "fault"),
+    ] {
+        assert_eq!((class.as_str(), class.to_string().as_str()), (name, name));
+    }
 }

@@ -178,3 +178,47 @@ async fn first_attempts_save_up_to_a_limit() {
     (0..100_000).for_each(|_| budget.deposit());
     assert_eq!(budget.snapshot().available, 100 + 10);
 }
+
+#[tokio::test(start_paused = true)]
+async fn saving_stops_at_its_limit() {
+    let rules = BudgetRules { percent: 100, saved_at_most: 2, floor: 0, ..BudgetRules::default() };
+    let budget = RetryBudget::new(rules);
+    (0..5).for_each(|_| budget.deposit());
+    assert_eq!(budget.snapshot().available, 2);
+    let granted = (0..5).filter(|_| budget.withdraw()).count();
+    assert_eq!((granted, budget.snapshot().denied), (2, 3));
+}
+
+#[tokio::test(start_paused = true)]
+async fn floor_loses_no_time_between_looks() {
+    let budget = RetryBudget::default();
+    while budget.withdraw() {}
+    // A hundredth of a repetition takes 10 ms: half of the time of each look is left over.
+    for _ in 0..100 {
+        tokio::time::advance(Duration::from_millis(15)).await;
+        budget.snapshot();
+    }
+    tokio::time::advance(Duration::from_millis(500)).await;
+    assert_eq!(budget.snapshot().available, 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn full_floor_saves_up_nothing_more() {
+    let budget = RetryBudget::default();
+    tokio::time::advance(Duration::from_secs(3_600)).await;
+    assert_eq!((0..100).filter(|_| budget.withdraw()).count(), 10);
+    assert_eq!(budget.snapshot().available, 0);
+    tokio::time::advance(Duration::from_secs(1)).await;
+    assert_eq!(budget.snapshot().available, 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn attempts_count_their_repetitions() {
+    let policy = documented();
+    let mut attempts = policy.attempts(Deadline::after(LIMIT));
+    assert_eq!(attempts.repeated(), 0);
+    for (granted, repeated) in [(true, 1), (true, 2), (true, 3), (false, 3)] {
+        assert_eq!(attempts.delay_after(&Failed(Class::Deadlock)).is_some(), granted);
+        assert_eq!(attempts.repeated(), repeated);
+    }
+}
