@@ -58,7 +58,8 @@ pub struct SessionSettings {
     pub statement_log: StatementLog,
     /// Whether a PgBouncer in transaction mode stands in between. Then no setting travels with the session (give the role
     /// its `statement_timeout` and `lock_timeout` by ALTER ROLE), no prepared statement is kept, and every unit of work is
-    /// a transaction. In session mode PgBouncer needs none of this.
+    /// a transaction. In session mode PgBouncer needs none of this, but before
+    /// version 1.20 it needs `ignore_startup_parameters = options`.
     pub pgbouncer_transaction: bool,
     /// Maximum number of prepared statements that a session keeps between units of work. When a unit of work leaves more,
     /// all of them are closed. Defaults to 256.

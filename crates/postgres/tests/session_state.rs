@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use steadfast_postgres::diesel::sql_types::Text;
 use steadfast_postgres::diesel::{QueryableByName, sql_query};
 use steadfast_postgres::diesel_async::{RunQueryDsl, SimpleAsyncConnection};
-use steadfast_postgres::{CloseReason, Db, Operation, Read, Write, cached};
+use steadfast_postgres::{CloseReason, Db, Operation, Read, SqlState, Write, cached};
 use support::{Forest, insert};
 
 const CHANGE: Operation<Write> = Operation::write("session.change").statements(9);
@@ -164,5 +164,38 @@ async fn prepared_statements_of_a_session_are_bounded() -> Result<()> {
     assert!((20..=22).contains(&most), "{most} prepared statements");
     assert_eq!(forest.trees().await?, (0..100).collect::<Vec<_>>());
     assert_eq!(forest.db.health().pool.opened, 1);
+    Ok(())
+}
+
+#[tokio::test]
+async fn server_that_refuses_writes_retires_older_sessions_once() -> Result<()> {
+    let forest = Forest::new().await?;
+    let meet = tokio::sync::Barrier::new(4);
+    let all_four = async || {
+        let look = async || {
+            forest
+                .db
+                .read(&LOOK, async |_| {
+                    meet.wait().await;
+                    Ok(())
+                })
+                .await
+        };
+        futures_util::future::try_join_all([look(), look(), look(), look()]).await
+    };
+    all_four().await?;
+    assert_eq!(forest.db.health().pool.opened, 4);
+    // What a standby answers.
+    let refuse = "DO $$ BEGIN RAISE SQLSTATE '25006'; END $$";
+    for retired in [4, 5] {
+        let refused = forest.db.write(&CHANGE, async |conn| conn.batch_execute(refuse).await).await;
+        assert_eq!(refused.expect_err("refused").sqlstate(), Some(SqlState::READ_ONLY));
+        all_four().await?;
+        assert_eq!(
+            forest.db.health().pool.opened,
+            4 + retired,
+            "the first error concerns all sessions, the next its own"
+        );
+    }
     Ok(())
 }

@@ -152,7 +152,7 @@ async fn revoked_key_writes_nothing_while_pool_is_exhausted() -> Result<()> {
     let (api, key) = with_revoked_key().await?;
     let other = api_key(&api.store, &["*"]).await?;
     assert_eq!(read(&api, &other).await?.status, 200);
-    let locked = Locked::table(&api, "pidms_keys").await?;
+    let locked = Locked::table(&api, "pidms_products").await?;
     // The pool of the tests has ten connections.
     let held: Vec<_> = (0..20).map(|_| read(&api, &other)).collect();
     locked.until_waiting(10).await?;
