@@ -110,7 +110,7 @@ impl Conn {
     }
 
     /// Number of times that a transaction began or ended on this connection.
-    pub(crate) fn boundaries(&self) -> u64 {
+    pub(crate) fn boundaries(&self) -> u32 {
         self.wire.boundaries()
     }
 

@@ -221,7 +221,10 @@ impl Db {
                 continue;
             }
             match attempts.delay_after(&error) {
-                Some(delay) => tokio::time::sleep(delay).await,
+                Some(delay) => {
+                    drop(error);
+                    tokio::time::sleep(delay).await;
+                }
                 None => break Err(Abort::Database(error)),
             }
             budget.checkout.now = Instant::now();

@@ -10,7 +10,7 @@ use crate::pool::{Checkout, Pooled};
 use crate::standing::hash;
 use diesel_async::SimpleAsyncConnection;
 use std::pin::pin;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::Relaxed};
 use std::time::Duration;
 use tokio::time::timeout;
 
@@ -37,9 +37,11 @@ pub(crate) struct Budget {
 }
 
 /// What the outcome of an attempt depends on if it is cut short.
+#[derive(Default)]
 struct Progress {
     /// Boundaries of transactions that the connection had seen when this one was open.
-    opened_at: AtomicU64,
+    opened_at: AtomicU32,
+    is_open: AtomicBool,
     is_committing: AtomicBool,
 }
 
@@ -57,14 +59,14 @@ where
 {
     let mut alarm = conn.take_alarm().unwrap_or_else(|| Alarm::new(budget.checkout.now));
     conn.work_for(budget.operation);
-    let progress = Progress { opened_at: AtomicU64::new(u64::MAX), is_committing: AtomicBool::new(false) };
+    let progress = Progress::default();
     let outcome = {
         let attempt = pin!(attempt(conn, budget, &progress, work));
         alarm.limit(budget.checkout.deadline.instant(), attempt).await
     };
     conn.keep_alarm(alarm);
     if outcome.is_some() && takes_turns(budget, conn) && conn.is_altered() {
-        give_turn_back(conn, budget.operation).await;
+        Box::pin(give_turn_back(conn, budget.operation)).await;
     }
     watch(budget.operation, conn.statements());
     outcome.unwrap_or_else(|| Err(Abort::Database(cut_short(conn, budget, &progress))))
@@ -80,9 +82,8 @@ fn cut_short(conn: &Conn, budget: &Budget, progress: &Progress) -> Error {
 
 /// Returns `error`, unless the unit of work has ended its transaction by itself, or may have.
 fn check_control(conn: &Conn, progress: &Progress, error: Error) -> Error {
-    let opened_at = progress.opened_at.load(Relaxed);
-    let is_open = opened_at != u64::MAX;
-    match is_open && (conn.boundaries() != opened_at || conn.may_be_committing()) {
+    let has_moved = conn.boundaries() != progress.opened_at.load(Relaxed);
+    match progress.is_open.load(Relaxed) && (has_moved || conn.may_be_committing()) {
         true => Error::TransactionControl,
         false => error,
     }
@@ -103,7 +104,7 @@ where
     match opening(budget, conn) {
         None => work(conn).await.map_err(|error| classify(conn, error)),
         Some(begin) if takes_turns(budget, conn) => {
-            take_turn(conn, budget.operation).await.map_err(Abort::Database)?;
+            Box::pin(take_turn(conn, budget.operation)).await.map_err(Abort::Database)?;
             Box::pin(transaction(conn, &begin, budget.operation, progress, work)).await
         }
         // Several times as large as a read, whose futures would all have its size.
@@ -132,6 +133,7 @@ where
 {
     conn.open_level(begin).await.map_err(|error| Abort::Database(conn.classify(error)))?;
     progress.opened_at.store(conn.boundaries(), Relaxed);
+    progress.is_open.store(true, Relaxed);
     match work(conn).await {
         Ok(value) => match commit(conn, operation, progress).await {
             Ok(()) => Ok(value),

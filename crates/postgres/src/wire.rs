@@ -13,7 +13,7 @@ use crate::{SqlState, StatementLog};
 use frames::Frames;
 use statements::{Answered, Statements};
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU8, AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU8, AtomicU32, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -81,8 +81,8 @@ pub(crate) struct Wire {
     failed: AtomicBool,
     /// Statements that were sent and may have changed the session beyond its transaction, less those undone.
     alterations: AtomicU64,
-    /// How often a transaction began or ended.
-    boundaries: AtomicU64,
+    /// How often a transaction began or ended, modulo the range of the type.
+    boundaries: AtomicU32,
     /// Bytes that came from the server.
     received: AtomicU64,
     /// The first eight bytes of the last command tag: enough to tell COMMIT from ROLLBACK.
@@ -109,7 +109,7 @@ impl Wire {
             answering: AtomicBool::new(false),
             failed: AtomicBool::new(false),
             alterations: AtomicU64::new(0),
-            boundaries: AtomicU64::new(0),
+            boundaries: AtomicU32::new(0),
             received: AtomicU64::new(0),
             tag: AtomicU64::new(0),
             closed: AtomicBool::new(false),
@@ -184,7 +184,7 @@ impl Wire {
     }
 
     /// How often a transaction began or ended on this connection.
-    pub(crate) fn boundaries(&self) -> u64 {
+    pub(crate) fn boundaries(&self) -> u32 {
         self.boundaries.load(Relaxed)
     }
 
@@ -351,7 +351,7 @@ impl Wire {
                 }
                 let statement = self.answered(dialogue, now);
                 if is_boundary(word, statement.as_deref()) {
-                    count(&self.boundaries);
+                    self.boundaries.store(self.boundaries().wrapping_add(1), Relaxed);
                 }
             }
             (b'1' | b'I', _) => _ = self.answered(dialogue, now),
