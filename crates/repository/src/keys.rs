@@ -33,8 +33,9 @@ pub const SEARCH: Operation = Operation::read("keys.search")
     ])
     .reads(Reads::PerMatch(10), "each product is one descent into the index, a page for each of its levels");
 
-/// One page of the products, with the total. Declares no index: mostly the table is a page that is read as a whole.
-pub const PRODUCTS: Operation = Operation::read("keys.products").statements(2);
+/// One page of the products, with the total.
+pub const PRODUCTS: Operation =
+    Operation::read("keys.products").statements(2).served_by(&["pidms_products_pkey"]);
 
 /// One page of a search.
 #[derive(Clone, Debug, PartialEq)]

@@ -15,6 +15,12 @@ const KEYNAME: &[&str] = &["ix_pidms_keys_keyname"];
 /// A number that no seeded row has. What one case stores is new to the others.
 const UNSEEDED: u64 = 1 << 40;
 
+/// Products of the case that has many.
+const MANY_PRODUCTS: u64 = 2_000;
+
+/// Keys that are stored at once.
+const BATCH: usize = 50;
+
 /// All of them.
 pub(crate) fn all() -> Vec<Case> {
     let mut cases = vec![
@@ -25,7 +31,17 @@ pub(crate) fn all() -> Vec<Case> {
         writes("some new, some stored", (0..25).chain(UNSEEDED + 200..UNSEEDED + 225)),
         products_at("all", ProductPosition::new(None, None, None)),
         products_at("the second page", ProductPosition::new(Some(2), Some(20), None)),
-        products_at("after a cursor", Ok(ProductPosition::After(ProductCursor(seed::product(0)), 20))),
+        products_at("after a cursor", Ok(after_product(seed::product(0)))),
+        // The seeded products are a page of the table, which is read as a whole.
+        Case::new(&PRODUCTS, "after a cursor, of many", &["pidms_products_pkey"], async |store| {
+            for start in (0..MANY_PRODUCTS).step_by(BATCH) {
+                let statuses: Vec<KeyStatus> =
+                    (start..start + BATCH as u64).filter_map(one_of_many).collect();
+                upsert(&store, &statuses).await?;
+            }
+            products(&store, &after_product(product_of_many(MANY_PRODUCTS / 2))).await.map(drop)
+        })
+        .heavy(),
     ];
     for (name, product) in [
         ("rare", RARE_PRODUCT),
@@ -106,6 +122,18 @@ fn products_at(name: &'static str, position: Result<ProductPosition, Invalid>) -
             }
         }
     })
+}
+
+fn after_product(product: String) -> ProductPosition {
+    ProductPosition::After(ProductCursor(product), 20)
+}
+
+fn product_of_many(number: u64) -> String {
+    format!("Many{number:05}")
+}
+
+fn one_of_many(number: u64) -> Option<KeyStatus> {
+    Some(KeyStatus { product: product_of_many(number), ..status(UNSEEDED + 1_000 + number)? })
 }
 
 fn writes(name: &'static str, numbers: impl Iterator<Item = u64>) -> Case {
