@@ -1,6 +1,6 @@
 -- What the keys of each product add up to, kept by triggers, so that showing it reads no keys.
 CREATE TABLE pidms_products (
-    prd             varchar(255) CONSTRAINT pidms_products_pkey PRIMARY KEY,
+    prd             text CONSTRAINT pidms_products_pkey PRIMARY KEY,
     key_count       bigint NOT NULL,
     known_count     bigint NOT NULL,
     total_remaining bigint NOT NULL

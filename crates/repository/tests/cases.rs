@@ -56,7 +56,7 @@ fn case(operation: &str, name: &str) -> Case {
 }
 
 /// The rows that the statement that finds has to return or change, by operation and case.
-const FINDS: [(&str, &str, RangeInclusive<u64>); 40] = [
+const FINDS: [(&str, &str, RangeInclusive<u64>); 41] = [
     ("keys.search", "rare", 2..=2),
     ("keys.search", "common", 51..=51),
     ("keys.search", "absent", 0..=0),
@@ -76,6 +76,7 @@ const FINDS: [(&str, &str, RangeInclusive<u64>); 40] = [
     ("keys.products", "all", 30..=100),
     ("keys.products", "the second page", 21..=21),
     ("keys.products", "after a cursor", 1..=21),
+    ("keys.products", "after a cursor, of many", 21..=21),
     ("identity.find_caller", "a caller", 1..=1),
     ("identity.find_caller", "another caller", 1..=1),
     ("identity.find_caller", "nobody", 0..=0),

@@ -88,7 +88,7 @@ diesel::table! {
     /// What the stored product keys of each product add up to; kept by triggers.
     pidms_products (prd) {
         /// Product code.
-        prd -> Varchar,
+        prd -> Text,
         /// Number of keys.
         key_count -> Int8,
         /// Number of keys whose activations left are known.

@@ -44,7 +44,6 @@ pub(crate) fn all() -> Vec<Case> {
     let mut cases = vec![
         Case::new(&CHAPTERS, "all", &[], async |store| chapters(&store).await.map(drop)),
         Case::new(&CURRENT, "the one", &[], async |store| current_release(&store).await.map(drop)),
-        Case::new(&UPKEEP, "a night", &[], async |store| keep_months(&store).await.map(drop)),
         Case::new(&REFRESH, "a night", &[], async |store| refresh_popular_searches(&store).await.map(drop)),
         Case::new(&ROLL_BACK, "nothing before", &[], async |store| roll_back(&store).await.map(drop)),
         // The next one goes to the other slot.
@@ -59,24 +58,12 @@ pub(crate) fn all() -> Vec<Case> {
         })
         .heavy(),
     ];
-    for (name, query) in [
-        ("a letter", "S."),
-        ("two characters", "S7"),
-        ("a category", "E11"),
-        ("a whole code", "S72.001A"),
-        ("absent", "Q9999"),
-    ] {
-        cases.push(leg(&SEARCH_CODE, name, PREFIX, Leg::Code, query, false));
-    }
+    cases.extend(by_code());
     for (name, query) in QUERIES {
         cases.push(leg(&SEARCH_TERM, name, TERM, Leg::Term, query, false));
         cases.push(leg(&SEARCH_SIMILARITY, name, &[], Leg::Similarity, query, false));
     }
-    cases.push(asked(&SEARCH_CODE, "inactive ones too", PREFIX, Leg::Code, with_inactive("S72")));
     cases.push(asked(&SEARCH_TERM, "inactive ones too", TERM, Leg::Term, with_inactive("fracture")));
-    cases.push(leg(&SEARCH_CODE, "in a chapter", PREFIX, Leg::Code, "S72", true));
-    // A range that ends before it begins: no row is read, and no index entry.
-    cases.push(leg(&SEARCH_CODE, "in a chapter of other codes", PREFIX, Leg::Code, "E11", true));
     cases.push(leg(&SEARCH_TERM, "in a chapter", TERM, Leg::Term, "fracture", true));
     cases.push(leg(&SEARCH_SIMILARITY, "in a chapter", TERM, Leg::Similarity, "fractur", true));
     for (name, code) in
@@ -96,6 +83,34 @@ pub(crate) fn all() -> Vec<Case> {
     cases.push(Case::new(&STATISTICS, "a month", &[], async |store| {
         search_statistics(&store, seed::newest_day() - Days::new(29)).await.map(drop)
     }));
+    // A search of long ago has no month of its own, and goes. After the cases that log: whoever comes to the log first in a
+    // session also reads what the server knows of its partitions, and this one does not run at both sizes.
+    cases.push(
+        Case::new(&UPKEEP, "an old search", &[], async |store| {
+            log_searches(&store, &[log(0)]).await?;
+            keep_months(&store).await.map(drop)
+        })
+        .heavy(),
+    );
+    cases
+}
+
+fn by_code() -> Vec<Case> {
+    let mut cases = vec![
+        asked(&SEARCH_CODE, "inactive ones too", PREFIX, Leg::Code, with_inactive("S72")),
+        leg(&SEARCH_CODE, "in a chapter", PREFIX, Leg::Code, "S72", true),
+        // A range that ends before it begins: no row is read, and no index entry.
+        leg(&SEARCH_CODE, "in a chapter of other codes", PREFIX, Leg::Code, "E11", true),
+    ];
+    for (name, query) in [
+        ("a letter", "S."),
+        ("two characters", "S7"),
+        ("a category", "E11"),
+        ("a whole code", "S72.001A"),
+        ("absent", "Q9999"),
+    ] {
+        cases.push(leg(&SEARCH_CODE, name, PREFIX, Leg::Code, query, false));
+    }
     cases
 }
 
@@ -146,32 +161,36 @@ fn found(name: &'static str, count: usize) -> Case {
 
 fn logged(name: &'static str, count: usize) -> Case {
     Case::new(&LOG_SEARCHES, name, &["search_stats_daily_pkey"], move |store| async move {
-        let log = |number: usize| SearchLog {
-            caller: Some(1),
-            query: Some(format!("query {number}")),
-            results: 3,
-            took: Duration::from_millis(7),
-            cache_hit: false,
-            // Of a month without a partition of its own, so that it is the same on every day that verification runs.
-            at: DateTime::from_timestamp(978_307_200, 0).unwrap_or_default(),
-        };
         log_searches(&store, &(0..count).map(log).collect::<Vec<_>>()).await
     })
 }
 
+/// A search of a month without a partition of its own, so that it is the same on every day that verification runs.
+fn log(number: usize) -> SearchLog {
+    SearchLog {
+        caller: Some(1),
+        query: Some(format!("query {number}")),
+        results: 3,
+        took: Duration::from_millis(7),
+        cache_hit: false,
+        at: DateTime::from_timestamp(978_307_200, 0).unwrap_or_default(),
+    }
+}
+
+fn row(code: &str, term: &str, parent: Option<&str>) -> Option<ImportRow> {
+    let code = IcdCode::parse("code", code).ok()?;
+    Some(ImportRow {
+        category: IcdCode::parse("category", &code.as_str()[..3]).ok()?,
+        code,
+        term: term.to_owned(),
+        parent_code: parent.and_then(|parent| IcdCode::parse("parent_code", parent).ok()),
+        block: "A00-A09".to_owned(),
+        chapter: "1 Certain infectious and parasitic diseases (A00-B99)".to_owned(),
+        billable: parent.is_some(),
+    })
+}
+
 fn release() -> Vec<ImportRow> {
-    let row = |code: &str, term: &str, parent: Option<&str>| {
-        let code = IcdCode::parse("code", code).ok()?;
-        Some(ImportRow {
-            category: IcdCode::parse("category", &code.as_str()[..3]).ok()?,
-            code,
-            term: term.to_owned(),
-            parent_code: parent.and_then(|parent| IcdCode::parse("parent_code", parent).ok()),
-            block: "A00-A09".to_owned(),
-            chapter: "1 Certain infectious and parasitic diseases (A00-B99)".to_owned(),
-            billable: parent.is_some(),
-        })
-    };
     [row("A00", "Cholera", None), row("A000", "Cholera due to Vibrio cholerae 01", Some("A00"))]
         .into_iter()
         .flatten()

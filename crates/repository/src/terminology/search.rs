@@ -126,51 +126,40 @@ fn weight(query: &Query) -> usize {
     Trigrams::of_words(query.words()).count()
 }
 
-/// Selects the codes that begin with `prefix`, in the order of [`steps`] and then by code.
+/// Selects the codes that begin with `prefix`, in the order of their [`kinds`] and then by code.
 ///
-/// Each step reads a range of the index in its order and stops at the limit, so the work depends on the limit and not on
-/// the number of codes that begin so. A chapter is a range of codes as well, which keeps the rest of the prefix out of
-/// the steps. The mark of the chapter is compared all the same, because nothing in the schema forbids that the ranges of
-/// two chapters overlap. The range ends before `~`, which no code contains and every letter precedes. A range instead of
-/// a pattern, because a pattern would need a plan of its own for each value.
+/// For each kind a range of the index is read in its order, until the limit is reached. So the work depends on the limit and
+/// not on the number of codes that begin so. A chapter is a range of codes as well, which keeps the rest of the prefix out.
+/// Its mark is compared all the same, because nothing in the schema forbids that the ranges of two chapters overlap. The
+/// range of a prefix ends before `~`, which no code contains and every letter precedes. A range instead of a pattern, because
+/// a pattern would need a plan of its own for each value.
 ///
 /// The view of chapters is read before the view of codes, which is the order in which a switch of releases locks them.
 fn by_code_prefix<'a>(prefix: &'a IcdCode, query: &'a Query) -> Statement<'a> {
     let sql = "SELECT found.* FROM ( \
         SELECT greatest($1, min(first_code)) AS low, least($1 || '~', max(last_code)) AS high FROM icd10_chapters \
         WHERE $2 IS NULL OR lower(split_part(chapter, ' ', 1)) = $2 OR lower(chapter) LIKE '%(' || $2 || ')' \
-        HAVING count(*) > 0) AS range \
-        CROSS JOIN unnest($3, $4, $5) AS step (length, active, billable) CROSS JOIN LATERAL ( \
+        HAVING count(*) > 0) AS range CROSS JOIN unnest($3) AS kind CROSS JOIN LATERAL ( \
         SELECT code, term, chapter, billable, release FROM icd10_codes \
-        WHERE length(code) = step.length AND active = step.active AND billable = step.billable \
-        AND code >= range.low AND code <= range.high AND ($6 IS NULL OR document @@ $6::tsquery) \
-        ORDER BY code LIMIT $7) AS found LIMIT $7";
-    let steps = steps(prefix, query.finds_inactive());
+        WHERE 4 * length(code) + 2 * (NOT active)::int + (NOT billable)::int = kind \
+        AND code >= range.low AND code <= range.high AND ($4 IS NULL OR document @@ $4::tsquery) \
+        ORDER BY code LIMIT $5) AS found LIMIT $5";
     let statement = sql_query(sql)
         .into_boxed()
         .bind::<Text, _>(prefix.as_str())
         .bind::<Nullable<Text>, _>(query.chapter())
-        .bind::<Array<Integer>, _>(each(&steps, |(length, ..)| *length))
-        .bind::<Array<Bool>, _>(each(&steps, |(_, active, _)| *active))
-        .bind::<Array<Bool>, _>(each(&steps, |(.., billable)| *billable))
+        .bind::<Array<Integer>, _>(kinds(prefix, query.finds_inactive()))
         .bind::<Nullable<Text>, _>(query.chapter().map(document::of_chapter))
         .bind::<BigInt, _>(Leg::Code.limit());
     cached(statement)
 }
 
-/// Returns the groups of codes that a search by prefix goes through: length, whether in use, whether billable. Shorter
-/// codes come first, because they are nearer to what was typed; of one length those in use, then the billable ones.
-fn steps(prefix: &IcdCode, with_inactive: bool) -> Vec<(i32, bool, bool)> {
+/// Returns the kinds of codes that may begin with `prefix`, as the index numbers them: shorter codes first, because they are
+/// nearer to what was typed; of one length those in use, then those that are not; of these the billable ones first.
+fn kinds(prefix: &IcdCode, with_inactive: bool) -> Vec<i32> {
+    let of_a_length = if with_inactive { 4 } else { 2 };
     let lengths = prefix.as_str().len()..=CODE_LENGTH_MAX;
-    let in_use: &[bool] = if with_inactive { &[true, false] } else { &[true] };
-    lengths
-        .flat_map(|length| in_use.iter().map(move |active| (length as i32, *active)))
-        .flat_map(|(length, active)| [true, false].map(|billable| (length, active, billable)))
-        .collect()
-}
-
-fn each<T>(steps: &[(i32, bool, bool)], of: impl Fn(&(i32, bool, bool)) -> T) -> Vec<T> {
-    steps.iter().map(of).collect()
+    lengths.flat_map(|length| (0..of_a_length).map(move |kind| 4 * length as i32 + kind)).collect()
 }
 
 /// At most `limit` codes that fulfil the first of `conditions`, then the second, and so on: a condition is looked at only

@@ -32,7 +32,8 @@ const INDEX: [&str; 9] = [
     "ALTER TABLE SLOT.codes ADD CONSTRAINT icd10_codes_pkey PRIMARY KEY (code)",
     "ALTER TABLE SLOT.words ADD CONSTRAINT icd10_words_pkey PRIMARY KEY (word)",
     "ALTER TABLE SLOT.chapters ADD CONSTRAINT icd10_chapters_pkey PRIMARY KEY (chapter)",
-    "CREATE INDEX idx_icd10_code_prefix_active ON SLOT.codes (length(code), active, billable, code)",
+    "CREATE INDEX idx_icd10_code_prefix_active ON SLOT.codes \
+     ((4 * length(code) + 2 * (NOT active)::int + (NOT billable)::int), code)",
     "CREATE INDEX idx_icd10_parent_code_active ON SLOT.codes (parent_code, code) \
      WHERE parent_code IS NOT NULL AND active",
     "CREATE INDEX idx_icd10_term_fulltext ON SLOT.codes USING gin (document)",
