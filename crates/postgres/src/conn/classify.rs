@@ -22,7 +22,7 @@ impl Conn {
                 statement: self.wire.last_error().and_then(|error| error.statement),
             };
         }
-        let classified = self.without_last_words(error);
+        let classified = self.with_sqlstate(error);
         // What the server said last, before it closed, is not in the library's error.
         match (&classified, self.wire.last_error()) {
             (Error::ConnectionLost, Some(seen)) if seen.sqlstate.ends_session() => {
@@ -44,7 +44,7 @@ impl Conn {
 
     /// Adds the code that the guard saw for the text of `error`. An error that diesel takes for a lost connection although
     /// the session is open, such as a value that is too large to be sent, is a fault of the query.
-    fn without_last_words(&self, error: diesel::result::Error) -> Error {
+    fn with_sqlstate(&self, error: diesel::result::Error) -> Error {
         let diesel::result::Error::DatabaseError(kind, info) = &error else {
             return Error::Query(QueryError(error));
         };
