@@ -66,7 +66,7 @@ where
     };
     conn.keep_alarm(alarm);
     if outcome.is_some() && takes_turns(budget, conn) && conn.is_altered() {
-        Box::pin(give_turn_back(conn, budget.operation)).await;
+        Box::pin(give_turn_back(conn, budget)).await;
     }
     watch(budget.operation, conn.statements());
     outcome.unwrap_or_else(|| Err(Abort::Database(cut_short(conn, budget, &progress))))
@@ -153,10 +153,11 @@ async fn take_turn(conn: &mut Conn, operation: &AnyOperation) -> Result<(), Erro
 }
 
 /// Gives the turn back. If that fails, the session counts as altered, and the pool ends it and the lock with it.
-async fn give_turn_back(conn: &mut Conn, operation: &AnyOperation) {
-    let key = hash(operation.name()).cast_signed();
+async fn give_turn_back(conn: &mut Conn, budget: &Budget) {
+    let key = hash(budget.operation.name()).cast_signed();
+    let limit = UNLOCK_LIMIT.min(budget.checkout.deadline.remaining());
     let unlock = format!("SELECT pg_advisory_unlock({CONTENTION_LOCKS}, {key})");
-    if matches!(timeout(UNLOCK_LIMIT, conn.batch_execute(&unlock)).await, Ok(Ok(()))) {
+    if matches!(timeout(limit, conn.batch_execute(&unlock)).await, Ok(Ok(()))) {
         conn.undo_alteration();
     }
 }
