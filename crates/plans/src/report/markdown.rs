@@ -2,6 +2,7 @@
 
 use super::table::{Align, table};
 use super::{AblationRow, DocumentedRow, OperationRow, Report};
+use crate::replay::one_line;
 use crate::{Finding, Score};
 
 use Align::{Left, Right};
@@ -126,10 +127,6 @@ fn mutation(score: &Score) -> String {
 
 fn list(findings: &[Finding]) -> String {
     findings.iter().map(|finding| format!("- {}\n", one_line(&finding.to_string()))).collect()
-}
-
-fn one_line(text: &str) -> String {
-    text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 fn or_dash(number: Option<u64>) -> String {
