@@ -2,8 +2,8 @@
 
 use super::size::Size;
 use crate::{
-    Catalogue, Claims, Error, Finding, Growth, Judged, Rule, StatementOutcome, growth, never_used,
-    plan_kinds, unclaimed,
+    Catalogue, Claims, Error, Finding, Growth, Judged, Rule, SmallTable, StatementOutcome, branches, growth,
+    never_used, plan_kinds, unclaimed, unproven, unseeded,
 };
 use std::collections::BTreeSet;
 use std::fmt;
@@ -23,7 +23,11 @@ pub struct Verified {
 }
 
 impl Verified {
-    pub(super) async fn of(mut small: Size, mut large: Size) -> Result<Self, Error> {
+    pub(super) async fn of(
+        mut small: Size,
+        mut large: Size,
+        small_tables: &[SmallTable<'_>],
+    ) -> Result<Self, Error> {
         small.sort();
         large.sort();
         let at_small = small.judge().await?;
@@ -40,6 +44,9 @@ impl Verified {
             findings.extend(of_growth);
         }
         findings.extend(never_used(&judged));
+        findings.extend(branches(&judged, small_tables));
+        findings.extend(unproven(&judged, at_small.iter().zip(&judged)));
+        findings.extend(unseeded(&large.pristine, &judged, small_tables).await?);
         let mut findings = causes(findings);
         let catalogue = Catalogue::load(large.pristine.client()).await?;
         let checked = catalogue.check();
