@@ -62,6 +62,22 @@ pub(crate) fn all() -> Vec<Case> {
     for (name, index, product, min_remaining, max_remaining, blocked) in filters {
         cases.push(pages(name, index, Filter { product, min_remaining, max_remaining, blocked }));
     }
+    cases.extend(after_cursors());
+    cases.push(numbered("the hundredth page", PRD, Filter::default(), Some(100)));
+    // Half of all keys have none left.
+    let cursor = Cursor { product: "Office16_ProPlusVL_MAK".to_owned(), remaining: 0, id: 500 };
+    cases.push(at(
+        "after a cursor among those with none left",
+        PRD,
+        Filter::default(),
+        Position::After(cursor, 50),
+    ));
+    cases
+}
+
+/// Pages in the middle, the last ones and those behind them.
+fn after_cursors() -> Vec<Case> {
+    let mut cases = Vec::new();
     // Few keys are blocked, so those with none left belong to their last page.
     for (name, of_the_last_page, lowest, index, blocked) in [
         ("after a cursor", ["the last page", "after the last key"], -1, PRD, None),
@@ -88,15 +104,6 @@ pub(crate) fn all() -> Vec<Case> {
         let last = Cursor { product: "~".to_owned(), remaining: 0, id: 0 };
         cases.push(at(of_the_last_page[1], &[], filter, Position::After(last, 50)));
     }
-    cases.push(numbered("the hundredth page", PRD, Filter::default(), Some(100)));
-    // Half of all keys have none left.
-    let cursor = Cursor { product: "Office16_ProPlusVL_MAK".to_owned(), remaining: 0, id: 500 };
-    cases.push(at(
-        "after a cursor among those with none left",
-        PRD,
-        Filter::default(),
-        Position::After(cursor, 50),
-    ));
     cases
 }
 
