@@ -10,7 +10,8 @@ use std::collections::BTreeSet;
 use std::sync::LazyLock;
 use std::time::Instant;
 use steadfast_plans::{
-    Catalogue, Claims, Documented, DocumentedRow, Judged, Pristine, Report, never_used, unclaimed,
+    Catalogue, Claims, Documented, DocumentedRow, Judged, Pristine, Report, SeenBinds, always_null,
+    never_used, unclaimed, uncovered_binds,
 };
 use steadfast_repository::cases::{self, Case};
 
@@ -111,6 +112,11 @@ async fn whole(
     report.ablation = ablated.rows;
     report.mutation = ablated.score;
     report.findings.extend(ablated.findings);
+    let runs = || measured.at_small.iter().map(|one| &one.run);
+    report.findings.extend(always_null(runs()));
+    if let Some(path) = &options.binds {
+        report.findings.extend(uncovered_binds(&SeenBinds::read(path)?, runs())?);
+    }
     if options.coverage {
         say("coverage");
         let coverage = coverage::coverage(&measured.at_small).await?;

@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+mod binds;
 mod catalogue;
 mod closed_set;
 mod contract;
@@ -26,6 +27,7 @@ mod touched;
 mod verdict;
 mod verification;
 
+pub use binds::{SeenBinds, always_null, uncovered_binds};
 pub use catalogue::{
     BackedConstraint, Catalogue, Checked, Claims, Column, Constraint, ConstraintKind, Documented,
     ForeignColumn, ForeignKey, Index, Key, Sequence, SequenceOwner, Table, TableKind, unclaimed,
