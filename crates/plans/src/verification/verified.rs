@@ -2,8 +2,8 @@
 
 use super::size::Size;
 use crate::{
-    Catalogue, Claims, Error, Finding, Growth, Judged, Rule, StatementOutcome, growth, never_used,
-    plan_kinds, unclaimed,
+    Catalogue, Claims, Error, Finding, Growth, Judged, Rule, StatementOutcome, always_null, growth,
+    never_used, plan_kinds, unclaimed,
 };
 use std::collections::BTreeSet;
 use std::fmt;
@@ -40,6 +40,7 @@ impl Verified {
             findings.extend(of_growth);
         }
         findings.extend(never_used(&judged));
+        findings.extend(always_null(&large.runs));
         let mut findings = causes(findings);
         let catalogue = Catalogue::load(large.pristine.client()).await?;
         let checked = catalogue.check();
