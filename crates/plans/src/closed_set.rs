@@ -23,8 +23,13 @@ fn of_operation(contract: &Contract, used: &HashSet<&String>) -> Vec<Finding> {
     let unused = declared.filter(|(index, _)| !used.contains(index));
     let place = Place { contract, case: "", statement: "" };
     let finding = |(index, list): (&String, &str)| {
-        let mend = format!("a case that needs {index}, or take it out of `{list}`");
-        place.finding(Rule::Unclaimed, format!("{index} to be used by some case"), "none that uses it", mend)
+        let suggestion = format!("a case that needs {index}, or take it out of `{list}`");
+        place.finding(
+            Rule::Unclaimed,
+            format!("{index} to be used by some case"),
+            "none that uses it",
+            suggestion,
+        )
     };
     unused.map(finding).collect()
 }

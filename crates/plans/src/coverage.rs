@@ -49,7 +49,7 @@ fn finding(statement: String) -> Finding {
         statement,
         expected: "every statement of the program to be one of a case".to_owned(),
         found: "one that no case sends".to_owned(),
-        mend: "a case that sends it, or an operation around it".to_owned(),
+        suggestion: "a case that sends it, or an operation around it".to_owned(),
     }
 }
 

@@ -1,4 +1,4 @@
-//! What is wrong: one finding, in the words of the person who has to mend it.
+//! What is wrong: one finding, what was expected, what happened and what to do.
 
 use serde::Serialize;
 use std::fmt;
@@ -35,7 +35,7 @@ pub enum Rule {
     Catalogue,
 }
 
-/// One finding: what was expected, what is so, and what would mend it.
+/// One finding: what was expected, what happened, and what to do.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Finding {
     /// The broken rule.
@@ -50,8 +50,8 @@ pub struct Finding {
     pub expected: String,
     /// What is so.
     pub found: String,
-    /// What would mend it.
-    pub mend: String,
+    /// What to do about it.
+    pub suggestion: String,
 }
 
 impl fmt::Display for Finding {
@@ -64,6 +64,6 @@ impl fmt::Display for Finding {
         if !self.statement.is_empty() {
             write!(f, "; in: {}", self.statement)?;
         }
-        write!(f, "; mend: {}", self.mend)
+        write!(f, "; suggestion: {}", self.suggestion)
     }
 }

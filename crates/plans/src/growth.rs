@@ -73,8 +73,8 @@ fn bound(contract: &Contract, small: &StatementOutcome, large: &StatementOutcome
 fn other_count(small: &Judged, large: &Judged) -> Finding {
     let place = Place { contract: &large.contract, case: &large.case, statement: "" };
     let expected = format!("{} statements, as with less data", small.statements.len());
-    let mend = "a number of statements that does not depend on the data";
-    place.finding(Rule::Budget, expected, format!("{}", large.statements.len()), mend)
+    let suggestion = "a number of statements that does not depend on the data";
+    place.finding(Rule::Budget, expected, format!("{}", large.statements.len()), suggestion)
 }
 
 impl Growth {

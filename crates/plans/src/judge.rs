@@ -93,13 +93,13 @@ fn beforehand(run: &Run) -> Vec<Finding> {
     if sent > run.contract.statements as usize {
         let (expected, found) =
             (format!("at most {} statements", run.contract.statements), format!("{sent}"));
-        let mend = "fetch what belongs together in one statement; is one sent for each row?";
-        findings.push(run.place("").finding(Rule::Budget, expected, found, mend));
+        let suggestion = "fetch what belongs together in one statement; is one sent for each row?";
+        findings.push(run.place("").finding(Rule::Budget, expected, found, suggestion));
     }
     if run.captured.missing > 0 {
         let found = format!("{} statements whose answer is not in the capture", run.captured.missing);
-        let mend = "end the capture when the case has ended, and drop no future of it";
-        findings.push(run.place("").finding(Rule::Replay, "every statement answered", found, mend));
+        let suggestion = "end the capture when the case has ended, and drop no future of it";
+        findings.push(run.place("").finding(Rule::Replay, "every statement answered", found, suggestion));
     }
     findings
 }
@@ -133,8 +133,8 @@ fn behind(place: &Place<'_>, behind: &Behind, pristine: &Pristine) -> Vec<Findin
         |index: &String| contract.supports_fk.contains(index) || contract.served_by.contains(index);
     let indexes = behind.index_names(facts).into_iter();
     let undeclared = indexes.filter(|index| !declared(index) && !facts.is_referenced(index)).map(|index| {
-        let mend = format!("name {index} in `supports_fk`");
-        place.finding(Rule::Undeclared, "only declared indexes behind the statement", index, mend)
+        let suggestion = format!("name {index} in `supports_fk`");
+        place.finding(Rule::Undeclared, "only declared indexes behind the statement", index, suggestion)
     });
     let read = behind.tables.keys().filter(|table| facts.is_large_by_name(table) && !contract.reads_all());
     let unserved = read.map(|table| {
@@ -158,8 +158,13 @@ fn missed(run: &Run, replay: &Replay<'_>, statements: &[StatementOutcome]) -> Ve
     let shapes: Vec<_> = statements.iter().map(|statement| statement.shape.as_str()).collect();
     missed
         .map(|index| {
-            let mend = "a condition or an order that the index has, or another case for it";
-            run.place("").finding(Rule::Unserved, format!("{index} to be used"), shapes.join("; "), mend)
+            let suggestion = "a condition or an order that the index has, or another case for it";
+            run.place("").finding(
+                Rule::Unserved,
+                format!("{index} to be used"),
+                shapes.join("; "),
+                suggestion,
+            )
         })
         .collect()
 }

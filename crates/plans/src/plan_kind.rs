@@ -184,7 +184,7 @@ impl<'a> Settling<'a> {
         let (place, facts) = (self.run.place(text), &self.pristine.facts);
         let mut findings = verdict::judge(&place, explained, facts, true);
         if let Some(cause) = lost_partial_index(explained, &self.run.contract.served_by, facts) {
-            findings.iter_mut().for_each(|finding| finding.mend.clone_from(&cause));
+            findings.iter_mut().for_each(|finding| finding.suggestion.clone_from(&cause));
         }
         findings
     }

@@ -13,7 +13,7 @@ pub fn near_ties(before: &Judged, after: &Judged) -> Vec<Finding> {
         statement: statement.to_owned(),
         expected,
         found: format!("with statistics of another sample: {found}"),
-        mend: "a statement that leaves the planner one good way, or statistics that tell the two apart"
+        suggestion: "a statement that leaves the planner one good way, or statistics that tell the two apart"
             .to_owned(),
     };
     let pairs = before.statements.iter().zip(&after.statements);
@@ -59,7 +59,7 @@ mod tests {
             statement: "SELECT 1".to_owned(),
             expected: "few rows".to_owned(),
             found: "many".to_owned(),
-            mend: String::new(),
+            suggestion: String::new(),
         };
         let findings = rules.iter().map(finding).collect();
         let contract = Contract::new("books.find");

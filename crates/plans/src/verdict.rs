@@ -71,7 +71,7 @@ impl Place<'_> {
         rule: Rule,
         expected: impl Into<String>,
         found: impl Into<String>,
-        mend: impl Into<String>,
+        suggestion: impl Into<String>,
     ) -> Finding {
         Finding {
             rule,
@@ -80,7 +80,7 @@ impl Place<'_> {
             statement: self.statement.to_owned(),
             expected: expected.into(),
             found: found.into(),
-            mend: mend.into(),
+            suggestion: suggestion.into(),
         }
     }
 }
@@ -233,8 +233,8 @@ fn spilled(place: &Place<'_>, explained: &Explained) -> Option<Finding> {
         }
         None => return None,
     };
-    let mend = "an index that gives this order, fewer rows or columns, or more work_mem";
-    Some(place.finding(Rule::Wasteful, "rows to fit into memory", found, mend))
+    let suggestion = "an index that gives this order, fewer rows or columns, or more work_mem";
+    Some(place.finding(Rule::Wasteful, "rows to fit into memory", found, suggestion))
 }
 
 /// The plan on one line: each node with its index or table, what it reads from in brackets.

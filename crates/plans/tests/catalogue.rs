@@ -149,7 +149,7 @@ async fn an_index_left_behind_by_a_failed_build_is_found() {
     assert!(client.batch_execute(build).await.is_err());
     let findings = Catalogue::load(&client).await.unwrap().check().findings;
     assert!(matches!(&findings[..], [one] if is_about(one, "a", "never read")), "{findings:#?}");
-    assert_eq!(findings[0].mend, "REINDEX INDEX CONCURRENTLY a;");
+    assert_eq!(findings[0].suggestion, "REINDEX INDEX CONCURRENTLY a;");
 }
 
 #[tokio::test]
@@ -167,11 +167,11 @@ async fn what_mends_a_fault_is_sql_that_the_server_takes() {
     for (fault, ..) in FAULTS {
         client.batch_execute(&format!("BEGIN; {fault}; ANALYZE")).await.unwrap();
         let findings = Catalogue::load(&client).await.unwrap().check().findings;
-        let mend = &findings[0].mend;
-        if mend.ends_with(';') && !mend.contains('…') {
-            client.batch_execute(&format!("{mend} ANALYZE")).await.unwrap();
+        let suggestion = &findings[0].suggestion;
+        if suggestion.ends_with(';') && !suggestion.contains('…') {
+            client.batch_execute(&format!("{suggestion} ANALYZE")).await.unwrap();
             let left = Catalogue::load(&client).await.unwrap().check().findings;
-            assert_eq!(left, [], "{fault}: {mend}");
+            assert_eq!(left, [], "{fault}: {suggestion}");
             mended += 1;
         }
         client.batch_execute("ROLLBACK").await.unwrap();

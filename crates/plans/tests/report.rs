@@ -13,7 +13,7 @@ fn finding(subject: &str, rule: Rule) -> Finding {
         statement: String::new(),
         expected: "an index".to_owned(),
         found: "none".to_owned(),
-        mend: "make one".to_owned(),
+        suggestion: "make one".to_owned(),
     }
 }
 
@@ -115,8 +115,8 @@ fn the_page_has_a_row_for_each_statement_in_aligned_columns() {
 #[test]
 fn the_terminal_gets_a_line_for_each_finding_and_one_that_sums_up() {
     let expected = "\
-trees.burn: expected an index; found none; mend: make one
-trees.fell: expected an index; found none; mend: make one
+trees.burn: expected an index; found none; suggestion: make one
+trees.fell: expected an index; found none; suggestion: make one
 mutants: 2 generated: 1 killed by verdict, 0 by buffers, 0 by error, 1 equivalent, 0 survived, 0 unjudged
 PostgreSQL 15.18: 2 operations, 3 statements, 2 findings, 1 notes";
     assert_eq!(report().to_string(), expected);

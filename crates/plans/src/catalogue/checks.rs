@@ -86,7 +86,7 @@ pub(super) fn finding(
     subject: impl Into<String>,
     expected: &str,
     found: impl Into<String>,
-    mend: impl Into<String>,
+    suggestion: impl Into<String>,
 ) -> Finding {
     Finding {
         rule: Rule::Catalogue,
@@ -95,6 +95,6 @@ pub(super) fn finding(
         statement: String::new(),
         expected: expected.to_owned(),
         found: found.into(),
-        mend: mend.into(),
+        suggestion: suggestion.into(),
     }
 }

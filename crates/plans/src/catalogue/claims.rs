@@ -51,7 +51,7 @@ fn unneeded(index: &Index) -> Finding {
         statement: String::new(),
         expected: "a case, a constraint, a foreign key or a document that needs the index".to_owned(),
         found: format!("none, for {} bytes and a part of every write to {}", index.bytes, index.table),
-        mend: format!("DROP INDEX {}; or add the case that it was made for", index.sql_name),
+        suggestion: format!("DROP INDEX {}; or add the case that it was made for", index.sql_name),
     }
 }
 
@@ -63,6 +63,6 @@ fn not_there(documented: &Documented<'_>) -> Finding {
         statement: String::new(),
         expected: format!("the index that {} demands", documented.by),
         found: "no such index".to_owned(),
-        mend: "make it, or take it off the list of documented ones".to_owned(),
+        suggestion: "make it, or take it off the list of documented ones".to_owned(),
     }
 }

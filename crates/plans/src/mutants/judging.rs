@@ -184,7 +184,7 @@ fn not_worth_it(index: &str, (old, new): Pair<'_>) -> Finding {
             "{} pages with it, {} without, in the case that misses it most",
             old.buffers, new.buffers
         ),
-        mend: "drop it, or add the case that it was made for".to_owned(),
+        suggestion: "drop it, or add the case that it was made for".to_owned(),
     }
 }
 

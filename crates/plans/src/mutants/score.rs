@@ -153,7 +153,7 @@ fn survivor(name: &str) -> Finding {
         statement: String::new(),
         expected: "a case that notices the change".to_owned(),
         found: "none that does, though some read another number of pages".to_owned(),
-        mend: "add the case that needs the index as it is, or take the simpler index".to_owned(),
+        suggestion: "add the case that needs the index as it is, or take the simpler index".to_owned(),
     }
 }
 
@@ -161,7 +161,7 @@ fn unjudged(name: &str) -> Finding {
     Finding {
         expected: "a case that reads or writes its table".to_owned(),
         found: "none, so nobody knows whether the change matters".to_owned(),
-        mend: "add the case that the index is for, or drop it".to_owned(),
+        suggestion: "add the case that the index is for, or drop it".to_owned(),
         ..survivor(name)
     }
 }

@@ -87,7 +87,7 @@ async fn a_bound_constant_of_a_partial_index_is_found_and_named_in_every_case() 
         let kind = judged.statements[0].plan_kind.as_ref().expect("asked");
         assert!(judged.findings.iter().all(|finding| finding.rule == Rule::GenericPlan), "{judged:?}");
         let found = judged.findings[..].first().unwrap_or_else(|| panic!("nothing found: {kind:?}"));
-        assert!(found.mend.contains("books_free is partial, WHERE (status = 'free'::text)"), "{found}");
+        assert!(found.suggestion.contains("books_free is partial, WHERE (status = 'free'::text)"), "{found}");
     }
     let literal = "SELECT title FROM books WHERE status = 'free' AND id > $1 ORDER BY id LIMIT 5";
     let literal = library.with_number(literal, 10).await?;
