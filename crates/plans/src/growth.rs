@@ -73,7 +73,7 @@ fn bound(contract: &Contract, small: &StatementOutcome, large: &StatementOutcome
 fn other_count(small: &Judged, large: &Judged) -> Finding {
     let place = Place { contract: &large.contract, case: &large.case, statement: "" };
     let expected = format!("{} statements, as with less data", small.statements.len());
-    let suggestion = "a number of statements that does not depend on the data";
+    let suggestion = "find the statement that is sent once for each row, and fetch its rows by one statement";
     place.finding(Rule::Budget, expected, format!("{}", large.statements.len()), suggestion)
 }
 
@@ -86,7 +86,8 @@ impl Growth {
             Rule::Growth,
             format!("at most {bound} pages at the larger size"),
             format!("{large} pages for {matched_large} rows found, after {small} for {matched_small}"),
-            "an index that finds only what is wanted, a bound on the rows, or `reads(..., reason)`",
+            "bound what the statement reads: a LIMIT, a condition that an index looks up, or an order that an index \
+             has; if its work is meant to grow, declare by how much: `reads(..., reason)`",
         ))
     }
 }

@@ -88,13 +88,5 @@ pub(super) fn finding(
     found: impl Into<String>,
     suggestion: impl Into<String>,
 ) -> Finding {
-    Finding {
-        rule: Rule::Catalogue,
-        subject: subject.into(),
-        case: String::new(),
-        statement: String::new(),
-        expected: expected.to_owned(),
-        found: found.into(),
-        suggestion: suggestion.into(),
-    }
+    Finding::new(Rule::Catalogue, subject, expected, found, suggestion)
 }

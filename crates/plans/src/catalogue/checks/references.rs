@@ -16,7 +16,11 @@ pub(super) fn without_index(catalogue: &Catalogue) -> Vec<Finding> {
                 "none begins with ({columns}): deleting from {} reads all of {}",
                 key.referenced_table, key.table
             ),
-            format!("CREATE INDEX ON {} ({columns});", key.table),
+            format!(
+                "find the statements that delete from {} or change its key; if there are to be any: CREATE INDEX ON {} \
+                 ({columns});",
+                key.referenced_table, key.table
+            ),
         )
     };
     catalogue.foreign_keys.iter().filter(|key| !served(key)).map(to_finding).collect()
