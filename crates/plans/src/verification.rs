@@ -6,7 +6,7 @@ mod verified;
 
 pub use verified::Verified;
 
-use crate::{Contract, Error};
+use crate::{Contract, Error, SmallTable};
 use databases::Databases;
 use size::Size;
 use steadfast_postgres::diesel_async::AsyncPgConnection;
@@ -55,6 +55,7 @@ const TIMES: u32 = 10;
 pub struct Verification {
     small: Size,
     large: Size,
+    small_tables: Vec<SmallTable<'static>>,
 }
 
 /// Why something that the caller gave has failed.
@@ -92,10 +93,17 @@ impl Verification {
     ) -> Result<Verified, Error> {
         let small = Size::build(databases, "small", async |url| build(url, 1).await).await?;
         let large = Size::build(databases, "large", async |url| build(url, TIMES).await).await?;
-        let mut verification = Self { small, large };
+        let mut verification = Self { small, large, small_tables: Vec::new() };
         cases(&mut verification).await?;
-        let Self { small, large } = verification;
-        Verified::of(small, large).await
+        let Self { small, large, small_tables } = verification;
+        Verified::of(small, large, &small_tables).await
+    }
+
+    /// Declares that `table` never has more than so many `rows`, `because` something enforces it: a constraint or a test.
+    /// Reading it as a whole is then fine. Every other table that a case reads needs more than eight pages at the larger
+    /// size.
+    pub fn small_table(&mut self, table: &'static str, rows: u64, because: &'static str) {
+        self.small_tables.push(SmallTable { table, rows, because });
     }
 
     /// Runs one case of an operation, once at each size, on a connection that is written down and was opened for it. It

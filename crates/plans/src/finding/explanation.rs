@@ -33,6 +33,11 @@ impl Rule {
             Self::Undeclared => UNDECLARED,
             Self::Unclaimed => UNCLAIMED,
             Self::Wasteful => WASTEFUL,
+            Self::Unbounded => UNBOUNDED,
+            Self::Repeated => REPEATED,
+            Self::Branch => BRANCH,
+            Self::Unproven => UNPROVEN,
+            Self::Unseeded => UNSEEDED,
             Self::GenericPlan => GENERIC_PLAN,
             Self::Growth => GROWTH,
             Self::Replay => REPLAY,
@@ -102,6 +107,70 @@ Look at the statement first: does it select by a condition that no index has, or
 is what it is meant to do, add the condition to an index or declare `reads(PerMatch(limit), reason)`.",
 };
 
+const UNBOUNDED: Explanation = Explanation {
+    meaning: "\
+A statement scans, joins or skips more than 200 rows, and more than 10 for each row that it returns or changes, unless it
+declares more by `reads`.",
+    reason: "\
+What a statement reads gives it no right to read: only what it returns or changes can justify its work.",
+    example: "\
+`SELECT * FROM books WHERE author_id = $1 ORDER BY price LIMIT 20` with an index on (author_id): all books of the author
+are sorted for 20 of them. So are `OFFSET 3000`, an exact count of a heavy key, and a join without an equality.",
+    remedy: "\
+Look at the statement first: continue after the last row instead of skipping, count up to a limit, join by an equality,
+order by what the index continues with. Only if the statement is right, add an index with the order, or declare
+`reads(UpTo(rows), reason)` or `reads(PerMatch(limit), reason)`.",
+};
+
+const REPEATED: Explanation = Explanation {
+    meaning: "\
+A case sends one statement more than twice, and its operation declares no batch.",
+    reason: "\
+A loop over rows that sends a statement for each of them grows with the data, however fast each one is.",
+    example: "\
+`SELECT name FROM authors WHERE id = $1`, sent once for each book of a page.",
+    remedy: "\
+Send the statement once for all of its values, e.g. by `= ANY($1)` or by a join. Only if it is meant to be sent in
+batches, declare `batch(at_most, reason)`.",
+};
+
+const BRANCH: Explanation = Explanation {
+    meaning: "\
+No case shows a branch of a statement: a parameter that is NULL in every case, values that never find something or always
+do, a LIMIT that is never reached or always.",
+    reason: "\
+Each of these has its own plan and its own statements behind it. What no case sends is not verified.",
+    example: "\
+An optional filter that no case sets, or a second statement that is sent only if the first one finds something, and no case
+lets it.",
+    remedy: "\
+Add a case that sends the statement with such values.",
+};
+
+const UNPROVEN: Explanation = Explanation {
+    meaning: "\
+An operation declares a budget of statements that no case uses up, or a `reads` that no case needs or comes near to.",
+    reason: "\
+A bound that is wider than the work hides the next fault.",
+    example: "\
+`statements(5)` for an operation that sends two in every case, or `reads(All, reason)` from the time before it had an
+index.",
+    remedy: "\
+Add the case that sends the other statements or reads as much as declared. If there is none, lower or remove the bound.",
+};
+
+const UNSEEDED: Explanation = Explanation {
+    meaning: "\
+A table that an operation reads has at most 8 pages at the larger size and is not declared small, or has more rows than
+its declaration says.",
+    reason: "\
+Every plan is good on a table of a few pages, so nothing is proven by reading it.",
+    example: "\
+A new table that nobody seeds: its missing index is found in production.",
+    remedy: "\
+Seed the table. If it is small by its nature, declare it small with its maximum number of rows and the reason.",
+};
+
 const GENERIC_PLAN: Explanation = Explanation {
     meaning: "\
 After some runs of a prepared statement the server changes to one plan for all values, and that plan breaks another rule
@@ -117,8 +186,9 @@ condition on and off by a NULL? Write the constant as literal SQL, and send one 
 
 const GROWTH: Explanation = Explanation {
     meaning: "\
-At ten times the data a statement touches more pages than its bound: 1.5 times as many, 8, and 2 for each row more that
-it finds, unless it declares more by `reads`.",
+At ten times the data a statement touches more pages than its bound: 1.5 times as many, 8, and 4 for each row more that
+it returns or changes in each of its tables, unless it declares more by `reads`. With `Reads::All` and `Reads::Lists` its
+work must still grow no faster than the data.",
     reason: "\
 Work that grows with the table exceeds every deadline one day. Pages are counted because they are the same on every
 machine.",
@@ -143,7 +213,8 @@ build both clones from the same data.",
 
 const BUDGET: Explanation = Explanation {
     meaning: "\
-A case sends more statements than its operation declares, or their number differs between the two sizes of the data.",
+A case sends more statements than its operation declares, their number differs between the two sizes of the data, or more
+than 10 are declared without a batch and its reason.",
     reason: "\
 One statement for each row is invisible with ten rows and takes seconds with ten thousand.",
     example: "\

@@ -39,6 +39,16 @@ rules! {
     Unclaimed = "unclaimed",
     /// A sort goes to disk, or rows are read to be thrown away, or an index-only scan visits the table.
     Wasteful = "wasteful",
+    /// A statement handles many more rows than it returns or changes.
+    Unbounded = "unbounded",
+    /// A case sends one statement more than twice.
+    Repeated = "repeated",
+    /// A branch of an operation, or a kind of value, that no case shows.
+    Branch = "branch",
+    /// A declared bound or budget that no case needs.
+    Unproven = "unproven",
+    /// A table with so little data that nothing is proven by reading it.
+    Unseeded = "unseeded",
     /// The plan that a prepared statement changes to after five runs is not served.
     GenericPlan = "generic-plan",
     /// The pages that are read grow with the table.
