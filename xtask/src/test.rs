@@ -134,7 +134,7 @@ fn run_on(server: Option<&TestServer>, command: &mut Command) -> anyhow::Result<
     run_command(command.env(SERVER_VARIABLE, server.url()))
 }
 
-fn run_command(command: &mut Command) -> anyhow::Result<()> {
+pub(crate) fn run_command(command: &mut Command) -> anyhow::Result<()> {
     let status =
         command.status().with_context(|| format!("cannot run {}", command.get_program().display()))?;
     if status.success() { Ok(()) } else { Err(CommandFailed { status }.into()) }

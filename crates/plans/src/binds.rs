@@ -122,10 +122,11 @@ fn finding(statement: String, sent: Sent, expected: &str, found: String, action:
         rule: Rule::Coverage,
         subject: sent.operation,
         case: sent.case,
+        also_in: Vec::new(),
         statement,
         expected: expected.to_owned(),
         found,
-        mend: action.to_owned(),
+        suggestion: action.to_owned(),
     }
 }
 

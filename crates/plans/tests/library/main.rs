@@ -4,4 +4,6 @@
 mod plan_kinds;
 mod replays;
 mod support;
+#[path = "../support/suspect.rs"]
+mod suspect;
 mod verdicts;
