@@ -84,9 +84,9 @@ fn start(workspace: &Workspace, server: &OnceCell<TestServer>) -> anyhow::Result
     server.set(started).ok().context("the server is started once")
 }
 
-/// Begins the record at `binds` anew.
+/// Empties the record at `binds`, and removes the mark of an incomplete one.
 fn empty(binds: &Path) -> anyhow::Result<()> {
-    // Left by a process that could not write; there is none as a rule.
+    // There is none as a rule.
     _ = std::fs::remove_file(binds.with_extension("failed"));
     std::fs::write(binds, "").with_context(|| format!("cannot write {}", binds.display()))
 }
