@@ -23,6 +23,9 @@ pub(crate) struct Options {
     /// Hold what the server has seen of the application's role since its statistics were reset against the operations.
     #[arg(long)]
     pub(crate) coverage: bool,
+    /// Hold which parameters were NULL in the tests against the cases: what their processes recorded in this file.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) binds: Option<PathBuf>,
     /// Print what a rule means, why it exists, an example, and what to do; verify nothing.
     #[arg(long, value_name = "RULE")]
     pub(crate) explain: Option<Rule>,
