@@ -86,7 +86,11 @@ fn skipped(prefix: &str, all: &[Case], run: usize, options: &Options) -> Vec<Str
     let (operations, cases) = (names(false).len(), all.len() - run);
     let mut skipped = vec![format!("{operations} operations with {cases} cases, {because}")];
     let always = [(true, "the schema"), (true, "unneeded indexes"), (true, "what each index saves")];
-    let asked = [(options.mutate, "mutants"), (options.coverage, "coverage")];
+    let asked = [
+        (options.mutate, "mutants"),
+        (options.binds.is_some(), "NULL parameters"),
+        (options.coverage, "coverage"),
+    ];
     let checks = always.into_iter().chain(asked).filter(|(is_asked, _)| *is_asked);
     skipped.extend(checks.map(|(_, check)| format!("{check}, {because}")));
     skipped
@@ -184,7 +188,7 @@ mod tests {
     #[test]
     fn skipped_checks_and_operations_are_named() {
         let all = cases::all();
-        let options = Options::parse_from(["verifier", "--only", "keys.", "--coverage"]);
+        let options = Options::parse_from(["verifier", "--only", "keys.", "--coverage", "--binds", "x"]);
         let run = wanted(&all, Some("keys.")).expect("some").len();
         let skipped = skipped("keys.", &all, run, &options);
         let others = all.iter().filter(|case| !case.operation.name().starts_with("keys."));
@@ -193,7 +197,10 @@ mod tests {
             format!("{} operations with {} cases, because of --only keys.", operations.len(), others.count());
         assert_eq!(skipped[0], count);
         let checks: Vec<_> = skipped[1..].iter().filter_map(|skipped| skipped.split(',').next()).collect();
-        assert_eq!(checks, ["the schema", "unneeded indexes", "what each index saves", "coverage"]);
+        assert_eq!(
+            checks,
+            ["the schema", "unneeded indexes", "what each index saves", "NULL parameters", "coverage"]
+        );
     }
 
     #[test]

@@ -104,7 +104,13 @@ impl Sendings {
             (!missing.is_empty()).then(|| {
                 let expected = "a case for each combination of NULL parameters that the tests send";
                 let found = format!("none with {}", missing.join(", none with "));
-                finding(statement, sent, expected, found, "a case that sends the statement so")
+                finding(
+                    statement,
+                    sent,
+                    expected,
+                    found,
+                    "add a case that sends the statement with these parameters NULL",
+                )
             })
         });
         Ok(missing.collect())

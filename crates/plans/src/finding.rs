@@ -39,7 +39,7 @@ pub struct Finding {
 }
 
 /// A case that shows a fault, with its figures.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct Occurrence {
     /// The case.
     pub case: String,

@@ -8,7 +8,7 @@ use crate::{Finding, Rule};
 /// show.
 ///
 /// - The growth and the generic plan of a statement that reads a whole table follow from that, and so do the indexes that
-///   its operation declares and does not use.
+///   its operation declares or a case expects, and that are not used. The same fault in the generic plan follows too.
 /// - An index is not called unneeded if another finding asks for the statement that lost it to be repaired first: one of
 ///   its table that names its leading column, one of an operation that declares it or uses it undeclared, or one that
 ///   would drop the index beside it that does the same.
@@ -26,6 +26,14 @@ fn follows(finding: &Finding, other: &Finding) -> bool {
     match (finding.rule, other.rule) {
         (Rule::GenericPlan | Rule::Growth, Rule::Unserved) => of_statement,
         (Rule::Unclaimed, Rule::Unserved) => of_operation,
+        // A case does not use the index that it expects, because a statement of it reads a whole table.
+        (Rule::Unserved, Rule::Unserved) => {
+            of_operation
+                && finding.case == other.case
+                && finding.statement.is_empty()
+                && !other.statement.is_empty()
+        }
+        (Rule::GenericPlan, Rule::Undeclared) => of_statement && finding.found.ends_with(&other.found),
         // What is found may show the values that the generic plan has no notion of.
         (Rule::GenericPlan, Rule::Wasteful) => {
             of_statement && finding.case == other.case && finding.expected == other.expected
@@ -170,6 +178,23 @@ mod tests {
         assert_eq!(rules(vec![grown("SELECT 1"), read.clone()]), [Rule::Unserved]);
         assert_eq!(rules(vec![grown("SELECT 2"), read.clone()]), [Rule::Growth, Rule::Unserved]);
         let unclaimed = of_statement(Rule::Unclaimed, "", "books_shelf to be used by some case", "none");
-        assert_eq!(rules(vec![unclaimed, read]), [Rule::Unserved]);
+        assert_eq!(rules(vec![unclaimed, read.clone()]), [Rule::Unserved]);
+        let missed = of_statement(Rule::Unserved, "", "books_shelf to be used", "Seq Scan books");
+        assert_eq!(rules(vec![missed.clone(), read.clone()]), [Rule::Unserved]);
+        let in_other_case = Finding { case: "rare".to_owned(), ..missed };
+        assert_eq!(rules(vec![in_other_case, read]), [Rule::Unserved, Rule::Unserved]);
+    }
+
+    #[test]
+    fn same_fault_in_the_generic_plan_is_left_out() {
+        let undeclared = of_statement(Rule::Undeclared, "SELECT 1", "no index", "books_room on books");
+        let generic = |found: &str| of_statement(Rule::GenericPlan, "SELECT 1", "no index", found);
+        let rules = |other| -> Vec<Rule> {
+            let all = resolved(vec![undeclared.clone(), other], &Catalogue::default());
+            all.iter().map(|finding| finding.rule).collect()
+        };
+        assert_eq!(rules(generic("in the generic plan: books_room on books")), [Rule::Undeclared]);
+        let other = generic("in the generic plan: books_shelf on books");
+        assert_eq!(rules(other), [Rule::Undeclared, Rule::GenericPlan]);
     }
 }

@@ -1,6 +1,7 @@
 //! The terminal's form of findings: a block for each, those of one statement together.
 
 use super::excerpt::excerpt;
+use super::merge::figure;
 use super::{Finding, Occurrence};
 use std::fmt;
 
@@ -42,7 +43,12 @@ fn block(finding: &Finding) -> Vec<String> {
     let label = if cases.len() > 1 { format!("{} cases", cases.len()) } else { "case".to_owned() };
     let mut happened = finding.found.clone();
     if finding.also_in.iter().any(|other| other.found != finding.found) {
-        happened += &format!("; this is the worst, in case `{}`", finding.case);
+        let is_worst = finding.also_in.iter().any(|other| figure(&other.found) < figure(&finding.found));
+        happened += &format!(
+            "; {} in case `{}`",
+            if is_worst { "this is the worst," } else { "this is" },
+            finding.case
+        );
     }
     let paragraphs = [
         (&*label, cases.join(", ")),
@@ -136,6 +142,13 @@ wasteful: books.find
   what to do  look at the statement
   SQL         SELECT 1";
         assert_eq!(finding.to_string(), expected);
+        let other = Occurrence { case: "few".into(), found: "Seq Scan on b".into(), ..Occurrence::default() };
+        let finding = Finding { found: "Seq Scan on a".into(), also_in: vec![other], ..finding };
+        let text = finding.to_string();
+        assert!(
+            text.contains("happened    Seq Scan on a; this is in case `many`\n"),
+            "nothing is worse: {text}"
+        );
     }
 
     #[test]

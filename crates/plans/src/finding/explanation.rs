@@ -239,7 +239,8 @@ target of the column or create extended statistics.",
 
 const COVERAGE: Explanation = Explanation {
     meaning: "\
-The tests sent a statement that no case of any operation sends.",
+The tests sent a statement that no case of any operation sends, or one with parameters NULL that no case sends as NULL
+together.",
     reason: "\
 What no case sends is not verified, however good the rest is.",
     example: "\

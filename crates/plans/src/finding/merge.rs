@@ -53,7 +53,7 @@ fn figure_of(word: &str) -> Option<u64> {
 }
 
 /// The first figure of `text`: pages, rows or kilobytes; the more, the worse.
-fn figure(text: &str) -> u64 {
+pub(super) fn figure(text: &str) -> u64 {
     text.split(' ').find_map(figure_of).unwrap_or_default()
 }
 
