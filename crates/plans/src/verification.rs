@@ -55,6 +55,8 @@ const TIMES: u32 = 10;
 pub struct Verification {
     small: Size,
     large: Size,
+    /// Operations that must have a case.
+    declared: Vec<Contract>,
 }
 
 /// Why something that the caller gave has failed.
@@ -92,10 +94,16 @@ impl Verification {
     ) -> Result<Verified, Error> {
         let small = Size::build(databases, "small", async |url| build(url, 1).await).await?;
         let large = Size::build(databases, "large", async |url| build(url, TIMES).await).await?;
-        let mut verification = Self { small, large };
+        let mut verification = Self { small, large, declared: Vec::new() };
         cases(&mut verification).await?;
-        let Self { small, large } = verification;
-        Verified::of(small, large).await
+        let Self { small, large, declared } = verification;
+        Verified::of(small, large, &declared).await
+    }
+
+    /// Declares an operation that must have a case: without one it is a finding. For a program that keeps a list of its
+    /// operations, so that a new one is not forgotten here.
+    pub fn declare(&mut self, contract: &Contract) {
+        self.declared.push(contract.clone());
     }
 
     /// Runs one case of an operation, once at each size, on a connection that is written down and was opened for it. It

@@ -1,8 +1,9 @@
 //! What a verification came to.
 
 use super::size::Size;
+use crate::verdict::Place;
 use crate::{
-    Catalogue, Claims, Error, Finding, Growth, Judged, Rule, StatementOutcome, growth, never_used,
+    Catalogue, Claims, Contract, Error, Finding, Growth, Judged, Rule, StatementOutcome, growth, never_used,
     plan_kinds, unclaimed,
 };
 use std::collections::BTreeSet;
@@ -23,7 +24,7 @@ pub struct Verified {
 }
 
 impl Verified {
-    pub(super) async fn of(mut small: Size, mut large: Size) -> Result<Self, Error> {
+    pub(super) async fn of(mut small: Size, mut large: Size, declared: &[Contract]) -> Result<Self, Error> {
         small.sort();
         large.sort();
         let at_small = small.judge().await?;
@@ -41,6 +42,7 @@ impl Verified {
         }
         findings.extend(never_used(&judged));
         let mut findings = causes(findings);
+        findings.extend(declared.iter().filter(|contract| !has_case(contract, &judged)).map(without_case));
         let catalogue = Catalogue::load(large.pristine.client()).await?;
         let checked = catalogue.check();
         findings.extend(unneeded(&catalogue, &judged));
@@ -92,6 +94,15 @@ fn follows(finding: &Finding, other: &Finding) -> bool {
         (Rule::GenericPlan, Rule::Wasteful) => of_statement && finding.expected == other.expected,
         _ => false,
     }
+}
+
+fn has_case(contract: &Contract, judged: &[Judged]) -> bool {
+    judged.iter().any(|case| case.contract.operation == contract.operation)
+}
+
+fn without_case(contract: &Contract) -> Finding {
+    let place = Place { contract, case: "", statement: "" };
+    place.finding(Rule::Coverage, "a case", "none", "run the operation with values that its callers send")
 }
 
 fn unneeded(catalogue: &Catalogue, judged: &[Judged]) -> Vec<Finding> {
