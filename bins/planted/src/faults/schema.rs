@@ -1,0 +1,235 @@
+//! Schemas in which something is missing, too much, or not as it should be.
+
+use super::{Fault, Plant};
+
+/// Returns all faults of the schema.
+pub(super) fn all() -> Vec<Fault> {
+    [missing(), changed(), needless(), declared()]
+        .into_iter()
+        .flatten()
+        .map(|(name, rule, subject, object, sql)| {
+            let plant = Plant::Schema { object, sql };
+            Fault { name: name.to_owned(), rule, subject: subject.to_owned(), plant }
+        })
+        .collect()
+}
+
+/// Name, rule, subject of the finding, changed object, SQL.
+type Row = (&'static str, &'static str, &'static str, &'static str, &'static str);
+
+/// Indexes that are not there.
+fn missing() -> Vec<Row> {
+    vec![
+        ("index_dropped", "Unserved", "orders.of_customer", "orders", "DROP INDEX orders_customer"),
+        ("partial_index_dropped", "Wasteful", "orders.open", "orders", "DROP INDEX orders_open"),
+        (
+            "inverted_index_dropped",
+            "Unserved",
+            "articles.with_words",
+            "articles_words",
+            "DROP INDEX articles_words",
+        ),
+        (
+            "index_of_foreign_key_dropped",
+            "Unserved",
+            "customers.remove",
+            "orders",
+            "DROP INDEX orders_customer; CREATE INDEX orders_customer ON orders (placed_at DESC, customer_id)",
+        ),
+        (
+            "foreign_key_without_index",
+            "Catalogue",
+            "order_lines.order_lines_order_id_fkey",
+            "order_lines",
+            "ALTER TABLE order_lines DROP CONSTRAINT order_lines_pkey;
+             ALTER TABLE order_lines ADD PRIMARY KEY (line, order_id)",
+        ),
+        (
+            "partitioned_index_dropped",
+            "Unserved",
+            "events.of_actor",
+            "events_actor",
+            "DROP INDEX events_actor",
+        ),
+        (
+            "one_partition_without_index",
+            "Catalogue",
+            "events_actor",
+            "events_actor",
+            "DROP INDEX events_actor; CREATE INDEX events_actor ON ONLY events (actor, happened_at DESC)",
+        ),
+    ]
+}
+
+/// Indexes that are another one by the same name.
+fn changed() -> Vec<Row> {
+    vec![
+        (
+            "columns_swapped",
+            "Unserved",
+            "order_lines.of_article",
+            "order_lines",
+            "DROP INDEX order_lines_article; CREATE INDEX order_lines_article ON order_lines (order_id, article)",
+        ),
+        (
+            "order_column_lost",
+            "Unbounded",
+            "orders.of_customer",
+            "orders",
+            "DROP INDEX orders_customer; CREATE INDEX orders_customer ON orders (customer_id)",
+        ),
+        (
+            "predicate_lost",
+            "Wasteful",
+            "orders.open",
+            "orders",
+            "DROP INDEX orders_open; CREATE INDEX orders_open ON orders (customer_id, placed_at, id)",
+        ),
+        (
+            "other_predicate",
+            "Wasteful",
+            "orders.open",
+            "orders",
+            "DROP INDEX orders_open; CREATE INDEX orders_open ON orders (customer_id, placed_at, id) WHERE status = 'returned'",
+        ),
+        (
+            "collation_lost",
+            "Unserved",
+            "customers.by_name",
+            "customers_name",
+            "DROP INDEX customers_name; CREATE INDEX customers_name ON customers (name)",
+        ),
+        (
+            "other_operator_class",
+            "Unserved",
+            "customers.by_name",
+            "customers_name",
+            "DROP INDEX customers_name; \
+             CREATE INDEX customers_name ON customers (name COLLATE \"C\" text_pattern_ops)",
+        ),
+        (
+            "key_in_expression",
+            "Unserved",
+            "customers.of_region",
+            "customers_region",
+            "DROP INDEX customers_region; CREATE INDEX customers_region ON customers (lower(region), id)",
+        ),
+        (
+            "other_access_method",
+            "Unserved",
+            "articles.with_words",
+            "articles_words",
+            "DROP INDEX articles_words; CREATE INDEX articles_words ON articles (words)",
+        ),
+    ]
+}
+
+/// Indexes that nothing needs.
+fn needless() -> Vec<Row> {
+    vec![
+        (
+            "unused_index",
+            "Unneeded",
+            "order_lines_quantity",
+            "order_lines",
+            "CREATE INDEX order_lines_quantity ON order_lines (quantity)",
+        ),
+        (
+            "duplicate_index",
+            "Catalogue",
+            "articles_words_again",
+            "articles_words",
+            "CREATE INDEX articles_words_again ON articles USING gin (words)",
+        ),
+        (
+            "beginning_of_another_index",
+            "Catalogue",
+            "order_lines_order",
+            "order_lines",
+            "CREATE INDEX order_lines_order ON order_lines (order_id)",
+        ),
+        (
+            "index_of_nulls",
+            "Catalogue",
+            "customers_note",
+            "customers_note",
+            "CREATE INDEX customers_note ON customers (note)",
+        ),
+        (
+            "tree_over_arrays",
+            "Catalogue",
+            "tickets_labels",
+            "tickets.labels",
+            "ALTER TABLE tickets ADD labels text[]; CREATE INDEX tickets_labels ON tickets (labels)",
+        ),
+        (
+            "condition_that_always_holds",
+            "Catalogue",
+            "customers_id_named",
+            "customers.name",
+            "CREATE INDEX customers_id_named ON customers (id, name) WHERE name IS NOT NULL",
+        ),
+    ]
+}
+
+/// Columns, keys and constraints.
+fn declared() -> Vec<Row> {
+    vec![
+        (
+            "foreign_key_of_another_type",
+            "Catalogue",
+            "orders.orders_customer_id_fkey",
+            "orders.customer_id",
+            "ALTER TABLE orders ALTER customer_id TYPE integer",
+        ),
+        (
+            "constraint_not_valid",
+            "Catalogue",
+            "orders.orders_amount_check",
+            "orders_amount_check",
+            "ALTER TABLE orders ADD CONSTRAINT orders_amount_check CHECK (amount >= 0) NOT VALID",
+        ),
+        (
+            "foreign_key_twice",
+            "Catalogue",
+            "order_lines.order_lines_second_fkey",
+            "order_lines",
+            "ALTER TABLE order_lines ADD CONSTRAINT order_lines_second_fkey FOREIGN KEY (order_id) REFERENCES orders",
+        ),
+        (
+            "table_without_key",
+            "Catalogue",
+            "tickets",
+            "tickets_pkey",
+            "ALTER TABLE tickets DROP CONSTRAINT tickets_pkey",
+        ),
+        (
+            "time_without_zone",
+            "Catalogue",
+            "tickets.closed_at",
+            "tickets.closed_at",
+            "ALTER TABLE tickets ADD closed_at timestamp",
+        ),
+        (
+            "inexact_money",
+            "Catalogue",
+            "orders.amount",
+            "orders.amount",
+            "ALTER TABLE orders ALTER amount TYPE double precision",
+        ),
+        (
+            "sequence_near_its_end",
+            "Catalogue",
+            "customers_id_seq",
+            "customers_id_seq",
+            "SELECT setval('customers_id_seq', 9e18::bigint)",
+        ),
+        (
+            "unparsed_json",
+            "Catalogue",
+            "articles.details",
+            "articles.details",
+            "ALTER TABLE articles ADD details json",
+        ),
+    ]
+}
