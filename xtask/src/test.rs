@@ -47,6 +47,7 @@ pub(crate) fn run(workspace: &Workspace, arguments: &Arguments) -> anyhow::Resul
             on_server(&mut in_length(arguments.long, tests(workspace, &arguments.passed_on)))
         }),
         Step::new("plans", || on_server(&mut verify_indexes::after_tests(workspace))),
+        Step::new("self-test", || on_server(&mut verify_indexes::self_test(workspace))),
         Step::new("doctests", || {
             on_server(cargo(workspace).args(["test", "--workspace", "--doc", "--locked"]))
         }),
