@@ -27,17 +27,16 @@ pub(crate) async fn run() -> Result<Outcome> {
     let (faults, broken) = (faults::all(), faults::broken());
     let planted = faults.len() + broken.len();
     let (of_schema, others): (Vec<_>, Vec<_>) = faults.iter().partition(|fault| fault.sql().is_some());
-    let mut needless = round("without a fault", &[]).await?;
-    let found = round("faults of operations", &others).await?;
-    let mut missed: Vec<_> = others.iter().filter_map(|fault| missing(fault, &found)).collect();
-    let is_planted = |finding: &Finding| others.iter().any(|fault| fault.subject == finding.subject);
-    needless.extend(found.into_iter().filter(|finding| !is_planted(finding)));
-    for faults in together(of_schema) {
-        let found = round("faults of the schema", &faults).await?;
+    let database = TestDatabase::empty().await?;
+    let url = &database.url();
+    let needless = round(url, &[]).await.context("without a fault")?;
+    let mut missed = Vec::new();
+    for faults in [vec![others], together(of_schema)].concat() {
+        let found = round(url, &faults).await?;
         missed.extend(faults.iter().filter_map(|fault| missing(fault, &found)));
     }
     for broken in &broken {
-        missed.extend(unexplained(broken).await?);
+        missed.extend(unexplained(url, broken).await);
     }
     Ok(Outcome { planted, missed, needless })
 }
@@ -55,8 +54,8 @@ fn together(faults: Vec<&Fault>) -> Vec<Vec<&Fault>> {
     groups
 }
 
-/// Verifies the shop with `faults` and returns the findings.
-async fn round(name: &str, faults: &[&Fault]) -> Result<Vec<Finding>> {
+/// Verifies `faults`, or the shop without any, and returns the findings.
+async fn round(url: &str, faults: &[&Fault]) -> Result<Vec<Finding>> {
     let began = Instant::now();
     let changes: Vec<_> = faults.iter().filter_map(|fault| fault.sql()).collect();
     let cases = async |verification: &mut Verification| {
@@ -73,17 +72,20 @@ async fn round(name: &str, faults: &[&Fault]) -> Result<Vec<Finding>> {
         }
         Ok(())
     };
-    let database = TestDatabase::empty().await?;
     let build = async |url: &str, amount| schema::build(url, amount, &changes).await;
-    let verified = Verification::run(&database.url(), build, cases).await.context(name.to_owned())?;
-    eprintln!("self-test: {name}: {} planted, {:.1} s", faults.len(), began.elapsed().as_secs_f64());
+    let verified = Verification::run(url, build, cases).await?;
+    eprintln!(
+        "self-test {:>4.1} s: {} faults, {} findings",
+        began.elapsed().as_secs_f64(),
+        faults.len(),
+        verified.findings.len()
+    );
     Ok(verified.findings)
 }
 
-/// Returns whether `operation` runs in a round with `faults`. If they are the schema's, one of them must show in it.
+/// Returns whether `operation` of the shop runs in a round with `faults`: only if one of them must show in it.
 fn is_of_interest(operation: &Operation, faults: &[&Fault]) -> bool {
-    let shows = |fault: &&Fault| fault.sql().is_none() || fault.subject == operation.contract.operation;
-    faults.is_empty() || faults.iter().any(shows)
+    faults.is_empty() || faults.iter().any(|fault| fault.subject == operation.contract.operation)
 }
 
 /// Returns a line if `fault` is not among the findings.
@@ -97,16 +99,15 @@ fn missing(fault: &Fault, found: &[Finding]) -> Option<String> {
 }
 
 /// Returns a line if the error of a verification that cannot go on does not explain what is broken.
-async fn unexplained(broken: &Broken) -> Result<Option<String>> {
-    let database = TestDatabase::empty().await?;
+async fn unexplained(url: &str, broken: &Broken) -> Option<String> {
     let build = async |url: &str, _| schema::build(url, 0, &[]).await;
     let cases = async |verification: &mut Verification| broken.operation.verify(verification).await;
-    let said = match Verification::run(&database.url(), build, cases).await {
+    let said = match Verification::run(url, build, cases).await {
         Ok(verified) => verified.to_string(),
         Err(error) => error.to_string(),
     };
     let name = &broken.operation.contract.operation;
-    Ok((said != broken.error).then(|| format!("missed: {name}: expected `{}`; found `{said}`", broken.error)))
+    (said != broken.error).then(|| format!("missed: {name}: expected `{}`; found `{said}`", broken.error))
 }
 
 impl Outcome {
