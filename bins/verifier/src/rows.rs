@@ -47,7 +47,7 @@ pub(crate) fn cases(small: &[Measurement], large: &[Measurement]) -> (Vec<CaseRo
 }
 
 /// The same case as `one` among those of the other size.
-fn at<'a>(size: &'a [Measurement], one: &Measurement) -> Option<&'a Measurement> {
+pub(crate) fn at<'a>(size: &'a [Measurement], one: &Measurement) -> Option<&'a Measurement> {
     let is_same = |other: &&Measurement| {
         (&other.judged.contract.operation, &other.judged.case)
             == (&one.judged.contract.operation, &one.judged.case)
@@ -105,6 +105,7 @@ mod tests {
         let judged = Judged {
             contract: contract.clone(),
             case: case.to_owned(),
+            sent: 1,
             statements: vec![statement],
             findings: Vec::new(),
             notes: Vec::new(),
@@ -127,7 +128,7 @@ mod tests {
             statements.iter().map(|statement| statement.buffers).collect()
         };
         assert_eq!((pages(&cases[0].statements), pages(&cases[0].statements_at_ten)), (vec![4], vec![400]));
-        assert_eq!((cases[0].growth[0].large, cases[0].growth[0].bound), (400, Some(14)));
+        assert_eq!((cases[0].growth[0].large, cases[0].growth[0].bound), (400, 14));
         assert_eq!(findings.iter().map(|finding| finding.rule).collect::<Vec<_>>(), [Rule::Growth]);
         assert!(cases[1].statements_at_ten.is_empty() && cases[1].growth.is_empty());
     }

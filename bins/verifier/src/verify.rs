@@ -10,7 +10,8 @@ use std::collections::BTreeSet;
 use std::sync::LazyLock;
 use std::time::Instant;
 use steadfast_plans::{
-    Catalogue, Claims, Documented, DocumentedRow, Judged, Pristine, Report, never_used, unclaimed,
+    Catalogue, Claims, Documented, DocumentedRow, Judged, Pristine, Report, SmallTable, branches, never_used,
+    unclaimed, unproven, unseeded,
 };
 use steadfast_repository::cases::{self, Case};
 
@@ -32,12 +33,12 @@ struct Measured {
 /// When no verdict can be reached. What is wrong is in the report.
 pub(crate) async fn verify(options: &Options) -> Result<Report> {
     let all = cases::all();
-    let cases = wanted(&all, options.only.as_deref())?;
-    let light: Vec<&Case> = cases.iter().copied().filter(|case| !case.is_heavy).collect();
+    let wanted = wanted(&all, options.only.as_deref())?;
+    let light: Vec<&Case> = wanted.iter().copied().filter(|case| !case.is_heavy).collect();
     say("data of two sizes");
     let [small, large] = Site::both(options.scale, &options.release).await?;
-    say(&format!("{} cases at the smaller size", cases.len()));
-    let at_small = measure(&small, &cases).await?;
+    say(&format!("{} cases at the smaller size", wanted.len()));
+    let at_small = measure(&small, &wanted).await?;
     say(&format!("{} cases at the larger size", light.len()));
     let at_large = measure(&large, &light).await?;
     let mut measured = Measured { small, large, at_small, at_large };
@@ -52,13 +53,24 @@ pub(crate) async fn verify(options: &Options) -> Result<Report> {
     report.notes.extend(measured.judged().flat_map(|judged| judged.notes.clone()));
     report.findings.extend(never_used(&measured.judged().cloned().collect::<Vec<_>>()));
     report.operations = rows::rows(&measured.at_small, &measured.at_large);
-    let (cases, of_growth) = rows::cases(&measured.at_small, &measured.at_large);
-    report.cases = cases;
+    let (rows, of_growth) = rows::cases(&measured.at_small, &measured.at_large);
+    report.cases = rows;
     report.findings.extend(of_growth);
+    let each: Vec<Judged> = measured.each_case().cloned().collect();
+    let small = small_tables();
+    report.findings.extend(branches(&each, &small));
+    report.findings.extend(unproven(&each, measured.pairs()));
+    let of_tables = unseeded(&pristine, &each, &small).await?.into_iter();
+    report.findings.extend(of_tables.filter(|finding| !LEFT_OUT.contains(&finding.subject.as_str())));
     if options.only.is_none() {
         whole(options, &measured, &pristine, &mut report).await?;
     }
     Ok(report)
+}
+
+fn small_tables() -> Vec<SmallTable<'static>> {
+    let declared = cases::small_tables().into_iter();
+    declared.map(|(table, rows, because)| SmallTable { table, rows, because }).collect()
 }
 
 /// The cases of the operations whose name begins with `only`.
@@ -70,6 +82,18 @@ fn wanted<'a>(all: &'a [Case], only: Option<&str>) -> Result<Vec<&'a Case>> {
 }
 
 impl Measured {
+    /// Each case once: at the larger size, and the heavy ones at the smaller size.
+    fn each_case(&self) -> impl Iterator<Item = &Judged> {
+        let heavy = self.at_small.iter().filter(|one| one.is_heavy);
+        self.at_large.iter().chain(heavy).map(|one| &one.judged)
+    }
+
+    /// The cases that ran at both sizes, the smaller size first.
+    fn pairs(&self) -> impl Iterator<Item = (&Judged, &Judged)> {
+        let larger = |one: &Measurement| rows::at(&self.at_large, one).map(|larger| &larger.judged);
+        self.at_small.iter().filter_map(move |one| Some((&one.judged, larger(one)?)))
+    }
+
     fn judged(&self) -> impl Iterator<Item = &Judged> {
         self.at_small.iter().chain(&self.at_large).map(|one| &one.judged)
     }

@@ -9,8 +9,10 @@ use steadfast_postgres::{AnyOperation, Operation, Reads};
 pub struct Contract {
     /// Its name, in findings and reports.
     pub operation: String,
-    /// The most statements that it may send.
+    /// Maximum number of statements.
     pub statements: u32,
+    /// Reason for repeating statements; `None` if each is sent at most twice.
+    pub batch: Option<String>,
     /// The closed set of indexes that serve them: no other may be used.
     pub served_by: Vec<String>,
     /// The indexes by which the server finds the children of rows that go: used behind the statement, in no plan.
@@ -25,16 +27,23 @@ impl Contract {
         Self {
             operation: operation.into(),
             statements: 1,
+            batch: None,
             served_by: Vec::new(),
             supports_fk: Vec::new(),
             reads: None,
         }
     }
 
-    /// Never more than so many statements.
+    /// Sets the maximum number of statements.
     #[must_use]
     pub fn statements(self, at_most: u32) -> Self {
         Self { statements: at_most, ..self }
+    }
+
+    /// Sets the maximum number of statements of an operation that repeats them, for this `reason`.
+    #[must_use]
+    pub fn batch(self, at_most: u32, reason: &str) -> Self {
+        Self { statements: at_most, batch: Some(reason.to_owned()), ..self }
     }
 
     /// The indexes that serve its statements.
@@ -60,11 +69,24 @@ impl Contract {
         matches!(self.reads, Some((Reads::All, _)))
     }
 
-    /// How many rows it may throw away, or pages read, for each row that matches, where it declares that.
-    pub(crate) fn per_match(&self) -> Option<u64> {
+    /// Returns true if what it reads may grow in proportion to the tables.
+    pub(crate) fn grows_with_tables(&self) -> bool {
+        matches!(self.reads, Some((Reads::All | Reads::Lists, _)))
+    }
+
+    /// Number of rows or pages that it may read for each row that it returns or changes, if it declares one.
+    pub(crate) fn per_row(&self) -> Option<u64> {
         match self.reads {
             Some((Reads::PerMatch(limit), _)) => Some(limit.into()),
             _ => None,
+        }
+    }
+
+    /// Number of rows that it may read whatever it returns; zero if it declares none.
+    pub(crate) fn up_to(&self) -> u64 {
+        match self.reads {
+            Some((Reads::UpTo(rows), _)) => rows.into(),
+            _ => 0,
         }
     }
 }
@@ -80,6 +102,7 @@ impl From<&AnyOperation> for Contract {
         Self {
             operation: operation.name().to_owned(),
             statements: operation.statement_limit(),
+            batch: operation.batch_reason().map(str::to_owned),
             served_by: owned(operation.indexes()),
             supports_fk: owned(operation.fk_indexes()),
             reads: operation.declared_reads().map(|(reads, reason)| (reads, reason.to_owned())),

@@ -62,9 +62,9 @@ impl Explained {
         self.plan.affected()
     }
 
-    /// The rows that its scans found, before joins, aggregation and limits above them.
-    pub fn matched(&self) -> u64 {
-        self.nodes().filter(|node| node.is_scan()).map(Node::rows).sum()
+    /// Returns true if it found something. A count or an EXISTS always returns one row, so what is below it decides.
+    pub fn found(&self) -> bool {
+        self.plan.found()
     }
 }
 

@@ -15,6 +15,16 @@ pub enum Rule {
     Unclaimed,
     /// A sort goes to disk, or rows are read to be thrown away, or an index-only scan visits the table.
     Wasteful,
+    /// A statement handles many more rows than it returns or changes.
+    Unbounded,
+    /// A case sends one statement more than twice.
+    Repeated,
+    /// A branch of an operation, or a kind of value, that no case shows.
+    Branch,
+    /// A declared bound or budget that no case needs.
+    Unproven,
+    /// A table with so little data that nothing is proven by reading it.
+    Unseeded,
     /// The plan that a prepared statement changes to after five runs is not served.
     GenericPlan,
     /// The pages that are read grow with the table.

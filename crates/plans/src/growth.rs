@@ -1,13 +1,22 @@
-//! Growth: what a statement reads at one size of the data, held against what it reads at ten times that.
+//! Growth: what a statement handles at one size of the data, compared with ten times that size.
 
 use crate::verdict::Place;
-use crate::{Contract, Finding, Judged, Reads, Rule, StatementOutcome};
+use crate::{Contract, Finding, Judged, Reads, Rule, StatementOutcome, Work};
 use serde::Serialize;
 
-/// How much larger the larger size is.
+/// Factor between the two sizes.
 const LARGER_BY: u64 = 10;
 
-/// The two figures of one statement, and how much it may read at the larger size.
+/// Pages that a statement may read at any size.
+const FREE_PAGES: u64 = 8;
+
+/// Pages that looking up one row in one table may cost: the levels of an index, and the row.
+const PAGES_PER_ROW: u64 = 4;
+
+/// Rows that a statement may handle at any size.
+const FREE_ROWS: u64 = 1_000;
+
+/// Figures of one statement at both sizes, and how much it may read at the larger one.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Growth {
     /// The operation.
@@ -18,56 +27,82 @@ pub struct Growth {
     pub statement: String,
     /// Pages at the smaller size.
     pub small: u64,
-    /// Pages at the larger one.
+    /// Pages at the larger size.
     pub large: u64,
-    /// Rows that its scans found at the smaller size.
-    pub matched_small: u64,
-    /// Rows that its scans found at the larger one.
-    pub matched_large: u64,
-    /// The most pages that the larger size may cost; `None` where the operation declares to read everything.
-    pub bound: Option<u64>,
+    /// Work at the smaller size.
+    pub work_small: Work,
+    /// Work at the larger size.
+    pub work_large: Work,
+    /// Maximum number of pages at the larger size.
+    pub bound: u64,
+    /// Maximum number of rows handled at the larger size.
+    pub bound_of_rows: u64,
 }
 
-/// The growth of each statement between the same case judged at one size and at a larger one, and what is wrong.
+/// Compares each statement of a case at one size with the same at ten times that size. Returns the figures and the
+/// findings.
 ///
-/// At the larger size a statement may touch 1.5 times the pages and 8 more, and 2 for each row that its scans find in
-/// addition. An operation that declares [`Reads::PerMatch`](crate::Reads::PerMatch) may touch so many pages a row found,
-/// and 8; one that declares [`Reads::Lists`](crate::Reads::Lists) ten times the pages and 8, as many as the larger size is
-/// of the smaller one; one that declares [`Reads::All`](crate::Reads::All) is not bounded.
+/// At the larger size a statement may read 1.5 times the pages and 8 more, and in addition 4 for each further row that it
+/// returns or changes, in each table that it reads. What it scans gives it no such right. An operation that declares
+/// [`Reads::PerMatch`](crate::Reads::PerMatch) may read so many pages for each row that it returns;
+/// [`Reads::UpTo`](crate::Reads::UpTo) 4 for each row that it scans within its bound; [`Reads::Lists`](crate::Reads::Lists) and
+/// [`Reads::All`](crate::Reads::All) 15 times the pages, and the rows that their plans handle may grow by as much: they
+/// grow in proportion to the data and no faster.
 pub fn growth(small: &Judged, large: &Judged) -> (Vec<Growth>, Vec<Finding>) {
     let (mut grown, mut findings) = (Vec::new(), Vec::new());
     if small.statements.len() != large.statements.len() {
         findings.push(other_count(small, large));
     }
     for (before, after) in small.statements.iter().zip(&large.statements) {
+        let contract = &large.contract;
         let growth = Growth {
-            operation: large.contract.operation.clone(),
+            operation: contract.operation.clone(),
             case: large.case.clone(),
             statement: after.sql.clone(),
             small: before.buffers,
             large: after.buffers,
-            matched_small: before.matched,
-            matched_large: after.matched,
-            bound: bound(&large.contract, before, after),
+            work_small: before.work,
+            work_large: after.work,
+            bound: pages_allowed(contract, before, after),
+            bound_of_rows: rows_allowed(contract, &before.work, &after.work),
         };
-        findings.extend(growth.finding(&large.contract));
+        findings.extend(growth.finding(contract));
         grown.push(growth);
     }
     (grown, findings)
 }
 
-fn bound(contract: &Contract, small: &StatementOutcome, large: &StatementOutcome) -> Option<u64> {
-    if contract.reads_all() {
-        return None;
-    }
-    let extra = large.matched.saturating_sub(small.matched);
-    let general = small.buffers + small.buffers / 2 + 8 + 2 * extra;
+/// Returns true if a statement grows more than `contract` allows.
+pub(crate) fn grows_beyond(contract: &Contract, small: &Judged, large: &Judged) -> bool {
+    small.statements.iter().zip(&large.statements).any(|(before, after)| {
+        after.buffers > pages_allowed(contract, before, after)
+            || after.work.handled > rows_allowed(contract, &before.work, &after.work)
+    })
+}
+
+fn pages_allowed(contract: &Contract, small: &StatementOutcome, large: &StatementOutcome) -> u64 {
+    let tables = large.accesses.len().max(1) as u64;
+    let returned = large.work.returned.saturating_sub(small.work.returned);
+    let general = in_half_more(small.buffers) + FREE_PAGES + PAGES_PER_ROW * tables * returned;
     let declared = match contract.reads {
-        Some((Reads::PerMatch(limit), _)) => u64::from(limit) * large.matched + 8,
-        Some((Reads::Lists, _)) => LARGER_BY * small.buffers + 8,
-        Some((Reads::All, _)) | None => 0,
+        Some((Reads::PerMatch(limit), _)) => u64::from(limit) * large.work.returned + FREE_PAGES,
+        Some((Reads::Lists | Reads::All, _)) => in_half_more(LARGER_BY * small.buffers) + FREE_PAGES,
+        Some((Reads::UpTo(rows), _)) => PAGES_PER_ROW * large.work.scanned.min(rows.into()) + FREE_PAGES,
+        None => 0,
     };
-    Some(general.max(declared))
+    general.max(declared)
+}
+
+fn rows_allowed(contract: &Contract, small: &Work, large: &Work) -> u64 {
+    if contract.grows_with_tables() {
+        return in_half_more(LARGER_BY * small.handled) + FREE_ROWS;
+    }
+    // The rules of one size bound the rows that are scanned, joined and skipped.
+    large.handled
+}
+
+fn in_half_more(number: u64) -> u64 {
+    number + number / 2
 }
 
 fn other_count(small: &Judged, large: &Judged) -> Finding {
@@ -79,15 +114,27 @@ fn other_count(small: &Judged, large: &Judged) -> Finding {
 
 impl Growth {
     fn finding(&self, contract: &Contract) -> Option<Finding> {
-        let Self { small, large, matched_small, matched_large, .. } = self;
-        let bound = self.bound.filter(|bound| large > bound)?;
+        let Self { small, large, work_small, work_large, bound, bound_of_rows, .. } = self;
         let place = Place { contract, case: &self.case, statement: &self.statement };
-        Some(place.finding(
-            Rule::Growth,
-            format!("at most {bound} pages at the larger size"),
-            format!("{large} pages for {matched_large} rows found, after {small} for {matched_small}"),
-            "an index that finds only what is wanted, a bound on the rows, or `reads(..., reason)`",
-        ))
+        if large > bound {
+            return Some(place.finding(
+                Rule::Growth,
+                format!("at most {bound} pages at the larger size"),
+                format!(
+                    "{large} pages for {} rows returned or changed, after {small} for {}",
+                    work_large.returned, work_small.returned
+                ),
+                "an index that finds only what is wanted, a bound on the rows, or `reads(..., reason)`",
+            ));
+        }
+        (work_large.handled > *bound_of_rows).then(|| {
+            place.finding(
+                Rule::Growth,
+                format!("at most {bound_of_rows} rows to be handled at the larger size"),
+                format!("{} rows handled, after {}", work_large.handled, work_small.handled),
+                "a join that handles each row once: this one compares rows with each other",
+            )
+        })
     }
 }
 
@@ -96,15 +143,16 @@ mod tests {
     use super::*;
 
     fn judged(contract: &Contract, figures: &[(u64, u64)]) -> Judged {
-        let statements = figures.iter().map(|(buffers, matched)| StatementOutcome {
+        let statements = figures.iter().map(|(buffers, returned)| StatementOutcome {
             sql: "SELECT 1".to_owned(),
             buffers: *buffers,
-            matched: *matched,
+            work: Work { returned: *returned, ..Work::default() },
             ..StatementOutcome::default()
         });
         Judged {
             contract: contract.clone(),
             case: "common".to_owned(),
+            sent: 1,
             statements: statements.collect(),
             findings: Vec::new(),
             notes: Vec::new(),
@@ -117,24 +165,55 @@ mod tests {
     }
 
     #[test]
-    fn pages_may_grow_with_the_depth_of_an_index_and_with_the_rows_found_but_not_with_the_table() {
+    fn pages_grow_with_index_depth_and_returned_rows_only() {
         let contract = Contract::new("books.find");
         assert_eq!(found(&contract, (4, 1), (14, 1)), []);
         assert_eq!(found(&contract, (4, 1), (15, 1)), [Rule::Growth]);
-        assert_eq!(found(&contract, (4, 1), (32, 10)), []);
-        assert_eq!(found(&contract, (4, 1), (33, 10)), [Rule::Growth]);
+        assert_eq!(found(&contract, (4, 1), (50, 10)), []);
+        assert_eq!(found(&contract, (4, 1), (51, 10)), [Rule::Growth]);
+    }
+
+    #[test]
+    fn scanned_rows_justify_pages_only_below_declared_bound() {
+        let contract = Contract::new("books.count");
+        let scanning = |scanned: u64, buffers: u64| {
+            let work = Work { returned: 1, scanned, ..Work::default() };
+            let mut judged = judged(&contract, &[(buffers, 1)]);
+            judged.statements[0].work = work;
+            judged
+        };
+        let (_, findings) = growth(&scanning(10, 4), &scanning(100, 15));
+        assert_eq!(findings.len(), 1);
+        let declared = contract.clone().reads(Reads::UpTo(50), "counted up to 50");
+        let bounded = |pages: u64| {
+            let large = Judged { contract: declared.clone(), ..scanning(100, pages) };
+            growth(&scanning(10, 4), &large).1.len()
+        };
+        assert_eq!((bounded(8 + 4 * 50), bounded(9 + 4 * 50)), (0, 1));
     }
 
     #[test]
     fn declared_reads_widen_the_bound() {
-        let per_match = Contract::new("books.count").reads(Reads::PerMatch(5), "counted exactly");
-        assert_eq!(found(&per_match, (10, 1), (508, 100)), []);
-        assert_eq!(found(&per_match, (10, 1), (509, 100)), [Rule::Growth]);
-        let lists = Contract::new("books.words").reads(Reads::Lists, "lists of words");
-        assert_eq!(found(&lists, (10, 0), (108, 0)), []);
-        assert_eq!(found(&lists, (10, 0), (109, 0)), [Rule::Growth]);
-        let all = Contract::new("books.export").reads(Reads::All, "exports everything");
-        assert_eq!(found(&all, (10, 1), (5_000, 1)), []);
+        let per_row = Contract::new("books.count").reads(Reads::PerMatch(5), "counted exactly");
+        assert_eq!(found(&per_row, (10, 1), (508, 100)), []);
+        assert_eq!(found(&per_row, (10, 1), (509, 100)), [Rule::Growth]);
+        for reads in [Reads::Lists, Reads::All] {
+            let proportional = Contract::new("books.words").reads(reads, "lists of words");
+            assert_eq!(found(&proportional, (10, 0), (158, 0)), []);
+            assert_eq!(found(&proportional, (10, 0), (159, 0)), [Rule::Growth]);
+        }
+    }
+
+    #[test]
+    fn handled_rows_grow_in_proportion_to_data() {
+        let contract = Contract::new("books.export").reads(Reads::All, "exports everything");
+        let handling = |handled: u64| {
+            let mut judged = judged(&contract, &[(10, 1)]);
+            judged.statements[0].work.handled = handled;
+            judged
+        };
+        let found = |large: u64| growth(&handling(100), &handling(large)).1.len();
+        assert_eq!((found(2_500), found(2_501)), (0, 1));
     }
 
     #[test]

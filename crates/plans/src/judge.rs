@@ -7,7 +7,14 @@ use crate::replay::{Ran, Replay, one_line};
 use crate::sequences::Sequences;
 use crate::verdict::{self, Place};
 use crate::{Contract, Error, Finding, Rule};
+use std::collections::BTreeMap;
 use steadfast_postgres::{Captured, CapturedStatement};
+
+/// Maximum number of statements of an operation that declares no batch.
+const STATEMENTS_MAX: u32 = 10;
+
+/// Maximum number of times that a case sends one statement.
+const REPETITIONS_MAX: u32 = 2;
 
 /// What a session's operation is called where the program declares none.
 const UNNAMED: &str = "unnamed";
@@ -83,17 +90,19 @@ pub async fn judge(pristine: &Pristine, run: &Run) -> Result<Judged, Error> {
     };
     statements.retain(judged);
     let (contract, case) = (run.contract.clone(), run.case.clone());
-    Ok(Judged { contract, case, statements, findings, notes: Vec::new() })
+    let (repeated, sent) = (repeated(run, &statements), sent(run));
+    // A statement in a loop is why the budget is exceeded.
+    findings.extend(if repeated.is_empty() { over_budget(run) } else { repeated });
+    Ok(Judged { contract, case, sent, statements, findings, notes: Vec::new() })
 }
 
 /// What the capture itself shows.
 fn beforehand(run: &Run) -> Vec<Finding> {
     let mut findings = Vec::new();
-    let sent = run.captured.own().filter(|statement| run.is_judged(statement)).count();
-    if sent > run.contract.statements as usize {
-        let (expected, found) =
-            (format!("at most {} statements", run.contract.statements), format!("{sent}"));
-        let mend = "fetch what belongs together in one statement; is one sent for each row?";
+    if run.contract.statements > STATEMENTS_MAX && run.contract.batch.is_none() {
+        let expected = format!("at most {STATEMENTS_MAX} statements, or a batch with its reason");
+        let found = format!("a budget of {}", run.contract.statements);
+        let mend = "fetch what belongs together in one statement, or `batch(at_most, reason)`";
         findings.push(run.place("").finding(Rule::Budget, expected, found, mend));
     }
     if run.captured.missing > 0 {
@@ -102,6 +111,40 @@ fn beforehand(run: &Run) -> Vec<Finding> {
         findings.push(run.place("").finding(Rule::Replay, "every statement answered", found, mend));
     }
     findings
+}
+
+/// Number of statements that the operation sent.
+fn sent(run: &Run) -> u32 {
+    run.captured.own().filter(|statement| run.is_judged(statement)).count() as u32
+}
+
+fn over_budget(run: &Run) -> Vec<Finding> {
+    let (sent, limit) = (sent(run), run.contract.statements);
+    let mend = "fetch what belongs together in one statement; is one sent for each row?";
+    let finding = || {
+        run.place("").finding(Rule::Budget, format!("at most {limit} statements"), format!("{sent}"), mend)
+    };
+    (sent > limit).then(finding).into_iter().collect()
+}
+
+/// Statements that the case sends more often than once and once more.
+fn repeated(run: &Run, statements: &[StatementOutcome]) -> Vec<Finding> {
+    if run.contract.batch.is_some() {
+        return Vec::new();
+    }
+    let mut times: BTreeMap<i64, (&StatementOutcome, u32)> = BTreeMap::new();
+    for statement in statements {
+        if let Some(id) = statement.query_id {
+            times.entry(id).or_insert((statement, 0)).1 += 1;
+        }
+    }
+    let often = times.into_values().filter(|(_, times)| *times > REPETITIONS_MAX);
+    let finding = |(statement, times): (&StatementOutcome, u32)| {
+        let mend = "one statement for all of its values, e.g. `= ANY($1)`; is it sent in a loop?";
+        let expected = format!("each statement at most {REPETITIONS_MAX} times in one case");
+        run.place(&statement.sql).finding(Rule::Repeated, expected, format!("{times} times"), mend)
+    };
+    often.map(finding).collect()
 }
 
 fn refused(run: &Run, statement: &CapturedStatement, why: &str) -> Finding {

@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+mod branches;
 mod catalogue;
 mod closed_set;
 mod contract;
@@ -23,9 +24,13 @@ mod sequences;
 mod steps;
 mod ties;
 mod touched;
+mod unproven;
+mod unseeded;
 mod verdict;
 mod verification;
+mod work;
 
+pub use branches::branches;
 pub use catalogue::{
     BackedConstraint, Catalogue, Checked, Claims, Column, Constraint, ConstraintKind, Documented,
     ForeignColumn, ForeignKey, Index, Key, Sequence, SequenceOwner, Table, TableKind, unclaimed,
@@ -50,8 +55,11 @@ pub use report::{AblationRow, CaseRow, DocumentedRow, OperationRow, Report};
 pub use sequences::Sequences;
 pub use ties::near_ties;
 pub use touched::Touched;
+pub use unproven::unproven;
+pub use unseeded::{SmallTable, unseeded};
 pub use verdict::{Access, Via};
 pub use verification::{Verification, Verified};
+pub use work::Work;
 
 pub use steadfast_postgres::{Captured, CapturedStatement, ConnectError, Reads, Recorder};
 pub use steadfast_postgres::{diesel, diesel_async, tokio_postgres};

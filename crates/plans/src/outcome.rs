@@ -1,10 +1,11 @@
 //! What came out for one case: figures of each statement, and what is wrong.
 
+use crate::branches::Limit;
 use crate::facts::Facts;
 use crate::replay::{Ran, one_line};
 use crate::touched::Touched;
-use crate::verdict::{self, Access};
-use crate::{Contract, Finding, PlanKind};
+use crate::verdict::{self, Access, Via};
+use crate::{Contract, Finding, PlanKind, Work};
 use serde::Serialize;
 
 /// One case, judged.
@@ -14,6 +15,8 @@ pub struct Judged {
     pub contract: Contract,
     /// The name of the case.
     pub case: String,
+    /// Number of statements that the program sent, also those that have no plan.
+    pub sent: u32,
     /// The statements of the operation, in the order of the replay.
     pub statements: Vec<StatementOutcome>,
     /// What is wrong; empty is good.
@@ -41,10 +44,16 @@ pub struct StatementOutcome {
     pub behind: Vec<String>,
     /// Pages that executing it touched, in memory or on disk; planning and foreign keys excluded.
     pub buffers: u64,
-    /// Rows that it returned or changed.
-    pub rows: u64,
-    /// Rows that its scans found, below joins, aggregates and limits.
-    pub matched: u64,
+    /// Rows that it returned or changed, and those that it handled for them.
+    pub work: Work,
+    /// Whether it found something: for a count, whether there was anything to count.
+    pub found: bool,
+    /// Which of its parameters were NULL.
+    pub nulls: Vec<bool>,
+    /// Value of the LIMIT at its end.
+    pub limit: Option<u64>,
+    /// Number of the parameter that is this LIMIT, from 1.
+    pub limit_parameter: Option<usize>,
     /// Bytes of write-ahead log.
     pub wal_bytes: u64,
     /// How far the planner's expectations are from what came, at the worst node; 1 is exact.
@@ -56,6 +65,7 @@ pub struct StatementOutcome {
 impl StatementOutcome {
     pub(crate) fn of(ran: &Ran<'_>, facts: &Facts) -> Self {
         let Ran { statement, explained, behind, touched } = ran;
+        let limit = Limit::of(statement);
         Self {
             operation: statement.operation.to_owned(),
             sql: one_line(&statement.sql),
@@ -65,8 +75,11 @@ impl StatementOutcome {
             touched: touched.clone(),
             behind: behind.index_names(facts),
             buffers: explained.buffers(),
-            rows: explained.rows(),
-            matched: explained.matched(),
+            work: Work::of(explained, facts),
+            found: explained.found(),
+            nulls: statement.parameters.iter().map(|parameter| parameter.value.is_none()).collect(),
+            limit: limit.rows,
+            limit_parameter: limit.parameter,
             wal_bytes: explained.plan.wal_bytes,
             q_error: verdict::q_error(&explained.plan),
             plan_kind: None,
@@ -86,6 +99,16 @@ impl StatementOutcome {
         indexes.sort();
         indexes.dedup();
         indexes
+    }
+
+    /// Returns true if it reads a table as a whole, and more than the eight pages that are free.
+    pub(crate) fn reads_whole_table(&self) -> bool {
+        self.buffers > 8 && self.accesses.iter().any(|access| access.via == Via::Seq)
+    }
+
+    /// Returns true if it reads a table by its plan, as a condition of an INSERT does not.
+    pub(crate) fn reads_tables(&self) -> bool {
+        self.accesses.iter().any(|access| !matches!(access.via, Via::Arbiter(_)))
     }
 
     /// Whether it read or wrote `table`, or a partition of it.

@@ -63,7 +63,7 @@ mod tests {
         };
         let findings = rules.iter().map(finding).collect();
         let contract = Contract::new("books.find");
-        Judged { contract, case: "common".to_owned(), statements, findings, notes: Vec::new() }
+        Judged { contract, case: "common".to_owned(), sent: 1, statements, findings, notes: Vec::new() }
     }
 
     fn said(before: &Judged, after: &Judged) -> Vec<(String, String)> {

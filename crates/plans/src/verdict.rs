@@ -2,11 +2,12 @@
 
 use crate::explain::{Explained, Join, Node};
 use crate::facts::Facts;
+use crate::work::{self, Work};
 use crate::{Contract, Finding, Rule};
 use serde::Serialize;
 use std::fmt;
 
-/// Rows that may be thrown away for each row that stays, where nothing else is declared.
+/// Rows that may be thrown away for each row that is returned or changed, where nothing else is declared.
 const REMOVED_PER_ROW: u64 = 10;
 
 /// Rows that may be thrown away in any case.
@@ -131,7 +132,12 @@ pub(crate) fn judge(
     if !after_writes {
         findings.extend(nodes().filter_map(|node| heap_fetches(place, node)));
     }
-    findings.extend(nodes().filter_map(|node| removed(place, node, facts)));
+    let returned = Work::of(explained, facts).returned;
+    findings.extend(nodes().filter_map(|node| removed(place, node, returned, facts)));
+    // A table that is read without its index and rows that a condition throws away say more exactly what is wrong.
+    if !findings.iter().any(|finding| matches!(finding.rule, Rule::Unserved | Rule::Wasteful)) {
+        findings.extend(work::unbounded(place, explained, facts));
+    }
     findings.extend(spilled(place, explained));
     findings
 }
@@ -142,6 +148,10 @@ fn unserved(place: &Place<'_>, node: &Node, facts: &Facts) -> Option<Finding> {
         return None;
     }
     let table = facts.table(relation);
+    let read = node.rows() + node.filter.as_ref().map_or(0, |filter| filter.removed);
+    if node.filter.is_none() && read <= place.contract.up_to() {
+        return None;
+    }
     match (&*node.kind, &node.index_condition, &node.filter) {
         ("Seq Scan" | "Sample Scan", _, filter) => {
             let condition = filter.as_ref().map_or("no condition", |filter| &filter.condition);
@@ -152,8 +162,7 @@ fn unserved(place: &Place<'_>, node: &Node, facts: &Facts) -> Option<Finding> {
                 "an index for this condition, or `reads(All, reason)` where all of it is wanted",
             ))
         }
-        ("Index Scan" | "Index Only Scan", None, filter) => {
-            let read = node.rows() + filter.as_ref().map_or(0, |filter| filter.removed);
+        ("Index Scan" | "Index Only Scan", None, _) => {
             let index = facts.index(node.index.as_deref()?);
             (read as f64 >= WHOLE_SHARE * facts.rows(relation)?).then(|| {
                 place.finding(
@@ -204,21 +213,21 @@ fn heap_fetches(place: &Place<'_>, node: &Node) -> Option<Finding> {
     })
 }
 
-fn removed(place: &Place<'_>, node: &Node, facts: &Facts) -> Option<Finding> {
+fn removed(place: &Place<'_>, node: &Node, returned: u64, facts: &Facts) -> Option<Finding> {
     let relation = node.relation.as_ref().filter(|_| node.is_scan())?;
     if place.contract.reads_all() || facts.is_small(relation) || node.kind == "Seq Scan" {
         return None;
     }
     let filtered = node.filter.as_ref().map_or(0, |filter| filter.removed);
     let removed = filtered + node.removed_by_recheck;
-    let per_row = place.contract.per_match().unwrap_or(REMOVED_PER_ROW);
-    let bound = REMOVED_FREE + per_row * node.rows();
+    let per_row = place.contract.per_row().unwrap_or(REMOVED_PER_ROW);
+    let bound = REMOVED_FREE + place.contract.up_to() + per_row * returned;
     let condition = node.filter.as_ref().map_or("the recheck", |filter| &filter.condition);
     (removed > bound).then(|| {
         place.finding(
             Rule::Wasteful,
             format!("at most {bound} rows of {} to be read and thrown away", relation.name),
-            format!("{removed} thrown away by {condition} for {} that stay", node.rows()),
+            format!("{removed} thrown away by {condition} for {returned} returned or changed"),
             "an index that has this condition too, or `reads(PerMatch(limit), reason)`",
         )
     })

@@ -6,7 +6,7 @@ mod verified;
 
 pub use verified::Verified;
 
-use crate::{Contract, Error};
+use crate::{Contract, Error, SmallTable};
 use databases::Databases;
 use size::Size;
 use steadfast_postgres::diesel_async::AsyncPgConnection;
@@ -57,6 +57,7 @@ pub struct Verification {
     large: Size,
     /// Operations that must have a case.
     declared: Vec<Contract>,
+    small_tables: Vec<SmallTable<'static>>,
 }
 
 /// Why something that the caller gave has failed.
@@ -94,16 +95,23 @@ impl Verification {
     ) -> Result<Verified, Error> {
         let small = Size::build(databases, "small", async |url| build(url, 1).await).await?;
         let large = Size::build(databases, "large", async |url| build(url, TIMES).await).await?;
-        let mut verification = Self { small, large, declared: Vec::new() };
+        let mut verification = Self { small, large, declared: Vec::new(), small_tables: Vec::new() };
         cases(&mut verification).await?;
-        let Self { small, large, declared } = verification;
-        Verified::of(small, large, &declared).await
+        let Self { small, large, declared, small_tables } = verification;
+        Verified::of(small, large, &declared, &small_tables).await
     }
 
     /// Declares an operation that must have a case: without one it is a finding. For a program that keeps a list of its
     /// operations, so that a new one is not forgotten here.
     pub fn declare(&mut self, contract: &Contract) {
         self.declared.push(contract.clone());
+    }
+
+    /// Declares that `table` never has more than so many `rows`, `because` something enforces it: a constraint or a test.
+    /// Reading it as a whole is then fine. Every other table that a case reads needs more than eight pages at the larger
+    /// size.
+    pub fn small_table(&mut self, table: &'static str, rows: u64, because: &'static str) {
+        self.small_tables.push(SmallTable { table, rows, because });
     }
 
     /// Runs one case of an operation, once at each size, on a connection that is written down and was opened for it. It

@@ -2,7 +2,7 @@
 
 use steadfast_plans::{
     AblationRow, CaseRow, DocumentedRow, Finding, Growth, KilledBy, Mutant, MutantKind, MutantOutcome,
-    OperationRow, Report, Rule, Score, StatementOutcome,
+    OperationRow, Report, Rule, Score, StatementOutcome, Work,
 };
 
 fn finding(subject: &str, rule: Rule) -> Finding {
@@ -59,9 +59,10 @@ fn case(case: &str) -> CaseRow {
         statement: "SELECT".to_owned(),
         small: 4,
         large: 5,
-        matched_small: 1,
-        matched_large: 1,
-        bound: Some(14),
+        work_small: Work::default(),
+        work_large: Work::default(),
+        bound: 14,
+        bound_of_rows: 1_000,
     };
     CaseRow {
         operation: "trees.get".to_owned(),

@@ -60,12 +60,13 @@ async fn what_a_case_commits_is_gone_for_the_next() -> Result<()> {
             verification.case(&add, "seven", async |conn| execute(conn, write, 7).await).await?;
             verification.case(&of_shelf(), "seven", look).await?;
         }
+        verification.case(&of_shelf(), "none", async |conn| execute(conn, find, -1).await).await?;
         Ok(())
     };
     let verified = Verification::run(&url, build, cases).await?;
     assert_eq!(verified.findings, []);
     assert_eq!(seen.into_inner(), [10; 4], "at two sizes, twice");
-    assert_eq!(verified.to_string(), "2 operations, 4 cases, 0 findings");
+    assert_eq!(verified.to_string(), "2 operations, 5 cases, 0 findings");
     assert_eq!(left(&url).await?, 0);
     Ok(())
 }
@@ -78,10 +79,11 @@ async fn what_reads_more_of_more_data_is_found_with_both_figures() -> Result<()>
         "SELECT id FROM books WHERE shelf >= (SELECT max(shelf) FROM books) * 9 / 10 AND length(notes) = $1";
     let verified = one(&url, of_shelf(), sql).await?;
     let rules: Vec<_> = verified.findings.iter().map(|finding| finding.rule).collect();
-    assert_eq!(rules, [Rule::Wasteful, Rule::Growth], "{verified}");
+    assert_eq!(rules, [Rule::Wasteful, Rule::Growth, Rule::Branch], "{verified}");
     let growth = &verified.growth[0];
-    let figures = format!("{} pages for 1 rows found, after {} for 1", growth.large, growth.small);
-    assert_eq!(verified.findings[1].found, figures, "the largest shelf is found at both sizes");
+    let figures =
+        format!("{} pages for 0 rows returned or changed, after {} for 0", growth.large, growth.small);
+    assert_eq!(verified.findings[1].found, figures, "no note has seven letters");
     Ok(())
 }
 
@@ -92,7 +94,11 @@ async fn a_table_that_is_read_as_a_whole_is_one_finding_a_case() -> Result<()> {
     let sql = "SELECT id FROM books WHERE length(notes) = $1";
     let verified = one(&url, of_shelf(), sql).await?;
     let rules: Vec<_> = verified.findings.iter().map(|finding| finding.rule).collect();
-    assert_eq!(rules, [Rule::Unserved, Rule::Unneeded], "{verified}");
+    assert_eq!(
+        rules,
+        [Rule::Unserved, Rule::Branch, Rule::Unneeded],
+        "no note has seven letters: {verified}"
+    );
     Ok(())
 }
 

@@ -20,8 +20,10 @@ pub enum Kind {
 pub enum Reads {
     /// Whole tables: what it reads grows with them.
     All,
-    /// At most so many pages, or rows thrown away, for each row that matches: what it reads grows with its matches.
+    /// At most so many rows or pages for each row that is returned or changed.
     PerMatch(u32),
+    /// At most so many rows, whatever the size of the data and the values: a count or a ranking that ends at a limit.
+    UpTo(u32),
     /// The lists of an inverted index, which grow as the table does, also where nothing matches. The table itself is not
     /// read without the index.
     Lists,
@@ -63,6 +65,7 @@ pub struct AnyOperation {
     name: &'static str,
     kind: Kind,
     statements: u32,
+    batch: Option<&'static str>,
     deadline: Option<Duration>,
     slow_after: Option<Duration>,
     served_by: &'static [&'static str],
@@ -98,6 +101,7 @@ impl<K> Operation<K> {
             name,
             kind,
             statements: 1,
+            batch: None,
             deadline: None,
             slow_after: None,
             served_by: &[],
@@ -111,9 +115,19 @@ impl<K> Operation<K> {
     }
 
     /// Sets the maximum number of statements, whatever the data. More of them are logged as a warning and counted.
+    ///
+    /// Verification finds a number that no case reaches, a number above 10, and a statement that one case sends more than
+    /// twice. An operation that needs either of the latter declares a [`batch`](Self::batch).
     #[must_use]
     pub const fn statements(self, at_most: u32) -> Self {
         Self::with(AnyOperation { statements: at_most, ..self.any })
+    }
+
+    /// Sets the maximum number of statements of an operation that repeats them, for example for each thousand rows of an
+    /// import. `reason` says why one statement cannot do the work, and appears in the report.
+    #[must_use]
+    pub const fn batch(self, at_most: u32, reason: &'static str) -> Self {
+        Self::with(AnyOperation { statements: at_most, batch: Some(reason), ..self.any })
     }
 
     /// Sets the maximum time that a caller waits, including the pool and retries. Defaults to the deadline of the
@@ -177,6 +191,11 @@ impl AnyOperation {
     /// Returns the maximum number of statements.
     pub const fn statement_limit(&self) -> u32 {
         self.statements
+    }
+
+    /// Returns why the operation repeats its statements, if it declares a batch.
+    pub const fn batch_reason(&self) -> Option<&'static str> {
+        self.batch
     }
 
     /// Returns the deadline that the operation declares.

@@ -72,3 +72,8 @@ pub fn all() -> Vec<Case> {
 pub fn documented() -> Vec<(&'static str, &'static str)> {
     terminology::cases::DOCUMENTED.to_vec()
 }
+
+/// Tables that are small by their nature: the name, the maximum number of rows, and what enforces it.
+pub fn small_tables() -> Vec<(&'static str, u64, &'static str)> {
+    terminology::cases::SMALL_TABLES.to_vec()
+}

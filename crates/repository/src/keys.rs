@@ -18,7 +18,8 @@ use steadfast_postgres::diesel_async::RunQueryDsl;
 use steadfast_postgres::{Operation, Read, Reads, Write};
 
 /// Stores the status of keys.
-pub const UPSERT: Operation<Write> = Operation::write("keys.upsert").served_by(&["ix_pidms_keys_keyname"]);
+pub const UPSERT: Operation<Write> =
+    Operation::write("keys.upsert").served_by(&["ix_pidms_keys_keyname", "pidms_products_pkey"]);
 
 /// One page of keys that match a filter, with the total.
 pub const SEARCH: Operation<Read> = Operation::read("keys.search")
@@ -31,11 +32,17 @@ pub const SEARCH: Operation<Read> = Operation::read("keys.search")
         // A page inside a product that has most keys goes by id.
         "pidms_keys_pkey",
     ])
-    .reads(Reads::PerMatch(10), "each product is one descent into the index, a page for each of its levels");
+    .reads(
+        Reads::UpTo(10_001),
+        "the total is counted up to 10,001 keys, of which the last page may be shown",
+    );
 
 /// One page of the products, with the total.
 pub const PRODUCTS: Operation<Read> =
-    Operation::read("keys.products").statements(2).served_by(&["pidms_products_pkey"]);
+    Operation::read("keys.products").statements(2).served_by(&["pidms_products_pkey"]).reads(
+        Reads::UpTo(10_001),
+        "the total is counted up to 10,001 products, of which the last page may be shown",
+    );
 
 /// One page of a search.
 #[derive(Clone, Debug, PartialEq)]

@@ -15,6 +15,7 @@ mod statistics;
 mod support;
 
 use anyhow::Result;
+use release::rows_of;
 use std::collections::HashSet;
 use steadfast_domain::terminology::{IcdCode, ImportRow, Leg, Match, MatchType, Query};
 use steadfast_repository::terminology::{self, Imported};
@@ -153,6 +154,27 @@ async fn no_release_is_put_in_use_twice_under_the_same_version() -> Result<()> {
         versions.push(next.version);
         terminology::roll_back(&fixture.store).await?;
     }
+    Ok(())
+}
+
+#[tokio::test]
+async fn imports_forget_all_but_the_last_hundred_releases() -> Result<()> {
+    let fixture = Fixture::new().await?;
+    let client = fixture.client().await?;
+    let former = "INSERT INTO icd10_releases (slot, name, digest, codes, is_stored) \
+         SELECT 'icd10_blue', 'former', '', 0, false FROM generate_series(1, 150)";
+    client.batch_execute(former).await?;
+    import(&fixture.store, &table()).await?;
+    import(&fixture.store, &table()[1..]).await?;
+    let left = client.query_one("SELECT count(*), min(id) FROM icd10_releases", &[]).await?;
+    assert_eq!((left.get::<_, i64>(0), left.get::<_, i64>(1)), (100, 53));
+    Ok(())
+}
+
+#[test]
+fn shipped_table_has_22_chapters() -> Result<()> {
+    let chapters: HashSet<String> = rows_of(&[""])?.into_iter().map(|row| row.chapter).collect();
+    assert_eq!(chapters.len(), 22, "verification takes the table of chapters for small: {chapters:?}");
     Ok(())
 }
 

@@ -5,7 +5,7 @@ use diesel_async::{AsyncConnection, AsyncPgConnection, SimpleAsyncConnection};
 use star_catalogue::MIGRATION;
 
 /// Makes the schema in an empty database and fills it with 2,000 stars times `amount`. However many there are, the first
-/// constellation has a third of them and any other one about thirteen, every hundredth star waits for a review, and each
+/// constellation has a third of them and any other one about seven, every hundredth star waits for a review, and each
 /// observer has ten sightings.
 pub async fn build(url: &str, amount: u32, fault: Option<Fault>) -> anyhow::Result<()> {
     let mut conn = AsyncPgConnection::establish(url).await?;
@@ -20,7 +20,7 @@ pub async fn build(url: &str, amount: u32, fault: Option<Fault>) -> anyhow::Resu
 }
 
 fn seed(stars: u32) -> String {
-    let constellations = stars / 20;
+    let constellations = stars / 10;
     let observers = stars / 5;
     format!(
         "INSERT INTO constellations (name) SELECT 'C ' || i FROM generate_series(1, {constellations} + 1) i;

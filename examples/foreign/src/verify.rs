@@ -37,7 +37,10 @@ async fn of_stars(catalogue: &mut Verification, fault: Option<Fault>) -> Result<
     }
     let dissolve = Contract::new("stars.dissolve").served_by(&["constellations_pkey"]);
     let dissolve = dissolve.supports_fk(&["stars_brightness", "sightings_pkey"]);
-    catalogue.case(&dissolve, "one", async |conn| stars::dissolve(conn, 7).await).await
+    for (case, constellation) in [("one", 7), ("none", 0)] {
+        catalogue.case(&dissolve, case, async |conn| stars::dissolve(conn, constellation).await).await?;
+    }
+    Ok(())
 }
 
 async fn of_sightings(catalogue: &mut Verification) -> Result<(), Error> {

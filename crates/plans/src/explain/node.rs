@@ -71,6 +71,14 @@ pub struct Node {
     pub filter: Option<Filter>,
     /// Rows that a lossy index or bitmap gave and the table refuted, in all loops together.
     pub removed_by_recheck: u64,
+    /// Pairs of rows that a join compared and discarded, in all loops together.
+    pub removed_by_join: u64,
+    /// What a sort orders by.
+    pub sort_key: Option<String>,
+    /// What a ModifyTable does: `Insert`, `Update`, `Delete` or `Merge`.
+    pub operation: Option<String>,
+    /// Whether it is an aggregate without groups, which returns one row whatever it reads.
+    pub is_plain_aggregate: bool,
     /// Rows that the planner expected of one loop.
     pub planned_rows: f64,
     /// Rows of one loop, on average.
@@ -108,6 +116,10 @@ impl Node {
             index_condition: fields.optional_text("Index Cond"),
             filter: fields.filter(loops)?,
             removed_by_recheck: fields.per_loop("Rows Removed by Index Recheck", loops),
+            removed_by_join: fields.per_loop("Rows Removed by Join Filter", loops),
+            sort_key: fields.sort_key(),
+            operation: fields.optional_text("Operation"),
+            is_plain_aggregate: fields.optional_text("Strategy").as_deref() == Some("Plain"),
             planned_rows: fields.number("Plan Rows")?,
             actual_rows: fields.number("Actual Rows")?,
             loops,
@@ -143,8 +155,23 @@ impl Node {
         self.relation.is_some() && self.kind.ends_with("Scan")
     }
 
-    /// Of the topmost node: rows returned or changed.
-    pub(super) fn affected(&self) -> u64 {
+    /// Returns true if it found something: for an aggregate without groups, which returns a row in any case, if it had
+    /// rows to add up, and for an expression if a scan of its sub-plans found rows.
+    pub(super) fn found(&self) -> bool {
+        if matches!(&*self.kind, "Limit" | "Subquery Scan" | "Sort") && self.rows() > 0 {
+            return self.children.iter().any(|child| child.join == Join::Input && child.found());
+        }
+        if self.is_plain_aggregate {
+            self.children.iter().any(|child| child.join == Join::Input && child.found())
+        } else if self.kind == "Result" && self.children.iter().all(|child| child.join == Join::SubPlan) {
+            self.walk().any(|node| node.is_scan() && node.rows() > 0)
+        } else {
+            self.affected() > 0
+        }
+    }
+
+    /// Number of rows that it returned, or changed if it is a ModifyTable.
+    pub(crate) fn affected(&self) -> u64 {
         if self.kind != "ModifyTable" {
             return self.rows();
         }
@@ -238,6 +265,11 @@ impl<'a> Fields<'a> {
         let Some(condition) = self.optional_text("Filter") else { return Ok(None) };
         let removed = (self.number("Rows Removed by Filter")? * loops as f64).round() as u64;
         Ok(Some(Filter { condition, removed }))
+    }
+
+    fn sort_key(&self) -> Option<String> {
+        let keys: Vec<_> = self.list("Sort Key").iter().filter_map(Value::as_str).collect();
+        (!keys.is_empty()).then(|| keys.join(", "))
     }
 
     fn heap_fetches(&self, kind: &str) -> Result<u64, ExplainError> {

@@ -31,7 +31,7 @@ fn averages_of_loops_are_multiplied_also_where_18_gives_fractions() {
         json!({ "Filter": "(a = 1)", "Rows Removed by Filter": 1.5, "Actual Rows": 0.25, "Actual Loops": 8 });
     let explained = parse(scan(filtered)).expect("a plan");
     let filter = explained.plan.filter.as_ref().expect("a filter");
-    assert_eq!((explained.plan.rows(), filter.removed, explained.matched()), (2, 12, 2));
+    assert_eq!((explained.plan.rows(), filter.removed, explained.found()), (2, 12, true));
     assert_eq!((explained.buffers(), explained.query_id), (4, Some(-5)));
 }
 

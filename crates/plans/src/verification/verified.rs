@@ -3,8 +3,8 @@
 use super::size::Size;
 use crate::verdict::Place;
 use crate::{
-    Catalogue, Claims, Contract, Error, Finding, Growth, Judged, Rule, StatementOutcome, growth, never_used,
-    plan_kinds, unclaimed,
+    Catalogue, Claims, Contract, Error, Finding, Growth, Judged, Rule, SmallTable, StatementOutcome,
+    branches, growth, never_used, plan_kinds, unclaimed, unproven, unseeded,
 };
 use std::collections::BTreeSet;
 use std::fmt;
@@ -24,7 +24,12 @@ pub struct Verified {
 }
 
 impl Verified {
-    pub(super) async fn of(mut small: Size, mut large: Size, declared: &[Contract]) -> Result<Self, Error> {
+    pub(super) async fn of(
+        mut small: Size,
+        mut large: Size,
+        declared: &[Contract],
+        small_tables: &[SmallTable<'_>],
+    ) -> Result<Self, Error> {
         small.sort();
         large.sort();
         let at_small = small.judge().await?;
@@ -41,6 +46,9 @@ impl Verified {
             findings.extend(of_growth);
         }
         findings.extend(never_used(&judged));
+        findings.extend(branches(&judged, small_tables));
+        findings.extend(unproven(&judged, at_small.iter().zip(&judged)));
+        findings.extend(unseeded(&large.pristine, &judged, small_tables).await?);
         let mut findings = causes(findings);
         findings.extend(declared.iter().filter(|contract| !has_case(contract, &judged)).map(without_case));
         let catalogue = Catalogue::load(large.pristine.client()).await?;

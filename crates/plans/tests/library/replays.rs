@@ -75,9 +75,13 @@ async fn pipelined_statements_are_replayed_in_their_order() -> Result<()> {
     let found = tokio::try_join!(find(1), find(2), find(3))?;
     assert_eq!(found, (1, 2, 3));
     let captured = library.recorder.take();
-    let judged = library.judge(served_by(&["books_author"]).statements(3), captured).await?;
+    let judged =
+        library.judge(served_by(&["books_author"]).batch(3, "replays are tested here"), captured).await?;
     assert_eq!(judged.findings, []);
-    assert_eq!(judged.statements.iter().map(|statement| statement.rows).collect::<Vec<_>>(), [1, 2, 3]);
+    assert_eq!(
+        judged.statements.iter().map(|statement| statement.work.returned).collect::<Vec<_>>(),
+        [1, 2, 3]
+    );
     Ok(())
 }
 
@@ -109,7 +113,7 @@ async fn transactions_savepoints_and_refused_statements_take_the_same_turns() ->
     assert!(undone.await.is_err());
     assert_eq!(put(conn, 22, "kept").await?, 1);
     let captured = library.recorder.take();
-    let judged = library.judge(served_by(&[]).statements(6), captured).await?;
+    let judged = library.judge(served_by(&[]).batch(6, "replays are tested here"), captured).await?;
     assert_eq!(judged.findings, []);
     assert_eq!(judged.statements.len(), 5, "all but the refused one");
     let rooms: i64 = library.pristine.client().query_one("SELECT count(*) FROM shelves", &[]).await?.get(0);
@@ -173,7 +177,7 @@ async fn concurrent_transactions_are_replayed_one_after_another() -> Result<()> 
     library.conn.batch_execute("COMMIT").await?;
     put(&mut other, 31, "fourth").await?;
     let captured = library.recorder.take();
-    let judged = library.judge(served_by(&[]).statements(4), captured).await?;
+    let judged = library.judge(served_by(&[]).batch(4, "replays are tested here"), captured).await?;
     assert_eq!(judged.findings, []);
     Ok(())
 }

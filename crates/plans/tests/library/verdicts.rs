@@ -19,7 +19,10 @@ async fn a_lookup_by_index_has_no_finding_and_reads_few_pages() -> Result<()> {
     assert_eq!(judged.findings, []);
     let statement = &judged.statements[0];
     assert_eq!(statement.accesses, [access("books", Via::Index("books_pkey".into()))]);
-    assert_eq!((&*statement.shape, statement.rows, statement.matched), ("Index Scan books_pkey", 1, 1));
+    assert_eq!(
+        (&*statement.shape, statement.work.returned, statement.work.scanned),
+        ("Index Scan books_pkey", 1, 1)
+    );
     assert!((2..=4).contains(&statement.buffers), "{statement:?}");
     assert!(statement.query_id.is_some_and(|id| id != 0), "{statement:?}");
     Ok(())
@@ -101,7 +104,7 @@ async fn the_index_that_finds_conflicts_serves_an_insert_and_nothing_is_kept() -
     let judged = library.judge(served_by(&["shelves_pkey"]), captured).await?;
     assert_eq!(judged.findings, []);
     assert_eq!(judged.statements[0].accesses, [access("shelves", Via::Arbiter("shelves_pkey".into()))]);
-    assert_eq!(judged.statements[0].rows, 2);
+    assert_eq!(judged.statements[0].work.returned, 2);
     assert!(judged.statements[0].wal_bytes > 0);
     let kept = "SELECT count(*) FROM shelves WHERE room IN ('moved', 'new')";
     let kept: i64 = library.pristine.client().query_one(kept, &[]).await?.get(0);
@@ -240,7 +243,10 @@ async fn enums_arrays_numbers_and_nulls_are_replayed_as_they_were_sent() -> Resu
     assert_eq!(captured.own().count(), 2);
     let judged = library.judge(served_by(&["books_mood", "books_title"]).statements(2), captured).await?;
     assert_eq!(judged.findings, []);
-    assert_eq!(judged.statements.iter().map(|statement| statement.rows).collect::<Vec<_>>(), [40, 2]);
+    assert_eq!(
+        judged.statements.iter().map(|statement| statement.work.returned).collect::<Vec<_>>(),
+        [40, 2]
+    );
     Ok(())
 }
 
@@ -253,8 +259,14 @@ async fn more_statements_than_declared_are_found() -> Result<()> {
         query.execute(&mut library.conn).await?;
     }
     let captured = library.recorder.take();
-    let judged = library.judge(served_by(&["books_pkey"]).statements(2), captured).await?;
+    let judged = library.judge(served_by(&["books_pkey"]).statements(2), captured.clone()).await?;
+    assert_eq!(rules(&judged), [Rule::Repeated], "it is sent in a loop");
+    let judged = library.judge(served_by(&["books_pkey"]).batch(2, "in twos"), captured.clone()).await?;
     assert_eq!(rules(&judged), [Rule::Budget]);
+    let judged = library.judge(served_by(&["books_pkey"]).batch(3, "in threes"), captured.clone()).await?;
+    assert_eq!(rules(&judged), []);
+    let judged = library.judge(served_by(&["books_pkey"]).statements(11), captured).await?;
+    assert_eq!(rules(&judged), [Rule::Budget, Rule::Repeated], "a large budget has a reason");
     Ok(())
 }
 

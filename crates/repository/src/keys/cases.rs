@@ -15,11 +15,11 @@ const KEYNAME: &[&str] = &["ix_pidms_keys_keyname"];
 /// A number that no seeded row has. What one case stores is new to the others.
 const UNSEEDED: u64 = 1 << 40;
 
-/// Products of the case that has many.
-const MANY_PRODUCTS: u64 = 2_000;
+/// The last of the products that contain "office".
+const LAST_OFFICE: &str = "Office21_StdVL_MAK";
 
-/// Keys that are stored at once.
-const BATCH: usize = 50;
+/// A text after which a few of the seeded products are.
+const LAST_BUT_ONE_PRODUCT: &str = "Windows11_ProPlusVL_MAK";
 
 /// All of them.
 pub(crate) fn all() -> Vec<Case> {
@@ -32,16 +32,9 @@ pub(crate) fn all() -> Vec<Case> {
         products_at("all", ProductPosition::new(None, None, None)),
         products_at("the second page", ProductPosition::new(Some(2), Some(20), None)),
         products_at("after a cursor", Ok(after_product(seed::product(0)))),
-        // The seeded products are a page of the table, which is read as a whole.
-        Case::new(&PRODUCTS, "after a cursor, of many", &["pidms_products_pkey"], async |store| {
-            for start in (0..MANY_PRODUCTS).step_by(BATCH) {
-                let statuses: Vec<KeyStatus> =
-                    (start..start + BATCH as u64).filter_map(one_of_many).collect();
-                upsert(&store, &statuses).await?;
-            }
-            products(&store, &after_product(product_of_many(MANY_PRODUCTS / 2))).await.map(drop)
-        })
-        .heavy(),
+        products_at("past the last page", ProductPosition::new(Some(100), None, None)),
+        products_at("after a cursor near the end", Ok(after_product(LAST_BUT_ONE_PRODUCT.to_owned()))),
+        products_at("after the last product", Ok(after_product("~".to_owned()))),
     ];
     for (name, product) in [
         ("rare", RARE_PRODUCT),
@@ -64,19 +57,12 @@ pub(crate) fn all() -> Vec<Case> {
         ("usable and absent", AVAILABLE, text("Lotus123"), None, None, Some(Blocked::No)),
         ("blocked", BLOCKED, None, None, None, Some(Blocked::Yes)),
         ("blocked of a rare product", BLOCKED, text(RARE_PRODUCT), None, None, Some(Blocked::Yes)),
+        ("blocked and absent", BLOCKED, text("Lotus123"), None, None, Some(Blocked::Yes)),
     ];
     for (name, index, product, min_remaining, max_remaining, blocked) in filters {
         cases.push(pages(name, index, Filter { product, min_remaining, max_remaining, blocked }));
     }
-    for (name, index, blocked) in [
-        ("after a cursor", PRD, None),
-        ("usable, after a cursor", AVAILABLE, Some(Blocked::No)),
-        ("blocked, after a cursor", BLOCKED, Some(Blocked::Yes)),
-    ] {
-        let filter = Filter { product: text("office"), blocked, ..Filter::default() };
-        let cursor = Cursor { product: "Office16_ProPlusVL_MAK".to_owned(), remaining: 40, id: 500 };
-        cases.push(at(name, index, filter, Position::After(cursor, 50)));
-    }
+    cases.extend(after_cursors());
     cases.push(numbered("the hundredth page", PRD, Filter::default(), Some(100)));
     // Half of all keys have none left.
     let cursor = Cursor { product: "Office16_ProPlusVL_MAK".to_owned(), remaining: 0, id: 500 };
@@ -86,6 +72,38 @@ pub(crate) fn all() -> Vec<Case> {
         Filter::default(),
         Position::After(cursor, 50),
     ));
+    cases
+}
+
+/// Pages in the middle, the last ones and those behind them.
+fn after_cursors() -> Vec<Case> {
+    let mut cases = Vec::new();
+    // Few keys are blocked, so those with none left belong to their last page.
+    for (name, of_the_last_page, lowest, index, blocked) in [
+        ("after a cursor", ["the last page", "after the last key"], -1, PRD, None),
+        (
+            "usable, after a cursor",
+            ["usable, the last page", "usable, after the last key"],
+            -1,
+            AVAILABLE,
+            Some(Blocked::No),
+        ),
+        (
+            "blocked, after a cursor",
+            ["blocked, the last page", "blocked, after the last key"],
+            0,
+            BLOCKED,
+            Some(Blocked::Yes),
+        ),
+    ] {
+        let filter = Filter { product: text("office"), blocked, ..Filter::default() };
+        let cursor = Cursor { product: "Office16_ProPlusVL_MAK".to_owned(), remaining: 40, id: 500 };
+        cases.push(at(name, index, filter.clone(), Position::After(cursor, 50)));
+        let near_the_end = Cursor { product: LAST_OFFICE.to_owned(), remaining: lowest, id: 90_000 };
+        cases.push(at(of_the_last_page[0], &[], filter.clone(), Position::After(near_the_end, 50)));
+        let last = Cursor { product: "~".to_owned(), remaining: 0, id: 0 };
+        cases.push(at(of_the_last_page[1], &[], filter, Position::After(last, 50)));
+    }
     cases
 }
 
@@ -126,14 +144,6 @@ fn products_at(name: &'static str, position: Result<ProductPosition, Invalid>) -
 
 fn after_product(product: String) -> ProductPosition {
     ProductPosition::After(ProductCursor(product), 20)
-}
-
-fn product_of_many(number: u64) -> String {
-    format!("Many{number:05}")
-}
-
-fn one_of_many(number: u64) -> Option<KeyStatus> {
-    Some(KeyStatus { product: product_of_many(number), ..status(UNSEEDED + 1_000 + number)? })
 }
 
 fn writes(name: &'static str, numbers: impl Iterator<Item = u64>) -> Case {

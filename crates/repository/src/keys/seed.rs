@@ -6,13 +6,23 @@ use std::fmt::Write as _;
 use steadfast_domain::keys::ProductKey;
 
 /// The tables of the area.
-pub(crate) const TABLES: &[Table] = &[Table {
+pub(crate) const TABLES: &[Table] = &[KEYS, PRODUCTS];
+
+const KEYS: Table = Table {
     name: "pidms_keys",
     columns: "id, keyname, keyname_with_dash, prd, eid, is_key_type, is_retail, sub, remaining, blocked, errorcode, \
         had_occurred, invalid, datetime_checked_done, checked_at, created_at, updated_at",
     per_mille: 1000,
     row,
-}];
+};
+
+/// More products than the keys have, or the table would be so small that reading it proves nothing. The sums are made up.
+const PRODUCTS: Table = Table {
+    name: "pidms_products",
+    columns: "prd, key_count, known_count, total_remaining",
+    per_mille: 60,
+    row: product_row,
+};
 
 /// A product with few keys, whatever the size.
 pub(super) const RARE_PRODUCT: &str = "Server12_StdVL_MAK";
@@ -58,8 +68,20 @@ pub(super) fn product(number: u64) -> String {
         return RARE_PRODUCT.to_owned();
     }
     let chance = mixed(number, 2) as f64 / u64::MAX as f64;
-    let rank = (chance.powi(3) * (FAMILIES.len() * EDITIONS.len()) as f64) as usize;
+    ranked((chance.powi(3) * (FAMILIES.len() * EDITIONS.len()) as f64) as usize)
+}
+
+fn ranked(rank: usize) -> String {
     format!("{}_{}", FAMILIES[rank % FAMILIES.len()], EDITIONS[rank / FAMILIES.len() % EDITIONS.len()])
+}
+
+fn product_row(number: u64, line: &mut BytesMut) {
+    let product = match number as usize {
+        0 => RARE_PRODUCT.to_owned(),
+        rank if rank <= FAMILIES.len() * EDITIONS.len() => ranked(rank - 1),
+        other => format!("Access_{other:06}"),
+    };
+    _ = writeln!(line, "{product}\t1000000\t1000000\t{}", number * 1000);
 }
 
 fn row(number: u64, line: &mut BytesMut) {

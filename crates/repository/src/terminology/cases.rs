@@ -39,6 +39,16 @@ pub(crate) const DOCUMENTED: &[(&str, &str)] = &[
     ("idx_search_logs_query_hash", "requirements of the terminology"),
 ];
 
+/// Tables that stay small.
+pub(crate) const SMALL_TABLES: &[(&str, u64, &str)] = &[
+    ("icd10_green.chapters", 100, "ICD-10-CM has 22 chapters; a test counts those of the table in data/"),
+    (
+        "icd10_releases",
+        100,
+        "an import deletes what was said of all but the last hundred; a test counts them",
+    ),
+];
+
 /// All of them.
 pub(crate) fn all() -> Vec<Case> {
     let mut cases = vec![
@@ -63,6 +73,9 @@ pub(crate) fn all() -> Vec<Case> {
         cases.push(leg(&SEARCH_TERM, name, TERM, Leg::Term, query, false));
         cases.push(leg(&SEARCH_SIMILARITY, name, &[], Leg::Similarity, query, false));
     }
+    let all_misspelt =
+        "transiz enteriz choroiz inertiz neuromz parentz pontinz countrz cardiaz trachez posturz microtz";
+    cases.push(leg(&SEARCH_SIMILARITY, "twelve misspelt words", &[], Leg::Similarity, all_misspelt, false));
     cases.push(asked(&SEARCH_TERM, "inactive ones too", TERM, Leg::Term, with_inactive("fracture")));
     cases.push(leg(&SEARCH_TERM, "in a chapter", TERM, Leg::Term, "fracture", true));
     cases.push(leg(&SEARCH_SIMILARITY, "in a chapter", TERM, Leg::Similarity, "fractur", true));
@@ -80,6 +93,13 @@ pub(crate) fn all() -> Vec<Case> {
         cases.push(found(name, count));
         cases.push(logged(name, count));
     }
+    cases.push(Case::new(&FIND, "codes that nobody has", CODE, async |store| {
+        let codes: Vec<IcdCode> = IcdCode::parse("code", "Q9999").into_iter().collect();
+        find(&store, &codes).await.map(drop)
+    }));
+    cases.push(Case::new(&STATISTICS, "days to come", &[], async |store| {
+        search_statistics(&store, seed::newest_day() + Days::new(1)).await.map(drop)
+    }));
     cases.push(Case::new(&STATISTICS, "a month", &[], async |store| {
         search_statistics(&store, seed::newest_day() - Days::new(29)).await.map(drop)
     }));

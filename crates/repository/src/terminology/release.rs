@@ -16,16 +16,19 @@ use steadfast_postgres::{Conn, Operation, Reads, Write, cached};
 
 /// Imports a release and shows it. Reads and writes whole tables: it runs when a release comes out.
 pub const IMPORT: Operation<Write> = Operation::write("terminology.import")
-    .statements(250)
+    .batch(250, "one statement stores five thousand rows, and indexes are made anew")
     .deadline(Duration::from_secs(900))
     .slow_after(Duration::from_secs(300))
     .reads(Reads::All, "fills whole tables, and compares all codes with those of the release before");
 
 /// Shows the former release again. The page that the releases stand on is read without an index.
-pub const ROLL_BACK: Operation<Write> = Operation::write("terminology.roll_back").statements(8);
+pub const ROLL_BACK: Operation<Write> = Operation::write("terminology.roll_back").statements(7);
 
 /// Keeps imports and rollbacks apart. Advisory locks are per database.
 const LOCK: i64 = 0x0049_4344_3130;
+
+/// Number of releases that the list names, those included that are no longer stored.
+const REMEMBERED: i64 = 100;
 
 /// What an import did.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -144,6 +147,9 @@ async fn record(conn: &mut Conn, slot: Slot, name: &str, prepared: &Prepared<'_>
         .bind::<Integer, _>(i32::try_from(prepared.rows.len()).unwrap_or(i32::MAX));
     let row: ReleaseRow = cached(insert).get_result(conn).await?;
     make_current(conn, row.id).await?;
+    let forget = sql_query("DELETE FROM icd10_releases WHERE NOT is_stored AND id <= $1 - $2");
+    let forget = forget.bind::<BigInt, _>(row.id).bind::<BigInt, _>(REMEMBERED);
+    cached(forget).execute(conn).await?;
     Ok(row.id)
 }
 

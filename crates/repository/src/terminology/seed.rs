@@ -10,7 +10,7 @@ pub(crate) const TABLES: &[Table] = &[
     Table {
         name: "search_logs",
         columns: "id, user_id, query, results_count, response_time_ms, cache_hit, created_at",
-        per_mille: 100,
+        per_mille: 1000,
         row: search,
     },
     Table {

@@ -14,8 +14,9 @@ use steadfast_postgres::{Cached, Conn, cached};
 /// Words that a misspelling may stand for.
 const MEANT_MAX: usize = 4;
 
-/// Words that share a form with the misspelt ones, read at most: a form of two letters is shared by hundreds.
-const NEAR_MAX: i64 = 2_000;
+/// Maximum number of words that are read because they share a form with a misspelt one. Five misspelt words share theirs
+/// with about a hundred words, twelve with three hundred and more.
+const NEAR_MAX: i64 = 300;
 
 /// One word of the vocabulary.
 #[derive(Debug, QueryableByName)]

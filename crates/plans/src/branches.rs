@@ -1,0 +1,116 @@
+//! Branches: each statement is shown with values that find something and with values that do not, with each parameter,
+//! and with a page that is full and one that is not.
+
+use crate::verdict::Place;
+use crate::{Contract, Finding, Judged, Rule, SmallTable, StatementOutcome};
+use std::collections::BTreeMap;
+use steadfast_postgres::CapturedStatement;
+
+/// A finding for each branch of a statement that none of its cases takes. `judged` are all cases, of any number of
+/// operations, each once.
+///
+/// A statement with parameters needs a case in which each of them has a value. If it reads a table that is not one of
+/// `small` and has a parameter besides that of its LIMIT, it needs a case in which it finds something and one in which it
+/// finds nothing, and if it ends in a LIMIT, a case that reaches it and one that does not.
+pub fn branches(judged: &[Judged], small: &[SmallTable<'_>]) -> Vec<Finding> {
+    let mut statements: BTreeMap<(&str, &str), (&Contract, Vec<&StatementOutcome>)> = BTreeMap::new();
+    for case in judged {
+        for statement in &case.statements {
+            let key = (case.contract.operation.as_str(), statement.sql.as_str());
+            statements.entry(key).or_insert((&case.contract, Vec::new())).1.push(statement);
+        }
+    }
+    let of = |((_, statement), (contract, shown)): ((&str, &str), (&Contract, Vec<&StatementOutcome>))| {
+        let place = Place { contract, case: "", statement };
+        missing(&shown, small)
+            .into_iter()
+            .map(|(expected, found)| {
+                place.finding(Rule::Branch, expected, found, "a case of the operation with such values")
+            })
+            .collect::<Vec<_>>()
+    };
+    statements.into_iter().flat_map(of).collect()
+}
+
+/// What no case shows of a statement, and what all of them show instead.
+fn missing(shown: &[&StatementOutcome], small: &[SmallTable<'_>]) -> Vec<(String, String)> {
+    let Some(first) = shown.first().filter(|statement| !statement.nulls.is_empty()) else {
+        return Vec::new();
+    };
+    let all = match shown.len() {
+        1 => "in its only case".to_owned(),
+        cases => format!("in all {cases} cases"),
+    };
+    let mut missing = Vec::new();
+    for (at, _) in first.nulls.iter().enumerate() {
+        if shown.iter().all(|statement| statement.nulls.get(at) == Some(&true)) {
+            let number = at + 1;
+            missing
+                .push((format!("a case in which ${number} has a value"), format!("${number} is NULL {all}")));
+        }
+    }
+    let is_small = |table: &String| small.iter().any(|small| small.table == table);
+    let reads_large =
+        shown.iter().flat_map(|statement| &statement.touched).any(|touched| !is_small(&touched.table));
+    let of_limit = usize::from(first.limit_parameter.is_some());
+    if !first.reads_tables() || !reads_large || first.nulls.len() == of_limit {
+        return missing;
+    }
+    let is_full = |statement: &&&StatementOutcome| {
+        statement.limit.is_some_and(|limit| statement.work.returned >= limit)
+    };
+    let found = shown.iter().filter(|statement| statement.found).count();
+    let full = shown.iter().filter(is_full).count();
+    if found == 0 {
+        missing.push(("a case that finds something".to_owned(), format!("it finds nothing {all}")));
+    } else if found == shown.len() {
+        missing.push(("a case that finds nothing".to_owned(), format!("it finds something {all}")));
+    }
+    if first.limit.is_some_and(|limit| limit > 1) && found > 0 {
+        if full == 0 {
+            missing.push(("a case that reaches the LIMIT".to_owned(), format!("it stays below it {all}")));
+        } else if full == shown.len() {
+            missing.push(("a case that stays below the LIMIT".to_owned(), format!("it is reached {all}")));
+        }
+    }
+    missing
+}
+
+/// The LIMIT at the end of a statement.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Limit {
+    /// Its value, if it is a number or a parameter that is one.
+    pub(crate) rows: Option<u64>,
+    /// Number of its parameter, from 1.
+    pub(crate) parameter: Option<usize>,
+}
+
+impl Limit {
+    pub(crate) fn of(statement: &CapturedStatement) -> Self {
+        let sql = statement.sql.trim_end();
+        let Some(start) = sql.to_ascii_uppercase().rfind("LIMIT ") else { return Self::default() };
+        let mut words = sql[start..].split_whitespace().skip(1);
+        let (value, after) = (words.next().unwrap_or_default(), words.next());
+        if after.is_some_and(|word| !word.eq_ignore_ascii_case("OFFSET")) {
+            return Self::default();
+        }
+        let parameter = value.strip_prefix('$').and_then(|number| number.parse().ok());
+        let rows = match parameter {
+            Some(number) => parameter_value(statement, number),
+            None => value.parse().ok(),
+        };
+        Self { rows, parameter }
+    }
+}
+
+fn parameter_value(statement: &CapturedStatement, number: usize) -> Option<u64> {
+    let parameter = statement.parameters.get(number.checked_sub(1)?)?;
+    let bytes = parameter.value.as_deref()?;
+    match (parameter.binary, bytes.len()) {
+        (false, _) => std::str::from_utf8(bytes).ok()?.parse().ok(),
+        (true, 8) => u64::try_from(i64::from_be_bytes(bytes.try_into().ok()?)).ok(),
+        (true, 4) => u64::try_from(i32::from_be_bytes(bytes.try_into().ok()?)).ok(),
+        (true, 2) => u64::try_from(i16::from_be_bytes(bytes.try_into().ok()?)).ok(),
+        (true, _) => None,
+    }
+}

@@ -1,0 +1,94 @@
+//! Declared bounds and budgets that no case needs: they would hide the next fault.
+
+use crate::growth::grows_beyond;
+use crate::verdict::Place;
+use crate::{Contract, Finding, Judged, Reads, Rule};
+use std::collections::BTreeMap;
+
+/// A finding for each budget of statements that no case uses up, for each declaration of
+/// [`reads`](steadfast_postgres::Operation::reads) that no case needs, and for each [`Reads::UpTo`] of which no case
+/// reads half. `judged` are all cases, of any number of operations, at the larger size where they ran at both; `pairs`
+/// are those that ran at both, the smaller size first.
+pub fn unproven<'a>(
+    judged: impl IntoIterator<Item = &'a Judged>,
+    pairs: impl IntoIterator<Item = (&'a Judged, &'a Judged)>,
+) -> Vec<Finding> {
+    let mut operations: BTreeMap<&str, Shown<'_>> = BTreeMap::new();
+    for case in judged {
+        let shown = operations.entry(&case.contract.operation).or_insert_with(|| Shown::of(&case.contract));
+        shown.take(case);
+    }
+    for (small, large) in pairs {
+        let shown = operations.entry(&large.contract.operation).or_insert_with(|| Shown::of(&large.contract));
+        shown.is_needed |= grows_beyond(&Contract { reads: None, ..large.contract.clone() }, small, large);
+        shown.has_grown = true;
+    }
+    operations.into_values().flat_map(|shown| shown.findings()).collect()
+}
+
+/// What the cases of one operation have shown.
+struct Shown<'a> {
+    contract: &'a Contract,
+    /// Maximum number of statements of a case.
+    sent: u32,
+    /// Maximum number of rows that a statement scanned.
+    scanned: u64,
+    /// Whether a statement would break a rule without the declaration.
+    is_needed: bool,
+    /// Whether a case ran at both sizes.
+    has_grown: bool,
+}
+
+impl<'a> Shown<'a> {
+    fn of(contract: &'a Contract) -> Self {
+        Self { contract, sent: 0, scanned: 0, is_needed: false, has_grown: false }
+    }
+
+    fn take(&mut self, case: &Judged) {
+        self.sent = self.sent.max(case.sent);
+        let bare = Contract { reads: None, ..case.contract.clone() };
+        for statement in &case.statements {
+            let work = statement.work;
+            self.scanned = self.scanned.max(work.scanned.max(work.skipped));
+            let is_beyond = work.allowed(&bare).is_some_and(|allowed| !work.is_within(allowed));
+            self.is_needed |= is_beyond || statement.reads_whole_table();
+        }
+    }
+
+    fn findings(&self) -> Vec<Finding> {
+        let place = Place { contract: self.contract, case: "", statement: "" };
+        let mut findings = Vec::new();
+        if self.contract.batch.is_none() && self.sent < self.contract.statements {
+            findings.push(place.finding(
+                Rule::Unproven,
+                format!("a case that sends {} statements, as many as declared", self.contract.statements),
+                format!("{} at most", self.sent),
+                "a case that takes the branch with the other statements, or a smaller number in `statements`",
+            ));
+        }
+        if let Some((reads, _)) = &self.contract.reads
+            && self.has_grown
+        {
+            findings.extend(self.of_reads(&place, *reads));
+        }
+        findings
+    }
+
+    fn of_reads(&self, place: &Place<'_>, reads: Reads) -> Option<Finding> {
+        match reads {
+            _ if !self.is_needed => Some(place.finding(
+                Rule::Unproven,
+                format!("a case that needs `reads({reads:?}, ...)`"),
+                "every case does without it",
+                "a case that reads so much, or no `reads`",
+            )),
+            Reads::UpTo(rows) if self.scanned < u64::from(rows) / 2 => Some(place.finding(
+                Rule::Unproven,
+                format!("a case that reads half of the {rows} rows that `reads(UpTo({rows}), ...)` allows"),
+                format!("{} rows at most", self.scanned),
+                "a case that reaches the bound, or a smaller bound",
+            )),
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,134 @@
+//! Work: what a statement handles on its way to the rows that it returns or changes.
+
+use crate::explain::{Explained, Join, Node};
+use crate::facts::Facts;
+use crate::verdict::Place;
+use crate::{Contract, Finding, Rule};
+use serde::Serialize;
+
+/// Rows that any statement may handle.
+const FREE: u64 = 200;
+
+/// Rows that a statement may handle for each row that it returns or changes.
+const PER_ROW: u64 = 10;
+
+/// Rows that a statement handled, counted from its plan.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Work {
+    /// Rows that it returned or changed.
+    pub returned: u64,
+    /// Rows and index entries that its scans read, discarded ones included, and at least one for each time that a scan
+    /// ran. The first pass over a table of at most eight pages is free.
+    pub scanned: u64,
+    /// Pairs of rows that its joins compared and discarded.
+    pub joined_away: u64,
+    /// Rows that OFFSET skipped.
+    pub skipped: u64,
+    /// Rows that all of its nodes handled.
+    pub handled: u64,
+}
+
+impl Work {
+    pub(crate) fn of(explained: &Explained, facts: &Facts) -> Self {
+        let nodes = || explained.nodes().filter(|node| node.ran());
+        let changed: u64 = nodes().filter(|node| node.kind == "ModifyTable").map(Node::affected).sum();
+        Self {
+            returned: explained.rows().max(changed),
+            scanned: nodes().map(|node| scanned(node, facts)).sum(),
+            joined_away: nodes().map(|node| node.removed_by_join).sum(),
+            skipped: nodes().map(skipped).sum(),
+            handled: nodes().map(|node| node.rows() + removed(node) + node.removed_by_join).sum(),
+        }
+    }
+
+    /// Number of rows that `contract` allows it to handle; `None` if that may grow with the tables.
+    pub(crate) fn allowed(&self, contract: &Contract) -> Option<u64> {
+        let per_row = contract.per_row().unwrap_or(PER_ROW).max(PER_ROW);
+        (!contract.grows_with_tables()).then(|| FREE + contract.up_to() + per_row * self.returned)
+    }
+
+    /// Returns true if it handles at most `allowed` rows of any kind.
+    pub(crate) fn is_within(&self, allowed: u64) -> bool {
+        self.scanned.max(self.joined_away).max(self.skipped) <= allowed
+    }
+}
+
+/// Finds a statement that handles more rows than those that it returns or changes can justify.
+pub(crate) fn unbounded(place: &Place<'_>, explained: &Explained, facts: &Facts) -> Option<Finding> {
+    let work = Work::of(explained, facts);
+    let allowed = work.allowed(place.contract).filter(|allowed| !work.is_within(*allowed))?;
+    let (found, suggestion) = cause(&work, allowed, explained, facts);
+    let expected = format!("at most {allowed} rows to be handled for {} returned or changed", work.returned);
+    Some(place.finding(Rule::Unbounded, expected, found, suggestion))
+}
+
+/// What makes the work unbounded, and what to do about it: the nodes that handle most of the rows say it.
+fn cause(work: &Work, allowed: u64, explained: &Explained, facts: &Facts) -> (String, &'static str) {
+    let returned = work.returned;
+    let nodes = || explained.nodes().filter(|node| node.ran());
+    if work.skipped > allowed {
+        let found = format!("OFFSET skips {} rows for {returned}", work.skipped);
+        return (
+            found,
+            "continue after the last row of the page before, by a condition on the order's columns",
+        );
+    }
+    if let Some(join) = nodes().max_by_key(|node| node.removed_by_join).filter(|_| work.joined_away > allowed)
+    {
+        let found = format!("{} compares and discards {} pairs of rows", join.kind, join.removed_by_join);
+        return (found, "join by an equality that an index or a hash can look up");
+    }
+    let is_much = |rows: u64| rows > allowed && rows >= work.scanned / 2;
+    let repeated =
+        nodes().find(|node| node.loops > 1 && is_much(scanned(node, facts)) && !is_looked_up(node));
+    if let Some((scan, relation)) = repeated.and_then(|scan| Some((scan, scan.relation.as_ref()?))) {
+        let found = format!("{} on {} runs {} times", scan.kind, facts.table(relation), scan.loops);
+        return (found, "read the table once and join it, or look its rows up by an index");
+    }
+    if let Some(sort) = nodes().find(|node| is_much(input(node)) && node.sort_key.is_some()) {
+        let key = sort.sort_key.as_deref().unwrap_or_default();
+        let found = format!("{} rows are sorted by {key} for {returned}", input(sort));
+        return (found, "use an index that has this order after the columns of the condition");
+    }
+    if let Some(group) = nodes().find(|node| node.kind == "Aggregate" && is_much(input(node))) {
+        let found = format!("{} rows are aggregated into {}", input(group), group.rows());
+        return (
+            found,
+            "count up to a limit (`FROM (SELECT ... LIMIT n)`), or keep the number where it changes",
+        );
+    }
+    let found = format!("{} rows are read for {returned}", work.scanned);
+    (found, "use a condition that an index can look up, and a limit")
+}
+
+fn is_looked_up(node: &Node) -> bool {
+    node.index_condition.is_some()
+}
+
+fn input(node: &Node) -> u64 {
+    node.children.iter().filter(|child| child.join == Join::Input).map(Node::rows).sum()
+}
+
+fn removed(node: &Node) -> u64 {
+    node.filter.as_ref().map_or(0, |filter| filter.removed) + node.removed_by_recheck
+}
+
+fn scanned(node: &Node, facts: &Facts) -> u64 {
+    let Some(relation) = node.relation.as_ref().filter(|_| node.is_scan()) else { return 0 };
+    let entries: u64 = if node.kind == "Bitmap Heap Scan" { bitmap_entries(node) } else { 0 };
+    let rows = (node.rows() + removed(node)).max(entries).max(node.loops);
+    if facts.is_small(relation) { rows - rows / node.loops.max(1) } else { rows }
+}
+
+/// Entries that a bitmap was made of. Those that an AND discarded were read as well.
+fn bitmap_entries(node: &Node) -> u64 {
+    let below = node.children.iter().filter(|child| child.join == Join::Input);
+    below
+        .map(|child| if child.kind == "Bitmap Index Scan" { child.rows() } else { bitmap_entries(child) })
+        .sum()
+}
+
+/// Rows that a LIMIT with an OFFSET took from its input and did not give on.
+fn skipped(node: &Node) -> u64 {
+    if node.kind == "Limit" { input(node).saturating_sub(node.rows()) } else { 0 }
+}

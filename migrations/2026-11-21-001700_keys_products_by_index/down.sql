@@ -1,0 +1,1 @@
+ALTER FUNCTION pidms_products_upkeep() RESET enable_seqscan;
