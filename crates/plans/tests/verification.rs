@@ -109,7 +109,8 @@ async fn declared_operation_without_case_is_found() -> Result<()> {
         verification.declare(&of_shelf());
         verification.declare(&Contract::new("books.forgotten"));
         let sql = "SELECT id FROM books WHERE shelf = $1";
-        verification.case(&of_shelf(), "seven", async |conn| execute(conn, sql, 7).await).await
+        verification.case(&of_shelf(), "seven", async |conn| execute(conn, sql, 7).await).await?;
+        verification.case(&of_shelf(), "none", async |conn| execute(conn, sql, -1).await).await
     };
     let verified = Verification::run(&server.url("postgres"), build, cases).await?;
     let found: Vec<_> = verified.findings.iter().map(|finding| (finding.rule, &*finding.subject)).collect();

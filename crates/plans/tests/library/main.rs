@@ -5,3 +5,4 @@ mod plan_kinds;
 mod replays;
 mod support;
 mod verdicts;
+mod work;
