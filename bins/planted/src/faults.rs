@@ -6,14 +6,14 @@ mod queries;
 mod schema;
 
 use crate::operation::Operation;
-use steadfast_plans::Contract;
+use steadfast_plans::{Contract, Rule};
 
 /// A fault that a finding has to name.
 pub(crate) struct Fault {
     /// Its name, which is the operation's if it is planted in one.
     pub(crate) name: String,
     /// Rule under which it has to be found.
-    pub(crate) rule: &'static str,
+    pub(crate) rule: Rule,
     /// Subject of the finding.
     pub(crate) subject: String,
     pub(crate) plant: Plant,
@@ -62,7 +62,7 @@ pub(crate) fn broken() -> Vec<Broken> {
 }
 
 /// Returns the fault in `operation`, whose name says what it is.
-fn fault(rule: &'static str, operation: Operation) -> Fault {
+fn fault(rule: Rule, operation: Operation) -> Fault {
     let name = operation.contract.operation.clone();
     Fault { subject: name.clone(), name, rule, plant: Plant::Operation(operation) }
 }

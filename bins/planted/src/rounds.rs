@@ -4,9 +4,10 @@ use crate::faults::{self, Broken, Fault, Plant};
 use crate::operation::Operation;
 use crate::{schema, shop};
 use anyhow::{Context as _, Result};
+use std::collections::BTreeSet;
 use std::fmt;
 use std::time::Instant;
-use steadfast_plans::{Finding, Verification};
+use steadfast_plans::{Finding, Rule, Verification};
 use steadfast_testkit::TestDatabase;
 
 /// Result of all rounds.
@@ -59,6 +60,7 @@ async fn round(url: &str, faults: &[&Fault]) -> Result<Vec<Finding>> {
     let began = Instant::now();
     let changes: Vec<_> = faults.iter().filter_map(|fault| fault.sql()).collect();
     let cases = async |verification: &mut Verification| {
+        verification.small_table("regions", 600, "the seed of this test");
         for operation in shop::operations().iter().filter(|operation| is_of_interest(operation, faults)) {
             verification.declare(&operation.contract);
             operation.verify(verification).await?;
@@ -83,19 +85,19 @@ async fn round(url: &str, faults: &[&Fault]) -> Result<Vec<Finding>> {
     Ok(verified.findings)
 }
 
-/// Returns whether `operation` of the shop runs in a round with `faults`: only if one of them must show in it.
+/// Returns whether `operation` of the shop runs in a round with `faults`: only if one of them must show
+/// in it, or in its area.
 fn is_of_interest(operation: &Operation, faults: &[&Fault]) -> bool {
-    faults.is_empty() || faults.iter().any(|fault| fault.subject == operation.contract.operation)
+    faults.is_empty() || faults.iter().any(|fault| operation.contract.operation.starts_with(&fault.subject))
 }
 
 /// Returns a line if `fault` is not among the findings.
 fn missing(fault: &Fault, found: &[Finding]) -> Option<String> {
     let Fault { name, rule, subject, .. } = fault;
     let of_subject = found.iter().filter(|finding| finding.subject == *subject);
-    let rules: Vec<_> = of_subject.map(|finding| format!("{:?}", finding.rule)).collect();
-    let instead = if rules.is_empty() { "nothing".to_owned() } else { rules.join(", ") };
-    (!rules.iter().any(|known| known == rule))
-        .then(|| format!("missed: {name}: expected {rule} of {subject}; found {instead}"))
+    let rules: BTreeSet<Rule> = of_subject.map(|finding| finding.rule).collect();
+    (!rules.contains(rule))
+        .then(|| format!("missed: {name}: expected {rule:?} of {subject}; found instead: {rules:?}"))
 }
 
 /// Returns a line if the error of a verification that cannot go on does not explain what is broken.

@@ -60,7 +60,9 @@ const INDEXES: &str = "
         FOREIGN KEY (order_id) REFERENCES orders ON DELETE CASCADE;
     CREATE INDEX order_lines_article ON order_lines (article, order_id);
     CREATE INDEX articles_words ON articles USING gin (words);
-    CREATE INDEX events_actor ON events (actor, happened_at DESC)";
+    CREATE INDEX events_actor ON events (actor, happened_at DESC);
+    CREATE FUNCTION has_orders(customer bigint) RETURNS boolean STABLE LANGUAGE plpgsql AS
+        $$ BEGIN RETURN EXISTS (SELECT FROM orders WHERE customer_id = customer); END $$";
 
 /// Makes the schema in the empty database at `url`, fills it, and then runs `changes`.
 ///

@@ -46,6 +46,10 @@ fn customers() -> Vec<Operation> {
             .case("some", [Id(7), Text("pays late")])
             .case("nothing", [Id(7), Null])
             .case("nobody", [Id(0), Null]),
+        served("customers.has_orders", &[])
+            .sends("SELECT has_orders($1)::int::bigint AS id")
+            .case("some", [Id(1)])
+            .case("none", [Id(0)]),
         Operation::new(remove.supports_fk(&["orders_customer", "order_lines_pkey"]))
             .sends("DELETE FROM customers WHERE id = $1 RETURNING id")
             .case("one", [Id(7)])
