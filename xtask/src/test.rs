@@ -10,12 +10,16 @@ use crate::{schema, tidy, verify_indexes};
 use anyhow::Context as _;
 use server::TestServer;
 use std::cell::OnceCell;
+use std::path::Path;
 use std::process::{Command, Stdio};
 use steadfast_testkit::SERVER_VARIABLE;
 use steps::{CommandFailed, Step};
 
 /// Every package, with what is off in production and has tests all the same.
-const WHOLE: &str = "--workspace --features steadfast-ctl/seed";
+const WHOLE: &str = "--workspace --features steadfast-ctl/seed,steadfast-postgres/record-binds";
+
+/// Names the file in which the processes of the tests record which parameters were NULL.
+const BINDS_VARIABLE: &str = "STEADFAST_BINDS";
 
 /// What `test` takes.
 #[derive(Debug, clap::Args)]
@@ -35,6 +39,7 @@ pub(crate) struct Arguments {
 pub(crate) fn run(workspace: &Workspace, arguments: &Arguments) -> anyhow::Result<()> {
     // Started by its step and stopped when this function ends, whichever step that is.
     let server = OnceCell::new();
+    let binds = workspace.state("binds");
     let on_server = |command: &mut Command| run_on(server.get(), command);
     let in_cargo = |words: &str| run_command(cargo(workspace).args(words.split(' ')));
     steps::run([
@@ -44,12 +49,19 @@ pub(crate) fn run(workspace: &Workspace, arguments: &Arguments) -> anyhow::Resul
         Step::new("schema", || schema::check(workspace)),
         Step::new("clippy", || in_cargo(&format!("clippy {WHOLE} --all-targets --locked -- -D warnings"))),
         Step::new("tests", || {
-            on_server(&mut in_length(arguments.long, tests(workspace, &arguments.passed_on)))
+            let mut tests = in_length(arguments.long, tests(workspace, &arguments.passed_on));
+            empty(&binds)?;
+            on_server(tests.env(BINDS_VARIABLE, &binds))
         }),
-        Step::new("plans", || on_server(&mut verify_indexes::after_tests(workspace))),
+        Step::new("plans", || {
+            // Without the feature nothing was recorded.
+            let binds = (!selects_packages(&arguments.passed_on)).then_some(&*binds);
+            on_server(&mut verify_indexes::after_tests(workspace, binds))
+        }),
         Step::new("self-test", || on_server(&mut verify_indexes::self_test(workspace))),
+        // With the same features as the tests, so that nothing is compiled once more.
         Step::new("doctests", || {
-            on_server(cargo(workspace).args(["test", "--workspace", "--doc", "--locked"]))
+            on_server(cargo(workspace).args(format!("test {WHOLE} --doc --locked").split(' ')))
         }),
         Step::new("docs", || {
             let mut docs = cargo(workspace);
@@ -71,6 +83,13 @@ fn start(workspace: &Workspace, server: &OnceCell<TestServer>) -> anyhow::Result
     println!("server: {}", started.url());
     started.forget()?;
     server.set(started).ok().context("the server is started once")
+}
+
+/// Begins the record at `binds` anew.
+fn empty(binds: &Path) -> anyhow::Result<()> {
+    // Left by a process that could not write; there is none as a rule.
+    _ = std::fs::remove_file(binds.with_extension("failed"));
+    std::fs::write(binds, "").with_context(|| format!("cannot write {}", binds.display()))
 }
 
 /// Every test that nextest finds, or that `cargo test` finds on a machine without it. Documentation has its own step.

@@ -3,6 +3,7 @@
 mod areas;
 mod directions;
 mod grid;
+mod imports;
 mod manifest;
 mod manifests;
 mod marks;

@@ -3,6 +3,7 @@
 use crate::cargo::cargo;
 use crate::workspace::Workspace;
 use anyhow::{Context as _, bail};
+use std::path::Path;
 use std::process::Command;
 use steadfast_testkit::{PostgresBinaries, SERVER_VARIABLE, Server, ServerOptions};
 
@@ -93,10 +94,14 @@ pub(crate) fn self_test(workspace: &Workspace) -> Command {
     command
 }
 
-/// The verifier at the small scale, held against what the server has seen of the tests: a step of `cargo xtask test`.
-pub(crate) fn after_tests(workspace: &Workspace) -> Command {
+/// The verifier at the small scale, held against what the server has seen of the tests, and against what their processes
+/// have recorded in the file `binds`: a step of `cargo xtask test`.
+pub(crate) fn after_tests(workspace: &Workspace, binds: Option<&Path>) -> Command {
     let mut verifier = verifier(workspace);
     verifier.arg("--coverage");
+    if let Some(binds) = binds {
+        verifier.arg("--binds").arg(binds);
+    }
     verifier
 }
 

@@ -19,6 +19,9 @@ pub(crate) struct Options {
     /// Hold what the server has seen of the application's role since its statistics were reset against the operations.
     #[arg(long)]
     pub(crate) coverage: bool,
+    /// Hold which parameters were NULL in the tests against the cases: what their processes recorded in this file.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) binds: Option<PathBuf>,
     /// The table of ICD-10-CM codes.
     #[arg(long, value_name = "FILE", default_value = "data/icd10cm-2026-04.csv.gz")]
     pub(crate) release: PathBuf,

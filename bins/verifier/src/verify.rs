@@ -10,8 +10,8 @@ use std::collections::BTreeSet;
 use std::sync::LazyLock;
 use std::time::Instant;
 use steadfast_plans::{
-    Catalogue, Claims, Documented, DocumentedRow, Judged, Pristine, Report, SmallTable, branches, never_used,
-    unclaimed, unproven, unseeded,
+    Catalogue, Claims, Documented, DocumentedRow, Judged, Pristine, Report, SeenBinds, SmallTable, branches,
+    never_used, unclaimed, uncovered_binds, unproven, unseeded,
 };
 use steadfast_repository::cases::{self, Case};
 
@@ -135,6 +135,10 @@ async fn whole(
     report.ablation = ablated.rows;
     report.mutation = ablated.score;
     report.findings.extend(ablated.findings);
+    let runs = || measured.at_small.iter().map(|one| &one.run);
+    if let Some(path) = &options.binds {
+        report.findings.extend(uncovered_binds(&SeenBinds::read(path)?, runs())?);
+    }
     if options.coverage {
         say("coverage");
         let coverage = coverage::coverage(&measured.at_small).await?;

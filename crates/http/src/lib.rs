@@ -13,9 +13,11 @@ mod route;
 mod router;
 mod serve;
 mod state;
+mod statements;
 mod terminology;
 #[cfg(test)]
 mod testing;
 
 pub use router::router;
 pub use serve::{Drained, Draining, ServeSettings, serve};
+pub use statements::Statements;

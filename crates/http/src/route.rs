@@ -3,6 +3,7 @@
 
 use crate::identity::{self, Callers, Guard};
 use crate::problem::{Code, Problem};
+use crate::statements::{self, Watch};
 use axum::Router;
 use axum::extract::{Request, State};
 use axum::handler::Handler;
@@ -72,6 +73,7 @@ pub(crate) struct Route<S> {
     pub(crate) codes: Vec<Code>,
     pub(crate) components: Vec<Component>,
     pub(crate) limit: Duration,
+    statements: u32,
     handler: MethodRouter<S>,
 }
 
@@ -105,6 +107,7 @@ impl<S: Clone + Send + Sync + 'static> Route<S> {
             codes: Vec::new(),
             components: Vec::new(),
             limit: LIMIT,
+            statements: statements::LIMIT,
             handler,
         }
     }
@@ -125,6 +128,13 @@ impl<S: Clone + Send + Sync + 'static> Route<S> {
     #[must_use]
     pub(crate) fn within(self, limit: Duration) -> Self {
         Self { limit, ..self }
+    }
+
+    /// Sets the maximum number of statements that one request sends, whatever it asks for. More of them are logged as a
+    /// warning and counted. Defaults to [`statements::LIMIT`]. `_reason` says why the route needs more.
+    #[must_use]
+    pub(crate) fn statements(self, at_most: u32, _reason: &'static str) -> Self {
+        Self { statements: at_most, ..self }
     }
 
     /// The parameters of its query string.
@@ -197,23 +207,29 @@ impl<S: Clone + Send + Sync + 'static> Route<S> {
                 self.handler.route_layer(from_fn_with_state(guard, identity::require))
             }
         };
-        let bounds = (self.limit, self.effect);
+        let Self { limit, effect, path, statements, .. } = self;
+        let bounds = Bounds { limit, effect, path, statements };
         router.route(self.path, guarded.route_layer(from_fn_with_state(bounds, bound)))
     }
 }
 
-/// Middleware: gives the request its deadline, and ends it shortly after when the handler did not.
-async fn bound(
-    State((limit, effect)): State<(Duration, Effect)>,
-    mut request: Request,
-    next: Next,
-) -> Response {
-    let deadline = Deadline::after(limit);
+/// What a route demands of its handler.
+#[derive(Clone, Copy)]
+struct Bounds {
+    limit: Duration,
+    effect: Effect,
+    path: &'static str,
+    statements: u32,
+}
+
+/// Middleware: gives the request its deadline, ends it shortly after when the handler did not, and watches how many
+/// statements it sends.
+async fn bound(State(bounds): State<Bounds>, mut request: Request, next: Next) -> Response {
+    let deadline = Deadline::after(bounds.limit);
     request.extensions_mut().insert(deadline);
-    match timeout_at(deadline.instant() + GRACE, next.run(request)).await {
-        Ok(response) => response,
-        Err(_) => overdue(effect, limit).into_response(),
-    }
+    let watch = Watch::begin(request.method().clone(), bounds.path, bounds.statements);
+    let answered = watch.count().scope(timeout_at(deadline.instant() + GRACE, next.run(request))).await;
+    watch.end(answered.unwrap_or_else(|_| overdue(bounds.effect, bounds.limit).into_response()))
 }
 
 /// A read that was dropped did nothing; a write that was dropped may have been done.

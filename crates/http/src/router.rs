@@ -15,7 +15,7 @@ use axum::response::{IntoResponse, Response};
 use std::any::Any;
 use std::sync::Arc;
 use steadfast_domain::identity::{Caller, KeyHash};
-use steadfast_repository::{Error as RepositoryError, Store, identity};
+use steadfast_repository::{Error as RepositoryError, StatementCount, Store, identity};
 use steadfast_services::keys::Checker;
 use steadfast_services::terminology::{Catalogue, SearchRecorder};
 use tower_http::catch_panic::CatchPanicLayer;
@@ -33,7 +33,8 @@ pub fn router(
 ) -> Router {
     let callers = Callers::new({
         let store = store.clone();
-        move |hash| look_up(store.clone(), hash)
+        // It runs in a task of its own, which several requests may wait for: it counts for the one that began it.
+        move |hash| StatementCount::current().scope(look_up(store.clone(), hash))
     });
     let routes = routes();
     let document = Document::of(&routes);

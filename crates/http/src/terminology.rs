@@ -22,6 +22,9 @@ use wire::{
 
 const READ: Access = Access::Scope("terminology:read");
 
+/// Why a search may send more statements than other routes. It sends four otherwise.
+const SEARCHED_ANEW: &str = "a search during which another release is put in use begins again, twice at most";
+
 /// Days before today that the statistics count.
 const STATISTICS_DAYS: Days = Days::new(29);
 
@@ -44,10 +47,12 @@ fn searches() -> Vec<Route<AppState>> {
     vec![
         Route::get("/api/v1/search/icd10", READ, search)
             .summary("Search ICD-10-CM by the beginning of a code, by words, or by what looks like them")
+            .statements(13, SEARCHED_ANEW)
             .query::<SearchParameters>()
             .answers::<Found>(),
         Route::get("/api/v1/autocomplete/icd10", READ, autocomplete)
             .summary("Suggest ICD-10-CM codes for what somebody is typing")
+            .statements(14, SEARCHED_ANEW)
             .query::<AutocompleteParameters>()
             .answers::<Suggested>(),
     ]

@@ -10,6 +10,8 @@ mod inputs;
 #[cfg(test)]
 mod keys;
 #[cfg(test)]
+mod statements;
+#[cfg(test)]
 mod support;
 #[cfg(test)]
 mod terminology;

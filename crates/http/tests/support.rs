@@ -50,6 +50,13 @@ impl Fixture {
         Ok(Self { router, store, sandbox, draining, key, database })
     }
 
+    /// The same API with nothing cached, no key remembered, and nobody who stores what was searched for.
+    pub(crate) fn cold_router(&self) -> Result<Router> {
+        let (searches, _search_log) = search_log(self.store.clone());
+        let (checker, catalogue) = (checker(&self.sandbox)?, catalogue(&self.store)?);
+        Ok(router(self.store.clone(), checker, catalogue, searches, self.draining.clone()))
+    }
+
     /// The key that may do everything.
     pub(crate) fn key(&self) -> &str {
         &self.key

@@ -114,3 +114,68 @@ fn parameter_value(statement: &CapturedStatement, number: usize) -> Option<u64> 
         (true, _) => None,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Access, Touched, Via, Work};
+
+    /// A statement on books with a LIMIT of 20 that returned so many rows, with these parameters NULL.
+    fn page(returned: u64, nulls: &[bool]) -> StatementOutcome {
+        let (table, via) = ("books".to_owned(), Via::Index("books_shelf".to_owned()));
+        StatementOutcome {
+            sql: "SELECT id FROM books WHERE shelf = $1 LIMIT $2".to_owned(),
+            work: Work { returned, ..Work::default() },
+            found: returned > 0,
+            nulls: nulls.to_vec(),
+            limit: Some(20),
+            limit_parameter: Some(2),
+            touched: vec![Touched { table: table.clone(), rows_written: 0 }],
+            accesses: vec![Access { table, via }],
+            ..StatementOutcome::default()
+        }
+    }
+
+    fn expected(shown: Vec<StatementOutcome>, small: &[SmallTable<'_>]) -> Vec<String> {
+        let contract = Contract::new("books.of_shelf");
+        let case = |statement| Judged {
+            contract: contract.clone(),
+            case: String::new(),
+            sent: 1,
+            statements: vec![statement],
+            findings: Vec::new(),
+            notes: Vec::new(),
+        };
+        let judged: Vec<Judged> = shown.into_iter().map(case).collect();
+        branches(&judged, small).into_iter().map(|finding| finding.expected).collect()
+    }
+
+    const SET: &[bool] = &[false, false];
+
+    #[test]
+    fn full_short_and_empty_pages_are_demanded() {
+        assert_eq!(expected(vec![page(20, SET), page(3, SET), page(0, SET)], &[]), [""; 0]);
+        assert_eq!(expected(vec![page(20, SET), page(0, SET)], &[]), [""; 0]);
+        assert_eq!(expected(vec![page(20, SET), page(3, SET)], &[]), ["a case that finds nothing"]);
+        assert_eq!(expected(vec![page(3, SET), page(0, SET)], &[]), ["a case that reaches the LIMIT"]);
+        let both = ["a case that finds nothing", "a case that stays below the LIMIT"];
+        assert_eq!(expected(vec![page(20, SET)], &[]), both);
+        assert_eq!(expected(vec![page(0, SET)], &[]), ["a case that finds something"]);
+    }
+
+    #[test]
+    fn parameters_need_a_value_in_some_case() {
+        let mixed = vec![page(20, &[true, false]), page(0, SET)];
+        assert_eq!(expected(mixed, &[]), [""; 0]);
+        let never = vec![page(20, &[true, false]), page(0, &[true, false])];
+        assert_eq!(expected(never, &[]), ["a case in which $1 has a value"]);
+    }
+
+    #[test]
+    fn small_tables_and_bare_limits_need_no_branches() {
+        let small = SmallTable { table: "books", rows: 20, because: "a test" };
+        assert_eq!(expected(vec![page(20, SET)], &[small]), [""; 0]);
+        let bare = StatementOutcome { nulls: vec![false], limit_parameter: Some(1), ..page(20, SET) };
+        assert_eq!(expected(vec![bare], &[]), [""; 0]);
+    }
+}

@@ -44,6 +44,9 @@ pub enum Error {
     /// The server's statistics of the program are not whole.
     #[error("the server's statistics prove nothing: {0}")]
     Statistics(String),
+    /// The record of NULL parameters is not complete, or not one of the program.
+    #[error("the record of NULL parameters proves nothing: {0}")]
+    Binds(String),
     /// What the caller gave to be run has failed: the program, or what builds its database.
     #[error("{what}: {source}")]
     Program {

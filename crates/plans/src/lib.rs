@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+mod binds;
 mod branches;
 mod catalogue;
 mod closed_set;
@@ -30,6 +31,7 @@ mod verdict;
 mod verification;
 mod work;
 
+pub use binds::{SeenBinds, uncovered_binds};
 pub use branches::branches;
 pub use catalogue::{
     BackedConstraint, Catalogue, Checked, Claims, Column, Constraint, ConstraintKind, Documented,

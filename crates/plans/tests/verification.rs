@@ -3,7 +3,7 @@
 
 use anyhow::Result;
 use diesel::sql_query;
-use diesel::sql_types::Integer;
+use diesel::sql_types::{Integer, Nullable};
 use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection};
 use std::cell::RefCell;
 use steadfast_plans::{Contract, Error, Rule, Verification, Verified};
@@ -115,6 +115,33 @@ async fn declared_operation_without_case_is_found() -> Result<()> {
     let verified = Verification::run(&server.url("postgres"), build, cases).await?;
     let found: Vec<_> = verified.findings.iter().map(|finding| (finding.rule, &*finding.subject)).collect();
     assert_eq!(found, [(Rule::Coverage, "books.forgotten")], "{verified}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn parameter_without_value_in_any_case_is_found() -> Result<()> {
+    let server = Server::private()?;
+    let find = async |conn: &mut AsyncPgConnection, above: Option<i32>| {
+        let sql = "SELECT notes FROM books WHERE shelf = $1 AND id > coalesce($2, 0)";
+        let query = sql_query(sql).bind::<Integer, _>(7).bind::<Nullable<Integer>, _>(above);
+        query.execute(conn).await
+    };
+    let verify = async |values: &[Option<i32>]| {
+        let cases = async |verification: &mut Verification| {
+            for above in values {
+                let name = if above.is_some() { "next" } else { "first" };
+                verification.case(&of_shelf(), name, async |conn| find(conn, *above).await).await?;
+            }
+            Ok(())
+        };
+        Verification::run(&server.url("postgres"), build, cases).await
+    };
+    let found = verify(&[None]).await?.findings;
+    let coverage: Vec<_> = found.iter().filter(|finding| finding.rule == Rule::Coverage).collect();
+    let [finding] = &coverage[..] else { panic!("one finding of coverage: {found:?}") };
+    assert_eq!((&*finding.subject, &*finding.found), ("books.of_shelf", "every case with $2 NULL"));
+    let found = verify(&[None, Some(75)]).await?.findings;
+    assert!(found.iter().all(|finding| finding.rule != Rule::Coverage), "{found:?}");
     Ok(())
 }
 

@@ -1,9 +1,12 @@
 //! Capture: what sessions send and are answered while somebody looks, so that it can be run again elsewhere.
 
+#[cfg_attr(not(feature = "record-binds"), path = "capture/no_binds.rs")]
+mod binds;
 mod message;
 mod statement;
 mod tape;
 
+pub(crate) use binds::BindLog;
 pub use statement::{CapturedStatement, Parameter, StatementKind, TransactionStatus};
 pub(crate) use tape::{Tape, WHOLE};
 

@@ -18,6 +18,7 @@ mod pool;
 mod sqlstate;
 mod ssl_mode;
 mod standing;
+mod statement_count;
 mod statement_log;
 mod stream;
 mod target;
@@ -39,6 +40,7 @@ pub use operation::{AnyOperation, Kind, Operation, Read, Reads, Write};
 pub use pool::{CloseReason, Closed, Order, Pool, PoolSettings, PoolState, Pooled, Unreturned};
 pub use sqlstate::SqlState;
 pub use standing::OPERATION_SECONDS;
+pub use statement_count::StatementCount;
 pub use statement_log::StatementLog;
 pub use target::SessionSettings;
 #[cfg(feature = "tls")]

@@ -8,6 +8,7 @@ use crate::error::Error;
 use crate::operation::{AnyOperation, Kind};
 use crate::pool::{Checkout, Pooled};
 use crate::standing::hash;
+use crate::statement_count;
 use diesel_async::SimpleAsyncConnection;
 use std::pin::pin;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::Relaxed};
@@ -69,6 +70,7 @@ where
         Box::pin(give_turn_back(conn, budget)).await;
     }
     watch(budget.operation, conn.statements());
+    statement_count::add(conn.statements());
     outcome.unwrap_or_else(|| Err(Abort::Database(cut_short(conn, budget, &progress))))
 }
 

@@ -8,7 +8,7 @@ mod statements;
 pub(crate) use guard::Guard;
 
 use crate::activity::{LastActivity, Moment, Server, Session};
-use crate::capture::{Recorder, Tape, WHOLE};
+use crate::capture::{BindLog, Recorder, Tape, WHOLE};
 use crate::{SqlState, StatementLog};
 use frames::Frames;
 use statements::{Answered, Statements};
@@ -63,6 +63,8 @@ struct Dialogue {
     slow_after: Duration,
     /// Where all of it is written down, if it is.
     tape: Option<Box<Tape>>,
+    /// Where the NULL parameters are written down, if they are.
+    binds: Option<BindLog>,
     /// Whether anything but closing was sent since the last Sync.
     works: bool,
 }
@@ -122,6 +124,7 @@ impl Wire {
                 operation: "unnamed",
                 slow_after: statement_log.slow_after,
                 tape: recorder.map(|recorder| Box::new(Tape::new(recorder.clone()))),
+                binds: BindLog::of_process(),
                 works: false,
             }),
             statement_log,
@@ -272,11 +275,15 @@ impl Wire {
     /// Bytes went to the server at the moment `now`.
     fn went(&self, bytes: &[u8], frames: &mut Frames, now: Instant) {
         let mut dialogue = self.dialogue();
-        let limit = if dialogue.tape.is_some() { recorded_limit } else { sent_limit };
+        let is_recorded = dialogue.tape.is_some() || dialogue.binds.is_some();
+        let limit = if is_recorded { recorded_limit } else { sent_limit };
         frames.feed(bytes, limit, |tag, body| {
             let operation = dialogue.operation;
             if let Some(tape) = &mut dialogue.tape {
                 tape.sent(tag, body, operation);
+            }
+            if let Some(binds) = &mut dialogue.binds {
+                binds.sent(tag, body);
             }
             self.sent(&mut dialogue, now, tag, body);
         });

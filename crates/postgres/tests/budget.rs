@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
 use std::sync::{Arc, Mutex};
 use steadfast_postgres::diesel::sql_query;
 use steadfast_postgres::diesel_async::RunQueryDsl;
-use steadfast_postgres::{Conn, Db, DbSettings, Operation, Read, cached};
+use steadfast_postgres::{Conn, Db, DbSettings, Operation, Read, StatementCount, cached};
 use steadfast_testkit::TestDatabase;
 
 const TWO: Operation<Read> = Operation::read("meadow.look_twice").statements(2);
@@ -80,5 +80,40 @@ async fn a_unit_of_work_over_its_budget_is_counted_and_one_within_it_is_not() ->
         look(&db, statements).await?;
         assert_eq!(over_budget(), counted, "after {statements} statements");
     }
+    Ok(())
+}
+
+#[tokio::test]
+async fn scope_counts_statements_of_all_its_units() -> Result<()> {
+    let database = TestDatabase::empty().await?;
+    let db = Db::new(&database.url(), DbSettings::default())?;
+    let count = StatementCount::default();
+    look(&db, 2).await?;
+    let (outer, inner) = (count.clone(), StatementCount::default());
+    outer
+        .scope(async {
+            for _ in 0..5 {
+                look(&db, 2).await?;
+            }
+            let elsewhere = db.clone();
+            tokio::spawn(async move { look(&elsewhere, 100).await }).await??;
+            let handed_over = db.clone();
+            tokio::spawn(StatementCount::current().scope(async move { look(&handed_over, 1).await }))
+                .await??;
+            inner.clone().scope(look(&db, 7)).await
+        })
+        .await?;
+    assert_eq!((count.get(), inner.get()), (11, 7));
+    Ok(())
+}
+
+#[tokio::test]
+async fn failed_units_count() -> Result<()> {
+    let database = TestDatabase::empty().await?;
+    let db = Db::new(&database.url(), DbSettings::default())?;
+    let count = StatementCount::default();
+    let work = async |conn: &mut Conn| cached(sql_query("SELECT 1 / 0")).execute(conn).await;
+    assert!(count.clone().scope(db.read(&TWO, work)).await.is_err());
+    assert_eq!(count.get(), 1);
     Ok(())
 }

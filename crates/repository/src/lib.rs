@@ -9,5 +9,5 @@ mod store;
 pub mod terminology;
 
 pub use error::Error;
-pub use steadfast_postgres::{Closed, Health, Level, UrlError};
+pub use steadfast_postgres::{Closed, Health, Level, StatementCount, UrlError};
 pub use store::Store;

@@ -84,10 +84,12 @@ pub(super) const ROOMS: &[Room] = &[
     room("crates/http/src", "access_log", "one log event a request"),
     room("crates/http/src", "health", "liveness and readiness"),
     room("crates/http/src", "state", "what handlers are given"),
+    room("crates/http/src", "statements", "how many statements any request sends"),
     room("crates/http/src", "testing", "toy routes for the tests of the rooms above"),
     later("crates/http/src", "console", "the page for operators"),
     room("crates/http/tests", "health", "the room of the same name, over a real server"),
     room("crates/http/tests", "api", "joins the rooms below into one program, which links faster than many"),
     room("crates/http/tests", "inputs", "no input of any area is a failure of the server"),
+    room("crates/http/tests", "statements", "no route of any area sends more statements than it declares"),
     room("crates/http/tests", "support", "a server for tests"),
 ];

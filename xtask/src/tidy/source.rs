@@ -26,6 +26,26 @@ pub(super) fn only(text: &str, kinds: &[Kind]) -> String {
     kept
 }
 
+/// `code` with the items under `#[cfg(test)]` blanked. Line ends stay, so lines keep their numbers.
+pub(super) fn without_tests(code: &str) -> String {
+    const TEST: &str = "#[cfg(test)]";
+    let mut kept = String::with_capacity(code.len());
+    let mut at = 0;
+    while let Some(start) = code[at..].find(TEST).map(|offset| at + offset) {
+        let body = code[start + TEST.len()..].find(['{', ';']).map(|offset| start + TEST.len() + offset);
+        let end = match body {
+            Some(open) if code[open..].starts_with('{') => closing(code, open),
+            Some(semicolon) => semicolon,
+            None => code.len(),
+        };
+        kept.push_str(&code[at..start]);
+        kept.extend(code[start..end].chars().map(|c| if c == '\n' { '\n' } else { ' ' }));
+        at = end;
+    }
+    kept.push_str(&code[at..]);
+    kept
+}
+
 /// Where `needle` stands in `text` as whole words: its ends do not touch letters, digits or underscores.
 pub(super) fn occurrences(text: &str, needle: &str) -> impl Iterator<Item = usize> {
     text.match_indices(needle).map(|(at, _)| at).filter(move |at| {
@@ -175,6 +195,15 @@ mod tests {
         for text in ["/* a", "\"a", "r#\"a", "'\\", "'", "// a"] {
             assert_eq!(only(text, &[Kind::Code, Kind::Comment, Kind::Literal]), text);
         }
+    }
+
+    #[test]
+    fn test_items_are_blanked() {
+        let code = "fn a() {}\n#[cfg(test)]\nmod tests { fn b() {} }\n#[cfg(test)]\nmod c;\nfn d() {}";
+        let kept = without_tests(code);
+        assert_eq!(kept.lines().count(), 6);
+        assert!(kept.contains("fn a()") && kept.contains("fn d()"), "{kept}");
+        assert!(!kept.contains("fn b()") && !kept.contains("mod"), "{kept}");
     }
 
     #[test]

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use steadfast_cache::{Area, Cache, CacheHealth, Cached, Key, Loaded, Status};
 use steadfast_domain::terminology::{Concept, IcdCode, Placed, Query};
-use steadfast_repository::{Error as RepositoryError, Store, terminology};
+use steadfast_repository::{Error as RepositoryError, StatementCount, Store, terminology};
 use steadfast_resilience::Deadline;
 
 /// What searches found.
@@ -218,7 +218,10 @@ impl Catalogue {
         let named: Vec<&str> =
             [known.version()].into_iter().chain(parts.iter().map(String::as_str)).collect();
         let key = Key::new(area, &named);
-        let Cached { value, status } = cache.get_or_load(&key, move || load(store)).await.map_err(told)?;
+        // The load runs in a task of its own, which several requests may wait for: it counts for the one that began it.
+        let count = StatementCount::current();
+        let load = move || count.scope(load(store));
+        let Cached { value, status } = cache.get_or_load(&key, load).await.map_err(told)?;
         let status = CacheStatus::of(status, known.is_sure);
         Ok(Answer { value: Arc::unwrap_or_clone(value), status })
     }

@@ -1,0 +1,131 @@
+//! How many statements each route sends, for a typical request and for the largest that it accepts.
+
+use crate::support::Fixture;
+use crate::terminology::filled;
+use anyhow::{Context, Result};
+use axum::body::Body;
+use axum::http::{Method, Request, header};
+use http_body_util::BodyExt;
+use serde_json::{Value, json};
+use std::collections::BTreeSet;
+use steadfast_http::Statements;
+use tower::ServiceExt;
+
+/// One request and the statements that it sends when nothing is cached: one for its API key, and those of its operations.
+struct Costs {
+    route: &'static str,
+    uri: &'static str,
+    body: Option<Value>,
+    sent: u32,
+}
+
+fn get(route: &'static str, uri: &'static str, sent: u32) -> Costs {
+    Costs { route, uri, body: None, sent }
+}
+
+fn post(uri: &'static str, body: Value, sent: u32) -> Costs {
+    Costs { route: uri, uri, body: Some(body), sent }
+}
+
+/// Each route by a typical request and by the largest, or by one alone that all are like.
+fn table() -> Vec<Costs> {
+    let mut table = vec![
+        get("/health/live", "/health/live", 0),
+        get("/health/ready", "/health/ready", 0),
+        get("/health/detailed", "/health/detailed", 0),
+        get("/health/database", "/health/database", 0),
+        get("/health/redis", "/health/redis", 0),
+        get("/openapi.json", "/openapi.json", 0),
+        post("/api/pidms/check", json!({ "keys": pasted(1) }), 2),
+        post("/api/pidms/check", json!({ "keys": pasted(50) }), 2),
+        get("/api/pidms/search", "/api/pidms/search", 3),
+        get("/api/pidms/search", "/api/pidms/search?min_remaining=0&blocked=-1&per_page=100", 3),
+        get("/api/pidms/search", "/api/pidms/search?per_page=100&page=100", 3),
+        get("/api/pidms/products", "/api/pidms/products", 3),
+        get("/api/pidms/products", "/api/pidms/products?per_page=100", 3),
+    ];
+    let search = |query, sent| get("/api/v1/search/icd10", query, sent);
+    table.extend([
+        search("/api/v1/search/icd10?query=E11", 2),
+        search("/api/v1/search/icd10?query=T11", 3),
+        search("/api/v1/search/icd10?query=diabetes", 4),
+        search("/api/v1/search/icd10?query=hypertention+primary&limit=50&chapter=9&include_inactive=true", 5),
+    ]);
+    let autocomplete = |query, sent| get("/api/v1/autocomplete/icd10", query, sent);
+    table.extend([
+        autocomplete("/api/v1/autocomplete/icd10?query=diab", 2),
+        autocomplete("/api/v1/autocomplete/icd10?query=hypertention+primary&limit=50", 6),
+    ]);
+    for (route, uri) in [
+        ("/api/v1/code/{code}", "/api/v1/code/E11"),
+        ("/api/v1/code/{code}/hierarchy", "/api/v1/code/E11/hierarchy"),
+        ("/api/v1/enterprise/icd10/{code}/hierarchy", "/api/v1/enterprise/icd10/E11/hierarchy"),
+        ("/api/v1/chapters", "/api/v1/chapters"),
+        ("/api/v1/enterprise/chapters", "/api/v1/enterprise/chapters"),
+    ] {
+        table.push(get(route, uri, 2));
+    }
+    let codes: Vec<String> = (0..100).map(|number| format!("E{number:02}")).collect();
+    for uri in ["/api/v1/batch/codes", "/api/v1/enterprise/batch/codes"] {
+        table.push(post(uri, json!({ "codes": ["E11", "I10"] }), 2));
+        table.push(post(uri, json!({ "codes": codes }), 2));
+    }
+    for uri in ["/api/v1/analytics/search-stats", "/api/v1/enterprise/analytics/search-stats"] {
+        table.push(get(uri, uri, 3));
+    }
+    table
+}
+
+fn pasted(count: usize) -> String {
+    (0..count).map(|n| format!("6NRGD-KHFCF-Y4TF7-PRWFD-{n:05}")).collect::<Vec<_>>().join("\n")
+}
+
+impl Costs {
+    fn method(&self) -> Method {
+        if self.body.is_some() { Method::POST } else { Method::GET }
+    }
+
+    /// What `api` counts for it.
+    async fn measure(&self, api: &Fixture) -> Result<Statements> {
+        let body = self.body.as_ref().map(Value::to_string).unwrap_or_default();
+        let request = Request::builder().method(self.method()).uri(self.uri);
+        let request = request.header("x-api-key", api.key()).header(header::CONTENT_TYPE, "application/json");
+        let response = api.cold_router()?.oneshot(request.body(Body::from(body))?).await?;
+        let (head, body) = response.into_parts();
+        assert!(head.status.is_success(), "{}: {:?}", self.uri, body.collect().await?.to_bytes());
+        head.extensions.get().copied().context("every route counts its statements")
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn routes_send_the_statements_of_the_table() -> Result<()> {
+    let api = filled().await?;
+    let mut differing = Vec::new();
+    for costs in table() {
+        let Statements { sent, limit } = costs.measure(&api).await?;
+        if sent != costs.sent || sent > limit {
+            let (uri, expected) = (costs.uri, costs.sent);
+            differing.push(format!("{uri}: sent {sent}, expected {expected}, declared {limit}"));
+        }
+    }
+    assert_eq!(differing, [""; 0]);
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn table_has_every_route() -> Result<()> {
+    let api = Fixture::new().await?;
+    let described = api.get("/openapi.json").await.body;
+    let paths = described["paths"].as_object().context("paths")?;
+    let routes = paths.iter().flat_map(|(path, methods)| {
+        let methods = methods.as_object().into_iter().flat_map(|methods| methods.keys());
+        methods.map(move |method| (method.to_uppercase(), path.clone()))
+    });
+    let listed = table().into_iter().map(|costs| (costs.method().to_string(), costs.route.to_owned()));
+    assert_eq!(
+        listed.collect::<BTreeSet<_>>(),
+        routes.collect::<BTreeSet<_>>(),
+        "give new routes their rows"
+    );
+    Ok(())
+}

@@ -1,0 +1,206 @@
+//! Coverage of NULL parameters: what the tests of a program sent, held against what its cases send.
+
+use crate::replay::one_line;
+use crate::{Error, Finding, Rule, Run};
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+/// Which parameters of a statement were NULL.
+type Nulls = Vec<bool>;
+
+/// The statements that tests have sent with parameters, each with every combination of NULLs.
+///
+/// `steadfast-postgres` records them with its feature `record-binds`, in the file that the environment variable
+/// `STEADFAST_BINDS` names.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SeenBinds(BTreeMap<String, BTreeSet<Nulls>>);
+
+impl SeenBinds {
+    /// Reads the record at `path`.
+    ///
+    /// # Errors
+    /// Returns [`Error::Binds`] if the record cannot be read or is not complete.
+    pub fn read(path: &Path) -> Result<Self, Error> {
+        let shown = path.display();
+        let mut failed = path.as_os_str().to_owned();
+        failed.push(".failed");
+        if let Ok(why) = std::fs::read_to_string(&failed) {
+            return Err(Error::Binds(format!("a process could not write to {shown}: {why}")));
+        }
+        let text = std::fs::read_to_string(path);
+        Self::parse(&text.map_err(|error| Error::Binds(format!("{shown} cannot be read: {error}")))?)
+    }
+
+    fn parse(text: &str) -> Result<Self, Error> {
+        let mut seen = BTreeMap::<String, BTreeSet<Nulls>>::new();
+        for (index, line) in text.lines().enumerate() {
+            let cut = || Error::Binds(format!("line {} is no digits and a statement", index + 1));
+            let (digits, statement) = line.split_once('\t').ok_or_else(cut)?;
+            if digits.is_empty() || !digits.bytes().all(|digit| matches!(digit, b'0' | b'1')) {
+                return Err(cut());
+            }
+            let nulls = digits.bytes().map(|digit| digit == b'1').collect();
+            seen.entry(statement.to_owned()).or_default().insert(nulls);
+        }
+        Ok(Self(seen))
+    }
+}
+
+/// A statement of the cases: who sends it, and with which parameters NULL.
+#[derive(Debug)]
+struct Sent {
+    operation: String,
+    case: String,
+    nulls: BTreeSet<Nulls>,
+}
+
+/// The statements of the cases that have parameters, by their text on one line.
+#[derive(Debug, Default)]
+struct Sendings(BTreeMap<String, Sent>);
+
+/// Returns a finding for each statement of `runs` that the tests sent with other parameters NULL than any case.
+/// Statements that no case sends at all are left to [`uncovered`](crate::uncovered), which knows them by their ids.
+///
+/// # Errors
+/// Returns [`Error::Binds`] if no statement of `runs` is in the record, which then proves nothing.
+pub fn uncovered_binds<'a>(
+    seen: &SeenBinds,
+    runs: impl IntoIterator<Item = &'a Run>,
+) -> Result<Vec<Finding>, Error> {
+    Sendings::of(runs).missing(seen)
+}
+
+impl Sendings {
+    fn of<'a>(runs: impl IntoIterator<Item = &'a Run>) -> Self {
+        let mut sendings = Self::default();
+        for run in runs {
+            for statement in run.captured.own().filter(|statement| !statement.parameters.is_empty()) {
+                let nulls = statement.parameters.iter().map(|parameter| parameter.value.is_none()).collect();
+                sendings.add(statement.operation, &run.case, &statement.sql, nulls);
+            }
+        }
+        sendings
+    }
+
+    fn add(&mut self, operation: &str, case: &str, sql: &str, nulls: Nulls) {
+        let sent = self.0.entry(one_line(sql)).or_insert_with(|| Sent {
+            operation: operation.to_owned(),
+            case: case.to_owned(),
+            nulls: BTreeSet::new(),
+        });
+        sent.nulls.insert(nulls);
+    }
+
+    fn missing(self, seen: &SeenBinds) -> Result<Vec<Finding>, Error> {
+        if !self.0.keys().any(|statement| seen.0.contains_key(statement)) {
+            let why =
+                format!("{} statements are in it, none of them a case's: run the tests first", seen.0.len());
+            return Err(Error::Binds(why));
+        }
+        let missing = self.0.into_iter().filter_map(|(statement, sent)| {
+            let missing: Vec<String> =
+                seen.0.get(&statement)?.difference(&sent.nulls).map(|nulls| named(nulls)).collect();
+            (!missing.is_empty()).then(|| {
+                let expected = "a case for each combination of NULL parameters that the tests send";
+                let found = format!("none with {}", missing.join(", none with "));
+                finding(statement, sent, expected, found, "a case that sends the statement so")
+            })
+        });
+        Ok(missing.collect())
+    }
+}
+
+/// For instance `$2 and $3 NULL`.
+fn named(nulls: &[bool]) -> String {
+    let nulls = nulls.iter().enumerate().filter(|(_, is_null)| **is_null);
+    let names: Vec<String> = nulls.map(|(at, _)| format!("${}", at + 1)).collect();
+    if names.is_empty() { "no parameter NULL".to_owned() } else { format!("{} NULL", names.join(" and ")) }
+}
+
+fn finding(statement: String, sent: Sent, expected: &str, found: String, action: &str) -> Finding {
+    Finding {
+        rule: Rule::Coverage,
+        subject: sent.operation,
+        case: sent.case,
+        statement,
+        expected: expected.to_owned(),
+        found,
+        mend: action.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PAGE: &str = "SELECT FROM books WHERE shelf = $1 AND id > $2";
+
+    /// Cases that send [`PAGE`], each with these parameters NULL.
+    fn sendings(cases: &[(&str, [bool; 2])]) -> Sendings {
+        let mut sendings = Sendings::default();
+        for (case, nulls) in cases {
+            sendings.add(
+                "books.page",
+                case,
+                "SELECT FROM books\n WHERE shelf = $1 AND id > $2",
+                nulls.to_vec(),
+            );
+        }
+        sendings
+    }
+
+    fn seen(lines: &[&str]) -> SeenBinds {
+        let lines: Vec<String> = lines.iter().map(|digits| format!("{digits}\t{PAGE}\n")).collect();
+        SeenBinds::parse(&lines.concat()).expect("a record")
+    }
+
+    #[test]
+    fn combinations_that_no_case_sends_are_found() {
+        let cases = [("first", [false, true]), ("next", [false, false])];
+        assert_eq!(sendings(&cases).missing(&seen(&["00", "01"])).expect("a verdict"), []);
+        let found = sendings(&cases).missing(&seen(&["01", "10", "11"])).expect("a verdict");
+        let [finding] = &found[..] else { panic!("one finding for one statement: {found:?}") };
+        assert_eq!(
+            (finding.rule, &*finding.subject, &*finding.case),
+            (Rule::Coverage, "books.page", "first")
+        );
+        assert_eq!(
+            (&*finding.statement, &*finding.found),
+            (PAGE, "none with $1 NULL, none with $1 and $2 NULL")
+        );
+        let found = sendings(&cases[..1]).missing(&seen(&["00"])).expect("a verdict");
+        assert_eq!(found[0].found, "none with no parameter NULL");
+    }
+
+    #[test]
+    fn statements_of_no_case_are_left_out() {
+        let mut seen = seen(&["00"]);
+        seen.0.insert("SELECT $1".to_owned(), BTreeSet::from([vec![true]]));
+        assert_eq!(sendings(&[("one", [false, false])]).missing(&seen).expect("a verdict"), []);
+    }
+
+    #[test]
+    fn records_that_prove_nothing_are_refused() {
+        for seen in [SeenBinds::default(), SeenBinds::parse("1\tSELECT $1\n").expect("a record")] {
+            let refused = sendings(&[("one", [false, false])]).missing(&seen).expect_err("nothing");
+            assert!(refused.to_string().contains("run the tests first"), "{refused}");
+        }
+        for cut in ["SELECT $1", "\tSELECT $1", "0x\tSELECT $1", "01\tSELECT $1\n01"] {
+            assert!(SeenBinds::parse(cut).is_err(), "{cut:?}");
+        }
+    }
+
+    #[test]
+    fn incomplete_records_are_refused() {
+        let path = std::env::temp_dir().join(format!("steadfast-seen-binds-{}", std::process::id()));
+        std::fs::write(&path, "0\tSELECT $1\n").expect("a record");
+        assert!(SeenBinds::read(&path).is_ok());
+        std::fs::write(path.with_extension("failed"), "disk full").expect("word of a failure");
+        let why = SeenBinds::read(&path).expect_err("incomplete").to_string();
+        std::fs::remove_file(path.with_extension("failed"))
+            .and_then(|()| std::fs::remove_file(&path))
+            .expect("both");
+        assert!(why.contains("disk full"), "{why}");
+        assert!(SeenBinds::read(&path).is_err());
+    }
+}
