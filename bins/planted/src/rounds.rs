@@ -109,7 +109,8 @@ async fn unexplained(url: &str, broken: &Broken) -> Option<String> {
         Err(error) => error.to_string(),
     };
     let name = &broken.operation.contract.operation;
-    (said != broken.error).then(|| format!("missed: {name}: expected `{}`; found `{said}`", broken.error))
+    let is_named = broken.words.iter().all(|words| said.contains(words));
+    (!is_named).then(|| format!("missed: {name}: expected {:?}; found `{said}`", broken.words))
 }
 
 impl Outcome {
