@@ -85,9 +85,9 @@ fn start(workspace: &Workspace, server: &OnceCell<TestServer>) -> anyhow::Result
     server.set(started).ok().context("the server is started once")
 }
 
-/// Begins the record at `binds` anew.
+/// Empties the record at `binds`, and removes the mark of an incomplete one.
 fn empty(binds: &Path) -> anyhow::Result<()> {
-    // Left by a process that could not write; there is none as a rule.
+    // There is none as a rule.
     _ = std::fs::remove_file(binds.with_extension("failed"));
     std::fs::write(binds, "").with_context(|| format!("cannot write {}", binds.display()))
 }
@@ -135,7 +135,7 @@ fn run_on(server: Option<&TestServer>, command: &mut Command) -> anyhow::Result<
     run_command(command.env(SERVER_VARIABLE, server.url()))
 }
 
-fn run_command(command: &mut Command) -> anyhow::Result<()> {
+pub(crate) fn run_command(command: &mut Command) -> anyhow::Result<()> {
     let status =
         command.status().with_context(|| format!("cannot run {}", command.get_program().display()))?;
     if status.success() { Ok(()) } else { Err(CommandFailed { status }.into()) }

@@ -1,11 +1,15 @@
 //! `cargo xtask verify-indexes`: proves that every operation is served by its index, and that every index is needed.
 
 use crate::cargo::cargo;
+use crate::test::run_command;
 use crate::workspace::Workspace;
 use anyhow::{Context as _, bail};
 use std::path::Path;
 use std::process::Command;
 use steadfast_testkit::{PostgresBinaries, SERVER_VARIABLE, Server, ServerOptions};
+
+/// How to read a finding, from the root of the workspace.
+const GUIDE: &str = "docs/plan-gate.md";
 
 /// What `verify-indexes` takes.
 #[derive(Debug, clap::Args)]
@@ -27,6 +31,9 @@ pub(crate) struct Arguments {
     /// Also by the variable STEADFAST_TEST_SERVER, unless `--postgres` asks for a version.
     #[arg(long, value_name = "URL", conflicts_with = "postgres")]
     database_url: Option<String>,
+    /// Print what a rule means, why it exists, an example, and what to do; verify nothing.
+    #[arg(long, value_name = "RULE")]
+    explain: Option<String>,
     /// Write docs/plans.md anew.
     #[arg(long)]
     write: bool,
@@ -40,6 +47,9 @@ pub(crate) struct Arguments {
 /// # Errors
 /// When something was found, or no verdict could be reached.
 pub(crate) fn run(workspace: &Workspace, arguments: &Arguments) -> anyhow::Result<()> {
+    if let Some(rule) = &arguments.explain {
+        return run_command(verifier(workspace).args(["--explain", rule]));
+    }
     let given = given(arguments, std::env::var(SERVER_VARIABLE).ok());
     let server = match &given {
         Some(_) => None,
@@ -71,7 +81,7 @@ fn given(arguments: &Arguments, of_environment: Option<String>) -> Option<String
 fn verdict(code: Option<i32>) -> anyhow::Result<()> {
     match code {
         Some(0) => Ok(()),
-        Some(1) => bail!("the verification found something to mend; docs/plans.md says how to read it"),
+        Some(1) => bail!("the verification has findings; {GUIDE} says how to read them"),
         Some(code) => bail!("no verdict was reached (exit code {code}); the reason stands above"),
         None => bail!("no verdict was reached: the verifier was killed by a signal"),
     }
@@ -146,10 +156,11 @@ mod tests {
     }
 
     #[test]
-    fn only_findings_are_called_something_to_mend() {
+    fn only_exit_code_one_means_findings() {
         assert!(verdict(Some(0)).is_ok() && self_verdict(Some(0)).is_ok());
         let said = |code| verdict(code).expect_err("no success").to_string();
-        assert!(said(Some(1)).contains("something to mend"));
+        assert!(said(Some(1)).contains("has findings; docs/plan-gate.md"));
+        assert!(Workspace::find().expect("the workspace").root().join(GUIDE).is_file());
         assert!(said(Some(2)).contains("no verdict") && said(Some(101)).contains("no verdict"));
         assert!(said(None).contains("no verdict"));
         let said = |code| self_verdict(code).expect_err("no success").to_string();

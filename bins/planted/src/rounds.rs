@@ -123,7 +123,7 @@ impl Outcome {
 impl fmt::Display for Outcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for finding in &self.needless {
-            writeln!(f, "found where nothing is wrong: {:?}: {finding}", finding.rule)?;
+            writeln!(f, "found where nothing is wrong:\n{finding}")?;
         }
         for line in &self.missed {
             writeln!(f, "{line}")?;

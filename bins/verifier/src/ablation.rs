@@ -54,7 +54,7 @@ pub(crate) async fn ablate(
             }
             killed_by = trial.killed_by();
             if all && !killed_by.is_kill() {
-                killed_by = killed_by.and(trial.settled().await.with_context(|| mutant.name.clone())?);
+                killed_by = killed_by.and(trial.settled().await.with_context(|| on(&mutant))?);
             }
         }
         if all && !killed_by.is_kill() {
@@ -88,6 +88,11 @@ fn touches(judged: &Judged, table: &str) -> bool {
     judged.statements.iter().any(|statement| statement.touches(table))
 }
 
+/// The step of an error.
+fn on(mutant: &Mutant) -> String {
+    format!("replays on the schema with the mutant `{}`", mutant.name)
+}
+
 /// Cases replayed on a schema that was changed by one index.
 struct Trial<'a> {
     concerned: Vec<&'a Measurement>,
@@ -105,10 +110,10 @@ impl<'a> Trial<'a> {
         if concerned.is_empty() {
             return Ok(None);
         }
-        let (_clone, mut pristine) = site.pristine().await.with_context(|| mutant.name.clone())?;
+        let (_clone, mut pristine) = site.pristine().await.with_context(|| on(mutant))?;
         mutant.apply(pristine.client()).await?;
-        pristine.refresh().await?;
-        let replayed = replay(&pristine, &concerned).await.with_context(|| mutant.name.clone())?;
+        pristine.refresh().await.with_context(|| on(mutant))?;
+        let replayed = replay(&pristine, &concerned).await.with_context(|| on(mutant))?;
         Ok(Some(Self { concerned, replayed, pristine, _clone }))
     }
 

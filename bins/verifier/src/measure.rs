@@ -1,9 +1,9 @@
 //! Running the cases on one clone and judging what they sent on another.
 
-use crate::site::Site;
+use crate::site::{Site, recorded_store};
 use anyhow::{Context, Result};
 use steadfast_plans::{Contract, Judged, Pristine, Recorder, Run, Sequences, judge, plan_kinds};
-use steadfast_postgres::{Db, DbSettings, Kind, PoolSettings, SessionSettings};
+use steadfast_postgres::Kind;
 use steadfast_repository::Store;
 use steadfast_repository::cases::Case;
 use steadfast_testkit::TestDatabase;
@@ -21,7 +21,7 @@ pub(crate) async fn measure(site: &Site, cases: &[&Case]) -> Result<Vec<Measurem
     let (_clone, pristine) = site.pristine().await?;
     let mut measured = Vec::new();
     for (run, case) in runs.into_iter().zip(cases) {
-        let judged = judge(&pristine, &run).await.with_context(|| format!("{case:?}"))?;
+        let judged = judge(&pristine, &run).await?;
         measured.push(Measurement { run, judged, is_heavy: case.is_heavy });
     }
     Ok(measured)
@@ -68,9 +68,7 @@ impl Stage {
     async fn set(site: &Site) -> Result<Self> {
         let clone = site.clone().await?;
         let recorder = Recorder::new();
-        let session = SessionSettings { recorder: Some(recorder.clone()), ..SessionSettings::default() };
-        let pool = PoolSettings { session, ..PoolSettings::sized(5, 0) };
-        let store = Store::new(Db::new(&clone.url(), DbSettings { pool, ..DbSettings::default() })?);
+        let store = recorded_store(&clone.url(), &recorder)?;
         let looker = Pristine::connect(&clone.url()).await?;
         Ok(Self { store, recorder, looker, _clone: clone })
     }
@@ -80,7 +78,8 @@ impl Stage {
         self.recorder.start();
         let outcome = case.run(&self.store).await;
         let captured = self.recorder.take();
-        outcome.with_context(|| format!("{case:?} failed"))?;
+        let refused = captured.refusal.as_ref().map(|refusal| format!(", in {refusal}")).unwrap_or_default();
+        outcome.with_context(|| format!("{case:?} failed{refused}"))?;
         let contract = Contract::from(case.operation);
         Ok(Run::new(contract, case.name, captured).expects(case.served_by).sequences(sequences))
     }

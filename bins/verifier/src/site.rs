@@ -7,7 +7,8 @@ use std::collections::HashSet;
 use std::path::Path;
 use steadfast_domain::terminology::{IcdCode, ImportRow};
 use steadfast_plans::tokio_postgres::{NoTls, connect};
-use steadfast_plans::{Pristine, freeze};
+use steadfast_plans::{Pristine, Recorder, freeze};
+use steadfast_postgres::{Db, DbSettings, PoolSettings, SessionSettings};
 use steadfast_repository::{Store, cases, terminology};
 use steadfast_testkit::TestDatabase;
 
@@ -37,7 +38,8 @@ impl Site {
     async fn seeded(rows: u64, codes: &[ImportRow]) -> Result<Self> {
         let migrate = async |url: &str| steadfast_schema::migrate(url).await.map(|_| ());
         let original =
-            TestDatabase::from_template("steadfast", steadfast_schema::fingerprint(), migrate).await?;
+            TestDatabase::from_template("steadfast", steadfast_schema::fingerprint(), migrate).await;
+        let original = original.context("the database to seed could not be made")?;
         let (client, connection) = connect(&original.url(), NoTls).await?;
         let session = tokio::spawn(connection);
         cases::mark_seedable(&client).await?;
@@ -47,14 +49,22 @@ impl Site {
             bar.set_position(done);
             bar.set_message(format!("{table} {done}/{all}"));
         })
-        .await?;
+        .await
+        .with_context(|| format!("{rows} rows could not be seeded"))?;
         bar.set_length(codes.len() as u64);
-        let store = Store::connect(&original.url())?;
-        terminology::import(&store, "seed", codes, |done| bar.set_position(done as u64)).await?;
-        terminology::search_logs_upkeep(&store).await?;
+        // Recorded, because the error of an operation does not name the object that is missing.
+        let recorder = Recorder::new();
+        let store = recorded_store(&original.url(), &recorder)?;
+        recorder.start();
+        let imported = terminology::import(&store, "seed", codes, |done| bar.set_position(done as u64)).await;
+        let refused = recorder.take().refusal.map(|refusal| format!(", in {refusal}")).unwrap_or_default();
+        imported.with_context(|| format!("import of the seed: terminology.import failed{refused}"))?;
+        terminology::search_logs_upkeep(&store)
+            .await
+            .context("seed: terminology.search_logs_upkeep failed")?;
         drop(store);
         bar.set_message("vacuum");
-        let is_frozen = freeze(&client).await?;
+        let is_frozen = freeze(&client).await.context("the seeded database could not be prepared")?;
         ensure!(is_frozen, "some pages are not visible to all: who holds an old transaction open?");
         bar.finish_and_clear();
         drop(client);
@@ -73,6 +83,13 @@ impl Site {
         let pristine = Pristine::connect(&clone.url()).await?;
         Ok((clone, pristine))
     }
+}
+
+/// The program's store, every session of which is written down by `recorder`.
+pub(crate) fn recorded_store(url: &str, recorder: &Recorder) -> Result<Store> {
+    let session = SessionSettings { recorder: Some(recorder.clone()), ..SessionSettings::default() };
+    let pool = PoolSettings { session, ..PoolSettings::sized(5, 0) };
+    Ok(Store::new(Db::new(url, DbSettings { pool, ..DbSettings::default() })?))
 }
 
 fn bar() -> ProgressBar {

@@ -10,8 +10,8 @@ use std::collections::BTreeSet;
 use std::sync::LazyLock;
 use std::time::Instant;
 use steadfast_plans::{
-    Catalogue, Claims, Documented, DocumentedRow, Judged, Pristine, Report, SeenBinds, SmallTable, branches,
-    never_used, unclaimed, uncovered_binds, unproven, unseeded,
+    Catalogue, Claims, Documented, DocumentedRow, Judged, Report, SeenBinds, SmallTable, branches,
+    never_used, resolved, unclaimed, uncovered_binds, unproven, unseeded,
 };
 use steadfast_repository::cases::{self, Case};
 
@@ -53,8 +53,8 @@ pub(crate) async fn verify(options: &Options) -> Result<Report> {
     report.notes.extend(measured.judged().flat_map(|judged| judged.notes.clone()));
     report.findings.extend(never_used(&measured.judged().cloned().collect::<Vec<_>>()));
     report.operations = rows::rows(&measured.at_small, &measured.at_large);
-    let (rows, of_growth) = rows::cases(&measured.at_small, &measured.at_large);
-    report.cases = rows;
+    let (of_cases, of_growth) = rows::cases(&measured.at_small, &measured.at_large);
+    report.cases = of_cases;
     report.findings.extend(of_growth);
     let each: Vec<Judged> = measured.each_case().cloned().collect();
     let small = small_tables();
@@ -62,15 +62,34 @@ pub(crate) async fn verify(options: &Options) -> Result<Report> {
     report.findings.extend(unproven(&each, measured.pairs()));
     let of_tables = unseeded(&pristine, &each, &small).await?.into_iter();
     report.findings.extend(of_tables.filter(|finding| !LEFT_OUT.contains(&finding.subject.as_str())));
-    if options.only.is_none() {
-        whole(options, &measured, &pristine, &mut report).await?;
+    let catalogue = Catalogue::load(pristine.client()).await?.without(&LEFT_OUT);
+    match &options.only {
+        None => whole(options, &measured, &catalogue, &mut report).await?,
+        Some(prefix) => report.skipped = skipped(prefix, &all, wanted.len(), options),
     }
+    report.findings = resolved(report.findings, &catalogue);
     Ok(report)
 }
 
 fn small_tables() -> Vec<SmallTable<'static>> {
     let declared = cases::small_tables().into_iter();
     declared.map(|(table, rows, because)| SmallTable { table, rows, because }).collect()
+}
+
+/// What `--only` leaves out, since it can be said only of all operations.
+fn skipped(prefix: &str, all: &[Case], run: usize, options: &Options) -> Vec<String> {
+    let names = |wanted: bool| -> BTreeSet<&str> {
+        let names = all.iter().map(|case| case.operation.name());
+        names.filter(|name| name.starts_with(prefix) == wanted).collect()
+    };
+    let because = format!("because of --only {prefix}");
+    let (operations, cases) = (names(false).len(), all.len() - run);
+    let mut skipped = vec![format!("{operations} operations with {cases} cases, {because}")];
+    let always = [(true, "the schema"), (true, "unneeded indexes"), (true, "what each index saves")];
+    let asked = [(options.mutate, "mutants"), (options.coverage, "coverage")];
+    let checks = always.into_iter().chain(asked).filter(|(is_asked, _)| *is_asked);
+    skipped.extend(checks.map(|(_, check)| format!("{check}, {because}")));
+    skipped
 }
 
 /// The cases of the operations whose name begins with `only`.
@@ -109,10 +128,9 @@ fn say(what: &str) {
 async fn whole(
     options: &Options,
     measured: &Measured,
-    pristine: &Pristine,
+    catalogue: &Catalogue,
     report: &mut Report,
 ) -> Result<()> {
-    let catalogue = Catalogue::load(pristine.client()).await?.without(&LEFT_OUT);
     let checked = catalogue.check();
     report.findings.extend(checked.findings);
     report.notes.extend(checked.notes);
@@ -123,15 +141,15 @@ async fn whole(
     let used: BTreeSet<String> = statements().flat_map(|one| one.indexes()).cloned().collect();
     let supporting: BTreeSet<String> = statements().flat_map(|one| one.behind.clone()).collect();
     let claims = Claims { used: &used, supporting: &supporting, documented: &demanded };
-    report.findings.extend(unclaimed(&catalogue, claims));
+    report.findings.extend(unclaimed(catalogue, claims));
     say(if options.mutate { "mutants" } else { "each index dropped" });
     let names: Vec<&str> = documented.iter().map(|(index, _)| *index).collect();
     let light = Ground { site: &measured.large, measured: measured.at_large.iter().collect() };
     let heavy = measured.at_small.iter().filter(|one| one.is_heavy);
     let heavy = Ground { site: &measured.small, measured: heavy.collect() };
-    let ablated = ablate(&catalogue, &light, &heavy, &names, options.mutate).await?;
+    let ablated = ablate(catalogue, &light, &heavy, &names, options.mutate).await?;
     report.documented =
-        documented.iter().filter_map(|demand| documented_row(*demand, &catalogue, &ablated)).collect();
+        documented.iter().filter_map(|demand| documented_row(*demand, catalogue, &ablated)).collect();
     report.ablation = ablated.rows;
     report.mutation = ablated.score;
     report.findings.extend(ablated.findings);
@@ -161,6 +179,22 @@ fn documented_row(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use clap::Parser;
+
+    #[test]
+    fn skipped_checks_and_operations_are_named() {
+        let all = cases::all();
+        let options = Options::parse_from(["verifier", "--only", "keys.", "--coverage"]);
+        let run = wanted(&all, Some("keys.")).expect("some").len();
+        let skipped = skipped("keys.", &all, run, &options);
+        let others = all.iter().filter(|case| !case.operation.name().starts_with("keys."));
+        let operations: BTreeSet<&str> = others.clone().map(|case| case.operation.name()).collect();
+        let count =
+            format!("{} operations with {} cases, because of --only keys.", operations.len(), others.count());
+        assert_eq!(skipped[0], count);
+        let checks: Vec<_> = skipped[1..].iter().filter_map(|skipped| skipped.split(',').next()).collect();
+        assert_eq!(checks, ["the schema", "unneeded indexes", "what each index saves", "coverage"]);
+    }
 
     #[test]
     fn a_prefix_that_no_operation_has_is_refused_and_named() {

@@ -76,7 +76,8 @@ impl Sendings {
         for run in runs {
             for statement in run.captured.own().filter(|statement| !statement.parameters.is_empty()) {
                 let nulls = statement.parameters.iter().map(|parameter| parameter.value.is_none()).collect();
-                sendings.add(statement.operation, &run.case, &statement.sql, nulls);
+                let own = run.is_judged(statement).then_some(&*run.contract.operation);
+                sendings.add(own.unwrap_or(statement.operation), &run.case, &statement.sql, nulls);
             }
         }
         sendings
@@ -122,10 +123,11 @@ fn finding(statement: String, sent: Sent, expected: &str, found: String, action:
         rule: Rule::Coverage,
         subject: sent.operation,
         case: sent.case,
+        also_in: Vec::new(),
         statement,
         expected: expected.to_owned(),
         found,
-        mend: action.to_owned(),
+        suggestion: action.to_owned(),
     }
 }
 
@@ -195,7 +197,7 @@ mod tests {
         let path = std::env::temp_dir().join(format!("steadfast-seen-binds-{}", std::process::id()));
         std::fs::write(&path, "0\tSELECT $1\n").expect("a record");
         assert!(SeenBinds::read(&path).is_ok());
-        std::fs::write(path.with_extension("failed"), "disk full").expect("word of a failure");
+        std::fs::write(path.with_extension("failed"), "disk full").expect("a mark");
         let why = SeenBinds::read(&path).expect_err("incomplete").to_string();
         std::fs::remove_file(path.with_extension("failed"))
             .and_then(|()| std::fs::remove_file(&path))

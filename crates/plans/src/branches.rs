@@ -25,7 +25,12 @@ pub fn branches(judged: &[Judged], small: &[SmallTable<'_>]) -> Vec<Finding> {
         missing(&shown, small)
             .into_iter()
             .map(|(expected, found)| {
-                place.finding(Rule::Branch, expected, found, "a case of the operation with such values")
+                place.finding(
+                    Rule::Branch,
+                    expected,
+                    found,
+                    "add a case that sends the statement with such values",
+                )
             })
             .collect::<Vec<_>>()
     };

@@ -23,8 +23,16 @@ fn of_operation(contract: &Contract, used: &HashSet<&String>) -> Vec<Finding> {
     let unused = declared.filter(|(index, _)| !used.contains(index));
     let place = Place { contract, case: "", statement: "" };
     let finding = |(index, list): (&String, &str)| {
-        let mend = format!("a case that needs {index}, or take it out of `{list}`");
-        place.finding(Rule::Unclaimed, format!("{index} to be used by some case"), "none that uses it", mend)
+        let suggestion = format!(
+            "see whether a statement has lost the condition or the order that {index} serves; if a branch needs it, add \
+             the case that reaches the branch; if no statement is meant to use it, take it off `{list}`"
+        );
+        place.finding(
+            Rule::Unclaimed,
+            format!("{index} to be used by some case"),
+            "none that uses it",
+            suggestion,
+        )
     };
     unused.map(finding).collect()
 }

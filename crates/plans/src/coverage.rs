@@ -42,15 +42,9 @@ pub fn uncovered(
 }
 
 fn finding(statement: String) -> Finding {
-    Finding {
-        rule: Rule::Coverage,
-        subject: "tests".to_owned(),
-        case: String::new(),
-        statement,
-        expected: "every statement of the program to be one of a case".to_owned(),
-        found: "one that no case sends".to_owned(),
-        mend: "a case that sends it, or an operation around it".to_owned(),
-    }
+    let (expected, found) = ("every statement of the program to be sent by a case", "one that no case sends");
+    let suggestion = "move the statement into an operation if it has none, and add a case that sends it";
+    Finding { statement, ..Finding::new(Rule::Coverage, "tests", expected, found, suggestion) }
 }
 
 #[cfg(test)]

@@ -47,6 +47,14 @@ pub enum Error {
     /// The record of NULL parameters is not complete, or not one of the program.
     #[error("the record of NULL parameters proves nothing: {0}")]
     Binds(String),
+    /// A step could not be finished.
+    #[error("{step}: {source}")]
+    During {
+        /// The step, and the operation, case or database that it was about.
+        step: String,
+        /// What it failed with.
+        source: Box<Self>,
+    },
     /// What the caller gave to be run has failed: the program, or what builds its database.
     #[error("{what}: {source}")]
     Program {
@@ -63,6 +71,10 @@ impl Error {
         move |source| Self::Database { doing, source }
     }
 
+    pub(crate) fn during(step: impl FnOnce() -> String) -> impl FnOnce(Self) -> Self {
+        move |source| Self::During { step: step(), source: Box::new(source) }
+    }
+
     pub(crate) fn program<E>(what: impl Into<String>) -> impl FnOnce(E) -> Self
     where
         E: Into<Box<dyn std::error::Error + Send + Sync>>,
@@ -72,11 +84,13 @@ impl Error {
     }
 }
 
-/// The server's own message where there is one: the driver's text is its kind only. Details, which can show values, are
-/// left out.
+/// The server's own message where there is one, with the objects that it names besides: the driver's text is its kind only.
+/// Details, which can show values, are left out.
 pub(crate) fn said(error: &tokio_postgres::Error) -> String {
-    match error.as_db_error() {
-        Some(error) => format!("{} (SQLSTATE {})", error.message(), error.code().code()),
-        None => error.to_string(),
-    }
+    let Some(error) = error.as_db_error() else { return error.to_string() };
+    let objects = [("table", error.table()), ("column", error.column()), ("constraint", error.constraint())];
+    let others = objects.into_iter().filter_map(|(kind, name)| Some((kind, name?)));
+    let others = others.filter(|(_, name)| !error.message().contains(*name));
+    let others: String = others.map(|(kind, name)| format!(", {kind} {name}")).collect();
+    format!("{}{others} (SQLSTATE {})", error.message(), error.code().code())
 }

@@ -108,8 +108,8 @@ fn in_half_more(number: u64) -> u64 {
 fn other_count(small: &Judged, large: &Judged) -> Finding {
     let place = Place { contract: &large.contract, case: &large.case, statement: "" };
     let expected = format!("{} statements, as with less data", small.statements.len());
-    let mend = "a number of statements that does not depend on the data";
-    place.finding(Rule::Budget, expected, format!("{}", large.statements.len()), mend)
+    let suggestion = "find the statement that is sent once for each row, and fetch its rows by one statement";
+    place.finding(Rule::Budget, expected, format!("{}", large.statements.len()), suggestion)
 }
 
 impl Growth {
@@ -124,7 +124,8 @@ impl Growth {
                     "{large} pages for {} rows returned or changed, after {small} for {}",
                     work_large.returned, work_small.returned
                 ),
-                "an index that finds only what is wanted, a bound on the rows, or `reads(..., reason)`",
+                "bound what the statement reads: a LIMIT, a condition that an index looks up, or an order that an index \
+                 has; if its work is meant to grow, declare by how much: `reads(..., reason)`",
             ));
         }
         (work_large.handled > *bound_of_rows).then(|| {
@@ -132,7 +133,7 @@ impl Growth {
                 Rule::Growth,
                 format!("at most {bound_of_rows} rows to be handled at the larger size"),
                 format!("{} rows handled, after {}", work_large.handled, work_small.handled),
-                "a join that handles each row once: this one compares rows with each other",
+                "let the statement join by an equality: this join compares rows with each other",
             )
         })
     }

@@ -9,6 +9,7 @@ use crate::verdict::{self, Place};
 use crate::work;
 use crate::{Contract, Error, Finding, Rule};
 use std::collections::BTreeMap;
+use std::fmt;
 use steadfast_postgres::{Captured, CapturedStatement};
 
 /// Maximum number of statements of an operation that declares no batch.
@@ -63,6 +64,13 @@ impl Run {
     }
 }
 
+/// The operation, and the case in brackets.
+impl fmt::Display for Run {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} [{}]", self.contract.operation, self.case)
+    }
+}
+
 /// Replays `run` on `pristine`, rolled back, and holds each statement against the contract.
 ///
 /// The plan that a prepared statement settles on is judged apart, by [`plan_kinds`](crate::plan_kinds).
@@ -71,7 +79,8 @@ impl Run {
 /// [`Error`] when no verdict can be reached: the database is lost, or its plans cannot be read. What is wrong with the
 /// statements is in the findings.
 pub async fn judge(pristine: &Pristine, run: &Run) -> Result<Judged, Error> {
-    let replay = pristine.replay(&run.captured, &run.sequences.as_sql()).await?;
+    let replay = pristine.replay(&run.captured, &run.sequences.as_sql()).await;
+    let replay = replay.map_err(Error::during(|| format!("replay of {run}")))?;
     let mut findings = beforehand(run);
     findings.extend(replay.refused.iter().map(|(statement, why)| refused(run, statement, why)));
     let mut statements = Vec::new();
@@ -104,13 +113,14 @@ fn beforehand(run: &Run) -> Vec<Finding> {
     if run.contract.statements > STATEMENTS_MAX && run.contract.batch.is_none() {
         let expected = format!("at most {STATEMENTS_MAX} statements, or a batch with its reason");
         let found = format!("a budget of {}", run.contract.statements);
-        let mend = "fetch what belongs together in one statement, or `batch(at_most, reason)`";
-        findings.push(run.place("").finding(Rule::Budget, expected, found, mend));
+        let suggestion = "fetch what belongs together in one statement; if each statement is needed, declare \
+                          `batch(at_most, reason)`";
+        findings.push(run.place("").finding(Rule::Budget, expected, found, suggestion));
     }
     if run.captured.missing > 0 {
         let found = format!("{} statements whose answer is not in the capture", run.captured.missing);
-        let mend = "end the capture when the case has ended, and drop no future of it";
-        findings.push(run.place("").finding(Rule::Replay, "every statement answered", found, mend));
+        let suggestion = "wait for every statement before the case ends, and drop none of its futures";
+        findings.push(run.place("").finding(Rule::Replay, "every statement answered", found, suggestion));
     }
     findings
 }
@@ -122,9 +132,15 @@ fn sent(run: &Run) -> u32 {
 
 fn over_budget(run: &Run) -> Vec<Finding> {
     let (sent, limit) = (sent(run), run.contract.statements);
-    let mend = "fetch what belongs together in one statement; is one sent for each row?";
+    let suggestion = "find the statement that is sent repeatedly, and fetch its rows by one statement; if each of them is \
+                      needed, raise `statements`";
     let finding = || {
-        run.place("").finding(Rule::Budget, format!("at most {limit} statements"), format!("{sent}"), mend)
+        run.place("").finding(
+            Rule::Budget,
+            format!("at most {limit} statements"),
+            format!("{sent}"),
+            suggestion,
+        )
     };
     (sent > limit).then(finding).into_iter().collect()
 }
@@ -142,9 +158,10 @@ fn repeated(run: &Run, statements: &[StatementOutcome]) -> Vec<Finding> {
     }
     let often = times.into_values().filter(|(_, times)| *times > REPETITIONS_MAX);
     let finding = |(statement, times): (&StatementOutcome, u32)| {
-        let mend = "one statement for all of its values, e.g. `= ANY($1)`; is it sent in a loop?";
+        let suggestion = "send the statement once for all of its values, e.g. by `= ANY($1)`; if it is meant to be sent in \
+                          batches, declare `batch(at_most, reason)`";
         let expected = format!("each statement at most {REPETITIONS_MAX} times in one case");
-        run.place(&statement.sql).finding(Rule::Repeated, expected, format!("{times} times"), mend)
+        run.place(&statement.sql).finding(Rule::Repeated, expected, format!("{times} times"), suggestion)
     };
     often.map(finding).collect()
 }
@@ -155,7 +172,8 @@ fn refused(run: &Run, statement: &CapturedStatement, why: &str) -> Finding {
         Rule::Replay,
         "a statement that can be run again on a clone",
         why,
-        "draw ids in the program, not in the database; send each statement by itself; give both clones the same data",
+        "make the statement repeatable: pass ids and times as values, send each statement by itself, and give both \
+         clones the same data",
     )
 }
 
@@ -166,7 +184,7 @@ fn difference(place: &Place<'_>, ran: &Ran<'_>) -> Option<Finding> {
             Rule::Replay,
             format!("{expected} rows, as the program got"),
             format!("{found} rows in the replay"),
-            "give both clones the same data, and the statement all it depends on as values",
+            "pass all that the statement depends on as values, and give both clones the same data",
         )
     })
 }
@@ -178,8 +196,11 @@ fn behind(place: &Place<'_>, behind: &Behind, pristine: &Pristine) -> Vec<Findin
         |index: &String| contract.supports_fk.contains(index) || contract.served_by.contains(index);
     let indexes = behind.index_names(facts).into_iter();
     let undeclared = indexes.filter(|index| !declared(index) && !facts.is_referenced(index)).map(|index| {
-        let mend = format!("name {index} in `supports_fk`");
-        place.finding(Rule::Undeclared, "only declared indexes behind the statement", index, mend)
+        let suggestion = format!(
+            "see whether the statement is meant to delete rows or change keys that others refer to; if so, name {index} \
+             in `supports_fk`"
+        );
+        place.finding(Rule::Undeclared, "only declared indexes behind the statement", index, suggestion)
     });
     let read = behind.tables.keys().filter(|table| facts.is_large_by_name(table) && !contract.reads_all());
     let unserved = read.map(|table| {
@@ -187,7 +208,10 @@ fn behind(place: &Place<'_>, behind: &Behind, pristine: &Pristine) -> Vec<Findin
             Rule::Unserved,
             format!("the rows of {table} that refer to this one to be found by an index"),
             format!("all of {table} read behind the statement"),
-            format!("an index on the foreign key of {table}, named in `supports_fk`"),
+            format!(
+                "see whether the statement is meant to delete rows or change keys that {table} refers to; if so, add an \
+                 index on that foreign key, and name it in `supports_fk`"
+            ),
         )
     });
     undeclared.chain(unserved).collect()
@@ -203,8 +227,14 @@ fn missed(run: &Run, replay: &Replay<'_>, statements: &[StatementOutcome]) -> Ve
     let shapes: Vec<_> = statements.iter().map(|statement| statement.shape.as_str()).collect();
     missed
         .map(|index| {
-            let mend = "a condition or an order that the index has, or another case for it";
-            run.place("").finding(Rule::Unserved, format!("{index} to be used"), shapes.join("; "), mend)
+            let suggestion = "give the statement the condition or the order that the index serves; if it is right as it \
+                              is, let another case expect the index";
+            run.place("").finding(
+                Rule::Unserved,
+                format!("{index} to be used"),
+                shapes.join("; "),
+                suggestion,
+            )
         })
         .collect()
 }

@@ -1,15 +1,17 @@
 //! The plan that really runs: after five runs of a prepared statement the server may change to one plan for all values.
 
+mod lost_index;
+
 use crate::explain::Explained;
-use crate::facts::Facts;
 use crate::outcome::Judged;
 use crate::pristine::{Begun, Pristine, references, type_of};
 use crate::raw::Raw;
-use crate::replay::{EXPLAIN, one_line, unreadable};
+use crate::replay::{one_line, unreadable};
 use crate::sequences::quoted;
 use crate::steps::{self, Step};
-use crate::verdict::{self, Via};
+use crate::verdict;
 use crate::{Error, Finding, Rule, Run};
+use lost_index::LostIndex;
 use serde::Serialize;
 use std::collections::{HashMap, HashSet};
 use steadfast_postgres::CapturedStatement;
@@ -40,7 +42,8 @@ pub struct PlanKind {
 pub async fn plan_kinds(pristine: &Pristine, runs: &[Run], judged: &mut [Judged]) -> Result<(), Error> {
     let mut settled = Vec::new();
     for run in runs {
-        settled.push(Settling::new(pristine, run).settle().await?);
+        let of_run = Settling::new(pristine, run).settle().await;
+        settled.push(of_run.map_err(Error::during(|| format!("seven runs of {run}")))?);
     }
     let changed: HashSet<_> =
         settled.iter().flatten().filter(|one| one.kind.is_generic).map(|one| one.sql.clone()).collect();
@@ -162,31 +165,24 @@ impl<'a> Settling<'a> {
             return Ok(None);
         };
         let values = self.literals(statement, prepared).await?;
-        let values = if values.is_empty() { String::new() } else { format!("({})", values.join(", ")) };
-        let sql = format!("{EXPLAIN} EXECUTE \"{name}\"{values}");
-        let doing = || format!("explain the generic plan of `{}`", one_line(&statement.sql));
-        let row = self.pristine.client.query_one(&sql, &[]).await.map_err(Error::database(doing()))?;
-        let crate::raw::Json(json) = row.try_get(0).map_err(Error::database(doing()))?;
+        let text = one_line(&statement.sql);
+        let doing = || format!("explain the generic plan of `{text}`");
+        let json = self.pristine.execute(name, &values).await.map_err(Error::database(doing()))?;
         let explained = Explained::parse(&json).map_err(|source| unreadable(statement, source))?;
         let facts = &self.pristine.facts;
-        let text = one_line(&statement.sql);
-        let judged = self.run.is_judged(statement);
-        let findings = if judged { self.findings(&text, &explained) } else { Vec::new() };
+        let mut findings = Vec::new();
+        if self.run.is_judged(statement) {
+            let place = self.run.place(&text);
+            findings = verdict::judge(&place, &explained, facts, true);
+            let lost = LostIndex { pristine: self.pristine, place, statement, prepared, values: &values };
+            lost.name_in(&mut findings, &explained).await?;
+        }
         let kind = PlanKind {
             is_generic: *is_generic,
             generic_shape: verdict::shape(&explained.plan, facts),
             generic_buffers: explained.buffers(),
         };
         Ok(Some(Settled { sql: text, kind, findings }))
-    }
-
-    fn findings(&self, text: &str, explained: &Explained) -> Vec<Finding> {
-        let (place, facts) = (self.run.place(text), &self.pristine.facts);
-        let mut findings = verdict::judge(&place, explained, facts, true);
-        if let Some(cause) = lost_partial_index(explained, &self.run.contract.served_by, facts) {
-            findings.iter_mut().for_each(|finding| finding.mend.clone_from(&cause));
-        }
-        findings
     }
 
     /// The server's name for each statement, and whether it changed to the generic plan: all of them before the first is
@@ -237,20 +233,6 @@ impl<'a> Settling<'a> {
         let row = client.query_one(&asked, value).await.map_err(Error::database(doing))?;
         row.try_get(0).map_err(Error::database(doing))
     }
-}
-
-/// A declared partial index that the plan for all values does not take.
-fn lost_partial_index(explained: &Explained, declared: &[String], facts: &Facts) -> Option<String> {
-    let accesses = verdict::accesses(explained, facts);
-    let used: Vec<_> = accesses.iter().flat_map(|access| access.via.indexes()).collect();
-    let reads_all = accesses.iter().any(|access| access.via == Via::Seq);
-    let lost = declared.iter().find_map(|index| {
-        let predicate = facts.predicate(index).filter(|_| !used.contains(&index))?;
-        Some(format!(
-            "{index} is partial, WHERE {predicate}: write that constant into the statement where it binds a parameter"
-        ))
-    });
-    lost.filter(|_| reads_all || !used.is_empty())
 }
 
 fn as_generic(finding: Finding) -> Finding {

@@ -5,6 +5,7 @@ use crate::facts::Facts;
 use crate::foreign_keys;
 use crate::freeze::SAMPLES;
 use crate::raw::{Json, Raw};
+use crate::replay::EXPLAIN;
 use std::collections::BTreeMap;
 use steadfast_postgres::CapturedStatement;
 use steadfast_postgres::tokio_postgres::{
@@ -126,6 +127,24 @@ impl Pristine {
         let raws = Raw::of(statement);
         let row = self.client.query_one(prepared, &references(&raws)).await?;
         row.try_get(0).map(|Json(value)| value)
+    }
+
+    /// The plan of the prepared statement that the server knows by `name`, run with `values`, which are constants.
+    pub(crate) async fn execute(
+        &self,
+        name: &str,
+        values: &[String],
+    ) -> Result<serde_json::Value, tokio_postgres::Error> {
+        let values = if values.is_empty() { String::new() } else { format!("({})", values.join(", ")) };
+        let row = self.client.query_one(&format!("{EXPLAIN} EXECUTE \"{name}\"{values}"), &[]).await?;
+        row.try_get(0).map(|Json(value)| value)
+    }
+
+    /// The server's name for the statement that was prepared last by this text.
+    pub(crate) async fn prepared_name(&self, sql: &str) -> Result<String, tokio_postgres::Error> {
+        let query = "SELECT name FROM pg_prepared_statements WHERE statement = $1 \
+             ORDER BY prepare_time DESC, name DESC LIMIT 1";
+        self.client.query_one(query, &[&sql]).await?.try_get(0)
     }
 }
 

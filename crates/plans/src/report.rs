@@ -3,6 +3,7 @@
 mod markdown;
 mod table;
 
+use crate::finding::{blocks, merged};
 use crate::{Finding, Growth, Score, StatementOutcome};
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -11,7 +12,8 @@ use std::fmt;
 /// All that a verification has to say. It holds counts and names, no times, so that two runs over the same data are
 /// the same text and a difference between two versions of it is a change of the program.
 ///
-/// `to_string` is the terminal's form: a line for each finding, and a last one that sums up.
+/// `to_string` is the terminal's form: a block of lines for each finding, grouped by statement, and a last line that sums
+/// up.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Report {
     /// The server's version, e.g. `15.18`.
@@ -30,7 +32,9 @@ pub struct Report {
     pub mutation: Option<Score>,
     /// Remarks on plans and the catalogue that fail nothing.
     pub notes: Vec<Finding>,
-    /// What has to be mended.
+    /// What was not checked, and why; empty if all was.
+    pub skipped: Vec<String>,
+    /// What has to be repaired.
     pub findings: Vec<Finding>,
 }
 
@@ -101,7 +105,7 @@ pub struct AblationRow {
 }
 
 impl Report {
-    /// Sorts everything and drops what is said twice, so that the order of the work does not show. Call it last.
+    /// Sorts everything and merges what several cases show, so that the order of the work does not show. Call it last.
     #[must_use]
     pub fn sorted(mut self) -> Self {
         self.operations.sort();
@@ -113,7 +117,7 @@ impl Report {
         self
     }
 
-    /// Whether nothing has to be mended.
+    /// Returns true if there are no findings.
     pub fn is_clean(&self) -> bool {
         self.findings.is_empty()
     }
@@ -135,8 +139,11 @@ impl Report {
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for finding in &self.findings {
-            writeln!(f, "{finding}")?;
+        if !self.findings.is_empty() {
+            write!(f, "{}\n\n", blocks(&self.findings))?;
+        }
+        for skipped in &self.skipped {
+            writeln!(f, "not checked: {skipped}")?;
         }
         if let Some(score) = &self.mutation {
             writeln!(f, "mutants: {}", score.total())?;
@@ -148,10 +155,12 @@ impl fmt::Display for Report {
     }
 }
 
+/// Those of one statement stand together.
 fn sort_findings(findings: &mut Vec<Finding>) {
     let key = |finding: &Finding| {
-        (finding.subject.clone(), finding.rule, finding.case.clone(), finding.to_string())
+        let Finding { rule, subject, case, statement, expected, found, suggestion, .. } = finding.clone();
+        (subject, statement, rule, case, expected, found, suggestion)
     };
     findings.sort_by_cached_key(key);
-    findings.dedup();
+    *findings = merged(findings.drain(..));
 }

@@ -1,20 +1,18 @@
 //! Near ties: a plan that another sample of the same data changes is a plan that production may not have.
 
+use crate::verdict::Place;
 use crate::{Finding, Judged, Rule, StatementOutcome};
 use std::collections::BTreeSet;
 
 /// What is wrong with a case that was judged once more after another ANALYZE: statements that take other indexes, a
 /// number of statements that is another one, findings that were not there `before`.
 pub fn near_ties(before: &Judged, after: &Judged) -> Vec<Finding> {
-    let found = |statement: &str, expected: String, found: String| Finding {
-        rule: Rule::NearTie,
-        subject: before.contract.operation.clone(),
-        case: before.case.clone(),
-        statement: statement.to_owned(),
-        expected,
-        found: format!("with statistics of another sample: {found}"),
-        mend: "a statement that leaves the planner one good way, or statistics that tell the two apart"
-            .to_owned(),
+    let found = |statement: &str, expected: String, found: String| {
+        let place = Place { contract: &before.contract, case: &before.case, statement };
+        let suggestion = "rewrite the statement so that one plan is clearly best; if it cannot be written otherwise, add \
+                          statistics that tell the two apart";
+        let found = format!("with statistics of another sample: {found}");
+        place.finding(Rule::NearTie, expected, found, suggestion)
     };
     let pairs = before.statements.iter().zip(&after.statements);
     let changed = pairs.filter(|(was, is)| was.indexes() != is.indexes());
@@ -53,13 +51,9 @@ mod tests {
 
     fn judged(statements: Vec<StatementOutcome>, rules: &[Rule]) -> Judged {
         let finding = |rule: &Rule| Finding {
-            rule: *rule,
-            subject: "books.find".to_owned(),
             case: "common".to_owned(),
             statement: "SELECT 1".to_owned(),
-            expected: "few rows".to_owned(),
-            found: "many".to_owned(),
-            mend: String::new(),
+            ..Finding::new(*rule, "books.find", "few rows", "many", "")
         };
         let findings = rules.iter().map(finding).collect();
         let contract = Contract::new("books.find");

@@ -63,7 +63,7 @@ impl<'a> Shown<'a> {
                 Rule::Unproven,
                 format!("a case that sends {} statements, as many as declared", self.contract.statements),
                 format!("{} at most", self.sent),
-                "a case that takes the branch with the other statements, or a smaller number in `statements`",
+                "add the case that takes the branch with the other statements; if there is none, lower `statements`",
             ));
         }
         if let Some((reads, _)) = &self.contract.reads
@@ -80,13 +80,13 @@ impl<'a> Shown<'a> {
                 Rule::Unproven,
                 format!("a case that needs `reads({reads:?}, ...)`"),
                 "every case does without it",
-                "a case that reads so much, or no `reads`",
+                "add the case whose statement reads so much; if there is none, remove `reads`",
             )),
             Reads::UpTo(rows) if self.scanned < u64::from(rows) / 2 => Some(place.finding(
                 Rule::Unproven,
                 format!("a case that reads half of the {rows} rows that `reads(UpTo({rows}), ...)` allows"),
                 format!("{} rows at most", self.scanned),
-                "a case that reaches the bound, or a smaller bound",
+                "add the case whose statement reaches the bound; if there is none, lower the bound",
             )),
             _ => None,
         }

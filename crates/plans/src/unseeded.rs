@@ -55,20 +55,12 @@ async fn too_many(pristine: &Pristine, declared: &SmallTable<'_>) -> Result<Opti
             table,
             format!("at most {rows} rows, as declared: {because}"),
             format!("{counted} rows"),
-            "data that is true to life, or no declaration",
+            "seed as many rows as there will be; if there will be more than declared, remove the declaration",
         )
     };
     Ok((counted.cast_unsigned() > *rows).then(finding))
 }
 
-fn finding(table: &str, expected: String, found: String, mend: &str) -> Finding {
-    Finding {
-        rule: Rule::Unseeded,
-        subject: table.to_owned(),
-        case: String::new(),
-        statement: String::new(),
-        expected,
-        found,
-        mend: mend.to_owned(),
-    }
+fn finding(table: &str, expected: String, found: String, suggestion: &str) -> Finding {
+    Finding::new(Rule::Unseeded, table, expected, found, suggestion)
 }

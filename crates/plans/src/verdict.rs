@@ -72,16 +72,13 @@ impl Place<'_> {
         rule: Rule,
         expected: impl Into<String>,
         found: impl Into<String>,
-        mend: impl Into<String>,
+        suggestion: impl Into<String>,
     ) -> Finding {
+        let subject = self.contract.operation.clone();
         Finding {
-            rule,
-            subject: self.contract.operation.clone(),
             case: self.case.to_owned(),
             statement: self.statement.to_owned(),
-            expected: expected.into(),
-            found: found.into(),
-            mend: mend.into(),
+            ..Finding::new(rule, subject, expected, found, suggestion)
         }
     }
 }
@@ -159,7 +156,11 @@ fn unserved(place: &Place<'_>, node: &Node, facts: &Facts) -> Option<Finding> {
                 Rule::Unserved,
                 format!("{table} to be read by an index"),
                 format!("Seq Scan on {table}, {condition}"),
-                "an index for this condition, or `reads(All, reason)` where all of it is wanted",
+                format!(
+                    "let the condition of the statement name the leading columns of an index on {table}, without a \
+                     function or a cast around them; if this is what the statement is meant to do, add an index for \
+                     its condition, or declare `reads(All, reason)` if all of {table} is wanted"
+                ),
             ))
         }
         ("Index Scan" | "Index Only Scan", None, _) => {
@@ -172,7 +173,10 @@ fn unserved(place: &Place<'_>, node: &Node, facts: &Facts) -> Option<Finding> {
                         "{} of {read} rows through the whole of {index}, without a condition on it",
                         node.kind
                     ),
-                    "a condition that the index can look up, or `reads(All, reason)`",
+                    format!(
+                        "give the statement a condition on the leading columns of {index}; if it is meant to walk \
+                         through all of it, declare `reads(All, reason)`"
+                    ),
                 )
             })
         }
@@ -196,7 +200,10 @@ fn undeclared(place: &Place<'_>, explained: &Explained, facts: &Facts) -> Vec<Fi
             Rule::Undeclared,
             expected,
             format!("{index} on {}", access.table),
-            format!("name {index} in `served_by`, or have the statement take a declared one"),
+            format!(
+                "see why the statement does not take a declared index: has it lost a condition or its order? If this \
+                 is what it is meant to do, name {index} in `served_by`"
+            ),
         )
     };
     others.into_iter().map(finding).collect()
@@ -208,7 +215,7 @@ fn heap_fetches(place: &Place<'_>, node: &Node) -> Option<Finding> {
             Rule::Wasteful,
             "an index-only scan that does without the table",
             format!("{} heap fetches for {} rows", node.heap_fetches, node.rows()),
-            "VACUUM the table before this is judged; vacuum it more often where it runs",
+            "run VACUUM on the data before they are judged, and often enough in production",
         )
     })
 }
@@ -228,7 +235,8 @@ fn removed(place: &Place<'_>, node: &Node, returned: u64, facts: &Facts) -> Opti
             Rule::Wasteful,
             format!("at most {bound} rows of {} to be read and thrown away", relation.name),
             format!("{removed} thrown away by {condition} for {returned} returned or changed"),
-            "an index that has this condition too, or `reads(PerMatch(limit), reason)`",
+            "let the statement select by what the index looks up; if this is what it is meant to do, add the \
+             condition to the index, or declare `reads(PerMatch(limit), reason)`",
         )
     })
 }
@@ -242,8 +250,9 @@ fn spilled(place: &Place<'_>, explained: &Explained) -> Option<Finding> {
         }
         None => return None,
     };
-    let mend = "an index that gives this order, fewer rows or columns, or more work_mem";
-    Some(place.finding(Rule::Wasteful, "rows to fit into memory", found, mend))
+    let suggestion = "let the statement sort fewer rows or columns; if it is meant to sort all of them, add an index that \
+                      gives this order";
+    Some(place.finding(Rule::Wasteful, "rows to fit into memory", found, suggestion))
 }
 
 /// The plan on one line: each node with its index or table, what it reads from in brackets.

@@ -73,7 +73,7 @@ pub(crate) fn cascading(place: &Place<'_>, ran: &Ran<'_>, facts: &Facts) -> Opti
         Rule::Unbounded,
         format!("at most {allowed} rows to be written for {returned} returned or changed"),
         format!("{written} rows are written, most of them by foreign keys or triggers"),
-        "remove what refers to the row in batches of bounded size before, or mark the row as removed",
+        "let the operation remove what refers to the row before, in batches of bounded size, or mark the row as removed",
     ))
 }
 
@@ -85,34 +85,38 @@ fn cause(work: &Work, allowed: u64, explained: &Explained, facts: &Facts) -> (St
         let found = format!("OFFSET skips {} rows for {returned}", work.skipped);
         return (
             found,
-            "continue after the last row of the page before, by a condition on the order's columns",
+            "let the statement continue after the last row of the page before, by a condition on the columns of its order",
         );
     }
     if let Some(join) = nodes().find(|node| joined(node) == work.joined && work.joined > allowed) {
         let found = format!("{} makes {} pairs of rows for {returned}", join.kind, work.joined);
-        return (found, "join by an equality that an index or a hash can look up");
+        return (found, "let the statement join by an equality that an index or a hash can look up");
     }
     let is_much = |rows: u64| rows > allowed && rows >= work.scanned / 2;
     let repeated =
         nodes().find(|node| node.loops > 1 && is_much(scanned(node, facts)) && !is_looked_up(node));
     if let Some((scan, relation)) = repeated.and_then(|scan| Some((scan, scan.relation.as_ref()?))) {
         let found = format!("{} on {} runs {} times", scan.kind, facts.table(relation), scan.loops);
-        return (found, "read the table once and join it, or look its rows up by an index");
+        return (found, "let the statement read the table once and join it, or look its rows up by an index");
     }
     if let Some(sort) = nodes().find(|node| is_much(input(node)) && node.sort_key.is_some()) {
         let key = sort.sort_key.as_deref().unwrap_or_default();
         let found = format!("{} rows are sorted by {key} for {returned}", input(sort));
-        return (found, "use an index that has this order after the columns of the condition");
+        return (
+            found,
+            "let the statement order by what an index of its condition continues with; if this order is meant, add an index \
+             that has it after the columns of the condition",
+        );
     }
     if let Some(group) = nodes().find(|node| node.kind == "Aggregate" && is_much(input(node))) {
         let found = format!("{} rows are aggregated into {}", input(group), group.rows());
         return (
             found,
-            "count up to a limit (`FROM (SELECT ... LIMIT n)`), or keep the number where it changes",
+            "let the statement count up to a limit (`FROM (SELECT ... LIMIT n)`), or keep the number where it changes",
         );
     }
     let found = format!("{} rows are read for {returned}", work.scanned);
-    (found, "use a condition that an index can look up, and a limit")
+    (found, "give the statement a condition that an index can look up, and a limit")
 }
 
 fn is_looked_up(node: &Node) -> bool {

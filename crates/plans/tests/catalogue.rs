@@ -3,11 +3,14 @@
 
 #[path = "support/forest.rs"]
 mod forest;
+#[path = "support/suspect.rs"]
+mod suspect;
 
 use forest::{FOREST, grown};
 use std::collections::BTreeSet;
 use steadfast_plans::{Catalogue, Claims, Documented, Finding, Rule, unclaimed};
 use steadfast_testkit::TestDatabase;
+use suspect::assert_suspects_statement;
 use tokio_postgres::Client;
 
 /// A schema with one fault, its subject, and a part of what is said about it.
@@ -149,7 +152,7 @@ async fn an_index_left_behind_by_a_failed_build_is_found() {
     assert!(client.batch_execute(build).await.is_err());
     let findings = Catalogue::load(&client).await.unwrap().check().findings;
     assert!(matches!(&findings[..], [one] if is_about(one, "a", "never read")), "{findings:#?}");
-    assert_eq!(findings[0].mend, "REINDEX INDEX CONCURRENTLY a;");
+    assert_eq!(findings[0].suggestion, "REINDEX INDEX CONCURRENTLY a;");
 }
 
 #[tokio::test]
@@ -167,11 +170,13 @@ async fn what_mends_a_fault_is_sql_that_the_server_takes() {
     for (fault, ..) in FAULTS {
         client.batch_execute(&format!("BEGIN; {fault}; ANALYZE")).await.unwrap();
         let findings = Catalogue::load(&client).await.unwrap().check().findings;
-        let mend = &findings[0].mend;
-        if mend.ends_with(';') && !mend.contains('…') {
-            client.batch_execute(&format!("{mend} ANALYZE")).await.unwrap();
+        assert_suspects_statement(&findings[0].suggestion);
+        // What is to be checked before comes before the last colon.
+        let suggestion = findings[0].suggestion.rsplit(": ").next().unwrap();
+        if suggestion.ends_with(';') && !suggestion.contains('…') {
+            client.batch_execute(&format!("{suggestion} ANALYZE")).await.unwrap();
             let left = Catalogue::load(&client).await.unwrap().check().findings;
-            assert_eq!(left, [], "{fault}: {mend}");
+            assert_eq!(left, [], "{fault}: {suggestion}");
             mended += 1;
         }
         client.batch_execute("ROLLBACK").await.unwrap();
@@ -195,6 +200,7 @@ async fn every_index_needs_a_case_a_constraint_a_foreign_key_or_a_document() {
     let (used, supporting) = (names(&["by_height"]), names(&["by_girth"]));
     let findings =
         unclaimed(&catalogue, Claims { used: &used, supporting: &supporting, documented: &documented });
+    findings.iter().for_each(|finding| assert_suspects_statement(&finding.suggestion));
     let seen: Vec<_> = findings.iter().map(|finding| (finding.subject.as_str(), finding.rule)).collect();
     assert_eq!(seen, [("by_felled", Rule::Unneeded), ("gone", Rule::Catalogue)]);
 }

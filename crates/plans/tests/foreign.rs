@@ -25,7 +25,7 @@ fn run(url: &str, arguments: &[&str]) -> Result<Output> {
     Ok(command.output()?)
 }
 
-/// The exit code, and the lines; the last one sums up. On a server of its own: it makes and drops whole databases, which
+/// The exit code, and the lines; the last one sums up, an empty one comes after each finding. On a server of its own: it makes and drops whole databases, which
 /// waits for whatever others have written.
 fn verified(arguments: &[&str]) -> Result<(i32, Vec<String>)> {
     let server = Server::private()?;
@@ -35,17 +35,35 @@ fn verified(arguments: &[&str]) -> Result<(i32, Vec<String>)> {
     Ok((code, String::from_utf8(output.stdout)?.lines().map(str::to_owned).collect()))
 }
 
-/// Runs it with a planted fault; says the rules and subjects of what is found, and every line.
-fn found(fault: &str) -> Result<(BTreeSet<String>, Vec<String>)> {
+/// Runs it with a planted fault; says the headings of what is found, `rule: subject`, and the paragraphs of all of it, each
+/// on one line.
+fn found(fault: &str) -> Result<(Vec<String>, Vec<String>)> {
     let (code, mut lines) = verified(&["--fault", fault])?;
     let sum = lines.pop().context("no line")?;
-    ensure!(code == 1 && sum.ends_with(&format!(" {} findings", lines.len())), "{code}, {sum}: {lines:#?}");
-    Ok((lines.iter().map(|line| rule_and_subject(line)).collect(), lines))
+    ensure!(lines.iter().all(|line| line.chars().count() <= 120), "{lines:#?}");
+    let headings: Vec<_> =
+        lines.iter().filter(|line| !line.is_empty() && !line.starts_with(' ')).cloned().collect();
+    ensure!(
+        code == 1 && sum.ends_with(&format!(" {} findings", headings.len())),
+        "{code}, {sum}: {lines:#?}"
+    );
+    Ok((headings, paragraphs(&lines)))
 }
 
-/// What a line begins with: `Rule: subject`, and the case in brackets.
-fn rule_and_subject(line: &str) -> String {
-    line.split([':', '[']).take(2).map(str::trim).collect::<Vec<_>>().join(" ")
+/// Joins the lines that only continue others. Those have no label.
+fn paragraphs(lines: &[String]) -> Vec<String> {
+    let mut paragraphs: Vec<String> = Vec::new();
+    for line in lines {
+        match paragraphs.last_mut().filter(|_| line.starts_with("   ")) {
+            Some(paragraph) => *paragraph += &format!(" {}", line.trim()),
+            None => paragraphs.push(line.trim().to_owned()),
+        }
+    }
+    paragraphs
+}
+
+fn has(paragraphs: &[String], label: &str, text: &str) -> bool {
+    paragraphs.iter().any(|paragraph| paragraph.starts_with(label) && paragraph.contains(text))
 }
 
 #[test]
@@ -57,27 +75,32 @@ fn nothing_is_found_where_nothing_is_wrong() -> Result<()> {
 
 #[test]
 fn a_missing_index_is_found_where_it_is_missed_and_nowhere_else() -> Result<()> {
-    let (found, lines) = found("missing-index")?;
-    assert_eq!(found, BTreeSet::from(["Unserved sightings.of_observer".to_owned()]));
-    assert_eq!(lines.len(), 2, "each of its cases: {lines:#?}");
-    assert!(lines.iter().all(|line| line.contains("found Seq Scan on sightings")), "{lines:#?}");
+    let (found, said) = found("missing-index")?;
+    assert_eq!(found, ["unserved: sightings.of_observer"], "one finding");
+    assert!(has(&said, "2 cases", "some, none"), "{said:#?}");
+    assert!(has(&said, "happened", "Seq Scan on sightings, (sightings.observer = "), "{said:#?}");
+    assert!(has(&said, "SQL", "WHERE (\"sightings\".\"observer\" = $1)"), "{said:#?}");
     Ok(())
 }
 
 #[test]
 fn an_index_that_no_query_needs_is_found() -> Result<()> {
-    let (found, lines) = found("unused-index")?;
-    assert_eq!(found, BTreeSet::from(["Unneeded stars_state".to_owned()]));
-    assert!(lines[0].contains("DROP INDEX stars_state"), "{lines:#?}");
+    let (found, said) = found("unused-index")?;
+    assert_eq!(found, ["unneeded: stars_state"]);
+    assert!(has(&said, "what to do", "find the statement that the index was made for"), "{said:#?}");
+    assert!(has(&said, "what to do", "if there is none: DROP INDEX stars_state;"), "{said:#?}");
     Ok(())
 }
 
 #[test]
 fn a_value_in_place_of_the_constant_of_a_partial_index_is_found_and_named() -> Result<()> {
-    let (found, lines) = found("bind-in-predicate")?;
-    assert_eq!(found, BTreeSet::from(["GenericPlan stars.candidates".to_owned()]));
-    let cause = "stars_candidates is partial, WHERE (state = 'candidate'::text): write that constant";
-    assert!(lines.iter().all(|line| line.contains(cause)), "{lines:#?}");
+    let (found, said) = found("bind-in-predicate")?;
+    let of_candidates = |heading: &String| heading == "generic-plan: stars.candidates";
+    assert!(!found.is_empty() && found.iter().all(of_candidates), "{said:#?}");
+    let advice: Vec<_> = said.iter().filter(|paragraph| paragraph.starts_with("what to do")).collect();
+    let cause = "write the value of $1 into the statement as a constant: stars_candidates is partial, WHERE (state = \
+                 'candidate'::text)";
+    assert!(advice.iter().all(|advice| advice.contains(cause)), "{said:#?}");
     Ok(())
 }
 

@@ -3,6 +3,8 @@
 
 #[path = "support/forest.rs"]
 mod forest;
+#[path = "support/suspect.rs"]
+mod suspect;
 
 use forest::{FOREST, grown};
 use proptest::prelude::*;
@@ -11,6 +13,7 @@ use steadfast_plans::{
     Bound, Catalogue, KilledBy, Measured, Mutant, MutantKind, MutantOutcome, Refused, Rule, Score,
     judge_ablation, judge_mutant, mutants,
 };
+use suspect::assert_suspects_statement;
 
 #[tokio::test]
 async fn every_mutant_applies_changes_its_index_and_is_gone_after_rollback() {
@@ -214,6 +217,7 @@ fn an_index_is_worth_it_by_twice_the_pages_or_a_forbidden_node() {
     assert_eq!(judge_ablation("a", &before, &without(8, 40)), None);
     let finding = judge_ablation("a", &before, &without(7, 79)).unwrap();
     assert_eq!((finding.rule, finding.case.as_str()), (Rule::Unneeded, "trees.tall common"));
+    assert_suspects_statement(&finding.suggestion);
     let mut scanned = without(7, 79);
     scanned[0].as_mut().unwrap().forbidden = 1;
     assert_eq!(judge_ablation("a", &before, &scanned), None);
@@ -241,6 +245,7 @@ fn the_score_counts_each_outcome_once_and_names_the_survivors() {
         "6 generated: 1 killed by verdict, 1 by buffers, 1 by error, 1 equivalent, 1 survived, 1 unjudged";
     assert_eq!(score.total().to_string(), line);
     assert_eq!(score.equivalent, ["drop Equivalent"]);
+    score.findings().iter().for_each(|finding| assert_suspects_statement(&finding.suggestion));
     let found: Vec<String> = score.findings().into_iter().map(|finding| finding.subject).collect();
     assert_eq!(found, ["drop Survived", "drop Unjudged"]);
 }

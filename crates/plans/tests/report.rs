@@ -6,15 +6,7 @@ use steadfast_plans::{
 };
 
 fn finding(subject: &str, rule: Rule) -> Finding {
-    Finding {
-        rule,
-        subject: subject.to_owned(),
-        case: String::new(),
-        statement: String::new(),
-        expected: "an index".to_owned(),
-        found: "none".to_owned(),
-        mend: "make one".to_owned(),
-    }
+    Finding::new(rule, subject, "an index", "none", "make one")
 }
 
 fn row(operation: &str, statement: usize) -> OperationRow {
@@ -23,7 +15,7 @@ fn row(operation: &str, statement: usize) -> OperationRow {
         statement,
         cases: 4,
         indexes: vec!["trees_pkey".to_owned()],
-        shape: "index".to_owned(),
+        shape: "Index Scan trees_pkey".to_owned(),
         buffers: 4,
         plan_kind: "generic".to_owned(),
         ..OperationRow::default()
@@ -76,7 +68,7 @@ fn case(case: &str) -> CaseRow {
 fn report() -> Report {
     let listed = OperationRow {
         indexes: vec!["trees_tall".to_owned(), "trees_short".to_owned()],
-        shape: "bitmap or | filter".to_owned(),
+        shape: "Limit (Sort (Index Scan trees_tall))".to_owned(),
         buffers: 120,
         buffers_at_ten: Some(131),
         may_grow: Some("per match: the page".to_owned()),
@@ -103,6 +95,7 @@ fn report() -> Report {
         ablation: vec![ablated("trees_pkey", Some(900)), ablated("trees_stamp_key", None)],
         mutation: Some(score()),
         notes: vec![finding("trees.species", Rule::Catalogue)],
+        skipped: vec!["what each index saves, because of --only trees.".to_owned()],
         findings: vec![finding("trees.burn", Rule::Coverage), finding("trees.fell", Rule::Unserved)],
     }
 }
@@ -114,10 +107,19 @@ fn the_page_has_a_row_for_each_statement_in_aligned_columns() {
 }
 
 #[test]
-fn the_terminal_gets_a_line_for_each_finding_and_one_that_sums_up() {
+fn the_terminal_gets_a_block_for_each_finding_what_was_skipped_and_a_line_that_sums_up() {
     let expected = "\
-trees.burn: expected an index; found none; mend: make one
-trees.fell: expected an index; found none; mend: make one
+coverage: trees.burn
+  expected    an index
+  happened    none
+  what to do  make one
+
+unserved: trees.fell
+  expected    an index
+  happened    none
+  what to do  make one
+
+not checked: what each index saves, because of --only trees.
 mutants: 2 generated: 1 killed by verdict, 0 by buffers, 0 by error, 1 equivalent, 0 survived, 0 unjudged
 PostgreSQL 15.18: 2 operations, 3 statements, 2 findings, 1 notes";
     assert_eq!(report().to_string(), expected);
@@ -145,6 +147,24 @@ fn json_has_the_same_facts_by_name() {
     assert_eq!(json["cases"][1]["case"], "two");
     assert_eq!(json["cases"][0]["statements_at_ten"][0]["q_error"], 1.5);
     assert_eq!(json["cases"][0]["growth"][0]["bound"], 14);
+}
+
+#[test]
+fn fault_of_several_cases_is_one_finding_whose_json_has_each_of_them() {
+    let in_case = |case: &str, pages: u32| Finding {
+        case: case.to_owned(),
+        statement: "SELECT 1".to_owned(),
+        found: format!("{pages} pages"),
+        ..finding("trees.fell", Rule::Growth)
+    };
+    let findings = vec![in_case("few", 20), in_case("many", 900), in_case("none", 30)];
+    let report = Report { findings, ..Report::default() }.sorted();
+    assert!(report.to_string().ends_with("1 findings, 0 notes"), "{report}");
+    let json: serde_json::Value = serde_json::from_str(&report.to_json().unwrap()).unwrap();
+    let [finding] = &json["findings"].as_array().unwrap()[..] else { panic!("{json}") };
+    assert_eq!((&finding["case"], &finding["found"]), (&"many".into(), &"900 pages".into()));
+    assert_eq!(finding["also_in"][0]["case"], "few");
+    assert_eq!(finding["also_in"][1]["found"], "30 pages");
 }
 
 #[test]

@@ -47,6 +47,7 @@ struct Kept {
     /// Statements that were sent in this capture, whether or not they are kept.
     expected: usize,
     unnameable: usize,
+    refusal: Option<Refusal>,
 }
 
 /// What was sent during one capture, in the order in which it was sent.
@@ -57,6 +58,27 @@ pub struct Captured {
     /// How many more were sent: unanswered when the capture ended, or beyond what a capture keeps (100,000 statements,
     /// 256 MiB). Anything but zero means that the capture is not the whole story.
     pub missing: usize,
+    /// The last statement that the server refused, also where the program went on after it.
+    pub refusal: Option<Refusal>,
+}
+
+/// A statement that the server refused.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    /// Its text, without values.
+    pub sql: Arc<str>,
+    /// The SQLSTATE.
+    pub sqlstate: String,
+    /// The server's message, which can show values.
+    pub message: String,
+}
+
+/// One line, e.g. `DROP INDEX books_shelf: index "books_shelf" does not exist (SQLSTATE 42704)`.
+impl std::fmt::Display for Refusal {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let sql = self.sql.split_whitespace().collect::<Vec<_>>().join(" ");
+        write!(f, "{sql}: {} (SQLSTATE {})", self.message, self.sqlstate)
+    }
 }
 
 impl Captured {
@@ -85,10 +107,10 @@ impl Recorder {
         let mut kept = self.kept();
         let epoch = self.0.epoch.load(Relaxed);
         self.0.epoch.store(epoch + epoch % 2, Relaxed);
-        let Kept { mut statements, expected, unnameable, .. } = std::mem::take(&mut *kept);
+        let Kept { mut statements, expected, unnameable, refusal, .. } = std::mem::take(&mut *kept);
         drop(kept);
         statements.sort_by_key(|statement| statement.order);
-        Captured { missing: expected - statements.len() + unnameable, statements }
+        Captured { missing: expected - statements.len() + unnameable, statements, refusal }
     }
 
     /// The number of the capture that is on.
@@ -116,6 +138,14 @@ impl Recorder {
         let mut kept = self.kept();
         if self.epoch() == Some(epoch) {
             kept.expected -= 1;
+        }
+    }
+
+    /// The server has refused a statement.
+    fn refuse(&self, refusal: Refusal) {
+        let mut kept = self.kept();
+        if self.epoch().is_some() {
+            kept.refusal = Some(refusal);
         }
     }
 

@@ -31,7 +31,9 @@ pub use abort::{Abort, CallerError};
 pub use bulk::{Bulk, BulkInsert};
 pub use cached::{Cached, cached};
 pub use capacity::Capacity;
-pub use capture::{Captured, CapturedStatement, Parameter, Recorder, StatementKind, TransactionStatus};
+pub use capture::{
+    Captured, CapturedStatement, Parameter, Recorder, Refusal, StatementKind, TransactionStatus,
+};
 pub use conn::{Conn, NestedWork, Nesting, Transactions, UnitOfWork, Work, WorkOnce};
 pub use db::{Db, DbSettings};
 pub use error::{ConnectError, Error, QueryError, UrlError};

@@ -86,15 +86,7 @@ pub(super) fn finding(
     subject: impl Into<String>,
     expected: &str,
     found: impl Into<String>,
-    mend: impl Into<String>,
+    suggestion: impl Into<String>,
 ) -> Finding {
-    Finding {
-        rule: Rule::Catalogue,
-        subject: subject.into(),
-        case: String::new(),
-        statement: String::new(),
-        expected: expected.to_owned(),
-        found: found.into(),
-        mend: mend.into(),
-    }
+    Finding::new(Rule::Catalogue, subject, expected, found, suggestion)
 }

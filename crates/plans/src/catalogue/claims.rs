@@ -44,25 +44,26 @@ pub fn unclaimed(catalogue: &Catalogue, claims: Claims<'_>) -> Vec<Finding> {
 }
 
 fn unneeded(index: &Index) -> Finding {
-    Finding {
-        rule: Rule::Unneeded,
-        subject: index.name.clone(),
-        case: String::new(),
-        statement: String::new(),
-        expected: "a case, a constraint, a foreign key or a document that needs the index".to_owned(),
-        found: format!("none, for {} bytes and a part of every write to {}", index.bytes, index.table),
-        mend: format!("DROP INDEX {}; or add the case that it was made for", index.sql_name),
-    }
+    let suggestion = format!(
+        "find the statement that the index was made for: if it no longer takes the index, repair it; if no case reaches it, \
+         add the case; if there is none: DROP INDEX {};",
+        index.sql_name
+    );
+    Finding::new(
+        Rule::Unneeded,
+        &index.name,
+        "a case, a constraint, a foreign key or a document that needs the index",
+        format!("none, for {} bytes and a part of every write to {}", index.bytes, index.table),
+        suggestion,
+    )
 }
 
 fn not_there(documented: &Documented<'_>) -> Finding {
-    Finding {
-        rule: Rule::Catalogue,
-        subject: documented.index.to_owned(),
-        case: String::new(),
-        statement: String::new(),
-        expected: format!("the index that {} demands", documented.by),
-        found: "no such index".to_owned(),
-        mend: "make it, or take it off the list of documented ones".to_owned(),
-    }
+    Finding::new(
+        Rule::Catalogue,
+        documented.index,
+        format!("the index that {} demands", documented.by),
+        "no such index",
+        "find the statement that the document has in mind; create the index, or take it off the list of documented ones",
+    )
 }

@@ -174,17 +174,14 @@ fn loss((old, new): &Pair<'_>) -> f64 {
 }
 
 fn not_worth_it(index: &str, (old, new): Pair<'_>) -> Finding {
+    let found =
+        format!("{} pages with it, {} without, in the case that misses it most", old.buffers, new.buffers);
+    let suggestion = "find the statement that the index was made for: if it no longer takes the index, repair it; if no case \
+                      reaches it, add the case; if there is none, drop the index";
+    let expected = "twice the pages, or a node that is not allowed, without the index";
     Finding {
-        rule: Rule::Unneeded,
-        subject: index.to_owned(),
         case: format!("{} {}", old.operation, old.case),
-        statement: String::new(),
-        expected: "twice the pages, or a node that is not allowed, without the index".to_owned(),
-        found: format!(
-            "{} pages with it, {} without, in the case that misses it most",
-            old.buffers, new.buffers
-        ),
-        mend: "drop it, or add the case that it was made for".to_owned(),
+        ..Finding::new(Rule::Unneeded, index, expected, found, suggestion)
     }
 }
 

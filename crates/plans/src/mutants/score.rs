@@ -146,22 +146,22 @@ fn named(outcomes: &[MutantOutcome], killed_by: &KilledBy) -> Vec<String> {
 }
 
 fn survivor(name: &str) -> Finding {
-    Finding {
-        rule: Rule::Survived,
-        subject: name.to_owned(),
-        case: String::new(),
-        statement: String::new(),
-        expected: "a case that notices the change".to_owned(),
-        found: "none that does, though some read another number of pages".to_owned(),
-        mend: "add the case that needs the index as it is, or take the simpler index".to_owned(),
-    }
+    Finding::new(
+        Rule::Survived,
+        name,
+        "a case that notices the change",
+        "none that does, though some read another number of pages",
+        "find the statement that needs the index as it is, and add the case that shows it; if no statement does, take the \
+         simpler index",
+    )
 }
 
 fn unjudged(name: &str) -> Finding {
-    Finding {
-        expected: "a case that reads or writes its table".to_owned(),
-        found: "none, so nobody knows whether the change matters".to_owned(),
-        mend: "add the case that the index is for, or drop it".to_owned(),
-        ..survivor(name)
-    }
+    Finding::new(
+        Rule::Survived,
+        name,
+        "a case that reads or writes its table",
+        "none, so nobody knows whether the change matters",
+        "find the statement that the index is for, and add the case that sends it; if there is none, drop the index",
+    )
 }

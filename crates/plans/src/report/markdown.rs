@@ -1,16 +1,22 @@
-//! The report as a page.
+//! The report as a page that fits a screen: no line is wider than 120 columns. What does not fit is in the JSON.
+
+mod operations;
 
 use super::table::{Align, table};
-use super::{AblationRow, DocumentedRow, OperationRow, Report};
-use crate::replay::one_line;
+use super::{AblationRow, DocumentedRow, Report};
+use crate::finding::{WIDTH, blocks, wrapped};
 use crate::{Finding, Score};
 
 use Align::{Left, Right};
 
-const HOW_TO_READ: &str = "\
-One row is one statement, by its place in the operation; figures are of the case that reads most. Pages are 8 kB each, \
-read from memory or disk, planning excluded. *10x* is the same case at ten times the rows. *Plan* is what the \
-server settles on after it ran the statement a few times: made anew for each value (custom) or once for all (generic).";
+const OPERATIONS: &str = "\
+Each operation has a row for each of its statements; figures are of the case that reads most. *Pages* are 8 kB each, read \
+from memory or disk, planning excluded; *10x* is the same case at ten times the rows. *Plan* is what the server settles on \
+after it ran the statement a few times: made anew for each value (custom) or once for all (generic). *WAL* is bytes of \
+write-ahead log in the case that writes most. The lines below the figures name how the tables are read.";
+
+const NOTES: &str = "\
+Seen in the catalogue and in plans that are not chosen; right or wrong depending on what the schema is for.";
 
 pub(super) fn markdown(report: &Report) -> String {
     let settings: Vec<String> =
@@ -20,53 +26,61 @@ pub(super) fn markdown(report: &Report) -> String {
     } else {
         format!("Measured on PostgreSQL {} with {}.", report.server, settings.join(", "))
     };
+    let introduction = "What serves each operation, and what each index is there for. Written by the verification; do not edit.";
     let sections = [
-        "# Plans\n\nWhat serves each operation, and what each index is there for. Written by the verification; do not edit.\n"
-            .to_owned(),
-        format!("{measured}\n"),
-        section("Findings", "What has to be mended.", &list(&report.findings)),
-        section("Operations", HOW_TO_READ, &operations(&report.operations)),
-        section("What each index saves", "Pages of the case that misses it most.", &ablation(&report.ablation)),
-        section("Required by document", "No case needs these; a document names them.", &documented(&report.documented)),
+        format!("# Plans\n\n{}", paragraph(introduction)),
+        paragraph(&measured),
+        section("Findings", "What has to be repaired.", &findings(&report.findings)),
+        section("Not checked", "", &bullets(report.skipped.iter().cloned())),
+        section("Operations", OPERATIONS, &operations::operations(&report.operations)),
+        section(
+            "What each index saves",
+            "Pages of the case that misses it most.",
+            &ablation(&report.ablation),
+        ),
+        section(
+            "Required by document",
+            "No case needs these; a document names them.",
+            &documented(&report.documented),
+        ),
         report.mutation.as_ref().map(mutation).unwrap_or_default(),
-        section("Notes", "Seen in the catalogue and in plans that are not chosen, and right or wrong by what the schema is for.", &list(&report.notes)),
+        section("Notes", NOTES, &bullets(report.notes.iter().map(note))),
     ];
     sections.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("\n")
 }
 
-/// A section, or nothing when it has nothing to say.
+/// Renders a section; empty if there are no entries.
 fn section(title: &str, introduction: &str, body: &str) -> String {
-    if body.is_empty() { String::new() } else { format!("## {title}\n\n{introduction}\n\n{body}") }
+    match (body, introduction) {
+        ("", _) => String::new(),
+        (_, "") => format!("## {title}\n\n{body}"),
+        _ => format!("## {title}\n\n{}\n{body}", paragraph(introduction)),
+    }
 }
 
-fn operations(rows: &[OperationRow]) -> String {
-    let columns = [
-        ("operation", Left),
-        ("#", Right),
-        ("cases", Right),
-        ("served by", Left),
-        ("how", Left),
-        ("pages", Right),
-        ("10x", Right),
-        ("plan", Left),
-        ("WAL", Right),
-        ("may grow", Left),
-    ];
-    let cells = |row: &OperationRow| {
-        vec![
-            row.operation.clone(),
-            row.statement.to_string(),
-            row.cases.to_string(),
-            row.indexes.join(", "),
-            row.shape.clone(),
-            row.buffers.to_string(),
-            or_dash(row.buffers_at_ten),
-            row.plan_kind.clone(),
-            row.wal_bytes.to_string(),
-            row.may_grow.clone().unwrap_or_default(),
-        ]
-    };
-    table(&columns, &rows.iter().map(cells).collect::<Vec<_>>())
+fn paragraph(text: &str) -> String {
+    wrapped(text, WIDTH).join("\n") + "\n"
+}
+
+/// Renders an item of a list, `mark` before its first line.
+fn item(mark: &str, text: &str) -> String {
+    let indent = " ".repeat(mark.len());
+    let lines = wrapped(text, WIDTH - mark.len());
+    let line = |(n, line): (usize, &String)| format!("{}{line}\n", if n == 0 { mark } else { &indent });
+    lines.iter().enumerate().map(line).collect()
+}
+
+fn bullets(texts: impl Iterator<Item = String>) -> String {
+    texts.map(|text| item("- ", &text)).collect()
+}
+
+fn findings(findings: &[Finding]) -> String {
+    if findings.is_empty() { String::new() } else { format!("```text\n{}\n```\n", blocks(findings)) }
+}
+
+fn note(note: &Finding) -> String {
+    let Finding { rule, subject, expected, found, suggestion, .. } = note;
+    format!("{rule}: {subject}: expected {expected}; found {found}. To do: {suggestion}")
 }
 
 fn ablation(rows: &[AblationRow]) -> String {
@@ -112,7 +126,7 @@ fn mutation(score: &Score) -> String {
     });
     let body = table(&columns, &rows.collect::<Vec<_>>());
     let names = |title: &str, names: &[String]| {
-        let lines: String = names.iter().map(|name| format!("- `{name}`\n")).collect();
+        let lines = bullets(names.iter().map(|name| format!("`{name}`")));
         if lines.is_empty() { lines } else { format!("\n{title}:\n\n{lines}") }
     };
     let equivalent = names(
@@ -123,10 +137,6 @@ fn mutation(score: &Score) -> String {
     let unjudged = names("Unjudged, no case reads or writes the table", &score.unjudged);
     let introduction = "Schemas that are wrong by one index, and what told them from the right one.";
     section("Mutants", introduction, &[body, equivalent, survived, unjudged].concat())
-}
-
-fn list(findings: &[Finding]) -> String {
-    findings.iter().map(|finding| format!("- {}\n", one_line(&finding.to_string()))).collect()
 }
 
 fn or_dash(number: Option<u64>) -> String {

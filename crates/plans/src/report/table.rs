@@ -1,5 +1,7 @@
 //! Tables in Markdown whose source is aligned as well, so that they can be read without being rendered.
 
+use crate::finding::WIDTH;
+
 /// How a column stands.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Align {
@@ -9,17 +11,27 @@ pub(super) enum Align {
     Right,
 }
 
-/// The table with these columns; empty when there are no rows.
+/// Columns below which a text is not cut.
+const NARROW: usize = 30;
+
+/// Renders a table with these columns; empty if there are no rows. Texts are cut where a line would be too wide.
 pub(super) fn table(columns: &[(&str, Align)], rows: &[Vec<String>]) -> String {
     if rows.is_empty() {
         return String::new();
     }
-    let rows: Vec<Vec<String>> =
+    let mut rows: Vec<Vec<String>> =
         rows.iter().map(|row| row.iter().map(|cell| escaped(cell)).collect()).collect();
     let width = |n: usize, title: &str| {
         rows.iter().map(|row| row[n].chars().count()).chain([title.chars().count(), 3]).max().unwrap_or(3)
     };
-    let widths: Vec<usize> = columns.iter().enumerate().map(|(n, (title, _))| width(n, title)).collect();
+    let mut widths: Vec<usize> = columns.iter().enumerate().map(|(n, (title, _))| width(n, title)).collect();
+    // Of several wide columns each gives up a part.
+    while let Some(excess) = (widths.iter().sum::<usize>() + 3 * columns.len() + 1).checked_sub(WIDTH + 1) {
+        let texts = (0..columns.len()).filter(|&n| columns[n].1 == Align::Left && widths[n] > NARROW);
+        let Some(widest) = texts.max_by_key(|&n| widths[n]) else { break };
+        widths[widest] = widths[widest].saturating_sub(excess + 1).max(NARROW);
+        rows.iter_mut().for_each(|row| cut(&mut row[widest], widths[widest]));
+    }
     let line = |cells: Vec<String>| format!("| {} |\n", cells.join(" | "));
     let titles = columns.iter().zip(&widths).map(|(&(title, align), &width)| padded(title, align, width));
     let rules = columns.iter().zip(&widths).map(|(&(_, align), &width)| rule(align, width));
@@ -47,4 +59,26 @@ fn rule(align: Align, width: usize) -> String {
 /// A bar or a line break would end the cell.
 fn escaped(cell: &str) -> String {
     cell.replace('\\', "\\\\").replace('|', "\\|").replace(['\n', '\r'], " ")
+}
+
+fn cut(cell: &mut String, width: usize) {
+    if cell.chars().count() > width {
+        *cell = cell.chars().take(width - 1).chain(['…']).collect();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn wide_texts_are_cut_and_numbers_are_not() {
+        let row = vec!["a".repeat(90), "7".repeat(12), "b".repeat(70)];
+        let text = table(&[("index", Align::Left), ("pages", Align::Right), ("case", Align::Left)], &[row]);
+        assert!(text.lines().all(|line| line.chars().count() <= WIDTH), "{text}");
+        assert!(
+            text.contains(&"7".repeat(12)) && text.contains("a…") && text.contains(&"b".repeat(30)),
+            "{text}"
+        );
+    }
 }

@@ -2,6 +2,7 @@
 
 use super::Failure;
 use super::databases::Databases;
+use crate::replay::one_line;
 use crate::{Contract, Error, Judged, Pristine, Recorder, Run, Sequences, judge};
 use steadfast_postgres::Captured;
 use steadfast_postgres::diesel_async::AsyncPgConnection;
@@ -29,7 +30,8 @@ impl Size {
         databases.create(name).await?;
         let built = build(&databases.url(name)).await;
         built.map_err(Error::program(format!("the {name} database could not be built")))?;
-        databases.settle(name).await?;
+        let settled = databases.settle(name).await;
+        settled.map_err(Error::during(|| format!("preparation of the {name} database")))?;
         let replay = format!("{name}_replay");
         databases.copy(&replay, name).await?;
         let pristine = Pristine::connect(&databases.url(&replay)).await?;
@@ -53,7 +55,10 @@ impl Size {
         self.recorder.start();
         let outcome = program(&mut conn).await;
         let captured = self.recorder.take();
-        outcome.map_err(Error::program(format!("{} [{case}] failed", contract.operation)))?;
+        let refused = captured.refusal.as_ref();
+        let refused = refused.map(|refusal| format!(", in `{}`", one_line(&refusal.sql))).unwrap_or_default();
+        let failed = format!("{} [{case}] failed on the {} database{refused}", contract.operation, self.name);
+        outcome.map_err(Error::program(failed))?;
         self.is_used = !only_reads(&captured);
         let run = Run::new(contract.clone(), case, captured).sequences(self.sequences.clone());
         self.runs.push(run);

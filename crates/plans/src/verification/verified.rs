@@ -1,19 +1,20 @@
 //! What a verification came to.
 
 use super::size::Size;
+use crate::finding::{blocks, merged};
 use crate::verdict::Place;
 use crate::{
     Catalogue, Claims, Contract, Error, Finding, Growth, Judged, Rule, SmallTable, StatementOutcome,
-    branches, growth, never_used, plan_kinds, unclaimed, unproven, unseeded,
+    branches, growth, never_used, plan_kinds, resolved, unclaimed, unproven, unseeded,
 };
 use std::collections::BTreeSet;
 use std::fmt;
 
-/// What a verification came to. `to_string` is a line for each finding, and a last one that sums up.
+/// What a verification came to. `to_string` is a block of lines for each finding, grouped by statement, and a last line
+/// that sums up.
 #[derive(Clone, Debug)]
 pub struct Verified {
-    /// What has to be mended; empty is good. What merely follows from another finding is left out: the growth, the
-    /// generic plan and the idle indexes of an operation that reads whole tables, and the same waste in both plans.
+    /// What has to be repaired; empty is good. See [`resolved`](crate::resolved) for what is left out or merged.
     pub findings: Vec<Finding>,
     /// Remarks on plans and on the schema that fail nothing.
     pub notes: Vec<Finding>,
@@ -49,22 +50,22 @@ impl Verified {
         findings.extend(branches(&judged, small_tables));
         findings.extend(unproven(&judged, at_small.iter().zip(&judged)));
         findings.extend(unseeded(&large.pristine, &judged, small_tables).await?);
-        let mut findings = causes(findings);
         findings.extend(declared.iter().filter(|contract| !has_case(contract, &judged)).map(without_case));
         let catalogue = Catalogue::load(large.pristine.client()).await?;
         let checked = catalogue.check();
         findings.extend(unneeded(&catalogue, &judged));
         findings.extend(checked.findings);
+        let findings = resolved(findings, &catalogue);
         let of_plans = judged.iter().flat_map(|case| case.notes.clone());
-        let notes = of_plans.chain(checked.notes).collect();
+        let notes = merged(of_plans.chain(checked.notes));
         Ok(Self { findings, notes, judged, growth: grown })
     }
 }
 
 impl fmt::Display for Verified {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for finding in &self.findings {
-            writeln!(f, "{:?}: {finding}", finding.rule)?;
+        if !self.findings.is_empty() {
+            write!(f, "{}\n\n", blocks(&self.findings))?;
         }
         let operations = self.judged.chunk_by(of_one_operation).count();
         let (cases, findings) = (self.judged.len(), self.findings.len());
@@ -85,23 +86,6 @@ async fn settle(size: &Size, judged: &mut [Judged]) -> Result<(), Error> {
         runs = others;
     }
     Ok(())
-}
-
-/// The findings without those that merely follow from others.
-fn causes(findings: Vec<Finding>) -> Vec<Finding> {
-    let follows = |finding: &&Finding| findings.iter().any(|other| follows(finding, other));
-    findings.iter().filter(|finding| !follows(finding)).cloned().collect()
-}
-
-fn follows(finding: &Finding, other: &Finding) -> bool {
-    let of_operation = finding.subject == other.subject;
-    let of_statement = of_operation && finding.case == other.case && finding.statement == other.statement;
-    match (finding.rule, other.rule) {
-        (Rule::GenericPlan | Rule::Growth | Rule::Unclaimed, Rule::Unserved) => of_operation,
-        // What is found may show the values that the generic plan has no notion of.
-        (Rule::GenericPlan, Rule::Wasteful) => of_statement && finding.expected == other.expected,
-        _ => false,
-    }
 }
 
 fn has_case(contract: &Contract, judged: &[Judged]) -> bool {

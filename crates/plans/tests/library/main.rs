@@ -4,5 +4,7 @@
 mod plan_kinds;
 mod replays;
 mod support;
+#[path = "../support/suspect.rs"]
+mod suspect;
 mod verdicts;
 mod work;

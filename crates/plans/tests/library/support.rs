@@ -1,5 +1,6 @@
 //! A small library of books, twice: the program runs on one clone, replays run on the other.
 
+use crate::suspect;
 use anyhow::Result;
 use diesel::sql_query;
 use diesel::sql_types::Integer;
@@ -87,6 +88,8 @@ pub(crate) fn served_by(indexes: &[&str]) -> Contract {
     Contract::new("books.find").served_by(indexes)
 }
 
+/// The rules of what was found. Each suggestion names the statement before an index or a bound.
 pub(crate) fn rules(judged: &Judged) -> Vec<Rule> {
+    judged.findings.iter().for_each(|finding| suspect::assert_suspects_statement(&finding.suggestion));
     judged.findings.iter().map(|finding| finding.rule).collect()
 }

@@ -105,7 +105,7 @@ impl Record {
         }
     }
 
-    /// Leaves word beside the file that it is not complete, for whoever reads it: the program itself goes on.
+    /// Marks the record as incomplete by a file beside it. Whoever reads the record fails; the program itself goes on.
     fn fail(&self, why: &str) {
         let mut path = self.path.clone().into_os_string();
         path.push(".failed");
@@ -155,15 +155,15 @@ mod tests {
     }
 
     #[test]
-    fn failure_to_write_leaves_word() {
+    fn failure_to_write_marks_record_as_incomplete() {
         let (_, path) = log("folder");
         std::fs::remove_file(&path).expect("its file");
         std::fs::create_dir(&path).expect("a folder in its place");
         let mut record = Record::in_file(path.clone());
         record.add("1", "SELECT $1");
-        let word = path.with_extension("failed");
-        let why = std::fs::read_to_string(&word).expect("word of it");
-        std::fs::remove_dir(&path).and_then(|()| std::fs::remove_file(&word)).expect("both");
+        let mark = path.with_extension("failed");
+        let why = std::fs::read_to_string(&mark).expect("the mark");
+        std::fs::remove_dir(&path).and_then(|()| std::fs::remove_file(&mark)).expect("both");
         assert!(!why.is_empty());
     }
 }

@@ -1,7 +1,7 @@
 //! What one session sends and is answered, followed message by message: answers come in the order of the requests.
 
 use super::message::{Bind, Body, Parse};
-use super::{CapturedStatement, Parameter, Recorder, TransactionStatus};
+use super::{CapturedStatement, Parameter, Recorder, Refusal, TransactionStatus};
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
@@ -16,6 +16,8 @@ pub(crate) struct Tape {
     prepared: HashMap<Vec<u8>, Prepared>,
     portals: HashMap<Vec<u8>, Bound>,
     awaited: VecDeque<Awaited>,
+    /// The text that was prepared last.
+    parsed: Arc<str>,
 }
 
 #[derive(Clone, Debug)]
@@ -49,7 +51,7 @@ impl Tape {
     pub(crate) fn new(recorder: Recorder) -> Self {
         let session = recorder.next_session();
         let (prepared, portals, awaited) = (HashMap::new(), HashMap::new(), VecDeque::new());
-        Self { recorder, session, prepared, portals, awaited }
+        Self { recorder, session, prepared, portals, awaited, parsed: "".into() }
     }
 
     /// A message went out to the server, for `operation`.
@@ -84,7 +86,8 @@ impl Tape {
 
     fn parsed(&mut self, body: &[u8]) {
         if let Some(Parse { name, sql, types }) = Body::new(body).parse() {
-            let sql = String::from_utf8_lossy(sql).into();
+            let sql: Arc<str> = String::from_utf8_lossy(sql).into();
+            self.parsed = sql.clone();
             self.prepared.insert(name.to_vec(), Prepared { sql, types });
         }
     }
@@ -160,8 +163,16 @@ impl Tape {
 
     /// The error belongs to the oldest statement. What was sent with it, up to the next Sync, does not run.
     fn failed(&mut self, fields: &[u8]) {
-        let sqlstate = fields.split(|byte| *byte == 0).find_map(|field| field.strip_prefix(b"C"));
-        let sqlstate = sqlstate.map(|code| String::from_utf8_lossy(code).into_owned());
+        let field = |letter: &[u8]| {
+            let found = fields.split(|byte| *byte == 0).find_map(|field| field.strip_prefix(letter));
+            found.map(|text| String::from_utf8_lossy(text).into_owned())
+        };
+        let sqlstate = field(b"C");
+        self.recorder.refuse(Refusal {
+            sql: self.answered_now(),
+            sqlstate: sqlstate.clone().unwrap_or_default(),
+            message: field(b"M").unwrap_or_default(),
+        });
         if let Some(Awaited::Query(Some(ran))) = self.awaited.front_mut() {
             ran.statement.error = sqlstate;
             return;
@@ -171,6 +182,14 @@ impl Tape {
         let mut ran = ran.into_iter().filter_map(Awaited::into_ran);
         self.keep(ran.next().map(|ran| ran.failed(sqlstate)));
         ran.for_each(|ran| self.recorder.expect_no_more(ran.epoch));
+    }
+
+    /// The text of the statement that the next answer is for: without one, it is being prepared.
+    fn answered_now(&self) -> Arc<str> {
+        match self.awaited.front() {
+            Some(Awaited::Execute(Some(ran)) | Awaited::Query(Some(ran))) => ran.statement.sql.clone(),
+            _ => self.parsed.clone(),
+        }
     }
 
     /// An answer has come to its end, and the session's transaction is in this state.
@@ -298,6 +317,8 @@ mod tests {
         }
         let captured = recorder.take();
         assert_eq!(captured.statements[0].error.as_deref(), Some("22012"));
+        let refusal = captured.refusal.as_ref().map(ToString::to_string);
+        assert_eq!(refusal.as_deref(), Some("SELECT a: division by zero (SQLSTATE 22012)"));
         let answered = [
             ("SELECT a", vec![]),
             ("SELECT b", vec!["SELECT 5".into()]),
@@ -307,6 +328,19 @@ mod tests {
             tags(&captured),
             answered.each_ref().map(|(sql, tags): &(&str, Vec<String>)| (*sql, &tags[..]))
         );
+    }
+
+    #[test]
+    fn statement_that_cannot_be_prepared_is_named() {
+        let (recorder, mut tape) = tape();
+        recorder.start();
+        tape.sent(b'P', b"s0\0DROP INDEX\n  books_shelf\0\0\0", "x");
+        tape.sent(b'S', b"", "x");
+        tape.received(b'E', b"C42704\0Mindex \"books_shelf\" does not exist\0\0");
+        tape.received(b'Z', b"I");
+        let refusal = recorder.take().refusal.map(|refusal| refusal.to_string());
+        let expected = "DROP INDEX books_shelf: index \"books_shelf\" does not exist (SQLSTATE 42704)";
+        assert_eq!(refusal.as_deref(), Some(expected));
     }
 
     #[test]

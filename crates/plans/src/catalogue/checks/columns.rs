@@ -37,8 +37,11 @@ pub(super) fn timestamp_without_zone(catalogue: &Catalogue) -> Vec<Finding> {
     each(catalogue, |table, column| {
         let is_one =
             column.data_type.starts_with("timestamp") && column.data_type.ends_with("without time zone");
-        let mend = table.change(column, &format!("timestamptz USING {} AT TIME ZONE 'UTC'", column.name));
-        is_one.then(|| finding(table.subject(column), "an instant (timestamptz)", &column.data_type, mend))
+        let suggestion =
+            table.change(column, &format!("timestamptz USING {} AT TIME ZONE 'UTC'", column.name));
+        is_one.then(|| {
+            finding(table.subject(column), "an instant (timestamptz)", &column.data_type, suggestion)
+        })
     })
 }
 
@@ -50,9 +53,9 @@ pub(super) fn inexact_money(catalogue: &Catalogue) -> Vec<Finding> {
             "money" => "money, whose digits and sign depend on the server's locale".to_owned(),
             other => format!("{other}, which cannot hold 0.10"),
         };
-        let mend = table.change(column, "numeric(19, 4)");
+        let suggestion = table.change(column, "numeric(19, 4)");
         (inexact || column.data_type == "money")
-            .then(|| finding(table.subject(column), "an exact number for money", found, mend))
+            .then(|| finding(table.subject(column), "an exact number for money", found, suggestion))
     })
 }
 
@@ -64,25 +67,26 @@ fn names_money(column: &str) -> bool {
 
 pub(super) fn json(catalogue: &Catalogue) -> Vec<Finding> {
     each(catalogue, |table, column| {
-        let mend = table.change(column, "jsonb");
+        let suggestion = table.change(column, "jsonb");
         let found = "json, which is parsed anew at each use and cannot be indexed or compared";
-        (column.data_type == "json").then(|| finding(table.subject(column), "jsonb", found, mend))
+        (column.data_type == "json").then(|| finding(table.subject(column), "jsonb", found, suggestion))
     })
 }
 
 pub(super) fn serial_beside_the_key(catalogue: &Catalogue) -> Vec<Finding> {
     each(catalogue, |table, column| {
         let is_beside = column.is_serial && !table.primary_key.contains(&column.name);
-        let mend = format!("ALTER TABLE {} ALTER {} DROP DEFAULT;", table.name, column.name);
-        is_beside.then(|| finding(table.subject(column), "a sequence for the key alone", "serial", mend))
+        let suggestion = format!("ALTER TABLE {} ALTER {} DROP DEFAULT;", table.name, column.name);
+        is_beside
+            .then(|| finding(table.subject(column), "a sequence for the key alone", "serial", suggestion))
     })
 }
 
 pub(super) fn serial_key(catalogue: &Catalogue) -> Vec<Finding> {
     each(catalogue, |table, column| {
         let is_key = column.is_serial && table.primary_key.contains(&column.name);
-        let mend = "GENERATED ALWAYS AS IDENTITY refuses values that the sequence does not know of";
-        is_key.then(|| finding(table.subject(column), "an identity column", "serial", mend))
+        let suggestion = "GENERATED ALWAYS AS IDENTITY refuses values that the sequence does not know of";
+        is_key.then(|| finding(table.subject(column), "an identity column", "serial", suggestion))
     })
 }
 
@@ -90,15 +94,15 @@ pub(super) fn limited_text(catalogue: &Catalogue) -> Vec<Finding> {
     each(catalogue, |table, column| {
         let padded = column.data_type.starts_with("character(");
         let limited = column.data_type.starts_with("character varying(");
-        let mend = table.change(column, "text");
-        (padded || limited).then(|| finding(table.subject(column), "text", &column.data_type, mend))
+        let suggestion = table.change(column, "text");
+        (padded || limited).then(|| finding(table.subject(column), "text", &column.data_type, suggestion))
     })
 }
 
 pub(super) fn without_comment(catalogue: &Catalogue) -> Vec<Finding> {
     each(catalogue, |table, column| {
         let has_own = column.has_comment || table.kind == TableKind::MaterializedView;
-        let mend = format!("COMMENT ON COLUMN {}.{} IS '…';", table.name, column.name);
-        (!has_own).then(|| finding(table.subject(column), "a comment", "none", mend))
+        let suggestion = format!("COMMENT ON COLUMN {}.{} IS '…';", table.name, column.name);
+        (!has_own).then(|| finding(table.subject(column), "a comment", "none", suggestion))
     })
 }

@@ -10,8 +10,8 @@ const MOSTLY: f32 = 0.5;
 pub(super) fn invalid(catalogue: &Catalogue) -> Vec<Finding> {
     let broken = catalogue.indexes.iter().filter(|index| !index.is_valid);
     let to_finding = |index: &Index| {
-        let mend = format!("REINDEX INDEX CONCURRENTLY {};", index.sql_name);
-        finding(&index.sql_name, "a valid index", "one that is written to and never read", mend)
+        let suggestion = format!("REINDEX INDEX CONCURRENTLY {};", index.sql_name);
+        finding(&index.sql_name, "a valid index", "one that is written to and never read", suggestion)
     };
     broken.map(to_finding).collect()
 }
@@ -51,11 +51,13 @@ fn superfluous(
     let found = candidates.filter_map(|index| {
         let other =
             catalogue.whole_indexes().find(|other| other.sql_name != index.sql_name && goes(index, other))?;
-        let mend = match &index.constraint {
+        let sql = match &index.constraint {
             Some(constraint) => format!("ALTER TABLE {} DROP CONSTRAINT {};", index.table, constraint.name),
             None => format!("DROP INDEX {};", index.sql_name),
         };
-        Some(finding(&index.sql_name, expected, format!("it {relation} {}", other.sql_name), mend))
+        let suggestion =
+            format!("find the statement that it was made for; if {} serves that: {sql}", other.sql_name);
+        Some(finding(&index.sql_name, expected, format!("it {relation} {}", other.sql_name), suggestion))
     });
     found.collect()
 }
@@ -86,8 +88,12 @@ pub(super) fn over_arrays(catalogue: &Catalogue) -> Vec<Finding> {
     let to_finding = |index: &Index| {
         let key = index.keys.iter().find(|key| key.data_type.ends_with("[]"))?;
         let found = format!("btree on {}, which finds whole arrays only", key.sql);
-        let mend = format!("DROP INDEX {}; CREATE INDEX … USING gin ({});", index.sql_name, key.sql);
-        Some(finding(&index.sql_name, "gin for the elements of an array", found, mend))
+        let suggestion = format!(
+            "find the statement that it was made for; if that asks for elements: DROP INDEX {}; CREATE INDEX … USING gin \
+             ({});",
+            index.sql_name, key.sql
+        );
+        Some(finding(&index.sql_name, "gin for the elements of an array", found, suggestion))
     };
     trees.filter_map(to_finding).collect()
 }
@@ -100,9 +106,11 @@ pub(super) fn mostly_null(catalogue: &Catalogue) -> Vec<Finding> {
         let column = catalogue.column(&index.table, index.keys.first()?.column.as_deref()?)?;
         let share = column.null_fraction.filter(|share| *share > MOSTLY)?;
         let found = format!("{:.0} % of {} is null, and indexed", share * 100.0, column.name);
-        let mend =
-            format!("DROP INDEX {}; {} WHERE {} IS NOT NULL;", index.sql_name, index.definition, column.name);
-        Some(finding(&index.sql_name, "an index of the rows that have a value", found, mend))
+        let suggestion = format!(
+            "find the statement that it was made for; if that never asks for nulls: DROP INDEX {}; {} WHERE {} IS NOT NULL;",
+            index.sql_name, index.definition, column.name
+        );
+        Some(finding(&index.sql_name, "an index of the rows that have a value", found, suggestion))
     };
     full.filter_map(to_finding).collect()
 }
@@ -114,8 +122,11 @@ pub(super) fn needless_not_null(catalogue: &Catalogue) -> Vec<Finding> {
         let never_null = table.columns.iter().filter(|column| column.not_null);
         let column = never_null.map(|column| &column.name).find(|name| tests_null_of(predicate, name))?;
         let found = format!("WHERE {predicate}, though {column} is never null");
-        let mend = format!("make {} anew without that condition", index.sql_name);
-        Some(finding(&index.sql_name, "a condition that leaves rows out", found, mend))
+        let suggestion = format!(
+            "take the condition out of the statements that repeat it, then out of {}",
+            index.sql_name
+        );
+        Some(finding(&index.sql_name, "a condition that leaves rows out", found, suggestion))
     };
     catalogue.whole_indexes().filter_map(to_finding).collect()
 }
@@ -135,8 +146,13 @@ pub(super) fn timestamp_before_the_last_key(catalogue: &Catalogue) -> Vec<Findin
         let before_last = index.keys.len().checked_sub(1)?;
         let key = index.keys[..before_last].iter().find(|key| key.data_type.starts_with("timestamp"))?;
         let found = format!("{} comes before other keys", key.sql);
-        let mend = "leave it where queries order by it or ask for one instant; else put it last";
-        Some(finding(&index.sql_name, "a time, mostly asked for by range, as the last key", found, mend))
+        let suggestion = "leave it if statements order by it or ask for one instant; otherwise put it last";
+        Some(finding(
+            &index.sql_name,
+            "a time, mostly asked for by range, as the last key",
+            found,
+            suggestion,
+        ))
     };
     trees.filter_map(to_finding).collect()
 }
@@ -146,12 +162,13 @@ pub(super) fn leading_boolean(catalogue: &Catalogue) -> Vec<Finding> {
     let trees = catalogue.whole_indexes().filter(|index| index.method == "btree" && !index.is_unique);
     let to_finding = |index: &Index| {
         let key = index.keys.first().filter(|key| key.data_type == "boolean")?;
-        let mend = format!("an index WHERE {} is smaller, if queries ask for one of the two values", key.sql);
+        let suggestion =
+            format!("if statements ask for one of the two values, an index WHERE {} is smaller", key.sql);
         Some(finding(
             &index.sql_name,
             "a boolean in the condition",
             format!("{} leads the keys", key.sql),
-            mend,
+            suggestion,
         ))
     };
     trees.filter_map(to_finding).collect()

@@ -16,7 +16,11 @@ pub(super) fn without_index(catalogue: &Catalogue) -> Vec<Finding> {
                 "none begins with ({columns}): deleting from {} reads all of {}",
                 key.referenced_table, key.table
             ),
-            format!("CREATE INDEX ON {} ({columns});", key.table),
+            format!(
+                "find the statements that delete from {} or change its key; if there are to be any: CREATE INDEX ON {} \
+                 ({columns});",
+                key.referenced_table, key.table
+            ),
         )
     };
     catalogue.foreign_keys.iter().filter(|key| !served(key)).map(to_finding).collect()
@@ -57,9 +61,9 @@ pub(super) fn of_another_type(catalogue: &Catalogue) -> Vec<Finding> {
 
 pub(super) fn duplicate(catalogue: &Catalogue) -> Vec<Finding> {
     let to_finding = |(one, other): (&ForeignKey, &ForeignKey)| {
-        let mend = format!("ALTER TABLE {} DROP CONSTRAINT {};", other.table, other.name);
+        let suggestion = format!("ALTER TABLE {} DROP CONSTRAINT {};", other.table, other.name);
         let found = format!("it says the same as {}", one.name);
-        finding(subject(other), "one foreign key for the same columns", found, mend)
+        finding(subject(other), "one foreign key for the same columns", found, suggestion)
     };
     pairs(catalogue).filter(|(one, other)| pairing(one) == pairing(other)).map(to_finding).collect()
 }
@@ -72,8 +76,8 @@ pub(super) fn overlapping(catalogue: &Catalogue) -> Vec<Finding> {
     let to_finding = |(one, other): (&ForeignKey, &ForeignKey)| {
         let column = shared(one, other).filter(|_| pairing(one) != pairing(other))?;
         let found = format!("{column} is part of {} too", one.name);
-        let mend = "see whether one of them follows from the other";
-        Some(finding(subject(other), "foreign keys of different columns", found, mend))
+        let suggestion = "see whether one of them follows from the other";
+        Some(finding(subject(other), "foreign keys of different columns", found, suggestion))
     };
     pairs(catalogue).filter_map(to_finding).collect()
 }
@@ -86,8 +90,8 @@ pub(super) fn partly_null(catalogue: &Catalogue) -> Vec<Finding> {
         let nullable: Vec<&str> =
             key.columns.iter().filter(|column| !column.not_null).map(|column| column.name.as_str()).collect();
         let found = format!("{} may be null, and then nothing is checked", nullable.join(", "));
-        let mend = format!("SET NOT NULL in {}, or make the key anew with MATCH FULL", key.table);
-        finding(subject(key), "a key that is checked as a whole", found, mend)
+        let suggestion = format!("SET NOT NULL in {}, or make the key anew with MATCH FULL", key.table);
+        finding(subject(key), "a key that is checked as a whole", found, suggestion)
     };
     catalogue.foreign_keys.iter().filter(partial).map(to_finding).collect()
 }
@@ -95,8 +99,8 @@ pub(super) fn partly_null(catalogue: &Catalogue) -> Vec<Finding> {
 pub(super) fn to_itself_without_delete_rule(catalogue: &Catalogue) -> Vec<Finding> {
     let silent = |key: &&ForeignKey| key.table == key.referenced_table && !key.has_delete_rule;
     let to_finding = |key: &ForeignKey| {
-        let mend = "say ON DELETE RESTRICT, CASCADE or SET NULL";
-        finding(subject(key), "a rule for rows that lose their parent", "no ON DELETE", mend)
+        let suggestion = "say ON DELETE RESTRICT, CASCADE or SET NULL";
+        finding(subject(key), "a rule for rows that lose their parent", "no ON DELETE", suggestion)
     };
     catalogue.foreign_keys.iter().filter(silent).map(to_finding).collect()
 }

@@ -10,8 +10,8 @@ const USED_UP: i64 = 80;
 pub(super) fn without_primary_key(catalogue: &Catalogue) -> Vec<Finding> {
     let keyless = |table: &&Table| table.kind != TableKind::MaterializedView && table.primary_key.is_empty();
     let to_finding = |table: &Table| {
-        let mend = format!("ALTER TABLE {} ADD PRIMARY KEY (…);", table.name);
-        finding(&table.name, "a primary key", "none: two rows may be the same", mend)
+        let suggestion = format!("ALTER TABLE {} ADD PRIMARY KEY (…);", table.name);
+        finding(&table.name, "a primary key", "none: two rows may be the same", suggestion)
     };
     catalogue.whole_tables().filter(keyless).map(to_finding).collect()
 }
@@ -19,8 +19,8 @@ pub(super) fn without_primary_key(catalogue: &Catalogue) -> Vec<Finding> {
 pub(super) fn constraint_not_valid(catalogue: &Catalogue) -> Vec<Finding> {
     let to_finding = |constraint: &Constraint| {
         let Constraint { name, table, .. } = constraint;
-        let mend = format!("ALTER TABLE {table} VALIDATE CONSTRAINT {name};");
-        finding(format!("{table}.{name}"), "a constraint that holds for every row", "NOT VALID", mend)
+        let suggestion = format!("ALTER TABLE {table} VALIDATE CONSTRAINT {name};");
+        finding(format!("{table}.{name}"), "a constraint that holds for every row", "NOT VALID", suggestion)
     };
     catalogue.constraints.iter().filter(|constraint| !constraint.is_valid).map(to_finding).collect()
 }
@@ -30,9 +30,9 @@ pub(super) fn sequence_near_its_end(catalogue: &Catalogue) -> Vec<Finding> {
         let (last, end) = (sequence.last_value?, end(sequence));
         let used = i128::from(last) * 100 / i128::from(end.max(1));
         let is_near = !sequence.cycles && used > i128::from(USED_UP);
-        let mend = wider(sequence);
+        let suggestion = wider(sequence);
         let found = format!("{last} of {end}, {used} %");
-        is_near.then(|| finding(&sequence.name, "at most 80 % of a sequence used up", found, mend))
+        is_near.then(|| finding(&sequence.name, "at most 80 % of a sequence used up", found, suggestion))
     };
     catalogue.sequences.iter().filter_map(to_finding).collect()
 }
@@ -56,8 +56,8 @@ pub(super) fn sequence_wider_than_its_column(catalogue: &Catalogue) -> Vec<Findi
     let to_finding = |sequence: &Sequence| {
         let owner = sequence.owner.as_ref().filter(|_| end(sequence) < sequence.maximum)?;
         let found = format!("{}.{} is {}", owner.table, owner.column, owner.data_type);
-        let mend = format!("ALTER TABLE {} ALTER {} TYPE bigint;", owner.table, owner.column);
-        Some(finding(&sequence.name, "a column that holds every value of its sequence", found, mend))
+        let suggestion = format!("ALTER TABLE {} ALTER {} TYPE bigint;", owner.table, owner.column);
+        Some(finding(&sequence.name, "a column that holds every value of its sequence", found, suggestion))
     };
     catalogue.sequences.iter().filter_map(to_finding).collect()
 }
@@ -81,8 +81,8 @@ pub(super) fn all_nullable(catalogue: &Catalogue) -> Vec<Finding> {
             && others.all(|column| !column.not_null)
     };
     let to_finding = |table: &Table| {
-        let mend = "SET NOT NULL where a row makes no sense without";
-        finding(&table.name, "a column besides the key that is always there", "all may be null", mend)
+        let suggestion = "SET NOT NULL where a row makes no sense without";
+        finding(&table.name, "a column besides the key that is always there", "all may be null", suggestion)
     };
     catalogue.whole_tables().filter(vague).map(to_finding).collect()
 }
@@ -93,8 +93,8 @@ pub(super) fn without_comment(catalogue: &Catalogue) -> Vec<Finding> {
             TableKind::MaterializedView => "MATERIALIZED VIEW",
             TableKind::Plain | TableKind::Partitioned => "TABLE",
         };
-        let mend = format!("COMMENT ON {what} {} IS '…';", table.name);
-        finding(&table.name, "a comment", "none", mend)
+        let suggestion = format!("COMMENT ON {what} {} IS '…';", table.name);
+        finding(&table.name, "a comment", "none", suggestion)
     };
     catalogue.whole_tables().filter(|table| !table.has_comment).map(to_finding).collect()
 }

@@ -1,0 +1,23 @@
+//! What every suggestion has in common.
+
+/// Asserts that `advice` names the statement before it speaks of adding, dropping or naming an index, or of a bound.
+pub(crate) fn assert_suspects_statement(advice: &str) {
+    let lower = advice.to_lowercase();
+    let changes = [
+        "add an index",
+        "create index",
+        "create the index",
+        "drop index",
+        "drop the index",
+        "drop it",
+        "served_by",
+        "supports_fk",
+        "to the index",
+        "reads(",
+        "raise",
+        "work_mem",
+    ];
+    let change = changes.iter().filter_map(|change| lower.find(change)).min();
+    let statement = lower.find("statement").unwrap_or(usize::MAX);
+    assert!(change.is_none_or(|change| statement < change), "{advice}");
+}
