@@ -88,7 +88,10 @@ impl Fault {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::collections::HashSet;
+    use std::collections::{BTreeSet, HashSet};
+
+    /// Rules that a [`Verification`](steadfast_plans::Verification) does not check.
+    const NOT_CHECKED: [Rule; 2] = [Rule::NearTie, Rule::Survived];
 
     #[test]
     fn faults_have_names_of_their_own() {
@@ -96,5 +99,12 @@ mod tests {
         let names: HashSet<_> = faults.iter().map(|fault| &fault.name).collect();
         assert_eq!(names.len(), faults.len());
         assert!(faults.len() + broken().len() >= 40, "{}", faults.len());
+    }
+
+    #[test]
+    fn every_rule_has_a_fault() {
+        let planted: BTreeSet<_> = all().iter().map(|fault| fault.rule).collect();
+        let checked = Rule::all().iter().filter(|rule| !NOT_CHECKED.contains(rule)).copied();
+        assert_eq!(planted, checked.collect());
     }
 }
