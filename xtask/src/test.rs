@@ -58,6 +58,7 @@ pub(crate) fn run(workspace: &Workspace, arguments: &Arguments) -> anyhow::Resul
             let binds = (!selects_packages(&arguments.passed_on)).then_some(&*binds);
             on_server(&mut verify_indexes::after_tests(workspace, binds))
         }),
+        Step::new("self-test", || on_server(&mut verify_indexes::self_test(workspace))),
         // With the same features as the tests, so that nothing is compiled once more.
         Step::new("doctests", || {
             on_server(cargo(workspace).args(format!("test {WHOLE} --doc --locked").split(' ')))

@@ -37,6 +37,9 @@ pub(crate) struct Arguments {
     /// Write docs/plans.md anew.
     #[arg(long)]
     write: bool,
+    /// Test the verification itself: plant faults in a small service of its own and demand that each is found.
+    #[arg(long, conflicts_with_all = ["only", "mutate", "write"])]
+    self_test: bool,
 }
 
 /// Builds the verifier and runs it on its server. The report is in `target/steadfast/plans.json` as well.
@@ -53,6 +56,10 @@ pub(crate) fn run(workspace: &Workspace, arguments: &Arguments) -> anyhow::Resul
         None => Some(start(workspace, arguments.postgres)?),
     };
     let url = given.or_else(|| server.as_ref().map(|server| server.url("postgres")));
+    if arguments.self_test {
+        let status = self_test(workspace).env(SERVER_VARIABLE, url.unwrap_or_default()).status();
+        return self_verdict(status.context("cannot run cargo")?.code());
+    }
     let mut verifier = verifier(workspace);
     verifier.args(["--scale", &arguments.scale]);
     verifier.args(arguments.only.iter().flat_map(|prefix| ["--only", prefix]));
@@ -78,6 +85,23 @@ fn verdict(code: Option<i32>) -> anyhow::Result<()> {
         Some(code) => bail!("no verdict was reached (exit code {code}); the reason stands above"),
         None => bail!("no verdict was reached: the verifier was killed by a signal"),
     }
+}
+
+/// Returns the error that the exit code of the self-test stands for.
+fn self_verdict(code: Option<i32>) -> anyhow::Result<()> {
+    match code {
+        Some(0) => Ok(()),
+        Some(1) => bail!("the verification missed planted faults, or found something where nothing is wrong"),
+        Some(code) => bail!("the self-test reached no verdict (exit code {code}); the reason stands above"),
+        None => bail!("the self-test reached no verdict: it was killed by a signal"),
+    }
+}
+
+/// Returns the command that plants faults and looks for them: a step of `cargo xtask test`.
+pub(crate) fn self_test(workspace: &Workspace) -> Command {
+    let mut command = cargo(workspace);
+    command.args(["run", "--quiet", "--locked", "--package", "steadfast-planted"]);
+    command
 }
 
 /// The verifier at the small scale, held against what the server has seen of the tests, and against what their processes
@@ -133,11 +157,14 @@ mod tests {
 
     #[test]
     fn only_exit_code_one_means_findings() {
-        assert!(verdict(Some(0)).is_ok());
+        assert!(verdict(Some(0)).is_ok() && self_verdict(Some(0)).is_ok());
         let said = |code| verdict(code).expect_err("no success").to_string();
         assert!(said(Some(1)).contains("has findings; docs/plan-gate.md"));
         assert!(Workspace::find().expect("the workspace").root().join(GUIDE).is_file());
         assert!(said(Some(2)).contains("no verdict") && said(Some(101)).contains("no verdict"));
         assert!(said(None).contains("no verdict"));
+        let said = |code| self_verdict(code).expect_err("no success").to_string();
+        assert!(said(Some(1)).contains("missed planted faults"));
+        assert!(said(Some(2)).contains("no verdict") && said(None).contains("no verdict"));
     }
 }

@@ -6,6 +6,7 @@ use crate::pristine::Pristine;
 use crate::replay::{Ran, Replay, one_line};
 use crate::sequences::Sequences;
 use crate::verdict::{self, Place};
+use crate::work;
 use crate::{Contract, Error, Finding, Rule};
 use std::collections::BTreeMap;
 use std::fmt;
@@ -90,6 +91,7 @@ pub async fn judge(pristine: &Pristine, run: &Run) -> Result<Judged, Error> {
         if run.is_judged(ran.statement) {
             findings.extend(verdict::judge(&place, &ran.explained, &pristine.facts, replay.wrote));
             findings.extend(behind(&place, &ran.behind, pristine));
+            findings.extend(work::cascading(&place, ran, &pristine.facts));
         }
         statements.push(StatementOutcome::of(ran, &pristine.facts));
     }

@@ -55,6 +55,8 @@ const TIMES: u32 = 10;
 pub struct Verification {
     small: Size,
     large: Size,
+    /// Operations that must have a case.
+    declared: Vec<Contract>,
     small_tables: Vec<SmallTable<'static>>,
 }
 
@@ -93,10 +95,16 @@ impl Verification {
     ) -> Result<Verified, Error> {
         let small = Size::build(databases, "small", async |url| build(url, 1).await).await?;
         let large = Size::build(databases, "large", async |url| build(url, TIMES).await).await?;
-        let mut verification = Self { small, large, small_tables: Vec::new() };
+        let mut verification = Self { small, large, declared: Vec::new(), small_tables: Vec::new() };
         cases(&mut verification).await?;
-        let Self { small, large, small_tables } = verification;
-        Verified::of(small, large, &small_tables).await
+        let Self { small, large, declared, small_tables } = verification;
+        Verified::of(small, large, &declared, &small_tables).await
+    }
+
+    /// Declares an operation that must have a case: without one it is a finding. For a program that keeps a list of its
+    /// operations, so that a new one is not forgotten here.
+    pub fn declare(&mut self, contract: &Contract) {
+        self.declared.push(contract.clone());
     }
 
     /// Declares that `table` never has more than so many `rows`, `because` something enforces it: a constraint or a test.

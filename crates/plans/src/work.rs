@@ -2,6 +2,7 @@
 
 use crate::explain::{Explained, Join, Node};
 use crate::facts::Facts;
+use crate::replay::Ran;
 use crate::verdict::Place;
 use crate::{Contract, Finding, Rule};
 use serde::Serialize;
@@ -20,8 +21,8 @@ pub struct Work {
     /// Rows and index entries that its scans read, discarded ones included, and at least one for each time that a scan
     /// ran. The first pass over a table of at most eight pages is free.
     pub scanned: u64,
-    /// Pairs of rows that its joins compared and discarded.
-    pub joined_away: u64,
+    /// Pairs of rows that the largest of its joins made, discarded ones included.
+    pub joined: u64,
     /// Rows that OFFSET skipped.
     pub skipped: u64,
     /// Rows that all of its nodes handled.
@@ -35,7 +36,7 @@ impl Work {
         Self {
             returned: explained.rows().max(changed),
             scanned: nodes().map(|node| scanned(node, facts)).sum(),
-            joined_away: nodes().map(|node| node.removed_by_join).sum(),
+            joined: nodes().map(joined).max().unwrap_or_default(),
             skipped: nodes().map(skipped).sum(),
             handled: nodes().map(|node| node.rows() + removed(node) + node.removed_by_join).sum(),
         }
@@ -49,7 +50,7 @@ impl Work {
 
     /// Returns true if it handles at most `allowed` rows of any kind.
     pub(crate) fn is_within(&self, allowed: u64) -> bool {
-        self.scanned.max(self.joined_away).max(self.skipped) <= allowed
+        self.scanned.max(self.joined).max(self.skipped) <= allowed
     }
 }
 
@@ -60,6 +61,20 @@ pub(crate) fn unbounded(place: &Place<'_>, explained: &Explained, facts: &Facts)
     let (found, suggestion) = cause(&work, allowed, explained, facts);
     let expected = format!("at most {allowed} rows to be handled for {} returned or changed", work.returned);
     Some(place.finding(Rule::Unbounded, expected, found, suggestion))
+}
+
+/// Finds a statement that writes many more rows than it changes itself: by foreign keys and triggers.
+pub(crate) fn cascading(place: &Place<'_>, ran: &Ran<'_>, facts: &Facts) -> Option<Finding> {
+    let work = Work::of(&ran.explained, facts);
+    let written: u64 = ran.touched.iter().map(|touched| touched.rows_written).sum();
+    let allowed = work.allowed(place.contract).filter(|allowed| written > *allowed)?;
+    let returned = work.returned;
+    Some(place.finding(
+        Rule::Unbounded,
+        format!("at most {allowed} rows to be written for {returned} returned or changed"),
+        format!("{written} rows are written, most of them by foreign keys or triggers"),
+        "let the operation remove what refers to the row before, in batches of bounded size, or mark the row as removed",
+    ))
 }
 
 /// What makes the work unbounded, and what to do about it: the nodes that handle most of the rows say it.
@@ -73,9 +88,8 @@ fn cause(work: &Work, allowed: u64, explained: &Explained, facts: &Facts) -> (St
             "let the statement continue after the last row of the page before, by a condition on the columns of its order",
         );
     }
-    if let Some(join) = nodes().max_by_key(|node| node.removed_by_join).filter(|_| work.joined_away > allowed)
-    {
-        let found = format!("{} compares and discards {} pairs of rows", join.kind, join.removed_by_join);
+    if let Some(join) = nodes().find(|node| joined(node) == work.joined && work.joined > allowed) {
+        let found = format!("{} makes {} pairs of rows for {returned}", join.kind, work.joined);
         return (found, "let the statement join by an equality that an index or a hash can look up");
     }
     let is_much = |rows: u64| rows > allowed && rows >= work.scanned / 2;
@@ -115,6 +129,12 @@ fn input(node: &Node) -> u64 {
 
 fn removed(node: &Node) -> u64 {
     node.filter.as_ref().map_or(0, |filter| filter.removed) + node.removed_by_recheck
+}
+
+/// Pairs of rows that a join made, before its conditions discarded some.
+fn joined(node: &Node) -> u64 {
+    let is_join = node.kind == "Nested Loop" || node.kind.ends_with(" Join");
+    if is_join { node.rows() + removed(node) + node.removed_by_join } else { 0 }
 }
 
 fn scanned(node: &Node, facts: &Facts) -> u64 {

@@ -99,6 +99,22 @@ async fn a_table_that_is_read_as_a_whole_is_one_finding_a_case() -> Result<()> {
 }
 
 #[tokio::test]
+async fn declared_operation_without_case_is_found() -> Result<()> {
+    let server = Server::private()?;
+    let cases = async |verification: &mut Verification| {
+        verification.declare(&of_shelf());
+        verification.declare(&Contract::new("books.forgotten"));
+        let sql = "SELECT id FROM books WHERE shelf = $1";
+        verification.case(&of_shelf(), "seven", async |conn| execute(conn, sql, 7).await).await?;
+        verification.case(&of_shelf(), "none", async |conn| execute(conn, sql, -1).await).await
+    };
+    let verified = Verification::run(&server.url("postgres"), build, cases).await?;
+    let found: Vec<_> = verified.findings.iter().map(|finding| (finding.rule, &*finding.subject)).collect();
+    assert_eq!(found, [(Rule::Coverage, "books.forgotten")], "{verified}");
+    Ok(())
+}
+
+#[tokio::test]
 async fn parameter_without_value_in_any_case_is_found() -> Result<()> {
     let server = Server::private()?;
     let find = async |conn: &mut AsyncPgConnection, above: Option<i32>| {

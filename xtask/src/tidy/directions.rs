@@ -24,6 +24,7 @@ const MAY_SEE: &[(&str, &[&str])] = &[
     ("api", BINARY),
     ("ctl", BINARY),
     ("pidkey-sandbox", &[]),
+    ("planted", &["plans", "testkit"]),
     ("verifier", &["domain", "plans", "postgres", "repository", "schema", "services", "testkit"]),
     ("xtask", &["testkit"]),
 ];

@@ -2,9 +2,10 @@
 
 use super::size::Size;
 use crate::finding::{blocks, merged};
+use crate::verdict::Place;
 use crate::{
-    Catalogue, Claims, Error, Finding, Growth, Judged, Rule, SmallTable, StatementOutcome, branches, growth,
-    never_used, plan_kinds, resolved, unclaimed, unproven, unseeded,
+    Catalogue, Claims, Contract, Error, Finding, Growth, Judged, Rule, SmallTable, StatementOutcome,
+    branches, growth, never_used, plan_kinds, resolved, unclaimed, unproven, unseeded,
 };
 use std::collections::BTreeSet;
 use std::fmt;
@@ -27,6 +28,7 @@ impl Verified {
     pub(super) async fn of(
         mut small: Size,
         mut large: Size,
+        declared: &[Contract],
         small_tables: &[SmallTable<'_>],
     ) -> Result<Self, Error> {
         small.sort();
@@ -48,6 +50,7 @@ impl Verified {
         findings.extend(branches(&judged, small_tables));
         findings.extend(unproven(&judged, at_small.iter().zip(&judged)));
         findings.extend(unseeded(&large.pristine, &judged, small_tables).await?);
+        findings.extend(declared.iter().filter(|contract| !has_case(contract, &judged)).map(without_case));
         let catalogue = Catalogue::load(large.pristine.client()).await?;
         let checked = catalogue.check();
         findings.extend(unneeded(&catalogue, &judged));
@@ -83,6 +86,15 @@ async fn settle(size: &Size, judged: &mut [Judged]) -> Result<(), Error> {
         runs = others;
     }
     Ok(())
+}
+
+fn has_case(contract: &Contract, judged: &[Judged]) -> bool {
+    judged.iter().any(|case| case.contract.operation == contract.operation)
+}
+
+fn without_case(contract: &Contract) -> Finding {
+    let place = Place { contract, case: "", statement: "" };
+    place.finding(Rule::Coverage, "a case", "none", "run the operation with values that its callers send")
 }
 
 fn unneeded(catalogue: &Catalogue, judged: &[Judged]) -> Vec<Finding> {

@@ -7,3 +7,4 @@ mod support;
 #[path = "../support/suspect.rs"]
 mod suspect;
 mod verdicts;
+mod work;
