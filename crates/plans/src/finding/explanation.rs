@@ -109,13 +109,14 @@ is what it is meant to do, add the condition to an index or declare `reads(PerMa
 
 const UNBOUNDED: Explanation = Explanation {
     meaning: "\
-A statement scans, joins or skips more than 200 rows, and more than 10 for each row that it returns or changes, unless it
-declares more by `reads`.",
+A statement scans, joins, skips or writes more than 200 rows, and more than 10 for each row that it returns or changes,
+unless it declares more by `reads`. Rows that foreign keys and triggers write behind it count as well.",
     reason: "\
 What a statement reads gives it no right to read: only what it returns or changes can justify its work.",
     example: "\
 `SELECT * FROM books WHERE author_id = $1 ORDER BY price LIMIT 20` with an index on (author_id): all books of the author
-are sorted for 20 of them. So are `OFFSET 3000`, an exact count of a heavy key, and a join without an equality.",
+are sorted for 20 of them. Other examples are `OFFSET 3000`, an exact count of a heavy key, a join without an equality,
+and a DELETE that cascades to thousands of rows.",
     remedy: "\
 Look at the statement first: continue after the last row instead of skipping, count up to a limit, join by an equality,
 order by what the index continues with. Only if the statement is right, add an index with the order, or declare
