@@ -11,7 +11,8 @@ use steadfast_postgres::CapturedStatement;
 ///
 /// A statement with parameters needs a case in which each of them has a value. If it reads a table that is not one of
 /// `small` and has a parameter besides that of its LIMIT, it needs a case in which it finds something and one in which it
-/// finds nothing, and if it ends in a LIMIT, a case that reaches it and one that does not.
+/// finds nothing; if it ends in a LIMIT, a case that reaches it and one that does not; and if an OFFSET follows, a case for the
+/// first page and one for another.
 pub fn branches(judged: &[Judged], small: &[SmallTable<'_>]) -> Vec<Finding> {
     let mut statements: BTreeMap<(&str, &str), (&Contract, Vec<&StatementOutcome>)> = BTreeMap::new();
     for case in judged {
@@ -61,6 +62,13 @@ fn missing(shown: &[&StatementOutcome], small: &[SmallTable<'_>]) -> Vec<(String
     if !first.reads_tables() || !reads_large || first.nulls.len() == of_limit {
         return missing;
     }
+    let skips =
+        |skipping: bool| shown.iter().any(|one| one.offset.is_some_and(|rows| (rows > 0) == skipping));
+    if skips(true) && !skips(false) {
+        missing.push(("a case for the first page".to_owned(), format!("OFFSET skips rows {all}")));
+    } else if skips(false) && !skips(true) {
+        missing.push(("a case for a page behind the first".to_owned(), format!("OFFSET is 0 {all}")));
+    }
     let is_full = |statement: &&&StatementOutcome| {
         statement.limit.is_some_and(|limit| statement.work.returned >= limit)
     };
@@ -88,6 +96,8 @@ pub(crate) struct Limit {
     pub(crate) rows: Option<u64>,
     /// Number of its parameter, from 1.
     pub(crate) parameter: Option<usize>,
+    /// Value of the OFFSET after it, if that is a parameter.
+    pub(crate) offset: Option<u64>,
 }
 
 impl Limit {
@@ -99,12 +109,14 @@ impl Limit {
         if after.is_some_and(|word| !word.eq_ignore_ascii_case("OFFSET")) {
             return Self::default();
         }
-        let parameter = value.strip_prefix('$').and_then(|number| number.parse().ok());
+        let number = |word: &str| word.strip_prefix('$').and_then(|number| number.parse().ok());
+        let offset = words.next().and_then(number).and_then(|number| parameter_value(statement, number));
+        let parameter = number(value);
         let rows = match parameter {
             Some(number) => parameter_value(statement, number),
             None => value.parse().ok(),
         };
-        Self { rows, parameter }
+        Self { rows, parameter, offset }
     }
 }
 
@@ -166,6 +178,14 @@ mod tests {
         let both = ["a case that finds nothing", "a case that stays below the LIMIT"];
         assert_eq!(expected(vec![page(20, SET)], &[]), both);
         assert_eq!(expected(vec![page(0, SET)], &[]), ["a case that finds something"]);
+    }
+
+    #[test]
+    fn first_and_later_pages_are_demanded() {
+        let at = |offset, returned| StatementOutcome { offset: Some(offset), ..page(returned, SET) };
+        assert_eq!(expected(vec![at(0, 20), at(20, 3), at(40, 0)], &[]), [""; 0]);
+        assert_eq!(expected(vec![at(0, 20), at(0, 0)], &[]), ["a case for a page behind the first"]);
+        assert_eq!(expected(vec![at(20, 20), at(40, 0)], &[]), ["a case for the first page"]);
     }
 
     #[test]

@@ -69,9 +69,14 @@ impl Contract {
         matches!(self.reads, Some((Reads::All, _)))
     }
 
-    /// Returns true if what it reads may grow in proportion to the tables.
-    pub(crate) fn grows_with_tables(&self) -> bool {
-        matches!(self.reads, Some((Reads::All | Reads::Lists, _)))
+    /// Returns true if what a statement reads may grow in proportion to the tables. `Lists` says so of statements that
+    /// use an inverted index alone.
+    pub(crate) fn grows_with_tables(&self, uses_inverted_index: bool) -> bool {
+        match self.reads {
+            Some((Reads::All, _)) => true,
+            Some((Reads::Lists, _)) => uses_inverted_index,
+            _ => false,
+        }
     }
 
     /// Number of rows or pages that it may read for each row that it returns or changes, if it declares one.

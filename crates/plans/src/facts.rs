@@ -11,7 +11,8 @@ const FEW_PAGES: i64 = 8;
 const RELATIONS: &str = "SELECT n.nspname::text, c.relname::text, c.relkind IN ('i', 'I') AS is_index, \
      CASE WHEN c.relkind IN ('p', 'I') THEN 0 ELSE pg_relation_size(c.oid) / current_setting('block_size')::int8 END, \
      c.reltuples::float8, coalesce(root.relname, c.relname)::text, pg_get_expr(i.indpred, i.indrelid), \
-     EXISTS (SELECT 1 FROM pg_constraint k WHERE k.conindid = c.oid AND k.contype = 'f') \
+     EXISTS (SELECT 1 FROM pg_constraint k WHERE k.conindid = c.oid AND k.contype = 'f'), \
+     EXISTS (SELECT 1 FROM pg_am a WHERE a.oid = c.relam AND a.amname = 'gin') \
      FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace LEFT JOIN pg_index i ON i.indexrelid = c.oid \
      LEFT JOIN pg_class root ON root.oid = pg_partition_root(c.oid) \
      WHERE c.relkind IN ('r', 'p', 'm', 'i', 'I') AND n.nspname NOT IN ('pg_catalog', 'pg_toast', 'information_schema')";
@@ -37,6 +38,7 @@ struct Index {
     root: String,
     predicate: Option<String>,
     is_referenced: bool,
+    is_inverted: bool,
 }
 
 impl Facts {
@@ -46,7 +48,8 @@ impl Facts {
         for row in rows {
             let (schema, name, root) = (row.get(0), row.get::<_, String>(1), row.get(5));
             if row.get(2) {
-                let index = Index { root, predicate: row.get(6), is_referenced: row.get(7) };
+                let index =
+                    Index { root, predicate: row.get(6), is_referenced: row.get(7), is_inverted: row.get(8) };
                 facts.indexes.insert(name, index);
             } else {
                 let table = Table { pages: row.get(3), rows: row.get(4), root };
@@ -101,6 +104,11 @@ impl Facts {
     /// Whether a foreign key refers to its columns: it is used to look for parents, whoever declares it.
     pub(crate) fn is_referenced(&self, index: &str) -> bool {
         self.indexes.get(index).is_some_and(|index| index.is_referenced)
+    }
+
+    /// Returns true for a GIN index.
+    pub(crate) fn is_inverted(&self, index: &str) -> bool {
+        self.indexes.get(index).is_some_and(|index| index.is_inverted)
     }
 
     /// The type id as this database knows it: one of another database is left to be inferred.

@@ -84,17 +84,18 @@ fn pages_allowed(contract: &Contract, small: &StatementOutcome, large: &Statemen
     let tables = large.accesses.len().max(1) as u64;
     let returned = large.work.returned.saturating_sub(small.work.returned);
     let general = in_half_more(small.buffers) + FREE_PAGES + PAGES_PER_ROW * tables * returned;
+    let proportional = in_half_more(LARGER_BY * small.buffers) + FREE_PAGES;
     let declared = match contract.reads {
+        _ if contract.grows_with_tables(large.work.uses_inverted_index) => proportional,
         Some((Reads::PerMatch(limit), _)) => u64::from(limit) * large.work.returned + FREE_PAGES,
-        Some((Reads::Lists | Reads::All, _)) => in_half_more(LARGER_BY * small.buffers) + FREE_PAGES,
         Some((Reads::UpTo(rows), _)) => PAGES_PER_ROW * large.work.scanned.min(rows.into()) + FREE_PAGES,
-        None => 0,
+        Some((Reads::All | Reads::Lists, _)) | None => 0,
     };
     general.max(declared)
 }
 
 fn rows_allowed(contract: &Contract, small: &Work, large: &Work) -> u64 {
-    if contract.grows_with_tables() {
+    if contract.grows_with_tables(large.uses_inverted_index) {
         return in_half_more(LARGER_BY * small.handled) + FREE_ROWS;
     }
     // The rules of one size bound the rows that are scanned, joined and skipped.
@@ -147,7 +148,7 @@ mod tests {
         let statements = figures.iter().map(|(buffers, returned)| StatementOutcome {
             sql: "SELECT 1".to_owned(),
             buffers: *buffers,
-            work: Work { returned: *returned, ..Work::default() },
+            work: Work { returned: *returned, uses_inverted_index: true, ..Work::default() },
             ..StatementOutcome::default()
         });
         Judged {

@@ -54,6 +54,8 @@ pub struct StatementOutcome {
     pub limit: Option<u64>,
     /// Number of the parameter that is this LIMIT, from 1.
     pub limit_parameter: Option<usize>,
+    /// Value of the OFFSET at its end, if that is a parameter.
+    pub offset: Option<u64>,
     /// Bytes of write-ahead log.
     pub wal_bytes: u64,
     /// How far the planner's expectations are from what came, at the worst node; 1 is exact.
@@ -80,6 +82,7 @@ impl StatementOutcome {
             nulls: statement.parameters.iter().map(|parameter| parameter.value.is_none()).collect(),
             limit: limit.rows,
             limit_parameter: limit.parameter,
+            offset: limit.offset,
             wal_bytes: explained.plan.wal_bytes,
             q_error: verdict::q_error(&explained.plan),
             plan_kind: None,

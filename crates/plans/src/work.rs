@@ -27,6 +27,8 @@ pub struct Work {
     pub skipped: u64,
     /// Rows that all of its nodes handled.
     pub handled: u64,
+    /// Whether it uses an inverted index (GIN), whose lists grow with the table.
+    pub uses_inverted_index: bool,
 }
 
 impl Work {
@@ -39,13 +41,17 @@ impl Work {
             joined: nodes().map(joined).max().unwrap_or_default(),
             skipped: nodes().map(skipped).sum(),
             handled: nodes().map(|node| node.rows() + removed(node) + node.removed_by_join).sum(),
+            uses_inverted_index: nodes()
+                .filter_map(|node| node.index.as_ref())
+                .any(|index| facts.is_inverted(index)),
         }
     }
 
     /// Number of rows that `contract` allows it to handle; `None` if that may grow with the tables.
     pub(crate) fn allowed(&self, contract: &Contract) -> Option<u64> {
         let per_row = contract.per_row().unwrap_or(PER_ROW).max(PER_ROW);
-        (!contract.grows_with_tables()).then(|| FREE + contract.up_to() + per_row * self.returned)
+        (!contract.grows_with_tables(self.uses_inverted_index))
+            .then(|| FREE + contract.up_to() + per_row * self.returned)
     }
 
     /// Returns true if it handles at most `allowed` rows of any kind.

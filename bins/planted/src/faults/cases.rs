@@ -44,6 +44,16 @@ pub(super) fn all() -> Vec<Fault> {
         ),
         fault(Rule::Branch, of_customer("limit_never_reached").case("few", [Id(7)]).case("none", [Id(0)])),
         fault(Rule::Branch, of_customer("limit_always_reached").case("many", [Id(1)])),
+        fault(
+            Rule::Branch,
+            served("later_pages_never_asked_for", &["orders_customer"])
+                .sends(
+                    "SELECT id FROM orders WHERE customer_id = $1 ORDER BY placed_at DESC, id DESC LIMIT 20 OFFSET $2",
+                )
+                .case("many", [Id(1), Id(0)])
+                .case("few", [Id(7), Id(0)])
+                .case("none", [Id(0), Id(0)]),
+        ),
         Fault {
             subject: "tickets".to_owned(),
             ..fault(

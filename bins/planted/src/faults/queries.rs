@@ -109,6 +109,9 @@ pub(super) fn unbounded() -> Vec<Fault> {
     let up_to = Contract::new("more_rows_than_declared").reads(Reads::UpTo(1000), "counts exactly");
     let up_to = Operation::new(up_to.served_by(&["orders_customer"]))
         .sends("SELECT count(*) AS id FROM orders WHERE customer_id = $1");
+    let lists = Contract::new("exact_count_beside_reads_lists").reads(Reads::Lists, "counts exactly");
+    let lists = Operation::new(lists.served_by(&["orders_customer"]))
+        .sends("SELECT count(*) AS id FROM orders WHERE customer_id = $1");
     let all = Contract::new("quadratic_beside_reads_all").reads(Reads::All, "compares all of a region");
     let all = Operation::new(all.served_by(&["customers_region"])).sends(
         "SELECT count(*) AS id FROM customers a JOIN customers b ON a.id < b.id \
@@ -129,6 +132,7 @@ pub(super) fn unbounded() -> Vec<Fault> {
     let others = [
         of_customers(Rule::Unbounded, cascade),
         of_customers(Rule::Unbounded, up_to),
+        of_customers(Rule::Unbounded, lists),
         fault(Rule::Growth, in_memory.case("many", [Text("r2")]).case("none", [Text("r500")])),
         fault(Rule::Unbounded, counts.case("many", [Text("r2")]).case("none", [Text("r500")])),
         fault(Rule::Growth, all.case("many", [Text("r2")]).case("none", [Text("r500")])),

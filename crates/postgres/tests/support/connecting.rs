@@ -12,17 +12,19 @@ use tokio::task::AbortHandle;
 /// Pause between two sessions.
 const PAUSE: Duration = Duration::from_millis(20);
 
-/// Opens plain sessions one after the other and keeps when each began and ended.
+/// When the opening of a session began and ended. One without an end is still being opened, or has failed.
+type Opening = (Instant, Option<Instant>);
+
+/// Opens plain sessions one after the other and keeps how long each took.
 pub(crate) struct ConnectTimes {
-    /// The last one has not ended yet if it has no end.
-    opened: Arc<Mutex<Vec<(Instant, Option<Instant>)>>>,
+    opened: Arc<Mutex<Vec<Opening>>>,
     task: AbortHandle,
 }
 
 impl ConnectTimes {
     /// Starts to measure.
     pub(crate) fn watch(url: String) -> Self {
-        let opened = Arc::<Mutex<Vec<_>>>::default();
+        let opened = Arc::<Mutex<Vec<Opening>>>::default();
         let noted = opened.clone();
         let task = tokio::spawn(async move {
             loop {
