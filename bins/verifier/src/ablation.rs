@@ -11,6 +11,9 @@ use steadfast_plans::{
 };
 use steadfast_testkit::TestDatabase;
 
+/// Factor between the pages without and with an index that needs no further proof of its worth.
+const DECISIVE: u64 = 10;
+
 /// What came of the changed schemas.
 #[derive(Default)]
 pub(crate) struct Ablated {
@@ -48,7 +51,8 @@ pub(crate) async fn ablate(
             false => uses(one, &mutant.index),
         });
         let mut killed_by = KilledBy::Unjudged;
-        if let Some(trial) = Trial::of(light.site, &mutant, concerned).await? {
+        let is_decided_by_one = !all && !is_documented;
+        if let Some(trial) = Trial::of(light.site, &mutant, concerned, is_decided_by_one).await? {
             if mutant.kind == MutantKind::Drop {
                 ablated.note(index, is_documented, &trial);
             }
@@ -59,7 +63,7 @@ pub(crate) async fn ablate(
         }
         if all && !killed_by.is_kill() {
             let concerned = heavy.those(|one| touches(one, &index.table));
-            let trial = Trial::of(heavy.site, &mutant, concerned).await?;
+            let trial = Trial::of(heavy.site, &mutant, concerned, false).await?;
             killed_by = killed_by.and(trial.map_or(KilledBy::Unjudged, |trial| trial.killed_by()));
         }
         outcomes.push(MutantOutcome { killed_by, mutant });
@@ -105,15 +109,25 @@ struct Trial<'a> {
 type Replayed = (Judged, Vec<Result<Measured, Refused>>);
 
 impl<'a> Trial<'a> {
-    /// `None` when no case is concerned.
-    async fn of(site: &Site, mutant: &Mutant, concerned: Vec<&'a Measurement>) -> Result<Option<Self>> {
+    /// Replays `concerned`, or, if it `is_decided_by_one`, those that read least up to the first that misses the index
+    /// by far: without it, each may read whole tables again and again. `None` when no case is concerned.
+    async fn of(
+        site: &Site,
+        mutant: &Mutant,
+        mut concerned: Vec<&'a Measurement>,
+        is_decided_by_one: bool,
+    ) -> Result<Option<Self>> {
         if concerned.is_empty() {
             return Ok(None);
         }
         let (_clone, mut pristine) = site.pristine().await.with_context(|| on(mutant))?;
         mutant.apply(pristine.client()).await?;
         pristine.refresh().await.with_context(|| on(mutant))?;
-        let replayed = replay(&pristine, &concerned).await.with_context(|| on(mutant))?;
+        if is_decided_by_one {
+            concerned.sort_by_key(|one| pages(&one.judged));
+        }
+        let replayed = replay(&pristine, &concerned, is_decided_by_one).await.with_context(|| on(mutant))?;
+        concerned.truncate(replayed.len());
         Ok(Some(Self { concerned, replayed, pristine, _clone }))
     }
 
@@ -171,7 +185,16 @@ impl Ablated {
     }
 }
 
-async fn replay(changed: &Pristine, concerned: &[&Measurement]) -> Result<Vec<Replayed>> {
+/// Pages of all statements of a case.
+fn pages(judged: &Judged) -> u64 {
+    judged.statements.iter().map(|statement| statement.buffers).sum()
+}
+
+async fn replay(
+    changed: &Pristine,
+    concerned: &[&Measurement],
+    is_decided_by_one: bool,
+) -> Result<Vec<Replayed>> {
     let mut replayed = Vec::new();
     for one in concerned {
         let judged = judge(changed, &one.run).await?;
@@ -180,7 +203,11 @@ async fn replay(changed: &Pristine, concerned: &[&Measurement]) -> Result<Vec<Re
         } else {
             statements(&judged, |one| one.buffers).into_iter().map(Ok).collect()
         };
+        let is_decided = is_decided_by_one && pages(&judged) >= DECISIVE * pages(&one.judged).max(1);
         replayed.push((judged, each));
+        if is_decided {
+            break;
+        }
     }
     Ok(replayed)
 }

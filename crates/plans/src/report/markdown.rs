@@ -35,7 +35,7 @@ pub(super) fn markdown(report: &Report) -> String {
         section("Operations", OPERATIONS, &operations::operations(&report.operations)),
         section(
             "What each index saves",
-            "Pages of the case that misses it most.",
+            "Pages of a case that misses it: the first that reads ten times as many without it, or the worst.",
             &ablation(&report.ablation),
         ),
         section(

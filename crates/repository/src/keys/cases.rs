@@ -63,6 +63,12 @@ pub(crate) fn all() -> Vec<Case> {
         cases.push(pages(name, index, Filter { product, min_remaining, max_remaining, blocked }));
     }
     cases.extend(after_cursors());
+    for (name, index, blocked) in [
+        ("usable, the third page", AVAILABLE, Blocked::No),
+        ("blocked, the third page", BLOCKED, Blocked::Yes),
+    ] {
+        cases.push(numbered(name, index, Filter { blocked: Some(blocked), ..Filter::default() }, Some(3)));
+    }
     cases.push(numbered("the hundredth page", PRD, Filter::default(), Some(100)));
     // Half of all keys have none left.
     let cursor = Cursor { product: "Office16_ProPlusVL_MAK".to_owned(), remaining: 0, id: 500 };
