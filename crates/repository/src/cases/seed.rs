@@ -39,13 +39,15 @@ pub(crate) struct Table {
     pub(crate) columns: &'static str,
     /// Of every thousand rows of the largest table, how many this one has.
     pub(crate) per_mille: u64,
+    /// Maximum number of rows, for a table that does not grow with the others.
+    pub(crate) at_most: u64,
     /// Writes one row in COPY's text form, with its line end.
     pub(crate) row: fn(u64, &mut BytesMut),
 }
 
 impl Table {
     fn count(&self, rows: u64) -> u64 {
-        (rows * self.per_mille / 1000).max(1)
+        (rows * self.per_mille / 1000).clamp(1, self.at_most)
     }
 }
 

@@ -10,6 +10,7 @@ pub(crate) const TABLES: &[Table] = &[Table {
     name: "api_keys",
     columns: "id, key_hash, name, key_prefix, scopes, created_at, expires_at, revoked_at",
     per_mille: 200,
+    at_most: u64::MAX,
     row,
 }];
 

@@ -13,14 +13,17 @@ const KEYS: Table = Table {
     columns: "id, keyname, keyname_with_dash, prd, eid, is_key_type, is_retail, sub, remaining, blocked, errorcode, \
         had_occurred, invalid, datetime_checked_done, checked_at, created_at, updated_at",
     per_mille: 1000,
+    at_most: u64::MAX,
     row,
 };
 
-/// More products than the keys have, or the table would be so small that reading it proves nothing. The sums are made up.
+/// More products than the keys have, or the table would be so small that reading it proves nothing, and no more than a vendor
+/// has, or the last page could not be asked for. The sums are made up.
 const PRODUCTS: Table = Table {
     name: "pidms_products",
     columns: "prd, key_count, known_count, total_remaining",
     per_mille: 60,
+    at_most: 6_000,
     row: product_row,
 };
 

@@ -11,12 +11,14 @@ pub(crate) const TABLES: &[Table] = &[
         name: "search_logs",
         columns: "id, user_id, query, results_count, response_time_ms, cache_hit, created_at",
         per_mille: 1000,
+        at_most: u64::MAX,
         row: search,
     },
     Table {
         name: "search_stats_daily",
         columns: "day, searches, without_results, cache_hits, response_time_ms",
         per_mille: 10,
+        at_most: u64::MAX,
         row: day,
     },
 ];

@@ -1,0 +1,1 @@
+ALTER FUNCTION popular_searches_refresh() RESET work_mem;
