@@ -42,7 +42,8 @@ pub struct Growth {
 /// Compares each statement of a case at one size with the same at ten times that size. Returns the figures and the
 /// findings.
 ///
-/// At the larger size a statement may read 1.5 times the pages and 8 more, and in addition 4 for each further row that it
+/// At the larger size a statement may read 4 pages in each of its tables for each row that it returns or changes, and 8: as
+/// much as looking each of them up may cost. Or it may read 1.5 times the pages and 8 more, and 4 for each further row that it
 /// returns or changes, in each table that it reads. What it scans gives it no such right. An operation that declares
 /// [`Reads::PerMatch`](crate::Reads::PerMatch) may read so many pages for each row that it returns;
 /// [`Reads::UpTo`](crate::Reads::UpTo) 4 for each row that it scans within its bound; [`Reads::Lists`](crate::Reads::Lists) and
@@ -83,7 +84,9 @@ pub(crate) fn grows_beyond(contract: &Contract, small: &Judged, large: &Judged) 
 fn pages_allowed(contract: &Contract, small: &StatementOutcome, large: &StatementOutcome) -> u64 {
     let tables = large.accesses.len().max(1) as u64;
     let returned = large.work.returned.saturating_sub(small.work.returned);
-    let general = in_half_more(small.buffers) + FREE_PAGES + PAGES_PER_ROW * tables * returned;
+    let looked_up = FREE_PAGES + PAGES_PER_ROW * tables * large.work.returned;
+    let grown = in_half_more(small.buffers) + FREE_PAGES + PAGES_PER_ROW * tables * returned;
+    let general = grown.max(looked_up);
     let proportional = in_half_more(LARGER_BY * small.buffers) + FREE_PAGES;
     let declared = match contract.reads {
         _ if contract.grows_with_tables(large.work.uses_inverted_index) => proportional,

@@ -56,7 +56,7 @@ fn case(operation: &str, name: &str) -> Case {
 }
 
 /// The rows that the statement that finds has to return or change, by operation and case.
-const FINDS: [(&str, &str, RangeInclusive<u64>); 41] = [
+const FINDS: [(&str, &str, RangeInclusive<u64>); 49] = [
     ("keys.search", "rare", 2..=2),
     ("keys.search", "common", 51..=51),
     ("keys.search", "absent", 0..=0),
@@ -73,10 +73,17 @@ const FINDS: [(&str, &str, RangeInclusive<u64>); 41] = [
     ("keys.search", "usable, after a cursor", 51..=51),
     ("keys.search", "blocked, after a cursor", 51..=51),
     ("keys.search", "the hundredth page", 51..=51),
-    ("keys.products", "all", 30..=100),
+    ("keys.search", "after the last key", 0..=0),
+    ("keys.search", "usable, after the last key", 0..=0),
+    ("keys.search", "blocked, after the last key", 0..=0),
+    ("keys.search", "blocked and absent", 0..=0),
+    ("keys.search", "usable, the third page", 51..=51),
+    ("keys.products", "all", 101..=101),
+    ("keys.products", "past the last page", 0..=0),
+    ("keys.products", "after a cursor near the end", 1..=5),
+    ("keys.products", "after the last product", 0..=0),
     ("keys.products", "the second page", 21..=21),
-    ("keys.products", "after a cursor", 1..=21),
-    ("keys.products", "after a cursor, of many", 21..=21),
+    ("keys.products", "after a cursor", 21..=21),
     ("identity.find_caller", "a caller", 1..=1),
     ("identity.find_caller", "another caller", 1..=1),
     ("identity.find_caller", "nobody", 0..=0),
@@ -98,6 +105,7 @@ const FINDS: [(&str, &str, RangeInclusive<u64>); 41] = [
     ("terminology.place", "no such code", 0..=0),
     ("terminology.find", "one", 1..=1),
     ("terminology.find", "a hundred", 50..=90),
+    ("terminology.find", "codes that nobody has", 0..=0),
 ];
 
 #[tokio::test]
