@@ -13,7 +13,8 @@ use crate::{SqlState, StatementLog};
 use frames::Frames;
 use statements::{Answered, Statements};
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU8, AtomicU32, AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU8, AtomicU32, AtomicU64};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -136,7 +137,7 @@ impl Wire {
     }
 
     pub(crate) fn is_idle(&self) -> bool {
-        self.status.load(Relaxed) == b'I' && !self.has_requests_in_flight() && !self.is_closed()
+        !self.has_requests_in_flight() && self.status.load(Relaxed) == b'I' && !self.is_closed()
     }
 
     pub(crate) fn is_in_transaction(&self) -> bool {
@@ -153,12 +154,12 @@ impl Wire {
     }
 
     pub(crate) fn has_requests_in_flight(&self) -> bool {
-        self.in_flight.load(Relaxed) != 0
+        self.in_flight.load(Acquire) != 0
     }
 
     /// Returns true if the server is sending the answer to the oldest request.
     pub(crate) fn is_answering(&self) -> bool {
-        self.has_requests_in_flight() && self.answering.load(Relaxed) && !self.is_closed()
+        self.has_requests_in_flight() && self.answering.load(Acquire) && !self.is_closed()
     }
 
     /// Returns true if the oldest request has failed and the server has only the end of its answer to send.
@@ -325,7 +326,7 @@ impl Wire {
     /// Adds `requests` to those in flight, and says how many there are. The dialogue is locked, so nobody else writes.
     fn shift_in_flight(&self, requests: i64) -> i64 {
         let in_flight = self.in_flight.load(Relaxed) + requests;
-        self.in_flight.store(in_flight, Relaxed);
+        self.in_flight.store(in_flight, Release);
         in_flight
     }
 
@@ -343,11 +344,12 @@ impl Wire {
         match (tag, body) {
             (b'Z', [status, ..]) => {
                 self.status.store(*status, Relaxed);
-                self.answering.store(false, Relaxed);
-                self.failed.store(false, Relaxed);
+                // In this order: whoever sees that the answer is at its end sees that the request is no more in flight.
                 if dialogue.statements.ready() {
                     self.shift_in_flight(-1);
                 }
+                self.failed.store(false, Relaxed);
+                self.answering.store(false, Release);
             }
             (b'D', _) => self.answering.store(true, Relaxed),
             (b'C', tag) => {
@@ -477,3 +479,6 @@ fn tag_word(tag: &[u8]) -> u64 {
     word[..length].copy_from_slice(&text[..length]);
     u64::from_be_bytes(word)
 }
+
+#[cfg(test)]
+mod tests;

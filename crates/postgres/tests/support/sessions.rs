@@ -27,10 +27,15 @@ pub(crate) async fn sessions(looker: &Client, condition: &str) -> Result<i64> {
     count(looker, &format!("{OF_THE_POOL} AND ({condition})")).await
 }
 
-async fn come_to(looker: &Client, condition: &str, expected: u32, limit: Duration) -> Result<Duration> {
+async fn come_to(
+    looker: &Client,
+    condition: &str,
+    expected: impl Fn() -> u32,
+    limit: Duration,
+) -> Result<Duration> {
     let began = Instant::now();
     loop {
-        let seen = count(looker, condition).await?;
+        let (seen, expected) = (count(looker, condition).await?, expected());
         if seen == i64::from(expected) {
             return Ok(began.elapsed());
         }
@@ -41,11 +46,11 @@ async fn come_to(looker: &Client, condition: &str, expected: u32, limit: Duratio
 
 /// Waits until there are as many sessions of the pool as `expected` for which `condition` holds.
 pub(crate) async fn sessions_become(looker: &Client, condition: &str, expected: u32) -> Result<()> {
-    come_to(looker, &format!("{OF_THE_POOL} AND ({condition})"), expected, PATIENCE).await.map(drop)
+    come_to(looker, &format!("{OF_THE_POOL} AND ({condition})"), || expected, PATIENCE).await.map(drop)
 }
 
-/// Waits until there are as many sessions as `expected` beside `looker` and those of the pool.
-pub(crate) async fn others_become(looker: &Client, expected: u32) -> Result<()> {
+/// Waits until there are as many sessions beside `looker` and those of the pool as `expected` says at that moment.
+pub(crate) async fn others_become(looker: &Client, expected: impl Fn() -> u32) -> Result<()> {
     let others = "application_name <> 'steadfast' AND pid <> pg_backend_pid()";
     come_to(looker, others, expected, PATIENCE).await.map(drop)
 }
@@ -54,7 +59,7 @@ pub(crate) async fn others_become(looker: &Client, expected: u32) -> Result<()> 
 /// `limit`.
 pub(crate) async fn quiet(forest: &Forest, limit: Duration, stolen: &StolenTime) -> Result<Duration> {
     let began = Instant::now();
-    let took = come_to(&forest.looker, &format!("{OF_THE_POOL} AND {BUSY}"), 0, PATIENCE).await?;
+    let took = come_to(&forest.looker, &format!("{OF_THE_POOL} AND {BUSY}"), || 0, PATIENCE).await?;
     let took = stolen.own(began, took);
     ensure!(took <= limit, "quiet after {took:?}");
     Ok(took)
