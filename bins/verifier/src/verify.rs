@@ -32,7 +32,7 @@ struct Measured {
 /// # Errors
 /// When no verdict can be reached. What is wrong is in the report.
 pub(crate) async fn verify(options: &Options) -> Result<Report> {
-    let all = cases::all();
+    let all = cases::all()?;
     let wanted = wanted(&all, options.only.as_deref())?;
     let light: Vec<&Case> = wanted.iter().copied().filter(|case| !case.is_heavy).collect();
     say("data of two sizes");
@@ -187,7 +187,7 @@ mod tests {
 
     #[test]
     fn skipped_checks_and_operations_are_named() {
-        let all = cases::all();
+        let all = cases::all().expect("valid inputs");
         let options = Options::parse_from(["verifier", "--only", "keys.", "--coverage", "--binds", "x"]);
         let run = wanted(&all, Some("keys.")).expect("some").len();
         let skipped = skipped("keys.", &all, run, &options);
@@ -205,7 +205,7 @@ mod tests {
 
     #[test]
     fn a_prefix_that_no_operation_has_is_refused_and_named() {
-        let all = cases::all();
+        let all = cases::all().expect("valid inputs");
         assert_eq!(wanted(&all, None).expect("all").len(), all.len());
         let keys = wanted(&all, Some("keys.")).expect("some");
         assert!(keys.iter().all(|case| case.operation.name().starts_with("keys.")) && keys.len() > 10);

@@ -37,6 +37,16 @@ impl Invalid {
         self
     }
 
+    /// Returns both values, or all wrong fields of both.
+    ///
+    /// # Errors
+    /// Returns [`Invalid`] if one of them is invalid.
+    pub fn both<T, U>(one: Result<T, Self>, other: Result<U, Self>) -> Result<(T, U), Self> {
+        let mut checks = Checks::default();
+        let (one, other) = (checks.keep(one), checks.keep(other));
+        one.zip(other).ok_or_else(|| checks.refused())
+    }
+
     /// Every wrong field, in the order found.
     pub fn fields(&self) -> &[FieldError] {
         &self.fields
@@ -86,5 +96,14 @@ mod tests {
             invalid.fields().iter().map(|f| f.field.as_str()).collect::<Vec<_>>(),
             ["page", "blocked"]
         );
+    }
+
+    #[test]
+    fn both_names_fields_of_either() {
+        assert_eq!(Invalid::both(Ok(1), Ok("a")), Ok((1, "a")));
+        let (page, filter) = (Invalid::field("page", "starts at 1"), Invalid::field("blocked", "is 1 or -1"));
+        assert_eq!(Invalid::both::<(), _>(Err(page.clone()), Ok(1)), Err(page.clone()));
+        let both = Invalid::both::<(), ()>(Err(filter), Err(page)).expect_err("both");
+        assert_eq!(both.to_string(), "blocked: is 1 or -1; page: starts at 1");
     }
 }

@@ -4,7 +4,7 @@ mod pasted;
 mod search;
 
 pub use pasted::{MAX_KEYS, Pasted, ProductKey, RejectedLine};
-pub use search::{Blocked, Cursor, Filter, PAGE_LIMITS, Position, ProductCursor, ProductPosition};
+pub use search::{Blocked, Filter, FilterParameters, KEYS_PAGE, KeyCursor, PRODUCTS_PAGE, blocked_schema};
 
 use chrono::{DateTime, Utc};
 
@@ -67,22 +67,50 @@ pub struct Upserted {
     pub is_new: bool,
 }
 
-/// What the stored keys of one product add up to. Keys with [`REMAINING_UNKNOWN`] count as keys, not as activations.
+/// Totals of the stored keys of one product. Keys with [`REMAINING_UNKNOWN`] count as keys, not as activations.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ProductSummary {
     /// Product code.
     pub product: String,
-    /// Stored keys.
+    /// Number of stored keys.
     pub key_count: i64,
-    /// Activations left on all of them.
+    /// Number of keys whose activations left are known.
+    pub known_count: i64,
+    /// Activations left on those keys together.
     pub total_remaining: i64,
-    /// Activations left per key that has a known number; 0 when none has.
-    pub avg_remaining: f64,
 }
 
 impl ProductSummary {
-    /// Whether the product runs low: see [`LOW_INVENTORY_BELOW`].
+    /// Returns the activations left per key with a known number, rounded to two decimals; 0 if there is no such key.
+    pub fn avg_remaining(&self) -> f64 {
+        if self.known_count == 0 {
+            return 0.0;
+        }
+        (self.total_remaining as f64 / self.known_count as f64 * 100.0).round() / 100.0
+    }
+
+    /// Returns true if fewer than [`LOW_INVENTORY_BELOW`] activations are left.
     pub fn low_inventory(&self) -> bool {
         self.total_remaining < LOW_INVENTORY_BELOW
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn average_leaves_out_keys_without_a_number() {
+        let summary = |known_count| ProductSummary {
+            product: "P".into(),
+            key_count: 4,
+            known_count,
+            total_remaining: 4,
+        };
+        assert_eq!((summary(3).avg_remaining(), summary(0).avg_remaining()), (1.33, 0.0));
+        assert!(
+            summary(3).low_inventory()
+                && !ProductSummary { total_remaining: 5, ..summary(3) }.low_inventory()
+        );
     }
 }

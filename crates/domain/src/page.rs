@@ -1,119 +1,129 @@
-//! Pages of a list: numbered up to item 10,000, by cursor beyond; and totals that say whether they are exact.
+//! Pages of a list: by number up to item 10,000, and by cursor at any depth.
+//!
+//! Every list reads [`PageParameters`] into a [`Position`], fetches one row more than fits on the page, and returns a
+//! [`Page`].
 
 use crate::{Checks, Invalid};
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use utoipa::ToSchema;
 
-/// The last item that a numbered page can show; totals count no further either.
-/// A numbered page costs all pages before it, so depth is bounded and a cursor goes on.
-pub const REACH: u32 = 10_000;
+/// Number of the last item that a numbered page can show, and limit of totals. A numbered page costs as much as all
+/// pages before it, so its depth is bounded; a cursor has no such limit.
+pub const NUMBERED_MAX: u32 = 10_000;
 
-/// How many items a page of one list may have.
+/// Page sizes of a list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PageLimits {
-    /// Items when the caller does not say.
+    /// Number of items on a page if the caller does not ask for another.
     pub default: u32,
-    /// The most that the caller may ask for.
+    /// Maximum number of items on a page.
     pub max: u32,
 }
 
-/// A page by number. Its last item lies within [`REACH`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Page {
-    number: u32,
-    per_page: u32,
+/// Page that a caller asks for, not validated yet.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+pub struct PageParameters {
+    /// Number of the page, from 1.
+    pub page: Option<u64>,
+    /// Number of items on a page. Has the aliases `page_size` and `limit`.
+    #[serde(alias = "page_size", alias = "limit")]
+    pub per_page: Option<u64>,
+    /// `next_cursor` of the page before.
+    pub cursor: Option<String>,
 }
 
-impl Page {
-    /// The page `number` (from 1; 1 when absent) of `per_page` items (the list's default when absent).
+impl PageParameters {
+    /// Reads the position of the page. `C` is the sort key of the list. A cursor takes precedence over page number 1.
     ///
     /// # Errors
-    /// [`Invalid`] naming `page`, `per_page` or both, also when the page lies beyond [`REACH`].
-    pub fn new(number: Option<u64>, per_page: Option<u64>, limits: PageLimits) -> Result<Self, Invalid> {
+    /// Returns [`Invalid`] naming each wrong one of `page`, `per_page` and `cursor`, also if the page ends beyond
+    /// [`NUMBERED_MAX`].
+    pub fn position<C: DeserializeOwned>(&self, limits: PageLimits) -> Result<Position<C>, Invalid> {
         let mut checks = Checks::default();
-        let number = checks.keep(checked_number(number.unwrap_or(1)));
-        let per_page = checks.keep(checked_size(per_page.unwrap_or(limits.default.into()), limits));
-        let (Some(number), Some(per_page)) = (number, per_page) else { return Err(checks.refused()) };
-        match number.checked_mul(per_page) {
-            Some(last) if last <= REACH || number == 1 => Ok(Self { number, per_page }),
-            _ => Err(beyond_reach()),
-        }
-    }
-
-    /// Its number, from 1.
-    pub fn number(self) -> u32 {
-        self.number
-    }
-
-    /// Items on a full page.
-    pub fn per_page(self) -> u32 {
-        self.per_page
-    }
-
-    /// Items before the page's first one.
-    pub fn offset(self) -> u32 {
-        (self.number - 1) * self.per_page
-    }
-}
-
-/// Where in a list a page begins.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Position<C> {
-    /// By number.
-    Page(Page),
-    /// After the item that the cursor names, with this many items on a page. Costs the same at any depth.
-    After(C, u32),
-}
-
-impl<C> Position<C> {
-    /// Reads a position from its wire form. A cursor takes precedence over a page number of 1 or none; `decode` reads it.
-    ///
-    /// # Errors
-    /// Returns [`Invalid`] naming each wrong one of `page`, `per_page` and `cursor`.
-    pub fn parse(
-        page: Option<u64>,
-        per_page: Option<u64>,
-        cursor: Option<&str>,
-        limits: PageLimits,
-        decode: impl FnOnce(&str) -> Result<C, Invalid>,
-    ) -> Result<Self, Invalid> {
-        let Some(cursor) = cursor else {
-            return Page::new(page, per_page, limits).map(Self::Page);
-        };
-        let mut checks = Checks::default();
-        let alone = checks.keep(match page {
-            None | Some(1) => Ok(()),
-            Some(_) => Err(Invalid::field("page", "must be left out beside `cursor`")),
+        let number = checks.keep(match (self.page, &self.cursor) {
+            (None | Some(1), _) => Ok(1),
+            (Some(number), None) => checked_number(number),
+            (Some(_), Some(_)) => Err(Invalid::field("page", "must be left out beside `cursor`")),
         });
-        let size = checks.keep(Page::new(None, per_page, limits));
-        let cursor = checks.keep(decode(cursor));
-        match (alone, size, cursor) {
-            (Some(()), Some(size), Some(cursor)) => Ok(Self::After(cursor, size.per_page())),
+        let per_page = checks.keep(checked_size(self.per_page.unwrap_or(limits.default.into()), limits));
+        let key = checks.keep(self.cursor.as_deref().map(decode).transpose());
+        match (number, per_page, key) {
+            (Some(_), Some(per_page), Some(Some(key))) => Ok(Position::after(key, per_page)),
+            (Some(number), Some(per_page), Some(None)) => Position::numbered(number, per_page),
             _ => Err(checks.refused()),
         }
     }
+}
 
-    /// Returns the number of the page; `None` if it is reached by a cursor.
-    pub fn number(&self) -> Option<u32> {
-        match self {
-            Self::Page(page) => Some(page.number()),
-            Self::After(..) => None,
+/// Where a page begins and how many items it has at most.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Position<C> {
+    start: Start<C>,
+    per_page: u32,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Start<C> {
+    Number(u32),
+    After(C),
+}
+
+impl<C> Position<C> {
+    /// Returns the position of the page that follows the item with sort key `key`.
+    pub fn after(key: C, per_page: u32) -> Self {
+        Self { start: Start::After(key), per_page }
+    }
+
+    /// Returns the position of the page with a number.
+    ///
+    /// # Errors
+    /// Returns [`Invalid`] naming `page` if the page ends beyond [`NUMBERED_MAX`].
+    pub fn numbered(number: u32, per_page: u32) -> Result<Self, Invalid> {
+        if number > 1 && number.saturating_mul(per_page) > NUMBERED_MAX {
+            return Err(beyond_numbered());
+        }
+        Ok(Self { start: Start::Number(number), per_page })
+    }
+
+    /// Returns the sort key of the last item before the page, if the page was asked for by cursor.
+    pub fn cursor(&self) -> Option<&C> {
+        match &self.start {
+            Start::Number(_) => None,
+            Start::After(key) => Some(key),
         }
     }
 
-    /// Returns the number of items on a full page.
-    pub fn per_page(&self) -> u32 {
-        match self {
-            Self::Page(page) => page.per_page(),
-            Self::After(_, per_page) => *per_page,
+    /// Returns the number of rows to fetch: one more than fits on the page, which shows whether there is another one.
+    pub fn limit(&self) -> i64 {
+        i64::from(self.per_page) + 1
+    }
+
+    /// Returns the number of rows to skip; 0 if the page was asked for by cursor.
+    pub fn offset(&self) -> i64 {
+        match self.start {
+            Start::Number(number) => i64::from(number - 1) * i64::from(self.per_page),
+            Start::After(_) => 0,
+        }
+    }
+
+    fn number(&self) -> Option<u32> {
+        match self.start {
+            Start::Number(number) => Some(number),
+            Start::After(_) => None,
         }
     }
 }
 
-/// What no page size can bring within reach is refused here, so that a bad size does not hide it.
 fn checked_number(number: u64) -> Result<u32, Invalid> {
     match u32::try_from(number) {
         Ok(0) => Err(Invalid::field("page", "starts at 1")),
-        Ok(number) if number <= REACH => Ok(number),
-        _ => Err(beyond_reach()),
+        // Refused here if no page size could bring it within the limit, so that a bad size does not hide it.
+        Ok(number) if number <= NUMBERED_MAX => Ok(number),
+        _ => Err(beyond_numbered()),
     }
 }
 
@@ -122,26 +132,111 @@ fn checked_size(per_page: u64, limits: PageLimits) -> Result<u32, Invalid> {
     fits.ok_or_else(|| Invalid::field("per_page", format!("must be from 1 to {}", limits.max)))
 }
 
-fn beyond_reach() -> Invalid {
-    let message =
-        format!("numbered pages end at item {REACH}; follow pagination.next_cursor with `cursor` instead");
+fn beyond_numbered() -> Invalid {
+    let message = format!(
+        "numbered pages end at item {NUMBERED_MAX}; follow pagination.next_cursor with `cursor` instead"
+    );
     Invalid::field("page", message)
 }
 
-/// How many items a list has in all.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Total {
-    /// The number of items, at most [`REACH`].
-    pub items: u32,
-    /// Whether that is the whole truth, or only "at least so many".
-    pub exact: bool,
+/// One page of a list.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Page<T> {
+    /// Items of the page, in the order of the list.
+    pub items: Vec<T>,
+    /// Position of the page in the list.
+    pub pagination: Pagination,
 }
 
-impl Total {
-    /// The total from a count that stopped at one more than [`REACH`].
-    pub fn from_bounded_count(count: i64) -> Self {
-        let exact = count <= i64::from(REACH);
-        Self { items: count.clamp(0, REACH.into()) as u32, exact }
+/// Position of a page in its list.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+pub struct Pagination {
+    /// Number of the page, from 1; null if the page was asked for by cursor.
+    pub page: Option<u32>,
+    /// Maximum number of items on a page.
+    pub per_page: u32,
+    /// Number of items in the whole list, counted up to 10,000.
+    pub total_items: u32,
+    /// Number of pages that the counted items fill.
+    pub total_pages: u32,
+    /// True if items follow.
+    pub has_next: bool,
+    /// True if items come before.
+    pub has_prev: bool,
+    /// False if the list has more items than `total_items`.
+    pub total_exact: bool,
+    /// Value of the parameter `cursor` for the next page; null on the last page.
+    pub next_cursor: Option<String>,
+}
+
+impl<T> Page<T> {
+    /// Creates a page from the rows of [`Position::limit`] and from a count of the whole list that stopped at one more
+    /// than [`NUMBERED_MAX`]. `key` returns the sort key of an item.
+    pub fn new<C: Serialize>(
+        mut items: Vec<T>,
+        count: i64,
+        position: &Position<C>,
+        key: impl FnOnce(&T) -> C,
+    ) -> Self {
+        let per_page = position.per_page;
+        let has_next = items.len() > per_page as usize;
+        items.truncate(per_page as usize);
+        let total_items = count.clamp(0, NUMBERED_MAX.into()) as u32;
+        let pagination = Pagination {
+            page: position.number(),
+            per_page,
+            total_items,
+            total_pages: total_items.div_ceil(per_page),
+            has_next,
+            has_prev: position.number() != Some(1),
+            total_exact: count <= NUMBERED_MAX.into(),
+            next_cursor: items.last().filter(|_| has_next).map(|last| encode(&key(last))),
+        };
+        Self { items, pagination }
+    }
+
+    /// Converts each item.
+    pub fn map<U>(self, convert: impl FnMut(T) -> U) -> Page<U> {
+        Page { items: self.items.into_iter().map(convert).collect(), pagination: self.pagination }
+    }
+
+    /// Converts each item by a function that can fail.
+    ///
+    /// # Errors
+    /// Returns the first error of `convert`.
+    pub fn try_map<U, E>(self, convert: impl FnMut(T) -> Result<U, E>) -> Result<Page<U>, E> {
+        let items = self.items.into_iter().map(convert).collect::<Result<_, _>>()?;
+        Ok(Page { items, pagination: self.pagination })
+    }
+
+    /// Describes the page in words: "50 of more than 10000 `noun`".
+    pub fn summary(&self, noun: &str) -> String {
+        let more_than = if self.pagination.total_exact { "" } else { "more than " };
+        format!("{} of {more_than}{} {noun}", self.items.len(), self.pagination.total_items)
+    }
+}
+
+/// Encodes a sort key as an opaque text.
+fn encode(key: &impl Serialize) -> String {
+    // Sort keys are numbers, texts and times, which always have a JSON form.
+    URL_SAFE_NO_PAD.encode(serde_json::to_vec(key).unwrap_or_default())
+}
+
+fn decode<C: DeserializeOwned>(text: &str) -> Result<C, Invalid> {
+    let read = || {
+        let value: Value = serde_json::from_slice(&URL_SAFE_NO_PAD.decode(text).ok()?).ok()?;
+        // PostgreSQL has no text with a NUL character.
+        if has_nul(&value) { None } else { serde_json::from_value(value).ok() }
+    };
+    read().ok_or_else(|| Invalid::field("cursor", "must be a pagination.next_cursor as it was received"))
+}
+
+fn has_nul(value: &Value) -> bool {
+    match value {
+        Value::String(text) => text.contains('\0'),
+        Value::Array(values) => values.iter().any(has_nul),
+        Value::Object(fields) => fields.values().any(has_nul),
+        _ => false,
     }
 }
 
@@ -152,51 +247,98 @@ mod tests {
 
     const LIMITS: PageLimits = PageLimits { default: 50, max: 100 };
 
-    fn refused(number: u64, per_page: u64) -> String {
-        let invalid = Page::new(Some(number), Some(per_page), LIMITS).expect_err("refused");
+    type Key = (String, i32, i64);
+
+    fn position(
+        page: Option<u64>,
+        per_page: Option<u64>,
+        cursor: Option<&str>,
+    ) -> Result<Position<Key>, Invalid> {
+        PageParameters { page, per_page, cursor: cursor.map(str::to_owned) }.position(LIMITS)
+    }
+
+    fn wrong(page: Option<u64>, per_page: Option<u64>, cursor: Option<&str>) -> String {
+        let invalid = position(page, per_page, cursor).expect_err("refused");
         invalid.fields().iter().map(|wrong| wrong.field.as_str()).collect::<Vec<_>>().join(", ")
     }
 
     #[test]
-    fn what_is_left_out_is_the_first_page_of_the_default_size() {
-        let page = Page::new(None, None, LIMITS).expect("defaults");
-        assert_eq!((page.number(), page.per_page(), page.offset()), (1, 50, 0));
+    fn defaults_to_first_page() {
+        let position = position(None, None, None).expect("defaults");
+        assert_eq!((position.offset(), position.limit(), position.cursor()), (0, 51, None));
     }
 
     #[test]
-    fn the_refusal_names_each_wrong_field() {
-        assert_eq!(refused(0, 50), "page");
-        assert_eq!(refused(1, 0), "per_page");
-        assert_eq!(refused(1, 101), "per_page");
-        assert_eq!(refused(101, 100), "page");
-        assert_eq!(refused(1 << 63, 100), "page");
-        assert_eq!(refused(0, 0), "page, per_page");
-        assert_eq!(refused(u64::MAX, 101), "page, per_page");
+    fn names_each_wrong_parameter() {
+        assert_eq!(wrong(Some(0), Some(50), None), "page");
+        assert_eq!(wrong(Some(1), Some(0), None), "per_page");
+        assert_eq!(wrong(Some(1), Some(101), None), "per_page");
+        assert_eq!(wrong(Some(101), Some(100), None), "page");
+        assert_eq!(wrong(Some(1 << 63), Some(100), None), "page");
+        assert_eq!(wrong(Some(0), Some(0), None), "page, per_page");
+        assert_eq!(wrong(Some(2), Some(101), Some("x")), "page, per_page, cursor");
     }
 
     #[test]
-    fn a_count_beyond_the_reach_is_not_exact() {
-        assert_eq!(Total::from_bounded_count(10_000), Total { items: 10_000, exact: true });
-        assert_eq!(Total::from_bounded_count(10_001), Total { items: 10_000, exact: false });
+    fn rejects_malformed_cursors() {
+        let encoded = |json: &str| URL_SAFE_NO_PAD.encode(json);
+        let other_type = encoded("[\"Office16\",3]");
+        let with_nul = encoded("[\"a\\u0000b\",3,7]");
+        for cursor in ["", "%%%", "////", "gICA", &other_type, &with_nul] {
+            assert_eq!(wrong(None, None, Some(cursor)), "cursor", "{cursor}");
+        }
+    }
+
+    fn page_of(count: i64, items: usize, position: &Position<i64>) -> Pagination {
+        Page::new((0..items as i64).collect(), count, position, |item| *item).pagination
+    }
+
+    #[test]
+    fn pagination_describes_the_page() {
+        let numbered = |number| Position { start: Start::Number(number), per_page: 50 };
+        let first = page_of(51, 51, &numbered(1));
+        assert!(first.has_next && !first.has_prev && first.total_pages == 2 && first.total_exact);
+        assert_eq!(first.next_cursor, Some(encode(&49)));
+        let last = page_of(51, 1, &numbered(2));
+        assert!(!last.has_next && last.has_prev && last.next_cursor.is_none());
+        assert_eq!((page_of(0, 0, &numbered(1)).total_pages, last.page), (0, Some(2)));
+        let by_cursor = page_of(10_001, 50, &Position::after(1, 50));
+        assert!(by_cursor.page.is_none() && by_cursor.has_prev && !by_cursor.has_next);
+        assert_eq!((by_cursor.total_items, by_cursor.total_exact), (10_000, false));
+        assert!(page_of(10_000, 50, &numbered(1)).total_exact);
+    }
+
+    #[test]
+    fn summary_says_whether_the_total_is_exact() {
+        let page = |count| Page::new(vec![1], count, &Position::after(0, 50), |item| *item);
+        assert_eq!(page(1).summary("keys"), "1 of 1 keys");
+        assert_eq!(page(10_001).summary("keys"), "1 of more than 10000 keys");
     }
 
     proptest! {
         #[test]
-        fn a_page_is_accepted_when_it_ends_within_reach(number in 1_u64..=300, per_page in 1_u64..=120) {
-            match Page::new(Some(number), Some(per_page), LIMITS) {
-                Ok(page) => {
-                    prop_assert!(per_page <= 100 && number * per_page <= u64::from(REACH));
-                    prop_assert_eq!(u64::from(page.offset()), (number - 1) * per_page);
-                    prop_assert_eq!(u64::from(page.per_page()), per_page);
+        fn numbered_pages_end_at_the_limit(number in 1_u64..=300, per_page in 1_u64..=120) {
+            match position(Some(number), Some(per_page), None) {
+                Ok(position) => {
+                    prop_assert!(per_page <= 100 && number * per_page <= u64::from(NUMBERED_MAX));
+                    prop_assert_eq!(position.offset() as u64, (number - 1) * per_page);
+                    prop_assert_eq!(position.limit() as u64, per_page + 1);
                 }
-                Err(_) => prop_assert!(per_page > 100 || number * per_page > u64::from(REACH)),
+                Err(_) => prop_assert!(per_page > 100 || number * per_page > u64::from(NUMBERED_MAX)),
             }
         }
 
         #[test]
-        fn no_number_is_too_large_to_be_refused(number: u64, per_page: u64) {
-            // What is accepted out of all numbers is too little to assert on; a panic would fail.
-            let _ = Page::new(Some(number), Some(per_page), LIMITS).map(Page::offset);
+        fn any_number_is_accepted_or_rejected(number: u64, per_page: u64) {
+            // Few of all numbers are accepted; a panic would fail.
+            let _ = position(Some(number), Some(per_page), None).map(|position| position.offset());
+        }
+
+        #[test]
+        fn cursors_round_trip(text in "[^\0]{0,255}", number: i32, id: i64) {
+            let key = (text, number, id);
+            let position = position(Some(1), None, Some(&encode(&key))).expect("a cursor");
+            prop_assert_eq!(position.cursor(), Some(&key));
         }
     }
 }

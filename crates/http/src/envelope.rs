@@ -6,7 +6,7 @@ use axum::response::{IntoResponse, Response};
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde::{Serialize, Serializer};
 use std::borrow::Cow;
-use steadfast_domain::page::Total;
+use steadfast_domain::page::{Page, Pagination};
 use utoipa::ToSchema;
 
 /// What every answer ends with.
@@ -31,43 +31,6 @@ fn milliseconds<S: Serializer>(time: &DateTime<Utc>, serializer: S) -> Result<S:
     serializer.serialize_str(&time.to_rfc3339_opts(SecondsFormat::Millis, true))
 }
 
-/// Where in a list a page stands.
-#[derive(Clone, Debug, Serialize, ToSchema)]
-pub(crate) struct Pagination {
-    /// Number of the page, from 1; null when the page was reached by cursor.
-    page: Option<u32>,
-    /// Items on a full page.
-    per_page: u32,
-    /// Items in the whole list, counted up to 10,000.
-    total_items: u32,
-    /// Full and part pages of the items counted.
-    total_pages: u32,
-    /// Whether items follow.
-    has_next: bool,
-    /// Whether items stand before.
-    has_prev: bool,
-    /// Whether `total_items` is all of them, or only "at least so many".
-    total_exact: bool,
-    /// What goes on where this page ends, as parameter `cursor`; null on the last page.
-    next_cursor: Option<String>,
-}
-
-impl Pagination {
-    /// The place of page `page` (none when reached by cursor), with what leads on, if anything.
-    pub(crate) fn new(page: Option<u32>, per_page: u32, total: Total, next_cursor: Option<String>) -> Self {
-        Self {
-            page,
-            per_page,
-            total_items: total.items,
-            total_pages: total.items.div_ceil(per_page),
-            has_next: next_cursor.is_some(),
-            has_prev: page.is_none_or(|page| page > 1),
-            total_exact: total.exact,
-            next_cursor,
-        }
-    }
-}
-
 /// An answer of status 200.
 #[derive(Debug)]
 pub(crate) struct Envelope<T> {
@@ -82,16 +45,10 @@ impl<T> Envelope<T> {
         Self { data, message: message.into(), pagination: None }
     }
 
-    /// Returns the same answer, which is one page of a list.
-    pub(crate) fn paginated(self, pagination: Pagination) -> Self {
-        Self { pagination: Some(pagination), ..self }
-    }
-}
-
-impl<T> Envelope<Vec<T>> {
-    /// One page of a list.
-    pub(crate) fn page(data: Vec<T>, message: impl Into<Cow<'static, str>>, pagination: Pagination) -> Self {
-        Self { data, message: message.into(), pagination: Some(pagination) }
+    /// Creates the answer for a page of a list, with `data` made of its items. The message counts them as `noun`.
+    pub(crate) fn page<I>(page: Page<I>, noun: &str, data: impl FnOnce(Vec<I>) -> T) -> Self {
+        let message = page.summary(noun);
+        Self { data: data(page.items), message: message.into(), pagination: Some(page.pagination) }
     }
 }
 
@@ -116,25 +73,6 @@ impl<T: Serialize> IntoResponse for Envelope<T> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn total(items: u32, exact: bool) -> Total {
-        Total { items, exact }
-    }
-
-    #[test]
-    fn the_last_page_has_no_next_and_the_first_no_previous() {
-        let first = Pagination::new(Some(1), 50, total(51, true), Some("c".into()));
-        assert!(first.has_next && !first.has_prev && first.total_pages == 2);
-        let last = Pagination::new(Some(2), 50, total(51, true), None);
-        assert!(!last.has_next && last.has_prev);
-    }
-
-    #[test]
-    fn a_page_reached_by_cursor_has_no_number_but_something_before_it() {
-        let page = Pagination::new(None, 50, total(10_000, false), None);
-        assert!(page.page.is_none() && page.has_prev && !page.total_exact);
-        assert_eq!(Pagination::new(Some(1), 50, total(0, true), None).total_pages, 0);
-    }
 
     #[test]
     fn a_timestamp_is_utc_with_milliseconds() {

@@ -7,7 +7,7 @@ mod unread;
 
 pub(crate) use json::Json;
 pub(crate) use path::Path;
-pub(crate) use query::Query;
+pub(crate) use query::{Nothing, Paged, Query};
 pub(crate) use unread::take_in;
 
 use serde_path_to_error::Path as FieldPath;

@@ -1,6 +1,5 @@
 //! The API's own description at `/openapi.json`, made of the declarations of the routes, once at start.
 
-use crate::envelope::Pagination;
 use crate::problem::{Code, ProblemBody};
 use crate::route::{Access, Answer, Component, Effect, Route};
 use axum::Json;
@@ -8,6 +7,7 @@ use axum::http::{Method, header};
 use axum::response::{IntoResponse, Response};
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use steadfast_domain::page::Pagination;
 use utoipa::openapi::header::HeaderBuilder;
 use utoipa::openapi::path::{HttpMethod, OperationBuilder};
 use utoipa::openapi::request_body::RequestBodyBuilder;

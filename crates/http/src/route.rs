@@ -12,9 +12,11 @@ use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodFilter, MethodRouter, on};
 use std::time::Duration;
+use steadfast_domain::page::PageLimits;
 use steadfast_resilience::Deadline;
 use tokio::time::timeout_at;
-use utoipa::openapi::path::{Parameter, ParameterIn};
+use utoipa::openapi::path::{Parameter, ParameterBuilder, ParameterIn};
+use utoipa::openapi::schema::{ObjectBuilder, Type};
 use utoipa::openapi::{RefOr, Schema};
 use utoipa::{IntoParams, PartialSchema, ToSchema};
 
@@ -137,16 +139,25 @@ impl<S: Clone + Send + Sync + 'static> Route<S> {
         Self { statements: at_most, ..self }
     }
 
-    /// The parameters of its query string.
+    /// Declares the parameters of the query string.
     #[must_use]
-    pub(crate) fn query<P: IntoParams>(self) -> Self {
-        Self { parameters: P::into_params(|| Some(ParameterIn::Query)), ..self }
+    pub(crate) fn query<P: IntoParams>(mut self) -> Self {
+        self.parameters.extend(P::into_params(|| Some(ParameterIn::Query)));
+        self
     }
 
-    /// The parameters of its path.
+    /// Declares the parameters of the path.
     #[must_use]
-    pub(crate) fn path_parameters<P: IntoParams>(self) -> Self {
-        Self { parameters: P::into_params(|| Some(ParameterIn::Path)), ..self }
+    pub(crate) fn path_parameters<P: IntoParams>(mut self) -> Self {
+        self.parameters.extend(P::into_params(|| Some(ParameterIn::Path)));
+        self
+    }
+
+    /// Declares the parameters that select a page. The handler reads them with [`Paged`](crate::extract::Paged).
+    #[must_use]
+    pub(crate) fn paged(mut self, limits: PageLimits) -> Self {
+        self.parameters.extend(page_parameters(limits));
+        self
     }
 
     /// The JSON object that it takes.
@@ -230,6 +241,34 @@ async fn bound(State(bounds): State<Bounds>, mut request: Request, next: Next) -
     let watch = Watch::begin(request.method().clone(), bounds.path, bounds.statements);
     let answered = watch.count().scope(timeout_at(deadline.instant() + GRACE, next.run(request))).await;
     watch.end(answered.unwrap_or_else(|_| overdue(bounds.effect, bounds.limit).into_response()))
+}
+
+fn page_parameters(limits: PageLimits) -> [Parameter; 3] {
+    let number = || ObjectBuilder::new().schema_type(Type::Integer).minimum(Some(1));
+    let per_page = number().maximum(Some(limits.max)).default(Some(limits.default.into()));
+    let cursor =
+        ObjectBuilder::new().schema_type(Type::String).min_length(Some(1)).pattern(Some("^[A-Za-z0-9_-]+$"));
+    let parameter = |name: &str, description: &str, schema: ObjectBuilder| {
+        ParameterBuilder::new()
+            .name(name)
+            .parameter_in(ParameterIn::Query)
+            .description(Some(description))
+            .schema(Some(schema.build()))
+            .build()
+    };
+    [
+        parameter("page", "Number of the page, from 1. Numbered pages end at item 10,000.", number()),
+        parameter(
+            "per_page",
+            "Number of items on a page. Has the aliases `page_size` and `limit`.",
+            per_page,
+        ),
+        parameter(
+            "cursor",
+            "`pagination.next_cursor` of the page before. Costs the same at any depth.",
+            cursor,
+        ),
+    ]
 }
 
 /// A read that was dropped did nothing; a write that was dropped may have been done.

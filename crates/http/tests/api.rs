@@ -2,6 +2,8 @@
 
 // Marked, because clippy takes helpers for test code only where it is written down.
 #[cfg(test)]
+mod contract;
+#[cfg(test)]
 mod health;
 #[cfg(test)]
 mod identity;

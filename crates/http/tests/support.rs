@@ -1,5 +1,6 @@
 //! What the tests of every area share: the whole API over a database and a stand-in of PIDKey.com of the test's own.
 
+use crate::contract;
 use anyhow::Result;
 use axum::Router;
 use axum::body::Body;
@@ -133,8 +134,19 @@ impl Answered {
     }
 }
 
-/// The answer of `router`. Its body must be JSON, whatever its status.
+/// Returns the answer of `router`, which must be as its OpenAPI document describes it.
 pub(crate) async fn ask(router: &Router, request: Request<Body>) -> Answered {
+    let (method, path) = (request.method().clone(), request.uri().path().to_owned());
+    let answered = ask_unchecked(router, request).await;
+    let description = Request::get("/openapi.json").body(Body::empty()).expect("a request");
+    let document = ask_unchecked(router, description).await.body;
+    if let Err(violation) = contract::check(&document, &method, &path, &answered) {
+        panic!("{method} {path}: {violation}");
+    }
+    answered
+}
+
+async fn ask_unchecked(router: &Router, request: Request<Body>) -> Answered {
     let response = router.clone().oneshot(request).await.expect("routers do not fail");
     let (parts, body) = response.into_parts();
     let bytes = body.collect().await.expect("a whole body").to_bytes();

@@ -11,7 +11,11 @@ pub(crate) use seed::{Table, mixed};
 use crate::{Error, Store, identity, keys, terminology};
 use std::future::Future;
 use std::pin::Pin;
+use steadfast_domain::Invalid;
 use steadfast_postgres::AnyOperation;
+
+/// No index in particular: any that serves the operation will do.
+pub(crate) const ANY: &[&str] = &[];
 
 /// A case that runs.
 pub type Running = Pin<Box<dyn Future<Output = Result<(), Error>> + Send>>;
@@ -43,6 +47,25 @@ impl Case {
         Self { operation, name, served_by, is_heavy: false, run: Box::new(move |store| Box::pin(run(store))) }
     }
 
+    /// Creates a case of `operation` for each of `inputs`: its name, the indexes that it must use, and what `run` gets.
+    pub(crate) fn each<I, F, T>(
+        operation: &'static AnyOperation,
+        run: impl Fn(Store, I) -> F + Copy + Send + Sync + 'static,
+        inputs: impl IntoIterator<Item = (&'static str, &'static [&'static str], I)>,
+    ) -> Vec<Self>
+    where
+        I: Clone + Send + Sync + 'static,
+        F: Future<Output = Result<T, Error>> + Send + 'static,
+    {
+        let case = |(name, served_by, input): (_, _, I)| {
+            Self::new(operation, name, served_by, move |store| {
+                let running = run(store, input.clone());
+                async move { running.await.map(drop) }
+            })
+        };
+        inputs.into_iter().map(case).collect()
+    }
+
     /// The same case, which does so much that it is run once and at one size only.
     pub(crate) fn heavy(self) -> Self {
         Self { is_heavy: true, ..self }
@@ -63,9 +86,13 @@ impl std::fmt::Debug for Case {
     }
 }
 
-/// The cases of all areas.
-pub fn all() -> Vec<Case> {
-    [keys::cases::all(), identity::cases::all(), terminology::cases::all()].into_iter().flatten().collect()
+/// Returns the cases of all areas.
+///
+/// # Errors
+/// Returns [`Invalid`] if the input of a case does not meet the rules of the domain.
+pub fn all() -> Result<Vec<Case>, Invalid> {
+    let areas = [keys::cases::all()?, identity::cases::all()?, terminology::cases::all()?];
+    Ok(areas.into_iter().flatten().collect())
 }
 
 /// Indexes that no case needs and that stay because a document demands them: the index, and who demands it.

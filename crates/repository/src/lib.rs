@@ -5,6 +5,8 @@ pub mod cases;
 mod error;
 pub mod identity;
 pub mod keys;
+mod paging;
+mod row;
 mod store;
 pub mod terminology;
 

@@ -1,27 +1,38 @@
-//! ICD-10-CM codes: the legs of a search, the place of a code in its tree, and the import of a release.
+//! ICD-10-CM codes: search, look-up, chapters, releases, and statistics of searches.
 
-mod batch;
 #[cfg(feature = "cases")]
 pub(crate) mod cases;
 mod chapters;
-mod current;
+mod codes;
 mod document;
-mod place;
-mod release;
-mod rows;
+mod releases;
 mod search;
 #[cfg(feature = "cases")]
 pub(crate) mod seed;
 mod statistics;
-mod words;
 
-pub use batch::{FIND, find};
 pub use chapters::{CHAPTERS, chapters};
-pub use current::{CURRENT, InUse, current_release};
-pub use place::{PLACE, place};
-pub use release::{IMPORT, Imported, ROLL_BACK, Release, import, roll_back};
+pub use codes::{CODE_WITH_RELATIVES, FIND, code_with_relatives, find};
+pub use releases::{
+    CURRENT, IMPORT, Imported, InUse, ROLL_BACK, Release, current_release, import, roll_back,
+};
 pub use search::{Finds, SEARCH_CODE, SEARCH_SIMILARITY, SEARCH_TERM, search};
 pub use statistics::{
     LOG_BATCH_MAX, LOG_SEARCHES, REFRESH, STATISTICS, UPKEEP, log_searches, search_logs_upkeep,
     search_statistics,
 };
+
+use crate::row::Parse;
+use steadfast_domain::terminology::IcdCode;
+
+impl Parse<IcdCode> for String {
+    fn parse(self) -> Option<IcdCode> {
+        IcdCode::parse("code", &self).ok()
+    }
+}
+
+impl Parse<Option<IcdCode>> for Option<String> {
+    fn parse(self) -> Option<Option<IcdCode>> {
+        self.map(Parse::parse).map_or(Some(None), |code: Option<IcdCode>| code.map(Some))
+    }
+}

@@ -8,7 +8,10 @@ mod support;
 
 use anyhow::Result;
 use std::collections::HashSet;
-use steadfast_domain::keys::{Blocked, Cursor, Filter, KeyStatus, Position, ProductKey, ProductPosition};
+use steadfast_domain::keys::{
+    Blocked, Filter, FilterParameters, KEYS_PAGE, KeyCursor, KeyStatus, ProductKey,
+};
+use steadfast_domain::page::{PageParameters, Position};
 use steadfast_postgres::tokio_postgres::Client;
 use steadfast_repository::keys;
 use support::Fixture;
@@ -35,12 +38,14 @@ fn status(number: u32, product: &str, remaining: i32) -> KeyStatus {
     }
 }
 
-fn first_page() -> Position {
-    Position::new(None, Some(100), None).expect("a page")
+fn first_page() -> Position<KeyCursor> {
+    Position::numbered(1, 100).expect("a page")
 }
 
 fn filter(product: Option<&str>, min: Option<u64>, max: Option<u64>, blocked: Option<i64>) -> Filter {
-    Filter::new(product, min, max, blocked).expect("a filter")
+    let product = product.map(str::to_owned);
+    let parameters = FilterParameters { product, min_remaining: min, max_remaining: max, blocked };
+    parameters.parse().expect("a filter")
 }
 
 #[tokio::test]
@@ -115,7 +120,7 @@ async fn what_like_takes_for_a_wildcard_is_searched_as_it_stands() -> Result<()>
     {
         let found =
             keys::search(&fixture.store, &filter(Some(asked), None, None, None), &first_page()).await?;
-        assert_eq!((found.keys.len(), found.total.items), (expected, expected as u32), "{asked}");
+        assert_eq!((found.items.len(), found.pagination.total_items), (expected, expected as u32), "{asked}");
     }
     Ok(())
 }
@@ -178,21 +183,21 @@ async fn pages_by_number_and_by_cursor_show_what_the_model_finds() -> Result<()>
         let (mut by_number, mut by_cursor) = (Vec::new(), Vec::new());
         let mut cursor: Option<String> = None;
         for page in 1.. {
-            let numbered =
-                keys::search(&fixture.store, &filter, &Position::new(Some(page), Some(37), None)?).await?;
+            let numbered = keys::search(&fixture.store, &filter, &Position::numbered(page, 37)?).await?;
             assert_eq!(
-                (numbered.total.items as usize, numbered.total.exact),
+                (numbered.pagination.total_items as usize, numbered.pagination.total_exact),
                 (expected.len(), true),
                 "{filter:?}"
             );
-            by_number.extend(numbered.keys.iter().map(|key| key.status.key));
-            let after = Position::new(None, Some(37), cursor.as_deref())?;
+            by_number.extend(numbered.items.iter().map(|key| key.status.key));
+            let after = PageParameters { page: None, per_page: Some(37), cursor };
+            let after = after.position(KEYS_PAGE)?;
             let followed = keys::search(&fixture.store, &filter, &after).await?;
-            by_cursor.extend(followed.keys.iter().map(|key| key.status.key));
-            assert_eq!(numbered.next, followed.next, "{filter:?} page {page}");
-            match followed.next {
-                Some(next) => cursor = Some(next.encode()),
-                None => break,
+            by_cursor.extend(followed.items.iter().map(|key| key.status.key));
+            cursor = followed.pagination.next_cursor;
+            assert_eq!(numbered.pagination.next_cursor, cursor, "{filter:?} page {page}");
+            if cursor.is_none() {
+                break;
             }
         }
         assert_eq!(by_number, expected, "{filter:?}");
@@ -205,11 +210,11 @@ async fn pages_by_number_and_by_cursor_show_what_the_model_finds() -> Result<()>
 async fn a_cursor_that_was_tampered_with_finds_no_foreign_product() -> Result<()> {
     let fixture = Fixture::new().await?;
     Model::stored(&fixture).await?;
-    let forged = Cursor { product: "Win10_Pro".to_owned(), remaining: 99, id: 0 };
+    let forged = KeyCursor { product: "Win10_Pro".to_owned(), remaining: 99, id: 0 };
     let found =
-        keys::search(&fixture.store, &filter(Some("office"), None, None, None), &Position::After(forged, 50))
+        keys::search(&fixture.store, &filter(Some("office"), None, None, None), &Position::after(forged, 50))
             .await?;
-    assert_eq!(found.keys, []);
+    assert_eq!(found.items, []);
     Ok(())
 }
 
@@ -225,12 +230,13 @@ async fn totals_leave_the_sentinel_out_and_low_inventory_shows() -> Result<()> {
         status(6, "C", -1),
     ];
     keys::upsert(&fixture.store, &batch).await?;
-    let products = keys::products(&fixture.store, &ProductPosition::new(None, None, None)?).await?;
-    assert_eq!((products.total.items, products.total.exact, products.next), (3, true, None));
+    let products = keys::products(&fixture.store, &Position::numbered(1, 100)?).await?;
+    let pagination = &products.pagination;
+    assert_eq!((pagination.total_items, pagination.total_exact, pagination.has_next), (3, true, false));
     let seen: Vec<_> = products
-        .products
+        .items
         .iter()
-        .map(|p| (p.product.as_str(), p.key_count, p.total_remaining, p.avg_remaining, p.low_inventory()))
+        .map(|p| (p.product.as_str(), p.key_count, p.total_remaining, p.avg_remaining(), p.low_inventory()))
         .collect();
     assert_eq!(seen, [("A", 3, 7, 3.5, false), ("B", 2, 4, 4.0, true), ("C", 1, 0, 0.0, true)]);
     Ok(())
@@ -274,15 +280,15 @@ async fn page_and_count_cost_the_same_at_ten_thousand_and_at_a_million_keys() ->
         for (name, filter) in &cases {
             for _ in 0..8 {
                 // Beyond the fifth run a generic plan could be chosen; it must not cost more.
-                keys::search(&fixture.store, filter, &Position::new(None, Some(50), None)?).await?;
+                keys::search(&fixture.store, filter, &Position::numbered(1, 50)?).await?;
             }
-            let position = Position::new(None, Some(50), None)?;
+            let position = Position::numbered(1, 50)?;
             let before = page_buffers(&looker).await?;
             let (found, reading) = meter.read(keys::search(&fixture.store, filter, &position)).await?;
             let found = found?;
             assert_eq!(reading.statements, 2, "{name}");
             let page = page_buffers(&looker).await? - before;
-            row.push((*name, page, reading.buffers - page, found.total));
+            row.push((*name, page, reading.buffers - page, found.pagination));
         }
         costs.push(row);
     }
@@ -292,12 +298,12 @@ async fn page_and_count_cost_the_same_at_ten_thousand_and_at_a_million_keys() ->
     for case in costs.iter().flatten() {
         // The step to each of 81 products and 10,001 entries of the index, at some hundreds a leaf.
         assert!(case.2 <= 600, "count: {case:?}");
-        if case.3.items <= 3 {
+        if case.3.total_items <= 3 {
             assert!(case.2 <= case.1 + 10, "where there is little to count, only the steps cost: {case:?}");
         }
     }
     let counted_all = &costs[1][4];
-    assert!(!counted_all.3.exact && counted_all.3.items == 10_000);
+    assert!(!counted_all.3.total_exact && counted_all.3.total_items == 10_000);
     Ok(())
 }
 
@@ -316,14 +322,16 @@ async fn the_hundredth_page_by_cursor_costs_what_the_first_costs() -> Result<()>
     // The meter makes sure that there are statistics to look at.
     let (_meter, looker) = (fixture.meter().await?, fixture.client().await?);
     let all = filter(None, None, None, Some(-1));
-    let mut position = Position::new(None, Some(100), None)?;
+    let mut position = Position::numbered(1, 100)?;
     let (mut costs, mut seen) = (Vec::new(), HashSet::new());
     for _ in 0..100 {
         let before = page_buffers(&looker).await?;
         let found = keys::search(&fixture.store, &all, &position).await?;
-        assert!(found.keys.iter().all(|key| seen.insert(key.id)), "no key twice");
+        assert!(found.items.iter().all(|key| seen.insert(key.id)), "no key twice");
         costs.push(page_buffers(&looker).await? - before);
-        position = Position::After(found.next.expect("more pages"), 100);
+        assert!(found.pagination.has_next, "more pages");
+        let next = PageParameters { page: None, per_page: Some(100), cursor: found.pagination.next_cursor };
+        position = next.position(KEYS_PAGE)?;
     }
     let (first, most) = (costs[0], costs[1..].iter().max().copied().unwrap_or(0));
     assert!(most <= 2 * first, "first {first}, most {most}");

@@ -8,7 +8,8 @@ mod support;
 
 use anyhow::Result;
 use flights::Flights;
-use steadfast_domain::keys::{Cursor, Filter, KeyStatus, Position, ProductKey};
+use steadfast_domain::keys::{Filter, KeyCursor, KeyStatus, ProductKey};
+use steadfast_domain::page::Position;
 use steadfast_domain::terminology::{IcdCode, ImportRow};
 use steadfast_repository::{Store, keys, terminology};
 use support::Fixture;
@@ -43,12 +44,12 @@ fn status(number: u32) -> KeyStatus {
 async fn a_warm_search_of_keys_is_two_statements_in_one_round_trip() -> Result<()> {
     let (fixture, store, flights) = watched().await?;
     keys::upsert(&fixture.store, &[status(1), status(2)]).await?;
-    let cursor = Cursor { product: "Office16".to_owned(), remaining: 3, id: 1 };
-    for position in [Position::new(None, None, None)?, Position::After(cursor, 50)] {
+    let cursor = KeyCursor { product: "Office16".to_owned(), remaining: 3, id: 1 };
+    for position in [Position::numbered(1, 50)?, Position::after(cursor, 50)] {
         let search = async || keys::search(&store, &Filter::default(), &position).await;
         assert_eq!(flights.of(search).await?, 1, "{position:?}");
         let (found, reading) = fixture.meter().await?.read(search()).await?;
-        assert_eq!((reading.statements, found?.total.items), (2, 2), "{position:?}");
+        assert_eq!((reading.statements, found?.pagination.total_items), (2, 2), "{position:?}");
     }
     Ok(())
 }
@@ -67,7 +68,7 @@ async fn the_place_of_a_code_is_one_warm_statement() -> Result<()> {
         billable: false,
     };
     terminology::import(&fixture.store, "small", &[row], |_| ()).await?;
-    let place = async || terminology::place(&store, &code).await;
+    let place = async || terminology::code_with_relatives(&store, &code).await;
     assert_eq!(flights.of(place).await?, 1);
     let (placed, reading) = fixture.meter().await?.read(place()).await?;
     assert_eq!((reading.statements, placed?.is_some()), (1, true));

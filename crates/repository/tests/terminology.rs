@@ -104,7 +104,8 @@ async fn a_code_that_the_release_has_no_longer_is_kept_but_found_only_on_demand(
         assert!(!codes(&fixture, leg, text).await?.contains(&"S72002A".to_owned()), "{text}");
         assert_eq!(codes_of(&fixture, leg, &with_inactive(text)?).await?[0], "S72002A", "{text}");
     }
-    let placed = terminology::place(&fixture.store, &code("S72002A")).await?.expect("still there");
+    let placed =
+        terminology::code_with_relatives(&fixture.store, &code("S72002A")).await?.expect("still there");
     assert!(!placed.concept.active);
     let rows: Vec<ImportRow> = table().into_iter().filter(|row| row.code != code("E11")).collect();
     assert_eq!(import(&fixture.store, &rows).await?, Imported::Switched { carried_over: 1 });

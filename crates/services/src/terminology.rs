@@ -3,7 +3,6 @@
 mod autocomplete;
 mod catalogue;
 mod import;
-mod kept;
 mod releases;
 mod search_log;
 
@@ -14,21 +13,20 @@ pub use search_log::{SearchLogWriter, SearchRecorder, search_log};
 pub use steadfast_repository::terminology::Imported;
 
 use crate::Error;
-use kept::KeptSearch;
 use serde::{Deserialize, Serialize};
 use steadfast_domain::terminology::{Leg, Match, Query, merge};
 use steadfast_repository::terminology::{self, Finds};
 use steadfast_repository::{Error as RepositoryError, Store};
 
-/// What a search found.
+/// Results of a search.
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
-#[serde(from = "KeptSearch", into = "KeptSearch")]
 pub struct Found {
-    /// The results, best first, at most as many as the query wants.
+    /// Results, best first, at most as many as the query asks for.
     pub matches: Vec<Match>,
-    /// The different codes that the legs found together.
+    /// Number of different codes that the legs found together.
     pub total: usize,
-    /// The legs that gave no answer; what they would have found is missing.
+    /// Legs that failed, whose results are missing. Only complete results are cached.
+    #[serde(skip)]
     pub failed: Vec<Leg>,
 }
 
@@ -118,7 +116,9 @@ fn joined(query: &Query, outcomes: Outcomes) -> Result<Found, Error> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use steadfast_domain::terminology::{Candidate, IcdCode};
+    use steadfast_domain::terminology::{
+        Candidate, CodeWithRelatives, Concept, IcdCode, MatchType, Relative, Relatives,
+    };
 
     fn finds(leg: Leg, code: &str, release: i64) -> Result<Option<Finds>, RepositoryError> {
         let candidate = Candidate {
@@ -142,5 +142,63 @@ mod tests {
         let found = joined(&query, outcomes).expect("an answer");
         assert_eq!(found.failed, [Leg::Term], "one that found nothing has no release and has not failed");
         assert_eq!(found.matches.iter().map(|found| found.code.as_str()).collect::<Vec<_>>(), ["M109"]);
+    }
+
+    fn relatives_of(codes: &[&str]) -> Vec<Relative> {
+        let code = |text: &&str| IcdCode::parse("code", text).expect("a code");
+        codes.iter().map(|text| Relative { code: code(text), term: (*text).to_owned() }).collect()
+    }
+
+    fn there_and_back<T: Serialize + for<'a> Deserialize<'a>>(value: &T) -> T {
+        serde_json::from_slice(&serde_json::to_vec(value).expect("JSON")).expect("the same")
+    }
+
+    #[test]
+    fn cached_answers_round_trip() {
+        let [concept_code, parent] =
+            ["E119", "E11"].map(|code| IcdCode::parse("code", code).expect("a code"));
+        let (term, chapter) = (String::from("Type 2 \u{201c}diabetes\u{201d}"), String::from("4 Endocrine"));
+        let find = |match_type, confidence| {
+            let (code, term, chapter) = (concept_code.clone(), term.clone(), chapter.clone());
+            Match { code, term, chapter, match_type, confidence }
+        };
+        let matches = vec![
+            find(MatchType::ExactCode, 1.0),
+            find(MatchType::TermPrefix, 0.9),
+            find(MatchType::Fuzzy, 0.6),
+        ];
+        let found = Found { matches, total: 31, failed: Vec::new() };
+        assert_eq!(there_and_back(&found), found);
+        let concept = Concept {
+            code: concept_code.clone(),
+            term: term.clone(),
+            chapter: chapter.clone(),
+            parent_code: Some(parent),
+            active: false,
+            billable: true,
+        };
+        let children = Relatives { shown: relatives_of(&["E1191", "E1192"]), total: 25 };
+        let siblings = Relatives { shown: Vec::new(), total: 0 };
+        let placed = CodeWithRelatives {
+            concept: concept.clone(),
+            parents: relatives_of(&["E11"]),
+            children,
+            siblings,
+        };
+        for (concept, placed) in [(Some(concept), Some(placed)), (None, None)] {
+            assert_eq!(there_and_back(&concept), concept);
+            assert_eq!(there_and_back(&placed), placed);
+        }
+    }
+
+    #[test]
+    fn invalid_cached_answers_are_rejected() {
+        let cached = r#"{"matches":[{"code":"E11","term":"","chapter":"","match_type":"fuzzy","confidence":0.4}],"total":1}"#;
+        assert!(serde_json::from_str::<Found>(cached).is_ok());
+        for (good, bad) in
+            [("E11", "E 11"), ("fuzzy", "guessed"), ("0.4", "null"), ("\"total\":1", "\"total\":-1")]
+        {
+            assert!(serde_json::from_str::<Found>(&cached.replace(good, bad)).is_err(), "{bad}");
+        }
     }
 }

@@ -1,22 +1,25 @@
-//! The chapters of ICD-10-CM and how much is in each.
+//! Chapters of ICD-10-CM.
 
 use crate::terminology::IcdCode;
+use serde::Serialize;
+use utoipa::ToSchema;
 
-/// One chapter, added up when its release was imported.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// A chapter with its counts, which the import of its release computed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[schema(as = Chapter)]
 pub struct ChapterTotals {
-    /// Its number, from 1.
+    /// Number of the chapter, from 1.
     pub number: i16,
-    /// Its title, the range of its categories at the end.
+    /// Title, which ends with the range of categories.
     pub title: String,
-    /// The first of its codes, in code order.
+    /// First code, in code order.
     pub first_code: IcdCode,
-    /// The last of its codes, in code order.
+    /// Last code, in code order.
     pub last_code: IcdCode,
-    /// Its codes.
+    /// Number of codes.
     pub total_codes: i32,
-    /// Of those, the ones in use.
+    /// Number of codes in use.
     pub active_codes: i32,
-    /// Of those in use, the ones that may stand on a bill.
+    /// Number of codes in use that are valid for billing.
     pub billable_codes: i32,
 }

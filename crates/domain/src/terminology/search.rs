@@ -2,7 +2,9 @@
 
 use super::{Candidate, IcdCode, words};
 use crate::{Checks, Invalid, text};
+use serde::{Deserialize, Serialize};
 use std::collections::HashSet;
+use utoipa::ToSchema;
 
 /// Results when the caller does not say.
 pub const SEARCH_LIMIT_DEFAULT: u64 = 10;
@@ -17,7 +19,8 @@ const CHAPTER_MAX: usize = 20;
 const PLACES_PER_LOOK_ALIKE: usize = 3;
 
 /// One of the three ways in which a search looks, in the order of their rank.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
 pub enum Leg {
     /// Codes that begin with the query, if the query has the form of a code.
     Code,
@@ -47,39 +50,30 @@ impl Leg {
 }
 
 /// How a result was found.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
 pub enum MatchType {
-    /// Its code begins with the query.
+    /// The code begins with the query.
     ExactCode,
-    /// Its term has all words of the query.
+    /// The term has all words of the query.
     TermPrefix,
-    /// Its term looks like the query.
+    /// The term is similar to the query.
     Fuzzy,
 }
 
-impl MatchType {
-    /// The type's name in answers.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::ExactCode => "exact_code",
-            Self::TermPrefix => "term_prefix",
-            Self::Fuzzy => "fuzzy",
-        }
-    }
-}
-
-/// One result.
-#[derive(Clone, Debug, PartialEq)]
+/// A result of a search.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+#[schema(as = CodeMatch)]
 pub struct Match {
-    /// The code.
+    /// The code, without dot.
     pub code: IcdCode,
-    /// What it stands for.
+    /// Meaning of the code.
     pub term: String,
     /// Number and title of the chapter.
     pub chapter: String,
-    /// How it was found.
+    /// How the result was found.
     pub match_type: MatchType,
-    /// How sure the search is, from 0 to 1.
+    /// Confidence from 0 to 1. Results are in descending order of confidence.
     pub confidence: f64,
 }
 
@@ -240,7 +234,17 @@ mod tests {
         (
             merged
                 .iter()
-                .map(|found| format!("{}{}", found.code, found.match_type.as_str().len() % 10))
+                .map(|found| {
+                    format!(
+                        "{}{}",
+                        found.code,
+                        match found.match_type {
+                            MatchType::ExactCode => 0,
+                            MatchType::TermPrefix => 1,
+                            MatchType::Fuzzy => 5,
+                        }
+                    )
+                })
                 .collect(),
             total,
         )

@@ -1,7 +1,9 @@
 //! What is kept of a search, and what the kept ones add up to.
 
 use chrono::{DateTime, NaiveDate, Utc};
+use serde::Serialize;
 use std::time::Duration;
+use utoipa::ToSchema;
 
 /// Characters of a query that are kept.
 const QUERY_MAX: usize = 100;
@@ -74,18 +76,18 @@ impl SearchTotals {
     }
 }
 
-/// A query that several searches asked for.
-#[derive(Clone, Debug, PartialEq)]
+/// A query that at least five searches asked for.
+#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
 pub struct PopularQuery {
     /// The query in lower case.
     pub query: String,
-    /// How many searches asked for it.
+    /// Number of searches.
     pub searches: i64,
-    /// Milliseconds that they took on average.
+    /// Average duration of these searches in milliseconds.
     pub average_response_time_ms: f64,
-    /// Codes that they found on average.
+    /// Average number of results.
     pub average_results: f64,
-    /// When it was last asked for.
+    /// Time of the last search.
     pub last_searched: DateTime<Utc>,
 }
 

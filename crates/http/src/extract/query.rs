@@ -5,9 +5,11 @@ use crate::problem::Problem;
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use percent_encoding::percent_decode_str;
+use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use std::collections::HashSet;
 use steadfast_domain::Invalid;
+use steadfast_domain::page::PageParameters;
 
 /// The parameters of the query string.
 #[derive(Debug)]
@@ -19,12 +21,43 @@ impl<S: Sync, T: DeserializeOwned> FromRequestParts<S> for Query<T> {
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
         let raw = parts.uri.query().unwrap_or_default();
         check(raw)?;
-        let pairs = serde_urlencoded::Deserializer::new(form_urlencoded::parse(raw.as_bytes()));
-        match serde_path_to_error::deserialize(pairs) {
-            Ok(parameters) => Ok(Self(parameters)),
-            Err(error) => Err(refused(error.path(), error.inner(), "query").into()),
-        }
+        Ok(Self(parse(raw)?))
     }
+}
+
+/// The parameters of a list: those that select its items, and those that select the page.
+#[derive(Debug)]
+pub(crate) struct Paged<T>(pub(crate) T, pub(crate) PageParameters);
+
+/// No parameters but those of the page.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Nothing {}
+
+/// Names of the page parameters and their aliases.
+const PAGE_NAMES: [&str; 5] = ["page", "per_page", "page_size", "limit", "cursor"];
+
+impl<S: Sync, T: DeserializeOwned> FromRequestParts<S> for Paged<T> {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        let raw = parts.uri.query().unwrap_or_default();
+        check(raw)?;
+        let is_of_page = |pair: &&str| {
+            let name = pair.split_once('=').map_or(*pair, |(name, _)| name);
+            decode(name).is_ok_and(|name| PAGE_NAMES.contains(&name.as_str()))
+        };
+        let (of_page, others): (Vec<&str>, Vec<&str>) = raw.split('&').partition(is_of_page);
+        let (of_page, others) = (of_page.join("&"), others.join("&"));
+        let (parameters, page) = Invalid::both(parse(&others), parse(&of_page))?;
+        Ok(Self(parameters, page))
+    }
+}
+
+/// Deserializes a query string that [`check`] has accepted.
+fn parse<T: DeserializeOwned>(raw: &str) -> Result<T, Invalid> {
+    let pairs = serde_urlencoded::Deserializer::new(form_urlencoded::parse(raw.as_bytes()));
+    serde_path_to_error::deserialize(pairs).map_err(|error| refused(error.path(), error.inner(), "query"))
 }
 
 /// Refuses what the lenient decoder behind serde would repair or let through.

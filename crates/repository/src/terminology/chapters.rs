@@ -1,61 +1,51 @@
-//! The chapters, as they were added up when the release was imported.
+//! Chapters of the release in use.
 
-use super::rows;
+use crate::row::row;
 use crate::{Error, Store};
 use steadfast_domain::terminology::ChapterTotals;
-use steadfast_postgres::diesel::sql_types::{Integer, SmallInt, Text};
-use steadfast_postgres::diesel::{self, QueryableByName, sql_query};
+use steadfast_postgres::diesel::{self, prelude::*};
 use steadfast_postgres::diesel_async::RunQueryDsl;
-use steadfast_postgres::{Operation, Read, cached};
+use steadfast_postgres::{Operation, Read};
+use steadfast_schema::views::icd10_chapters;
 
-/// All chapters. The one page that they stand on is read without an index.
+/// Lists all chapters. Reads the one page of their table without an index.
 pub const CHAPTERS: Operation<Read> = Operation::read("terminology.chapters");
 
-/// More than any release has, so that the answer has a bound.
-const ALL: &str = "SELECT number, chapter, first_code, last_code, total_codes, active_codes, billable_codes \
-    FROM icd10_chapters ORDER BY number LIMIT 100";
+/// Maximum number of chapters, more than any release has.
+const CHAPTERS_MAX: i64 = 100;
 
-/// The chapters of the release in use, by number. Counts nothing: the import did.
+/// Returns the chapters of the release in use by number, with the counts that its import computed.
 ///
 /// # Errors
-/// [`Error`].
+/// Returns [`Error`] if the database does not answer.
 pub async fn chapters(store: &Store) -> Result<Vec<ChapterTotals>, Error> {
-    let rows: Vec<ChapterRow> =
-        store.read(&CHAPTERS, async |conn| cached(sql_query(ALL)).load(conn).await).await?;
-    rows.into_iter().map(ChapterRow::parse).collect()
-}
-
-/// One chapter.
-#[derive(Debug, QueryableByName)]
-struct ChapterRow {
-    #[diesel(sql_type = SmallInt)]
-    number: i16,
-    #[diesel(sql_type = Text)]
-    chapter: String,
-    #[diesel(sql_type = Text)]
-    first_code: String,
-    #[diesel(sql_type = Text)]
-    last_code: String,
-    #[diesel(sql_type = Integer)]
-    total_codes: i32,
-    #[diesel(sql_type = Integer)]
-    active_codes: i32,
-    #[diesel(sql_type = Integer)]
-    billable_codes: i32,
-}
-
-impl ChapterRow {
-    fn parse(self) -> Result<ChapterTotals, Error> {
-        // Stored as number and title, as each code names its chapter.
-        let title = self.chapter.split_once(' ').map_or(&*self.chapter, |(_, title)| title).to_owned();
-        Ok(ChapterTotals {
-            number: self.number,
-            title,
-            first_code: rows::code(&self.first_code)?,
-            last_code: rows::code(&self.last_code)?,
-            total_codes: self.total_codes,
-            active_codes: self.active_codes,
-            billable_codes: self.billable_codes,
+    let rows: Vec<ChapterRow> = store
+        .read(&CHAPTERS, async |conn| {
+            let all = icd10_chapters::table.select(ChapterRow::as_select()).order(icd10_chapters::number);
+            all.limit(CHAPTERS_MAX).load(conn).await
         })
+        .await?;
+    rows.into_iter().map(|row| row.parse().map(without_number)).collect()
+}
+
+/// Removes the number in front of the title, which is stored as the codes name their chapter.
+fn without_number(chapter: ChapterTotals) -> ChapterTotals {
+    match chapter.title.split_once(' ') {
+        Some((_, title)) => ChapterTotals { title: title.to_owned(), ..chapter },
+        None => chapter,
+    }
+}
+
+row! {
+    /// A chapter.
+    ChapterRow of icd10_chapters for ChapterTotals {
+        number: i16,
+        #[diesel(column_name = chapter)]
+        title: String,
+        first_code: String,
+        last_code: String,
+        total_codes: i32,
+        active_codes: i32,
+        billable_codes: i32,
     }
 }

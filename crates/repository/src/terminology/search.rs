@@ -1,18 +1,22 @@
-//! The legs of a search. Each looks for itself and reads no more than it ranks.
+//! Legs of a search. Each is one operation and reads no more than it ranks.
+//!
+//! The statements are written by hand: the DSL has neither `LATERAL` nor the operators of the full-text search.
+
+mod words;
 
 use super::document::{self, Alternatives};
-use super::rows::MatchRow;
-use super::words;
+use crate::row::row;
 use crate::{Error, Store};
 use steadfast_domain::terminology::{
     CODE_LENGTH_MAX, Candidate, IcdCode, Leg, Match, Query, Trigrams, by_likeness, by_words,
 };
 use steadfast_postgres::diesel::pg::Pg;
 use steadfast_postgres::diesel::query_builder::{BoxedSqlQuery, SqlQuery};
-use steadfast_postgres::diesel::sql_query;
 use steadfast_postgres::diesel::sql_types::{Array, BigInt, Bool, Integer, Nullable, Text};
+use steadfast_postgres::diesel::{self, prelude::*, sql_query};
 use steadfast_postgres::diesel_async::RunQueryDsl;
 use steadfast_postgres::{Cached, Operation, Read, Reads, cached};
+use steadfast_schema::views::icd10_codes;
 
 /// Codes that begin with a text.
 pub const SEARCH_CODE: Operation<Read> =
@@ -94,7 +98,7 @@ fn all_with(confidence: f64, candidates: Vec<Candidate>) -> Vec<(Candidate, f64)
 
 fn parsed(rows: Vec<MatchRow>) -> Result<(Option<i64>, Vec<Candidate>), Error> {
     let release = rows.iter().map(|row| row.release).next();
-    Ok((release, rows.into_iter().map(MatchRow::parse).collect::<Result<_, _>>()?))
+    Ok((release, rows.into_iter().map(|row| row.candidate.parse()).collect::<Result<_, _>>()?))
 }
 
 async fn by_prefix(store: &Store, prefix: &IcdCode, query: &Query) -> Result<Vec<MatchRow>, Error> {
@@ -176,4 +180,23 @@ fn having<'a>(conditions: &'a [String], query: &Query, weight: usize, limit: i64
         .bind::<Integer, _>(i32::try_from(weight).unwrap_or(i32::MAX))
         .bind::<BigInt, _>(limit);
     cached(statement)
+}
+
+/// A result and its release.
+#[derive(QueryableByName)]
+#[diesel(table_name = icd10_codes)]
+struct MatchRow {
+    #[diesel(embed)]
+    candidate: CandidateRow,
+    release: i64,
+}
+
+row! {
+    /// A result before it is ranked.
+    CandidateRow of icd10_codes for Candidate {
+        code: String,
+        term: String,
+        chapter: String,
+        billable: bool,
+    }
 }

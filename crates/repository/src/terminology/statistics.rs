@@ -1,5 +1,6 @@
 //! What was searched for: the log of searches, its upkeep, and what it adds up to.
 
+use crate::row::row;
 use crate::{Error, Store};
 use chrono::{DateTime, NaiveDate, Utc};
 use futures_util::future::try_join;
@@ -8,9 +9,10 @@ use steadfast_domain::terminology::{PopularQuery, SearchLog, SearchStatistics, S
 use steadfast_postgres::diesel::sql_types::{
     Array, BigInt, Bool, Date, Double, Integer, Nullable, Text, Timestamptz,
 };
-use steadfast_postgres::diesel::{self, QueryableByName, sql_query};
+use steadfast_postgres::diesel::{self, define_sql_function, dsl::select, prelude::*, sql_query};
 use steadfast_postgres::diesel_async::RunQueryDsl;
 use steadfast_postgres::{Operation, Read, Reads, Write, cached};
+use steadfast_schema::views::mv_popular_searches;
 
 /// Stores what was searched for. Nobody waits for it but the end of the service, so it is not waited for long.
 pub const LOG_SEARCHES: Operation<Write> = Operation::write("terminology.log_searches")
@@ -40,7 +42,8 @@ pub const LOG_BATCH_MAX: usize = 500;
 /// Popular queries in the statistics.
 const POPULAR_SHOWN: i64 = 20;
 
-/// Days are locked in their order, so that two nodes wait for each other instead of deadlocking.
+/// Inserts searches and adds them to the totals of their days. Written by hand: the DSL cannot insert from a statement that
+/// inserts. Locks days in their order, so that two nodes wait for each other instead of deadlocking.
 const LOG: &str = "WITH logged AS ( \
     INSERT INTO search_logs (user_id, query, results_count, response_time_ms, cache_hit, created_at) \
     SELECT * FROM unnest($1, $2, $3, $4, $5, $6) \
@@ -53,13 +56,11 @@ const LOG: &str = "WITH logged AS ( \
     cache_hits = stored.cache_hits + excluded.cache_hits, \
     response_time_ms = stored.response_time_ms + excluded.response_time_ms";
 
+/// Written by hand: the sum of `bigint` is `numeric`, which the DSL cannot cast back.
 const TOTALS: &str = "SELECT coalesce(sum(searches), 0)::bigint AS searches, \
     coalesce(sum(without_results), 0)::bigint AS without_results, \
     coalesce(sum(cache_hits), 0)::bigint AS cache_hits, \
     coalesce(sum(response_time_ms), 0) AS response_time_ms FROM search_stats_daily WHERE day >= $1";
-
-const POPULAR: &str = "SELECT query, search_count, avg_response_time, avg_results, last_searched \
-    FROM mv_popular_searches ORDER BY search_count DESC, query LIMIT $1";
 
 /// Stores `searches`, at most [`LOG_BATCH_MAX`], and adds them to the sums of their days: one statement.
 ///
@@ -106,7 +107,7 @@ pub async fn search_logs_upkeep(store: &Store) -> Result<bool, Error> {
 /// # Errors
 /// Returns [`Error`] if the months could not be changed, also if somebody read the log for too long.
 pub(super) async fn keep_months(store: &Store) -> Result<bool, Error> {
-    done(store, &UPKEEP, "SELECT search_logs_upkeep() AS done").await
+    store.write(&UPKEEP, async |conn| select(upkeep_function()).get_result(conn).await).await
 }
 
 /// Adds up the popular queries anew, while searches are logged and statistics are read. Returns false if somebody else is at
@@ -115,39 +116,38 @@ pub(super) async fn keep_months(store: &Store) -> Result<bool, Error> {
 /// # Errors
 /// Returns [`Error`] if they could not be added up; then the former ones stay.
 pub(super) async fn refresh_popular_searches(store: &Store) -> Result<bool, Error> {
-    done(store, &REFRESH, "SELECT popular_searches_refresh() AS done").await
+    store.write(&REFRESH, async |conn| select(refresh_function()).get_result(conn).await).await
 }
 
-async fn done(store: &Store, operation: &'static Operation<Write>, sql: &'static str) -> Result<bool, Error> {
-    let row: DoneRow =
-        store.write(operation, async |conn| cached(sql_query(sql)).get_result(conn).await).await?;
-    Ok(row.done)
+define_sql_function! {
+    #[sql_name = "search_logs_upkeep"]
+    fn upkeep_function() -> Bool;
 }
 
-/// What the searches since the day `since` (UTC) add up to, and the queries that were popular when the upkeep last ran:
-/// two statements in one round trip. A row a day is read, by `search_stats_daily_pkey`, and twenty rows of
+define_sql_function! {
+    #[sql_name = "popular_searches_refresh"]
+    fn refresh_function() -> Bool;
+}
+
+/// Returns the totals of searches since the day `since` (UTC), and the popular queries as of the last refresh: two
+/// statements in one round trip. Reads one row for each day by `search_stats_daily_pkey` and twenty rows of
 /// `idx_popular_searches_count`.
 ///
 /// # Errors
-/// [`Error`].
+/// Returns [`Error`] if the database does not answer.
 pub async fn search_statistics(store: &Store, since: NaiveDate) -> Result<SearchStatistics, Error> {
     let (totals, popular): (TotalsRow, Vec<PopularRow>) = store
         .read(&STATISTICS, async |conn| {
-            let (mut first, mut second) = (&*conn, &*conn);
             let totals = cached(sql_query(TOTALS).bind::<Date, _>(since));
-            let popular = cached(sql_query(POPULAR).bind::<BigInt, _>(POPULAR_SHOWN));
-            try_join(totals.get_result(&mut first), popular.load(&mut second)).await
+            let popular = mv_popular_searches::table
+                .select(PopularRow::as_select())
+                .order((mv_popular_searches::search_count.desc(), mv_popular_searches::query))
+                .limit(POPULAR_SHOWN);
+            try_join(totals.get_result(&mut &*conn), popular.load(&mut &*conn)).await
         })
         .await?;
-    let popular = popular.into_iter().map(PopularRow::parse).collect();
+    let popular = popular.into_iter().map(PopularRow::parse).collect::<Result<_, _>>()?;
     Ok(SearchStatistics { since, totals: totals.parse(), popular })
-}
-
-/// Whether a function did its work, or left it to another caller.
-#[derive(Debug, QueryableByName)]
-struct DoneRow {
-    #[diesel(sql_type = Bool)]
-    done: bool,
 }
 
 /// Sums over some days.
@@ -174,29 +174,16 @@ impl TotalsRow {
     }
 }
 
-/// One popular query.
-#[derive(Debug, QueryableByName)]
-struct PopularRow {
-    #[diesel(sql_type = Text)]
-    query: String,
-    #[diesel(sql_type = BigInt)]
-    search_count: i64,
-    #[diesel(sql_type = Double)]
-    avg_response_time: f64,
-    #[diesel(sql_type = Double)]
-    avg_results: f64,
-    #[diesel(sql_type = Timestamptz)]
-    last_searched: DateTime<Utc>,
-}
-
-impl PopularRow {
-    fn parse(self) -> PopularQuery {
-        PopularQuery {
-            query: self.query,
-            searches: self.search_count,
-            average_response_time_ms: self.avg_response_time,
-            average_results: self.avg_results,
-            last_searched: self.last_searched,
-        }
+row! {
+    /// A popular query.
+    PopularRow of mv_popular_searches for PopularQuery {
+        query: String,
+        #[diesel(column_name = search_count)]
+        searches: i64,
+        #[diesel(column_name = avg_response_time)]
+        average_response_time_ms: f64,
+        #[diesel(column_name = avg_results)]
+        average_results: f64,
+        last_searched: DateTime<Utc>,
     }
 }

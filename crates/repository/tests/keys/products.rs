@@ -3,7 +3,8 @@
 use super::{fill, key, status};
 use crate::support::Fixture;
 use anyhow::Result;
-use steadfast_domain::keys::{ProductCursor, ProductPosition, ProductSummary};
+use steadfast_domain::keys::{PRODUCTS_PAGE, ProductSummary};
+use steadfast_domain::page::{PageParameters, Position};
 use steadfast_repository::keys;
 
 /// Products that each have rows in both tables, and their sums, where the tables disagree.
@@ -85,17 +86,17 @@ async fn pages_by_number_and_by_cursor_show_all_products() -> Result<()> {
     let names =
         |page: Vec<ProductSummary>| page.into_iter().map(|summary| summary.product).collect::<Vec<_>>();
     for page in 1.. {
-        let numbered = ProductPosition::new(Some(page), Some(40), None)?;
+        let numbered = Position::numbered(page, 40)?;
         let numbered = keys::products(&fixture.store, &numbered).await?;
-        assert_eq!((numbered.total.items, numbered.total.exact), (250, true));
-        by_number.extend(names(numbered.products));
-        let after = ProductPosition::new(None, Some(40), cursor.as_deref())?;
-        let followed = keys::products(&fixture.store, &after).await?;
-        by_cursor.extend(names(followed.products));
-        assert_eq!(numbered.next, followed.next, "page {page}");
-        match followed.next {
-            Some(next) => cursor = Some(next.encode()),
-            None => break,
+        assert_eq!((numbered.pagination.total_items, numbered.pagination.total_exact), (250, true));
+        by_number.extend(names(numbered.items));
+        let after = PageParameters { page: None, per_page: Some(40), cursor };
+        let followed = keys::products(&fixture.store, &after.position(PRODUCTS_PAGE)?).await?;
+        by_cursor.extend(names(followed.items));
+        cursor = followed.pagination.next_cursor;
+        assert_eq!(numbered.pagination.next_cursor, cursor, "page {page}");
+        if cursor.is_none() {
+            break;
         }
     }
     assert_eq!((by_number, by_cursor), (products.clone(), products));
@@ -105,14 +106,14 @@ async fn pages_by_number_and_by_cursor_show_all_products() -> Result<()> {
 #[tokio::test]
 async fn page_of_products_reads_no_keys() -> Result<()> {
     let fixture = Fixture::new().await?;
-    let (meter, position) = (fixture.meter().await?, ProductPosition::new(None, None, None)?);
+    let (meter, position) = (fixture.meter().await?, Position::numbered(1, 100)?);
     let mut costs = Vec::new();
     for total in [1_000, 30_000] {
         fill(&fixture, total).await?;
         fixture.client().await?.batch_execute("VACUUM ANALYZE pidms_products").await?;
         keys::products(&fixture.store, &position).await?;
         let (products, reading) = meter.read(keys::products(&fixture.store, &position)).await?;
-        let counted: i64 = products?.products.iter().map(|product| product.key_count).sum();
+        let counted: i64 = products?.items.iter().map(|product| product.key_count).sum();
         assert_eq!((counted, reading.statements), (i64::from(total), 2));
         costs.push(reading.buffers);
     }
@@ -130,14 +131,14 @@ async fn late_page_of_many_products_costs_what_the_first_costs() -> Result<()> {
     for statement in insert.split(';') {
         fixture.client().await?.batch_execute(statement).await?;
     }
-    let late = ProductPosition::After(ProductCursor("Product019000".to_owned()), 100);
+    let late = Position::after("Product019000".to_owned(), 100);
     let mut costs = Vec::new();
-    for position in [ProductPosition::new(None, None, None)?, late] {
+    for position in [Position::numbered(1, 100)?, late] {
         keys::products(&fixture.store, &position).await?;
         let (products, reading) = meter.read(keys::products(&fixture.store, &position)).await?;
         let products = products?;
         assert_eq!(
-            (products.products.len(), products.total.items, products.total.exact),
+            (products.items.len(), products.pagination.total_items, products.pagination.total_exact),
             (100, 10_000, false)
         );
         costs.push(reading.buffers);

@@ -2,8 +2,8 @@
 
 use crate::support::Fixture;
 use anyhow::Result;
-use steadfast_domain::terminology::{IcdCode, ImportRow, Placed, Relatives};
-use steadfast_repository::terminology::{chapters, find, import, place};
+use steadfast_domain::terminology::{CodeWithRelatives, IcdCode, ImportRow, Relatives};
+use steadfast_repository::terminology::{chapters, code_with_relatives, find, import};
 
 fn code(text: &str) -> IcdCode {
     IcdCode::parse("code", text).expect("a code")
@@ -41,8 +41,8 @@ async fn filled() -> Result<Fixture> {
     Ok(fixture)
 }
 
-async fn placed(fixture: &Fixture, text: &str) -> Result<Placed> {
-    Ok(place(&fixture.store, &code(text)).await?.expect("there is such a code"))
+async fn placed(fixture: &Fixture, text: &str) -> Result<CodeWithRelatives> {
+    Ok(code_with_relatives(&fixture.store, &code(text)).await?.expect("there is such a code"))
 }
 
 fn shown(relatives: &Relatives) -> Vec<&str> {
@@ -62,7 +62,7 @@ async fn a_code_has_its_parents_its_children_and_its_siblings_in_one_statement()
     assert_eq!(deep.concept.parent_code, Some(code("S72001")));
     let middle = placed(&fixture, "S72001").await?;
     assert_eq!((shown(&middle.children), middle.siblings.total), (vec!["S72001A", "S72002A"], 0));
-    assert_eq!(place(&fixture.store, &code("X99")).await?, None);
+    assert_eq!(code_with_relatives(&fixture.store, &code("X99")).await?, None);
     Ok(())
 }
 

@@ -1,6 +1,5 @@
 //! The codes as callers are served: from the cache where it has the answer, else from the database.
 
-use super::kept::{Details, Hierarchy};
 use super::releases::{Known, Releases};
 use super::{Found, autocomplete, search};
 use crate::Error;
@@ -10,15 +9,16 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 use steadfast_cache::{Area, Cache, CacheHealth, Cached, Key, Loaded, Status};
-use steadfast_domain::terminology::{Concept, IcdCode, Placed, Query};
+use steadfast_domain::terminology::{CodeWithRelatives, Concept, IcdCode, Query};
 use steadfast_repository::{Error as RepositoryError, StatementCount, Store, terminology};
 use steadfast_resilience::Deadline;
+use utoipa::ToSchema;
 
 /// What searches found.
-const SEARCH: Area = Area::new("icd10:search", 1);
+const SEARCH: Area = Area::new("icd10:search", 2);
 
 /// What completes what was typed.
-const AUTOCOMPLETE: Area = Area::new("icd10:autocomplete", 1);
+const AUTOCOMPLETE: Area = Area::new("icd10:autocomplete", 2);
 
 /// Codes with their relatives.
 const HIERARCHY: Area = Area::new("icd10:hierarchy", 1);
@@ -35,27 +35,19 @@ const DOUBTFUL_LOAD_MAX: Duration = Duration::from_secs(1);
 /// When to ask again then: the release in use is looked up every second.
 const DOUBTFUL_RETRY: Duration = Duration::from_secs(1);
 
-/// Where an answer comes from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// Origin of an answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
 pub enum CacheStatus {
-    /// It was kept, and is of the release in use, as of the last three seconds.
+    /// Cached, and of the release in use as of the last three seconds.
     Hit,
-    /// It was loaded now, at least a part of it.
+    /// Loaded from the database, at least a part of it.
     Miss,
-    /// It was kept, and the database does not say whether it still holds.
+    /// Cached, while the database does not say whether its release is still in use.
     Stale,
 }
 
 impl CacheStatus {
-    /// The status in answers: `hit`, `miss` or `stale`.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Hit => "hit",
-            Self::Miss => "miss",
-            Self::Stale => "stale",
-        }
-    }
-
     /// Whether the cache had the answer, fresh or stale.
     pub const fn is_hit(self) -> bool {
         !matches!(self, Self::Miss)
@@ -140,21 +132,21 @@ impl Catalogue {
         self.answer(AUTOCOMPLETE, &parts(typed), load).await
     }
 
-    /// The code with its relatives, `None` when there is no such code.
+    /// Returns the code with its relatives, or `None` if there is no such code.
     ///
     /// # Errors
-    /// [`Error::Repository`], when nothing is kept; after five seconds at the latest.
-    pub async fn place(&self, code: &IcdCode) -> Result<Answer<Option<Placed>>, Error> {
+    /// Returns [`Error::Repository`] if the answer is not cached and the database does not answer, after five seconds at
+    /// the latest.
+    pub async fn code_with_relatives(
+        &self,
+        code: &IcdCode,
+    ) -> Result<Answer<Option<CodeWithRelatives>>, Error> {
         let owned = code.clone();
         let load = |store| async move {
-            let placed = terminology::place(&store, &owned).await?;
-            let is_there = placed.is_some();
-            let placed = Hierarchy(placed);
-            Ok(if is_there { Loaded::Found(placed) } else { Loaded::Nothing(placed) })
+            let found = terminology::code_with_relatives(&store, &owned).await?;
+            Ok(if found.is_some() { Loaded::Found(found) } else { Loaded::Nothing(found) })
         };
-        let Answer { value: Hierarchy(value), status } =
-            self.answer(HIERARCHY, &[code.to_string()], load).await?;
-        Ok(Answer { value, status })
+        self.answer(HIERARCHY, &[code.to_string()], load).await
     }
 
     /// Those of `codes` that there are. What is not kept is loaded in one statement for all.
@@ -177,8 +169,8 @@ impl Catalogue {
             let mut by_code: HashMap<_, _> =
                 found.into_iter().map(|concept| (concept.code.clone(), concept)).collect();
             Ok::<_, Error>(move |at: usize| match by_code.remove(&codes[at]) {
-                Some(concept) => Loaded::Found(Details(Some(concept))),
-                None => Loaded::Nothing(Details(None)),
+                Some(concept) => Loaded::Found(Some(concept)),
+                None => Loaded::Nothing(None),
             })
         };
         let found = cache.get_or_load_many(DETAILS, &keys, load).await;
@@ -242,7 +234,7 @@ impl Catalogue {
 }
 
 impl Findings {
-    fn of(cached: &[Cached<Details>], is_sure: bool) -> Self {
+    fn of(cached: &[Cached<Option<Concept>>], is_sure: bool) -> Self {
         let statuses = || cached.iter().map(|cached| CacheStatus::of(cached.status, is_sure));
         let misses = statuses().filter(|status| !status.is_hit()).count();
         let is_stale = statuses().any(|status| status == CacheStatus::Stale);
@@ -251,7 +243,7 @@ impl Findings {
             (0, true) => CacheStatus::Stale,
             (0, false) => CacheStatus::Hit,
         };
-        let found = cached.iter().filter_map(|cached| cached.value.0.clone()).collect();
+        let found = cached.iter().filter_map(|cached| (*cached.value).clone()).collect();
         Self { found, hits: cached.len() - misses, misses, status }
     }
 }

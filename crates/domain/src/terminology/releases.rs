@@ -1,12 +1,32 @@
-//! What a release is recognised by.
+//! Releases of ICD-10-CM: their rows and their digest.
 
-use super::{IcdCode, ImportRow};
+use super::IcdCode;
 use sha2::{Digest, Sha256};
 
-/// Changes when other things are made of the same rows, so that importing them again is no repetition.
+/// A row of a release.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ImportRow {
+    /// The code.
+    pub code: IcdCode,
+    /// Meaning of the code.
+    pub term: String,
+    /// Three-character category.
+    pub category: IcdCode,
+    /// Parent of the code; `None` for a category.
+    pub parent_code: Option<IcdCode>,
+    /// Block of categories, e.g. `A00-A09`.
+    pub block: String,
+    /// Number and title of the chapter.
+    pub chapter: String,
+    /// True if the code has no children.
+    pub billable: bool,
+}
+
+/// Version of what an import stores for the same rows. Increase it when that changes, so that the same rows are imported
+/// again.
 const EDITION: u8 = 2;
 
-/// SHA-256 of `rows`, in their order: two tables have the same when they say the same, however their files were packed.
+/// Returns the SHA-256 of `rows` in their order. It does not depend on the format of the file that they come from.
 pub fn digest(rows: &[ImportRow]) -> Vec<u8> {
     let mut hasher = Sha256::new();
     hasher.update([EDITION]);

@@ -1,7 +1,12 @@
-//! An ICD-10-CM code in its stored form: upper case, without dot.
+//! ICD-10-CM codes, their relatives, and batches of codes.
 
 use crate::Invalid;
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use std::fmt;
+use std::ops::RangeInclusive;
+use utoipa::openapi::schema::{ObjectBuilder, Type};
+use utoipa::openapi::{RefOr, Schema};
+use utoipa::{PartialSchema, ToSchema};
 
 /// Maximum number of characters that are accepted for a code, separators included.
 const LENGTH_MAX: usize = 20;
@@ -74,6 +79,126 @@ impl fmt::Debug for IcdCode {
 impl fmt::Display for IcdCode {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
+    }
+}
+
+impl Serialize for IcdCode {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.0)
+    }
+}
+
+impl<'de> Deserialize<'de> for IcdCode {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Self::parse("code", &String::deserialize(deserializer)?).map_err(de::Error::custom)
+    }
+}
+
+impl ToSchema for IcdCode {}
+
+impl PartialSchema for IcdCode {
+    fn schema() -> RefOr<Schema> {
+        let code = ObjectBuilder::new().schema_type(Type::String).pattern(Some("^[A-Z0-9]{1,20}$"));
+        code.description(Some("An ICD-10-CM code in upper case, without dot.")).into()
+    }
+}
+
+/// Maximum number of children that a look-up returns. All of them are counted.
+pub const CHILDREN_SHOWN: i64 = 20;
+
+/// Maximum number of siblings that a look-up returns. All of them are counted.
+pub const SIBLINGS_SHOWN: i64 = 10;
+
+/// A code with its term and properties.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Concept {
+    /// The code, without dot.
+    pub code: IcdCode,
+    /// Meaning of the code.
+    pub term: String,
+    /// Number and title of the chapter.
+    pub chapter: String,
+    /// Parent of the code; null for a three-character category.
+    pub parent_code: Option<IcdCode>,
+    /// True if the current release has the code.
+    pub active: bool,
+    /// True if the code is valid for billing, which means that it has no children.
+    pub billable: bool,
+}
+
+/// A relative of a code.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[schema(as = RelatedCode)]
+pub struct Relative {
+    /// The code, without dot.
+    pub code: IcdCode,
+    /// Meaning of the code.
+    pub term: String,
+}
+
+/// Relatives of one kind.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Relatives {
+    /// The first relatives, in code order.
+    pub shown: Vec<Relative>,
+    /// Number of all relatives of this kind.
+    pub total: i64,
+}
+
+/// A code and its place in the tree.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CodeWithRelatives {
+    /// The code itself.
+    pub concept: Concept,
+    /// Ancestors, from the category down to the parent.
+    pub parents: Vec<Relative>,
+    /// Children.
+    pub children: Relatives,
+    /// Other children of the parent.
+    pub siblings: Relatives,
+}
+
+/// Number of codes that one request may ask for.
+const BATCH: RangeInclusive<usize> = 1..=100;
+
+/// Codes that a request asks for, in its order: each as it was written, and as it was parsed. An invalid code does not
+/// fail the others.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Batch(Vec<(String, Result<IcdCode, Invalid>)>);
+
+impl Batch {
+    /// Parses codes. A text that is not a code keeps its error; repeated texts count once.
+    ///
+    /// # Errors
+    /// Returns [`Invalid`] naming `codes` if there are none or more than 100.
+    pub fn new(texts: Vec<String>) -> Result<Self, Invalid> {
+        if !BATCH.contains(&texts.len()) {
+            let message =
+                format!("must have {} to {} codes, has {}", BATCH.start(), BATCH.end(), texts.len());
+            return Err(Invalid::field("codes", message));
+        }
+        let mut codes: Vec<(String, Result<IcdCode, Invalid>)> = Vec::with_capacity(texts.len());
+        for text in texts {
+            // At most 100, which are searched as quickly as a set.
+            if codes.iter().all(|(known, _)| *known != text) {
+                let code = IcdCode::parse("codes", &text);
+                codes.push((text, code));
+            }
+        }
+        Ok(Self(codes))
+    }
+
+    /// Returns the valid codes, each once.
+    pub fn wanted(&self) -> Vec<IcdCode> {
+        let mut wanted: Vec<IcdCode> = self.0.iter().filter_map(|(_, code)| code.clone().ok()).collect();
+        wanted.sort_unstable();
+        wanted.dedup();
+        wanted
+    }
+
+    /// Returns each text with its code or its error.
+    pub fn into_entries(self) -> Vec<(String, Result<IcdCode, Invalid>)> {
+        self.0
     }
 }
 
@@ -161,5 +286,27 @@ mod tests {
                 prop_assert!(code.as_str().chars().all(|c| c.is_ascii_digit() || c.is_ascii_uppercase()));
             }
         }
+    }
+
+    fn batch(texts: &[&str]) -> Result<Batch, Invalid> {
+        Batch::new(texts.iter().map(|text| (*text).to_owned()).collect())
+    }
+
+    #[test]
+    fn no_code_and_more_than_a_hundred_are_refused_by_name() {
+        for count in [0, 101] {
+            let invalid = batch(&vec!["E11"; count]).expect_err("refused");
+            assert_eq!(invalid.fields()[0].field, "codes");
+        }
+        assert!(batch(&["E11"; 100]).is_ok());
+    }
+
+    #[test]
+    fn one_bad_code_stays_beside_the_good_ones() {
+        let batch = batch(&["E11.6", "?", "e116", "E11.6"]).expect("a batch");
+        assert_eq!(batch.wanted().iter().map(IcdCode::as_str).collect::<Vec<_>>(), ["E116"]);
+        let entries = batch.into_entries();
+        let good: Vec<(&str, bool)> = entries.iter().map(|(text, code)| (&**text, code.is_ok())).collect();
+        assert_eq!(good, [("E11.6", true), ("?", false), ("e116", true)]);
     }
 }

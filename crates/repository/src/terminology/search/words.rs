@@ -1,6 +1,6 @@
 //! The vocabulary of the terms: which words of a query they have, and which ones a misspelling may mean.
 
-use super::document::Alternatives;
+use crate::terminology::document::Alternatives;
 use std::cmp::Reverse;
 use std::collections::HashSet;
 use steadfast_domain::terminology::{forms, slips_of};

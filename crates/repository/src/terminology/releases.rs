@@ -10,9 +10,10 @@ use slot::Slot;
 use std::time::Duration;
 use steadfast_domain::terminology::ImportRow;
 use steadfast_postgres::diesel::sql_types::{BigInt, Binary, Integer, Text};
-use steadfast_postgres::diesel::{self, OptionalExtension, QueryResult, QueryableByName, sql_query};
+use steadfast_postgres::diesel::{self, dsl::sql, prelude::*, sql_query};
 use steadfast_postgres::diesel_async::RunQueryDsl;
-use steadfast_postgres::{Conn, Operation, Reads, Write, cached};
+use steadfast_postgres::{Conn, Operation, Read, Reads, Write, cached};
+use steadfast_schema::schema::icd10_releases;
 
 /// Imports a release and shows it. Reads and writes whole tables: it runs when a release comes out.
 pub const IMPORT: Operation<Write> = Operation::write("terminology.import")
@@ -29,6 +30,10 @@ const LOCK: i64 = 0x0049_4344_3130;
 
 /// Number of releases that the list names, those included that are no longer stored.
 const REMEMBERED: i64 = 100;
+
+/// Looks up the release in use. Asked every second, so a late answer is useless.
+pub const CURRENT: Operation<Read> =
+    Operation::read("terminology.current_release").deadline(Duration::from_secs(1));
 
 /// What an import did.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -159,4 +164,35 @@ async fn make_current(conn: &mut Conn, id: i64) -> QueryResult<()> {
     let update = sql_query("UPDATE icd10_releases SET is_current = true WHERE id = $1");
     cached(update.bind::<BigInt, _>(id)).execute(conn).await?;
     Ok(())
+}
+
+/// The release in use, as caches identify it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InUse {
+    /// Identifies the switch to this release. It differs from all earlier ones, also if the same release is put in use
+    /// again.
+    pub version: String,
+    /// Number of codes.
+    pub codes: usize,
+}
+
+/// Returns the release in use, or `None` before the first import. Reads one page without an index and does not wait for an
+/// import.
+///
+/// # Errors
+/// Returns [`Error`] if the database does not answer.
+pub async fn current_release(store: &Store) -> Result<Option<InUse>, Error> {
+    // Every import and rollback changes the row, so the transaction that wrote it identifies the switch.
+    let switched_by = sql::<Text>("xmin::text");
+    let row: Option<(i64, String, i32)> = store
+        .read(&CURRENT, async |conn| {
+            let current = icd10_releases::table.filter(icd10_releases::is_current);
+            let columns = (icd10_releases::id, switched_by.clone(), icd10_releases::codes);
+            current.select(columns).get_result(conn).await.optional()
+        })
+        .await?;
+    Ok(row.map(|(id, switched_by, codes)| InUse {
+        version: format!("{id}.{switched_by}"),
+        codes: usize::try_from(codes).unwrap_or_default(),
+    }))
 }

@@ -1,8 +1,9 @@
 //! Keys and checks as callers read them.
 
 use super::*;
+use chrono::DateTime;
 use serde_json::{Value, json};
-use steadfast_domain::keys::Upserted;
+use steadfast_domain::keys::{KeyStatus, StoredKey, Upserted};
 
 fn key() -> ProductKey {
     ProductKey::parse("6NRGD-KHFCF-Y4TF7-PRWFD-YBF3H").expect("a key")
@@ -77,28 +78,4 @@ fn a_check_is_summed_up_in_a_sentence() {
     assert_eq!(summary.to_string(), "3 keys checked: 2 new, 0 updated, 1 error");
     let summary = CheckSummary { total_keys: 1, new_keys: 0, updated_keys: 1, errors: 0 };
     assert_eq!(summary.to_string(), "1 key checked: 0 new, 1 updated, 0 errors");
-}
-
-#[test]
-fn wrong_filters_and_a_wrong_page_are_named_together() {
-    let parameters = SearchParameters {
-        product: None,
-        min_remaining: Some(9),
-        max_remaining: Some(3),
-        blocked: Some(0),
-        page: Some(0),
-        per_page: None,
-        cursor: None,
-    };
-    let invalid = parameters.parse().expect_err("refused");
-    let fields: Vec<&str> = invalid.fields().iter().map(|field| field.field.as_str()).collect();
-    assert_eq!(fields, ["blocked", "max_remaining", "page"]);
-}
-
-#[test]
-fn an_average_is_rounded_to_two_decimals() {
-    let summary =
-        ProductSummary { product: "P".into(), key_count: 3, total_remaining: 4, avg_remaining: 4.0 / 3.0 };
-    let product = serde_json::to_value(Product::from(summary)).expect("JSON");
-    assert_eq!((&product["avg_remaining"], &product["low_inventory"]), (&json!(1.33), &json!(true)));
 }

@@ -1,0 +1,42 @@
+//! Whether an answer is as the OpenAPI document describes it.
+
+use crate::support::Answered;
+use anyhow::{Context as _, Result, bail, ensure};
+use axum::http::Method;
+use serde_json::{Value, json};
+
+/// Checks that `document` has the path, the method, the status, the schema of the body, and every header it requires.
+/// Answers about unknown paths and methods belong to no route and are not checked.
+pub(crate) fn check(document: &Value, method: &Method, path: &str, answered: &Answered) -> Result<()> {
+    let paths = document["paths"].as_object().context("the document has no paths")?;
+    let Some((_, item)) = paths.iter().find(|(template, _)| matches(template, path)) else { return Ok(()) };
+    let Some(operation) = item.get(method.as_str().to_ascii_lowercase()) else { return Ok(()) };
+    let status = answered.status.as_u16().to_string();
+    let Some(response) = operation["responses"].get(&status) else {
+        bail!("the status {status} is not documented: {}", answered.body)
+    };
+    let response = match response["$ref"].as_str().and_then(|reference| reference.strip_prefix('#')) {
+        Some(pointer) => document.pointer(pointer).context("a reference leads nowhere")?,
+        None => response,
+    };
+    for name in response["headers"].as_object().into_iter().flat_map(|headers| headers.keys()) {
+        ensure!(answered.headers.contains_key(name), "{status} lacks the header {name}");
+    }
+    let schema = &response["content"]["application/json"]["schema"];
+    ensure!(schema.is_object(), "{status} has no schema");
+    // References are resolved within the same document.
+    let root = json!({ "allOf": [schema], "components": document["components"] });
+    let validator = jsonschema::validator_for(&root)?;
+    let violations: Vec<String> = validator
+        .iter_errors(&answered.body)
+        .map(|error| format!("{}: {error}", error.instance_path()))
+        .collect();
+    ensure!(violations.is_empty(), "{status} does not match its schema: {violations:?}");
+    Ok(())
+}
+
+fn matches(template: &str, path: &str) -> bool {
+    let (template, path) = (template.split('/'), path.split('/'));
+    template.clone().count() == path.clone().count()
+        && template.zip(path).all(|(wanted, found)| wanted.starts_with('{') || wanted == found)
+}

@@ -1,0 +1,62 @@
+//! Rows and their conversion into the domain's types.
+
+use crate::Error;
+
+/// Conversion of a stored value into the domain's type. Returns `None` if the value is invalid, which the constraints of
+/// the schema are there to prevent.
+pub(crate) trait Parse<T> {
+    fn parse(self) -> Option<T>;
+}
+
+impl<T> Parse<T> for T {
+    fn parse(self) -> Option<T> {
+        Some(self)
+    }
+}
+
+/// Returns the error of a stored value that is invalid. Names the column and not the value.
+pub(crate) fn invalid(table: &str, field: &str) -> Error {
+    Error::Query { cause: format!("{table}: the stored {field} is invalid") }
+}
+
+/// Declares the row of a table or view, and converts it into a type of the domain with the same fields.
+///
+/// The struct can be selected with diesel's DSL (`Row::as_select()`) and loaded by [`sql_query`]; its columns are checked
+/// against the schema. A field may have a `column_name`, or be a row itself (`embed`). Each field is converted by
+/// [`Parse`].
+///
+/// [`sql_query`]: steadfast_postgres::diesel::sql_query
+macro_rules! row {
+    ($(#[$meta:meta])* $Row:ident of $table:ident for $Domain:ident {
+        $($(#[$attribute:meta])* $field:ident: $type:ty,)+
+    }) => {
+        $(#[$meta])*
+        #[derive(
+            steadfast_postgres::diesel::Queryable,
+            steadfast_postgres::diesel::QueryableByName,
+            steadfast_postgres::diesel::Selectable,
+        )]
+        #[diesel(table_name = $table, check_for_backend(steadfast_postgres::diesel::pg::Pg))]
+        pub(super) struct $Row {
+            $($(#[$attribute])* $field: $type,)+
+        }
+
+        impl $Row {
+            /// Converts the row into the domain's type.
+            pub(super) fn parse(self) -> Result<$Domain, $crate::Error> {
+                Ok($Domain {
+                    $($field: $crate::row::Parse::parse(self.$field)
+                        .ok_or_else(|| $crate::row::invalid(stringify!($table), stringify!($field)))?,)+
+                })
+            }
+        }
+
+        impl $crate::row::Parse<$Domain> for $Row {
+            fn parse(self) -> Option<$Domain> {
+                $Row::parse(self).ok()
+            }
+        }
+    };
+}
+
+pub(crate) use row;
