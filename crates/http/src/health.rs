@@ -33,20 +33,26 @@ pub(crate) fn routes() -> Vec<Route<AppState>> {
         Route::get("/health/ready", Access::Open, ready)
             .summary("Whether requests should be sent here; 503 while it drains or can answer nothing")
             .within(LIMIT)
-            .answers_bare::<Readiness>(),
+            .answers_bare::<Readiness>()
+            .or_unavailable(),
         Route::get("/health/detailed", Access::Open, detailed::detailed)
             .summary("Everything that it depends on, with breakers; 503 when the database is unhealthy")
             .within(LIMIT)
-            .answers_bare::<DetailedHealth>(),
+            .answers_bare::<DetailedHealth>()
+            .or_unavailable(),
         Route::get("/health/database", Access::Open, detailed::database)
             .summary("The database, its pool and its breaker; 503 when it is unhealthy")
             .within(LIMIT)
-            .answers_bare::<DatabaseCheck>(),
+            .answers_bare::<DatabaseCheck>()
+            .or_unavailable(),
         Route::get("/health/redis", Access::Open, detailed::redis)
             .summary("Redis and its breaker; without it, requests are answered all the same")
             .within(LIMIT)
             .answers_bare::<RedisCheck>(),
-        Route::get("/openapi.json", Access::Open, description).summary("This description").within(LIMIT),
+        Route::get("/openapi.json", Access::Open, description)
+            .summary("Get this OpenAPI document")
+            .within(LIMIT)
+            .answers_bare::<Document>(),
     ]
 }
 

@@ -5,6 +5,7 @@ use crate::route::{Access, Answer, Component, Effect, Route};
 use axum::Json;
 use axum::http::{Method, header};
 use axum::response::{IntoResponse, Response};
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use steadfast_domain::page::Pagination;
@@ -21,9 +22,19 @@ use utoipa::openapi::{
 };
 use utoipa::{PartialSchema, ToSchema};
 
-/// Codes of every route that needs a database.
-const SERVER_CODES: [Code; 5] =
-    [Code::DbTimeout, Code::DbQuery, Code::InternalError, Code::DbConnection, Code::Overloaded];
+/// Codes of every route.
+const CODES: [Code; 2] = [Code::DbTimeout, Code::InternalError];
+
+/// Codes of every route that needs a key.
+const GUARDED_CODES: [Code; 7] = [
+    Code::InvalidParams,
+    Code::Unauthorized,
+    Code::Forbidden,
+    Code::RateLimited,
+    Code::DbQuery,
+    Code::DbConnection,
+    Code::Overloaded,
+];
 
 /// The description, made once and shared.
 #[derive(Clone)]
@@ -33,6 +44,19 @@ impl Document {
     /// The description of `routes`.
     pub(crate) fn of<S>(routes: &[Route<S>]) -> Self {
         Self(Arc::new(describe(routes)))
+    }
+}
+
+impl ToSchema for Document {
+    fn name() -> Cow<'static, str> {
+        "OpenApi".into()
+    }
+}
+
+impl PartialSchema for Document {
+    fn schema() -> RefOr<Schema> {
+        let object = ObjectBuilder::new().description(Some("An OpenAPI 3.1 document."));
+        ["openapi", "info", "paths", "components"].into_iter().fold(object, ObjectBuilder::required).into()
     }
 }
 
@@ -80,7 +104,11 @@ fn operation<S>(route: &Route<S>, components: &mut Components) -> OperationBuild
         .summary(Some(route.summary))
         .operation_id(Some(operation_id(&route.method, route.path)))
         .parameters(Some(route.parameters.clone()))
-        .response("200", success(route.answer.as_ref()));
+        .response("200", success("Success.", route.answer.as_ref()));
+    if route.may_be_unavailable {
+        operation =
+            operation.response("503", success("Unavailable; the body says why.", route.answer.as_ref()));
+    }
     if let Some(body) = &route.body {
         let body = RequestBodyBuilder::new()
             .content("application/json", Content::new(Some(body.clone())))
@@ -109,9 +137,9 @@ fn operation_id(method: &Method, path: &str) -> String {
 /// Every code that the route can answer with.
 fn codes<S>(route: &Route<S>) -> Vec<Code> {
     let mut codes = route.codes.clone();
+    codes.extend(CODES);
     if route.access != Access::Open {
-        codes.extend([Code::InvalidParams, Code::Unauthorized, Code::Forbidden, Code::RateLimited]);
-        codes.extend(SERVER_CODES);
+        codes.extend(GUARDED_CODES);
     }
     if route.body.is_some() {
         codes.extend([Code::PayloadTooLarge, Code::UnsupportedMediaType]);
@@ -154,8 +182,8 @@ fn refusal(status: u16, codes: &[Code]) -> Described {
     response.build()
 }
 
-fn success(answer: Option<&Answer>) -> Described {
-    let response = ResponseBuilder::new().description("As asked.");
+fn success(description: &str, answer: Option<&Answer>) -> Described {
+    let response = ResponseBuilder::new().description(description);
     match answer {
         Some(answer) => response.content("application/json", Content::new(Some(body_of(answer)))).build(),
         None => response.build(),

@@ -71,6 +71,8 @@ pub(crate) struct Route<S> {
     pub(crate) parameters: Vec<Parameter>,
     pub(crate) body: Option<RefOr<Schema>>,
     pub(crate) answer: Option<Answer>,
+    /// Whether the route also sends its answer with status 503.
+    pub(crate) may_be_unavailable: bool,
     /// Codes that this route answers with, beside those of every route.
     pub(crate) codes: Vec<Code>,
     pub(crate) components: Vec<Component>,
@@ -106,6 +108,7 @@ impl<S: Clone + Send + Sync + 'static> Route<S> {
             parameters: Vec::new(),
             body: None,
             answer: None,
+            may_be_unavailable: false,
             codes: Vec::new(),
             components: Vec::new(),
             limit: LIMIT,
@@ -193,6 +196,12 @@ impl<S: Clone + Send + Sync + 'static> Route<S> {
     pub(crate) fn answers_bare<T: ToSchema>(mut self) -> Self {
         self.answer = Some(Answer::Bare(self.named::<T>()));
         self
+    }
+
+    /// Declares that the answer has status 503 if it reports that the service is unavailable.
+    #[must_use]
+    pub(crate) fn or_unavailable(self) -> Self {
+        Self { may_be_unavailable: true, ..self }
     }
 
     /// It may answer with these codes too.

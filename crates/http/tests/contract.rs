@@ -3,7 +3,10 @@
 use crate::support::Answered;
 use anyhow::{Context as _, Result, bail, ensure};
 use axum::http::Method;
+use jsonschema::Validator;
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// Checks that `document` has the path, the method, the status, the schema of the body, and every header it requires.
 /// Answers about unknown paths and methods belong to no route and are not checked.
@@ -24,15 +27,27 @@ pub(crate) fn check(document: &Value, method: &Method, path: &str, answered: &An
     }
     let schema = &response["content"]["application/json"]["schema"];
     ensure!(schema.is_object(), "{status} has no schema");
-    // References are resolved within the same document.
-    let root = json!({ "allOf": [schema], "components": document["components"] });
-    let validator = jsonschema::validator_for(&root)?;
+    let validator = validator(document, schema)?;
     let violations: Vec<String> = validator
         .iter_errors(&answered.body)
         .map(|error| format!("{}: {error}", error.instance_path()))
         .collect();
     ensure!(violations.is_empty(), "{status} does not match its schema: {violations:?}");
     Ok(())
+}
+
+/// Returns the validator of `schema`. Each is compiled once in a process, since that takes milliseconds.
+fn validator(document: &Value, schema: &Value) -> Result<Arc<Validator>> {
+    static VALIDATORS: Mutex<BTreeMap<String, Arc<Validator>>> = Mutex::new(BTreeMap::new());
+    let mut validators = VALIDATORS.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(validator) = validators.get(&schema.to_string()) {
+        return Ok(Arc::clone(validator));
+    }
+    // References are resolved within the same document.
+    let root = json!({ "allOf": [schema], "components": document["components"] });
+    let validator = Arc::new(jsonschema::validator_for(&root)?);
+    validators.insert(schema.to_string(), Arc::clone(&validator));
+    Ok(validator)
 }
 
 fn matches(template: &str, path: &str) -> bool {
