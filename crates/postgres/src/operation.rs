@@ -15,18 +15,19 @@ pub enum Kind {
     Write,
 }
 
-/// How much of a table an operation may read, where that is more than what its indexes find.
+/// Permission to read more of a table than the rows that the indexes find.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reads {
-    /// Whole tables: what it reads grows with them.
+    /// Whole tables. The work may grow in proportion to them.
     All,
-    /// At most so many rows or pages for each row that is returned or changed.
+    /// At most this number of rows or pages for each row that is returned or changed.
     PerMatch(u32),
-    /// At most so many rows, whatever the size of the data and the values: a count or a ranking that ends at a limit.
+    /// At most this number of rows, whatever the size of the data and the values: a count or a ranking that stops at a
+    /// limit.
     UpTo(u32),
-    /// The lists of an inverted index, which grow as the table does, also where nothing matches. The table itself is not
-    /// read without the index.
-    Lists,
+    /// Posting lists of an inverted index, which grow with the table even if nothing matches. The table itself is read
+    /// only through the index.
+    PostingLists,
 }
 
 /// Marks an operation that reads. See [`Operation`].
