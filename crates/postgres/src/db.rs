@@ -74,7 +74,7 @@ impl Db {
         let reached = Arc::downgrade(&breaker);
         let pool = Pool::new(url, pool, move || {
             if let Some(breaker) = reached.upgrade() {
-                breaker.reached();
+                breaker.report_reachable();
             }
         })?;
         Ok(Self {
