@@ -82,7 +82,7 @@ impl Server {
     }
 
     /// Adds a connection, which counts until it is dropped.
-    pub(crate) fn enrol(&self, session: &Arc<impl Session + 'static>) {
+    pub(crate) fn register(&self, session: &Arc<impl Session + 'static>) {
         let session: Arc<dyn Session> = session.clone();
         let mut sessions = self.sessions();
         sessions.retain(|session| session.strong_count() > 0);
@@ -125,7 +125,7 @@ impl Server {
     }
 
     /// Returns how long an answer has been owed without any bytes on any connection.
-    pub(crate) fn owing_for(&self) -> Duration {
+    pub(crate) fn unanswered_for(&self) -> Duration {
         let sessions: Vec<_> = self.sessions().iter().filter_map(Weak::upgrade).collect();
         let longest = sessions.iter().map(|session| session.silent_for()).max();
         longest.unwrap_or_default().min(self.served.silent_for()).min(self.opening.silent_for())

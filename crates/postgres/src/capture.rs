@@ -3,21 +3,21 @@
 #[cfg_attr(not(feature = "record-binds"), path = "capture/no_binds.rs")]
 mod binds;
 mod message;
+mod session_capture;
 mod statement;
-mod tape;
 
 pub(crate) use binds::BindLog;
+pub(crate) use session_capture::{MESSAGE_MAX, SessionCapture};
 pub use statement::{CapturedStatement, Parameter, StatementKind, TransactionStatus};
-pub(crate) use tape::{Tape, WHOLE};
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// The most statements of one capture; what comes after them is counted and not kept.
-const KEPT: usize = 100_000;
+/// The most statements of one capture; what comes after them is counted and not buffer.
+const STATEMENTS_MAX: usize = 100_000;
 
 /// The most bytes of statements and values of one capture.
-const BYTES_KEPT: usize = 256 << 20;
+const BYTES_MAX: usize = 256 << 20;
 
 /// Writes down what the sessions send that were opened with it: see
 /// [`SessionSettings::recorder`](crate::SessionSettings::recorder) and [`Recorder::connect`]. Cheap to clone; all
@@ -37,16 +37,16 @@ struct Shared {
     epoch: AtomicU64,
     sessions: AtomicU64,
     sent: AtomicU64,
-    kept: Mutex<Kept>,
+    buffer: Mutex<Buffer>,
 }
 
 #[derive(Default)]
-struct Kept {
+struct Buffer {
     statements: Vec<CapturedStatement>,
     bytes: usize,
-    /// Statements that were sent in this capture, whether or not they are kept.
+    /// Statements that were sent in this capture, whether or not they are buffer.
     expected: usize,
-    unnameable: usize,
+    unknown: usize,
     refusal: Option<Refusal>,
 }
 
@@ -94,23 +94,23 @@ impl Recorder {
         Self::default()
     }
 
-    /// Keeps what is sent from now on, and forgets what was kept.
+    /// Keeps what is sent from now on, and forgets what was buffer.
     pub fn start(&self) {
-        let mut kept = self.kept();
-        *kept = Kept::default();
+        let mut buffer = self.buffer();
+        *buffer = Buffer::default();
         let epoch = self.0.epoch.load(Relaxed);
         self.0.epoch.store(epoch + 1 + epoch % 2, Relaxed);
     }
 
     /// Ends the capture and hands it out. Empty when none was started.
     pub fn take(&self) -> Captured {
-        let mut kept = self.kept();
+        let mut buffer = self.buffer();
         let epoch = self.0.epoch.load(Relaxed);
         self.0.epoch.store(epoch + epoch % 2, Relaxed);
-        let Kept { mut statements, expected, unnameable, refusal, .. } = std::mem::take(&mut *kept);
-        drop(kept);
+        let Buffer { mut statements, expected, unknown, refusal, .. } = std::mem::take(&mut *buffer);
+        drop(buffer);
         statements.sort_by_key(|statement| statement.order);
-        Captured { missing: expected - statements.len() + unnameable, statements, refusal }
+        Captured { missing: expected - statements.len() + unknown, statements, refusal }
     }
 
     /// The number of the capture that is on.
@@ -124,43 +124,43 @@ impl Recorder {
 
     /// The place of a statement that is sent now; it will be handed to [`Recorder::keep`].
     fn expect(&self) -> u64 {
-        self.kept().expected += 1;
+        self.buffer().expected += 1;
         self.0.sent.fetch_add(1, Relaxed)
     }
 
     /// A statement was sent now whose text nobody knows.
-    fn expect_in_vain(&self) {
-        self.kept().unnameable += 1;
+    fn expect_unknown(&self) {
+        self.buffer().unknown += 1;
     }
 
     /// A statement does not run, because one before it in the same message failed.
-    fn expect_no_more(&self, epoch: u64) {
-        let mut kept = self.kept();
+    fn cancel_expected(&self, epoch: u64) {
+        let mut buffer = self.buffer();
         if self.epoch() == Some(epoch) {
-            kept.expected -= 1;
+            buffer.expected -= 1;
         }
     }
 
     /// The server has refused a statement.
     fn refuse(&self, refusal: Refusal) {
-        let mut kept = self.kept();
+        let mut buffer = self.buffer();
         if self.epoch().is_some() {
-            kept.refusal = Some(refusal);
+            buffer.refusal = Some(refusal);
         }
     }
 
     /// The answer has come. A statement of another capture than the present one is forgotten.
-    fn keep(&self, epoch: u64, statement: CapturedStatement) {
-        let mut kept = self.kept();
-        let bytes = kept.bytes + statement.size();
-        if self.epoch() == Some(epoch) && kept.statements.len() < KEPT && bytes < BYTES_KEPT {
-            kept.bytes = bytes;
-            kept.statements.push(statement);
+    fn store(&self, epoch: u64, statement: CapturedStatement) {
+        let mut buffer = self.buffer();
+        let bytes = buffer.bytes + statement.size();
+        if self.epoch() == Some(epoch) && buffer.statements.len() < STATEMENTS_MAX && bytes < BYTES_MAX {
+            buffer.bytes = bytes;
+            buffer.statements.push(statement);
         }
     }
 
-    fn kept(&self) -> MutexGuard<'_, Kept> {
-        self.0.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    fn buffer(&self) -> MutexGuard<'_, Buffer> {
+        self.0.buffer.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -174,7 +174,7 @@ impl Eq for Recorder {}
 
 impl std::fmt::Debug for Recorder {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let (on, kept) = (self.epoch().is_some(), self.kept().statements.len());
-        f.debug_struct("Recorder").field("on", &on).field("kept", &kept).finish()
+        let (on, buffer) = (self.epoch().is_some(), self.buffer().statements.len());
+        f.debug_struct("Recorder").field("on", &on).field("buffer", &buffer).finish()
     }
 }

@@ -3,7 +3,7 @@
 mod call;
 mod classify;
 mod diesel_traits;
-mod keep_open;
+mod ignore_shutdown;
 mod recorded;
 mod save_changes;
 mod transactions;
@@ -21,7 +21,7 @@ use crate::wire::{Wire, WireCounts};
 use crate::{AnyOperation, Kind, SqlState};
 use diesel::connection::CacheSize;
 use diesel_async::{AsyncConnection, AsyncPgConnection, SimpleAsyncConnection};
-use keep_open::KeepOpen;
+use ignore_shutdown::IgnoreShutdown;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use std::time::Duration;
@@ -51,7 +51,7 @@ const DRAIN_FAILED: Duration = Duration::from_secs(5);
 const DRAIN_BYTES: u64 = 4 << 20;
 
 /// Interval for comparing what has come with [`DRAIN_BYTES`].
-const DRAIN_LOOK: Duration = Duration::from_millis(5);
+const DRAIN_CHECK: Duration = Duration::from_millis(5);
 
 /// A session with the server. Queries run on `&mut Conn`, and pipelined on `&Conn`.
 ///
@@ -103,8 +103,8 @@ impl Conn {
     }
 
     /// Starts to report slow statements for `operation`, by its own threshold if it has one.
-    pub(crate) fn work_for(&mut self, operation: &'static AnyOperation) {
-        self.wire.work_for(operation.name(), operation.own_slow_after());
+    pub(crate) fn set_operation(&mut self, operation: &'static AnyOperation) {
+        self.wire.set_operation(operation.name(), operation.own_slow_after());
         self.reads_only = operation.kind() == Kind::Snapshot
             || operation.kind() == Kind::Read && self.is_pooled_by_transaction();
     }
@@ -147,7 +147,7 @@ impl Conn {
 
     /// Returns true if the next borrower finds the session as it was opened: nothing outstanding, no transaction, alive.
     pub(crate) fn is_reusable(&self) -> bool {
-        self.is_quiet()
+        self.is_idle()
             && self.nesting.is_none()
             && !self.wire.listens()
             && !self.wire.is_altered()
@@ -169,7 +169,7 @@ impl Conn {
 
     /// Returns true if the last error concerns every session that was opened before it: the schema has changed, or the
     /// server refuses writes.
-    pub(crate) fn discredits_older_sessions(&self) -> bool {
+    pub(crate) fn invalidates_older_sessions(&self) -> bool {
         self.wire.last_error().is_some_and(|seen| match seen.sqlstate {
             SqlState::READ_ONLY => !self.reads_only,
             SqlState::UNKNOWN_STATEMENT => false,
@@ -193,7 +193,7 @@ impl Conn {
         let limit = if wire.has_failed() { DRAIN_FAILED } else { DRAIN };
         let too_much = async {
             while wire.received_bytes() - began < DRAIN_BYTES {
-                tokio::time::sleep(DRAIN_LOOK).await;
+                tokio::time::sleep(DRAIN_CHECK).await;
             }
         };
         tokio::select! {
@@ -208,7 +208,7 @@ impl Conn {
     }
 
     /// Nothing outstanding, nothing about to be sent, no transaction, alive.
-    fn is_quiet(&self) -> bool {
+    fn is_idle(&self) -> bool {
         self.wire.is_idle() && !self.has_unfinished_calls()
     }
 
@@ -230,7 +230,7 @@ impl Conn {
         for _ in 0..CANCELS {
             let cancel = async {
                 let mut stream = target.dial(&peer).await.ok()?;
-                token.cancel_query_raw(KeepOpen(&mut stream), AlreadySecured).await.ok()?;
+                token.cancel_query_raw(IgnoreShutdown(&mut stream), AlreadySecured).await.ok()?;
                 // The server says nothing, it closes; until then nobody has read the request.
                 stream.read_to_end(&mut Vec::new()).await.ok()
             };
@@ -267,7 +267,7 @@ impl Conn {
 impl Drop for Conn {
     fn drop(&mut self) {
         // With an answer outstanding the driver would wait for it, and the server would finish what nobody wants.
-        if let Some(driver) = self.driver.take().filter(|_| !self.is_quiet()) {
+        if let Some(driver) = self.driver.take().filter(|_| !self.is_idle()) {
             driver.abort();
         }
     }

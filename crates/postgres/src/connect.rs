@@ -182,7 +182,7 @@ async fn log_in(
     stream: Dialled,
 ) -> Result<Session, Failure> {
     let wire = Arc::new(Wire::new(target.server.clone(), target.statement_log, target.recorder.as_ref()));
-    target.server.enrol(&wire);
+    target.server.register(&wire);
     let guard: Guard<Dialled> = Guard::new(stream, wire.clone());
     let opened = host.config.connect_raw(guard, AlreadySecured).await;
     let (client, connection) = opened.map_err(|error| failure(host, &wire, &error))?;

@@ -5,8 +5,8 @@ use crate::UnitOfWork;
 use crate::abort::{Abort, WorkError};
 use crate::error::{Error, UrlError};
 use crate::operation::{AnyOperation, Kind, Operation, Read, Write};
+use crate::operation_state::{OperationRegistry, OperationState};
 use crate::pool::{Checkout, Closed, Pool, PoolSettings};
-use crate::standing::{Standing, Standings};
 use crate::unit::{self, Budget};
 use diesel_async::SimpleAsyncConnection;
 use std::future::{Future, poll_fn};
@@ -17,7 +17,7 @@ use steadfast_resilience::{Backoff, Breaker, BreakerConfig, Class, Classify, Dea
 use tokio::time::Instant;
 
 /// An operation of the library's own.
-const REACH: Operation<Read> = Operation::read("internal.reach").statements(0);
+const PING: Operation<Read> = Operation::read("internal.reach").statements(0);
 
 /// Settings of a [`Db`].
 #[derive(Clone, Debug)]
@@ -59,7 +59,7 @@ pub struct Db {
     retry: Retry,
     deadline: Duration,
     slow_after: Duration,
-    standings: Arc<Standings>,
+    registry: Arc<OperationRegistry>,
     until: Option<Deadline>,
 }
 
@@ -83,7 +83,7 @@ impl Db {
             retry,
             deadline,
             slow_after,
-            standings: Arc::new(Standings::new()),
+            registry: Arc::new(OperationRegistry::new()),
             until: None,
         })
     }
@@ -167,8 +167,8 @@ impl Db {
     ///
     /// # Errors
     /// [`Error`] when it does not.
-    pub async fn reach(&self) -> Result<(), Error> {
-        self.read(&REACH, async |conn| conn.batch_execute("").await).await
+    pub async fn ping(&self) -> Result<(), Error> {
+        self.read(&PING, async |conn| conn.batch_execute("").await).await
     }
 
     /// What state pool and breaker are in. Touches no connection, so it answers also when the pool is exhausted.
@@ -199,13 +199,13 @@ impl Db {
         T: Send,
     {
         let began = Instant::now();
-        let state = self.standings.of(operation);
+        let state = self.registry.state(operation);
         let limit = operation.own_deadline().unwrap_or(self.deadline);
         let limit = self.until.map_or(limit, |until| until.remaining_at(began).min(limit));
         let deadline = Deadline::from_start(began, limit);
         let mut attempts = self.retry.attempts(deadline);
         let mut may_change_session = true;
-        let checkout = Checkout { borrower: operation.name(), now: began, deadline, born_since: None };
+        let checkout = Checkout { borrower: operation.name(), now: began, deadline, opened_after: None };
         let mut budget = Budget { operation, checkout, limit, is_contended: false };
         let outcome = loop {
             let error = match self.gated(state, &mut budget, work).await {
@@ -213,9 +213,9 @@ impl Db {
                 outcome => break outcome,
             };
             let now = Instant::now();
-            if error.asks_for_new_session(operation.kind()) && std::mem::take(&mut may_change_session) {
+            if error.needs_new_session(operation.kind()) && std::mem::take(&mut may_change_session) {
                 // Whatever happened to this session may have happened to all that are as old.
-                budget.checkout.born_since =
+                budget.checkout.opened_after =
                     Some(if error.is_lost_session() { budget.checkout.now } else { now });
                 budget.checkout.now = now;
                 continue;
@@ -233,7 +233,7 @@ impl Db {
             Abort::Caller(_) => Class::Caller,
             Abort::Database(error) => error.class(),
         });
-        self.report(operation, state, began.elapsed(), attempts.repeated(), result);
+        self.report(operation, state, began.elapsed(), attempts.retries(), result);
         outcome
     }
 
@@ -241,7 +241,7 @@ impl Db {
     /// holds anything, and raises it again slowly.
     async fn gated<T, E, F>(
         &self,
-        state: &Standing,
+        state: &OperationState,
         budget: &mut Budget,
         work: &F,
     ) -> Result<T, Abort<E::Caller, Error>>
@@ -278,7 +278,7 @@ impl Db {
             self.breaker.try_acquire().map_err(|rejected| Abort::Database(self.rejected(rejected)))?;
         let result = self.connected(budget, work).await;
         match result.as_ref().err() {
-            Some(Abort::Database(error)) if error.tells_nothing_of_the_server() => drop(permit),
+            Some(Abort::Database(error)) if error.is_inconclusive() => drop(permit),
             Some(Abort::Database(error)) => permit.record(Some(error.class())),
             // The server has answered.
             Some(Abort::Caller(_)) | None => permit.record(None),
@@ -300,14 +300,14 @@ impl Db {
         E: WorkError,
         T: Send,
     {
-        let mut conn = self.pool.lend(&budget.checkout).await.map_err(Abort::Database)?;
+        let mut conn = self.pool.check_out(&budget.checkout).await.map_err(Abort::Database)?;
         unit::run(&mut conn, budget, work).await
     }
 
     fn report(
         &self,
         operation: &AnyOperation,
-        state: &Standing,
+        state: &OperationState,
         took: Duration,
         repeated: u32,
         failed: Option<Class>,

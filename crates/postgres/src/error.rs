@@ -191,7 +191,7 @@ impl Error {
     }
 
     /// Returns true if a new session may succeed where this one failed: its session was lost or out of date.
-    pub(crate) fn asks_for_new_session(&self, kind: Kind) -> bool {
+    pub(crate) fn needs_new_session(&self, kind: Kind) -> bool {
         match self {
             Self::Stale { .. } => true,
             _ => kind != Kind::Write && self.is_lost_session(),
@@ -200,7 +200,7 @@ impl Error {
 
     /// Whether it says nothing of the server's health: the session is over, or it may only read, or nothing was heard in
     /// time. The next connect will tell, and a unit of work that writes where it should read must not stop the others.
-    pub(crate) fn tells_nothing_of_the_server(&self) -> bool {
+    pub(crate) fn is_inconclusive(&self) -> bool {
         let is_silence = match self {
             Self::PoolTimeout { .. } => true,
             Self::Deadline { silent, .. } => !silent.is_zero(),

@@ -25,7 +25,7 @@ pub struct Health {
 
 impl Health {
     /// Returns true if a connection was ever opened. A program that reports its readiness should call
-    /// [`Db::reach`](crate::Db::reach) when it starts, since nothing is connected before the first unit of work.
+    /// [`Db::ping`](crate::Db::ping) when it starts, since nothing is connected before the first unit of work.
     pub fn was_reached(&self) -> bool {
         self.pool.opened > 0
     }

@@ -17,7 +17,7 @@ use crate::parameters::{Environment, Parameters};
 use crate::ssl_mode::SslMode;
 use crate::tls::Tls;
 use crate::{Recorder, StatementLog};
-use hosts::Place;
+use hosts::Location;
 use passfile::Passfile;
 use rand::seq::SliceRandom;
 use session_attrs::SessionAttrs;
@@ -146,17 +146,17 @@ impl Target {
         environment: Environment<'_>,
     ) -> Result<Self, UrlError> {
         let mut parameters = Parameters::read(url, environment)?;
-        let places = hosts::read_places(&mut parameters)?;
-        let sockets = match places.iter().any(Place::is_tcp) {
+        let locations = hosts::read_locations(&mut parameters)?;
+        let sockets = match locations.iter().any(Location::is_tcp) {
             true => SocketOptions::read(&mut parameters)?,
             false => SocketOptions::default(),
         };
-        let tls = read_tls(&mut parameters, &places, session)?;
+        let tls = read_tls(&mut parameters, &locations, session)?;
         let (config, passwords) = read_login(&mut parameters, session)?;
         let limit = parameters.take_number("connect_timeout", "seconds", 1..=2_147_483)?;
         let order = [("disable", false), ("random", true)];
         let target = Self {
-            hosts: hosts::with_passwords(places, &config, &passwords),
+            hosts: hosts::with_passwords(locations, &config, &passwords),
             is_shuffled: parameters.take_word("load_balance_hosts", &order)?.unwrap_or(false),
             attrs: parameters
                 .take_word("target_session_attrs", &SessionAttrs::words())?
@@ -188,7 +188,7 @@ impl Target {
         if self.is_shuffled {
             hosts.shuffle(&mut rand::rng());
         }
-        hosts.sort_by_key(|host| host.failed_lately());
+        hosts.sort_by_key(|host| host.failed_recently());
         let rounds = self.attrs.rounds.iter();
         rounds.flat_map(|requirement| hosts.iter().map(|host| (*host, *requirement))).collect()
     }
@@ -214,11 +214,11 @@ impl Target {
 /// Takes the parameters of TLS. A socket has none, so that nothing is left to take where all hosts are sockets.
 fn read_tls(
     parameters: &mut Parameters<'_>,
-    places: &[Place],
+    locations: &[Location],
     #[cfg_attr(not(feature = "tls"), expect(unused_variables, reason = "names authorities of TLS"))]
     session: &SessionSettings,
 ) -> Result<Option<Tls>, UrlError> {
-    if places.iter().any(Place::is_tcp) {
+    if locations.iter().any(Location::is_tcp) {
         #[cfg(feature = "tls")]
         return Tls::read(parameters, &session.tls_roots);
         #[cfg(not(feature = "tls"))]

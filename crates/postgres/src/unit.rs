@@ -3,11 +3,11 @@
 use crate::Conn;
 use crate::UnitOfWork;
 use crate::abort::{Abort, WorkError};
-use crate::alarm::Alarm;
+use crate::deadline_timer::DeadlineTimer;
 use crate::error::Error;
 use crate::operation::{AnyOperation, Kind};
+use crate::operation_state::hash;
 use crate::pool::{Checkout, Pooled};
-use crate::standing::hash;
 use crate::statement_count;
 use diesel_async::SimpleAsyncConnection;
 use std::pin::pin;
@@ -58,14 +58,14 @@ where
     E: WorkError,
     T: Send,
 {
-    let mut alarm = conn.take_alarm().unwrap_or_else(|| Alarm::new(budget.checkout.now));
-    conn.work_for(budget.operation);
+    let mut timer = conn.take_timer().unwrap_or_else(|| DeadlineTimer::new(budget.checkout.now));
+    conn.set_operation(budget.operation);
     let progress = Progress::default();
     let outcome = {
         let attempt = pin!(attempt(conn, budget, &progress, work));
-        alarm.limit(budget.checkout.deadline.instant(), attempt).await
+        timer.limit(budget.checkout.deadline.instant(), attempt).await
     };
-    conn.keep_alarm(alarm);
+    conn.put_timer(timer);
     if outcome.is_some() && takes_turns(budget, conn) && conn.is_altered() {
         Box::pin(give_turn_back(conn, budget)).await;
     }

@@ -8,7 +8,7 @@ mod statements;
 pub(crate) use guard::Guard;
 
 use crate::activity::{LastActivity, Moment, Server, Session};
-use crate::capture::{BindLog, Recorder, Tape, WHOLE};
+use crate::capture::{BindLog, MESSAGE_MAX, Recorder, SessionCapture};
 use crate::{SqlState, StatementLog};
 use frames::Frames;
 use statements::{Answered, Statements};
@@ -19,7 +19,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 /// Errors that are remembered for pairing a code with the text that the libraries kept.
-const ERRORS_KEPT: usize = 8;
+const ERRORS_STORED: usize = 8;
 
 /// Command tags, as [`tag_word`] has them.
 const LISTEN: u64 = u64::from_be_bytes(*b"LISTEN\0\0");
@@ -45,7 +45,7 @@ pub struct WireCounts {
 
 /// An error as the server sent it.
 #[derive(Clone, Debug)]
-pub(crate) struct Seen {
+pub(crate) struct ServerError {
     pub(crate) sqlstate: SqlState,
     pub(crate) message: String,
     /// The beginning of the statement that it answers.
@@ -63,11 +63,11 @@ struct Dialogue {
     /// From when on a statement of it is slow.
     slow_after: Duration,
     /// Where all of it is written down, if it is.
-    tape: Option<Box<Tape>>,
+    capture: Option<Box<SessionCapture>>,
     /// Where the NULL parameters are written down, if they are.
     binds: Option<BindLog>,
     /// Whether anything but closing was sent since the last Sync.
-    works: bool,
+    has_work: bool,
 }
 
 /// Facts of one connection, written by the guard as bytes pass, read without a round trip.
@@ -97,10 +97,10 @@ pub(crate) struct Wire {
     simple: AtomicU64,
     dialogue: Mutex<Dialogue>,
     statement_log: StatementLog,
-    errors: Mutex<VecDeque<Seen>>,
+    errors: Mutex<VecDeque<ServerError>>,
     has_errors: AtomicBool,
     /// When bytes came last on this connection, or a request went out while none was owed an answer.
-    last_here: LastActivity,
+    last_activity: LastActivity,
     server: Arc<Server>,
 }
 
@@ -124,14 +124,14 @@ impl Wire {
                 statements: Statements::default(),
                 operation: "unnamed",
                 slow_after: statement_log.slow_after,
-                tape: recorder.map(|recorder| Box::new(Tape::new(recorder.clone()))),
+                capture: recorder.map(|recorder| Box::new(SessionCapture::new(recorder.clone()))),
                 binds: BindLog::of_process(),
-                works: false,
+                has_work: false,
             }),
             statement_log,
             errors: Mutex::default(),
             has_errors: AtomicBool::new(false),
-            last_here: LastActivity::now(),
+            last_activity: LastActivity::now(),
             server,
         }
     }
@@ -216,16 +216,16 @@ impl Wire {
     }
 
     /// The error that came with the text `message`, the latest if it came more than once.
-    pub(crate) fn seen(&self, message: &str) -> Option<Seen> {
+    pub(crate) fn error_with(&self, message: &str) -> Option<ServerError> {
         self.errors().iter().rev().find(|seen| seen.message == message).cloned()
     }
 
     /// The last error of this connection since [`Wire::forget_errors`].
-    pub(crate) fn last_error(&self) -> Option<Seen> {
+    pub(crate) fn last_error(&self) -> Option<ServerError> {
         if self.has_errors.load(Relaxed) { self.errors().back().cloned() } else { None }
     }
 
-    pub(crate) fn work_for(&self, operation: &'static str, slow_after: Option<Duration>) {
+    pub(crate) fn set_operation(&self, operation: &'static str, slow_after: Option<Duration>) {
         let mut dialogue = self.dialogue();
         dialogue.operation = operation;
         dialogue.slow_after = slow_after.unwrap_or(self.statement_log.slow_after);
@@ -237,7 +237,7 @@ impl Wire {
         }
     }
 
-    fn errors(&self) -> MutexGuard<'_, VecDeque<Seen>> {
+    fn errors(&self) -> MutexGuard<'_, VecDeque<ServerError>> {
         self.errors.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -252,17 +252,17 @@ impl Wire {
     }
 
     /// Bytes came from the server at the moment `now`.
-    fn came(&self, bytes: &[u8], frames: &mut Frames, now: Instant) {
+    fn on_received(&self, bytes: &[u8], frames: &mut Frames, now: Instant) {
         if bytes.is_empty() {
             return;
         }
         let moment = Moment::at(now);
-        self.last_here.touch(moment);
+        self.last_activity.touch(moment);
         let mut dialogue = self.dialogue();
         self.received.store(self.received_bytes() + bytes.len() as u64, Relaxed);
         frames.feed(bytes, received_limit, |tag, body| {
-            if let Some(tape) = &mut dialogue.tape {
-                tape.received(tag, body);
+            if let Some(capture) = &mut dialogue.capture {
+                capture.received(tag, body);
             }
             self.received(&mut dialogue, now, tag, body);
         });
@@ -274,14 +274,14 @@ impl Wire {
     }
 
     /// Bytes went to the server at the moment `now`.
-    fn went(&self, bytes: &[u8], frames: &mut Frames, now: Instant) {
+    fn on_sent(&self, bytes: &[u8], frames: &mut Frames, now: Instant) {
         let mut dialogue = self.dialogue();
-        let is_recorded = dialogue.tape.is_some() || dialogue.binds.is_some();
+        let is_recorded = dialogue.capture.is_some() || dialogue.binds.is_some();
         let limit = if is_recorded { recorded_limit } else { sent_limit };
         frames.feed(bytes, limit, |tag, body| {
             let operation = dialogue.operation;
-            if let Some(tape) = &mut dialogue.tape {
-                tape.sent(tag, body, operation);
+            if let Some(capture) = &mut dialogue.capture {
+                capture.sent(tag, body, operation);
             }
             if let Some(binds) = &mut dialogue.binds {
                 binds.sent(tag, body);
@@ -293,7 +293,7 @@ impl Wire {
     /// A message went out to the server. Only those with a limit of [`sent_limit`] have their body.
     fn sent(&self, dialogue: &mut Dialogue, now: Instant, tag: u8, body: &[u8]) {
         if matches!(tag, b'P' | b'B' | b'E' | b'Q' | frames::STARTUP) {
-            dialogue.works = true;
+            dialogue.has_work = true;
         }
         match tag {
             b'P' => {
@@ -315,27 +315,27 @@ impl Wire {
                     count(&self.alterations);
                 }
                 self.statement_log.sent(&statement.text);
-                self.asked(dialogue, now);
+                self.request_sent(dialogue, now);
             }
             b'C' => dialogue.statements.closed(body),
-            b'S' | frames::STARTUP => self.asked(dialogue, now),
+            b'S' | frames::STARTUP => self.request_sent(dialogue, now),
             _ => {}
         }
     }
 
     /// Adds `requests` to those in flight, and says how many there are. The dialogue is locked, so nobody else writes.
-    fn shift_in_flight(&self, requests: i64) -> i64 {
+    fn add_in_flight(&self, requests: i64) -> i64 {
         let in_flight = self.in_flight.load(Relaxed) + requests;
         self.in_flight.store(in_flight, Release);
         in_flight
     }
 
-    fn asked(&self, dialogue: &mut Dialogue, now: Instant) {
-        let works = std::mem::take(&mut dialogue.works);
-        dialogue.statements.asked(works);
-        if works && self.shift_in_flight(1) == 1 {
+    fn request_sent(&self, dialogue: &mut Dialogue, now: Instant) {
+        let works = std::mem::take(&mut dialogue.has_work);
+        dialogue.statements.request_sent(works);
+        if works && self.add_in_flight(1) == 1 {
             // Only from now on is silence the server's.
-            self.last_here.touch(Moment::at(now));
+            self.last_activity.touch(Moment::at(now));
         }
     }
 
@@ -346,7 +346,7 @@ impl Wire {
                 self.status.store(*status, Relaxed);
                 // In this order: whoever sees that the answer is at its end sees that the request is no more in flight.
                 if dialogue.statements.ready() {
-                    self.shift_in_flight(-1);
+                    self.add_in_flight(-1);
                 }
                 self.failed.store(false, Relaxed);
                 self.answering.store(false, Release);
@@ -364,7 +364,7 @@ impl Wire {
                 }
             }
             (b'1' | b'I', _) => _ = self.answered(dialogue, now),
-            (b'E', fields) => self.remember(dialogue, now, fields),
+            (b'E', fields) => self.record_error(dialogue, now, fields),
             _ => {}
         }
     }
@@ -378,7 +378,7 @@ impl Wire {
         text
     }
 
-    fn remember(&self, dialogue: &mut Dialogue, now: Instant, fields: &[u8]) {
+    fn record_error(&self, dialogue: &mut Dialogue, now: Instant, fields: &[u8]) {
         let field = |name: u8| {
             let found = fields.split(|byte| *byte == 0).find(|field| field.first() == Some(&name))?;
             std::str::from_utf8(&found[1..]).ok()
@@ -395,11 +395,11 @@ impl Wire {
         dialogue.statements.failed();
         let statement = self.answered(dialogue, now).map(|text| text.chars().take(SHOWN_OF_FAILED).collect());
         let mut errors = self.errors();
-        if errors.len() == ERRORS_KEPT {
+        if errors.len() == ERRORS_STORED {
             errors.pop_front();
         }
         let is_stale = is_stale(sqlstate, message, field(b'R').unwrap_or_default());
-        errors.push_back(Seen { sqlstate, message: message.to_owned(), statement, is_stale });
+        errors.push_back(ServerError { sqlstate, message: message.to_owned(), statement, is_stale });
         self.has_errors.store(true, Relaxed);
     }
 }
@@ -410,7 +410,7 @@ impl Session for Wire {
     }
 
     fn silent_for(&self) -> Duration {
-        if self.has_requests_in_flight() { self.last_here.silent_for() } else { Duration::ZERO }
+        if self.has_requests_in_flight() { self.last_activity.silent_for() } else { Duration::ZERO }
     }
 }
 
@@ -467,7 +467,7 @@ fn sent_limit(tag: u8) -> usize {
 /// passwords and copied rows.
 fn recorded_limit(tag: u8) -> usize {
     match tag {
-        b'P' | b'B' | b'E' | b'Q' | b'C' => WHOLE,
+        b'P' | b'B' | b'E' | b'Q' | b'C' => MESSAGE_MAX,
         _ => 0,
     }
 }

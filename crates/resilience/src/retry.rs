@@ -169,7 +169,7 @@ impl Attempts<'_> {
     }
 
     /// Returns the number of retries granted so far.
-    pub fn repeated(&self) -> u32 {
+    pub fn retries(&self) -> u32 {
         self.failed
     }
 

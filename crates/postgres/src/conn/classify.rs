@@ -4,7 +4,7 @@ use super::Conn;
 use super::transactions::{was_rolled_back, was_unfinished};
 use crate::SqlState;
 use crate::error::{Error, QueryError};
-use crate::wire::Seen;
+use crate::wire::ServerError;
 use diesel::result::DatabaseErrorKind;
 
 /// The library's text for a session that was over before; all others of a lost connection come with its end.
@@ -36,7 +36,7 @@ impl Conn {
     pub(crate) fn sqlstate_of(&self, error: &diesel::result::Error) -> Option<SqlState> {
         match error {
             diesel::result::Error::DatabaseError(_, info) => {
-                self.wire.seen(info.message()).map(|seen| seen.sqlstate)
+                self.wire.error_with(info.message()).map(|seen| seen.sqlstate)
             }
             _ => None,
         }
@@ -49,9 +49,9 @@ impl Conn {
             return Error::Query(QueryError(error));
         };
         let is_lost = is_lost_connection(kind) && (self.wire.is_closed() || info.message() == CLOSED);
-        match self.wire.seen(info.message()) {
-            Some(Seen { sqlstate, is_stale: true, .. }) => Error::Stale { sqlstate },
-            Some(Seen { sqlstate, .. }) => {
+        match self.wire.error_with(info.message()) {
+            Some(ServerError { sqlstate, is_stale: true, .. }) => Error::Stale { sqlstate },
+            Some(ServerError { sqlstate, .. }) => {
                 Error::Server { sqlstate, constraint: info.constraint_name().map(str::to_owned) }
             }
             None if is_lost => Error::ConnectionLost,

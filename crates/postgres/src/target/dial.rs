@@ -2,7 +2,7 @@
 //! wins ("happy eyeballs", RFC 8305).
 
 use super::Target;
-use super::hosts::{Host, Place, socket};
+use super::hosts::{Host, Location, socket};
 use crate::stream::Dialled;
 use futures_util::future::BoxFuture;
 use futures_util::stream::{FuturesUnordered, StreamExt};
@@ -67,9 +67,9 @@ impl Target {
 
     /// Returns the addresses of `host`, looking up its name if it has one.
     async fn peers(&self, host: &Host) -> io::Result<Vec<Peer>> {
-        let (name, addresses, port) = match &host.place {
-            Place::Tcp { name, addresses, port } => (name, addresses, *port),
-            Place::Unix { folder, port } => {
+        let (name, addresses, port) = match &host.location {
+            Location::Tcp { name, addresses, port } => (name, addresses, *port),
+            Location::Unix { folder, port } => {
                 let address = Address::Unix(socket(folder, *port));
                 return Ok(vec![Peer { server_name: "".into(), address }]);
             }

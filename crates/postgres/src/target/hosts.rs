@@ -22,7 +22,7 @@ const DEFAULT_SOCKET_FOLDERS: [&str; 3] = ["/tmp", "/run/postgresql", "/var/run/
 pub(crate) struct Host {
     /// Host and port, or the socket's path, for errors.
     pub(crate) address: String,
-    pub(crate) place: Place,
+    pub(crate) location: Location,
     /// Credentials and settings of a session.
     pub(crate) config: Config,
     failed_at: Mutex<Option<Instant>>,
@@ -30,7 +30,7 @@ pub(crate) struct Host {
 
 /// Location of a host.
 #[derive(Clone, Debug)]
-pub(crate) enum Place {
+pub(crate) enum Location {
     Tcp {
         /// The name that a certificate must have.
         name: String,
@@ -57,13 +57,13 @@ impl Host {
     }
 
     /// Returns true if the host gave no session a short while ago.
-    pub(super) fn failed_lately(&self) -> bool {
+    pub(super) fn failed_recently(&self) -> bool {
         let failed_at = *self.failed_at.lock().unwrap_or_else(PoisonError::into_inner);
         failed_at.is_some_and(|failed_at| failed_at.elapsed() < RECHECK)
     }
 }
 
-impl Place {
+impl Location {
     fn new(name: &str, address: Option<IpAddr>, port: u16) -> Self {
         match address {
             None if name.starts_with('/') => Self::Unix { folder: name.to_owned(), port },
@@ -106,7 +106,7 @@ pub(super) fn socket(folder: &str, port: u16) -> PathBuf {
 ///
 /// # Errors
 /// Returns [`UrlError`] if there is no host, if the lists have different lengths, or an entry is malformed.
-pub(super) fn read_places(parameters: &mut Parameters<'_>) -> Result<Vec<Place>, UrlError> {
+pub(super) fn read_locations(parameters: &mut Parameters<'_>) -> Result<Vec<Location>, UrlError> {
     let (hosts, addresses) = (parameters.take("host"), parameters.take("hostaddr"));
     let names = hosts.as_ref().map(read_names).transpose()?.unwrap_or_default();
     let addresses_of = addresses.as_ref().map(read_addresses).transpose()?.unwrap_or_default();
@@ -120,16 +120,16 @@ pub(super) fn read_places(parameters: &mut Parameters<'_>) -> Result<Vec<Place>,
         (_, names, addresses) => names.max(addresses),
     };
     let ports = read_ports(parameters, count)?;
-    let places = (0..count).map(|number| {
+    let locations = (0..count).map(|number| {
         let address = addresses_of.get(number).copied().flatten();
         match (names.get(number), address) {
             (Some(name), None) if name.is_empty() => Err(UrlError("host has an empty entry".to_owned())),
-            (Some(name), _) if !name.is_empty() => Ok(Place::new(name, address, ports[number])),
-            (_, Some(address)) => Ok(Place::new(&address.to_string(), Some(address), ports[number])),
+            (Some(name), _) if !name.is_empty() => Ok(Location::new(name, address, ports[number])),
+            (_, Some(address)) => Ok(Location::new(&address.to_string(), Some(address), ports[number])),
             (_, None) => Err(UrlError("hostaddr has an empty entry for a host without a name".to_owned())),
         }
     });
-    places.collect()
+    locations.collect()
 }
 
 fn read_names(hosts: &Parameter) -> Result<Vec<String>, UrlError> {
@@ -167,17 +167,17 @@ fn read_ports(parameters: &mut Parameters<'_>, hosts: usize) -> Result<Vec<u16>,
     }
 }
 
-/// Gives each place the session's settings and its password.
-pub(super) fn with_passwords(places: Vec<Place>, config: &Config, passwords: &Passfile) -> Vec<Host> {
+/// Gives each location the session's settings and its password.
+pub(super) fn with_passwords(locations: Vec<Location>, config: &Config, passwords: &Passfile) -> Vec<Host> {
     let user = config.get_user().unwrap_or_default();
     let database = config.get_dbname().unwrap_or(user);
-    let hosts = places.into_iter().map(|place| {
-        let (host, port) = place.in_passfile();
+    let hosts = locations.into_iter().map(|location| {
+        let (host, port) = location.in_passfile();
         let mut config = config.clone();
         if let Some(password) = passwords.password(&Login { host, port, database, user }) {
             config.password(password);
         }
-        Host { address: place.address(), place, config, failed_at: Mutex::default() }
+        Host { address: location.address(), location, config, failed_at: Mutex::default() }
     });
     hosts.collect()
 }

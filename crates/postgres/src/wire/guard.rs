@@ -13,7 +13,7 @@ use tokio::time::{Sleep, sleep};
 use tokio_postgres::tls::{ChannelBinding, TlsStream};
 
 /// The longest that the end of a session waits for the server to end it too.
-const FAREWELL: Duration = Duration::from_secs(1);
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// A stream to PostgreSQL that keeps a [`Wire`] up to date. With TLS it stands above the TLS stream.
 #[derive(Debug)]
@@ -23,13 +23,19 @@ pub(crate) struct Guard<S> {
     incoming: Frames,
     outgoing: Frames,
     /// Set once nothing is sent any more: until when the server's own end is waited for.
-    farewell: Option<Pin<Box<Sleep>>>,
+    close_timeout: Option<Pin<Box<Sleep>>>,
 }
 
 impl<S> Guard<S> {
     /// A guard over a stream on which nothing was sent yet.
     pub(crate) fn new(stream: S, wire: Arc<Wire>) -> Self {
-        Self { stream, wire, incoming: Frames::from_server(), outgoing: Frames::to_server(), farewell: None }
+        Self {
+            stream,
+            wire,
+            incoming: Frames::from_server(),
+            outgoing: Frames::to_server(),
+            close_timeout: None,
+        }
     }
 }
 
@@ -52,7 +58,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Guard<S> {
         if bytes.is_empty() || result.is_err() {
             this.wire.close();
         }
-        this.wire.came(bytes, &mut this.incoming, Instant::now());
+        this.wire.on_received(bytes, &mut this.incoming, Instant::now());
         Poll::Ready(result)
     }
 }
@@ -62,7 +68,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Guard<S> {
         let this = &mut *self;
         let written = ready!(Pin::new(&mut this.stream).poll_write(cx, buf));
         match &written {
-            Ok(count) => this.wire.went(&buf[..*count], &mut this.outgoing, Instant::now()),
+            Ok(count) => this.wire.on_sent(&buf[..*count], &mut this.outgoing, Instant::now()),
             Err(_) => this.wire.close(),
         }
         Poll::Ready(written)
@@ -76,11 +82,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Guard<S> {
     /// another one take its place without exceeding the server's limit.
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = &mut *self;
-        if this.farewell.is_none() {
+        if this.close_timeout.is_none() {
             ready!(Pin::new(&mut this.stream).poll_shutdown(cx))?;
         }
-        let farewell = this.farewell.get_or_insert_with(|| Box::pin(sleep(FAREWELL)));
-        if farewell.as_mut().poll(cx).is_ready() {
+        let close_timeout = this.close_timeout.get_or_insert_with(|| Box::pin(sleep(CLOSE_TIMEOUT)));
+        if close_timeout.as_mut().poll(cx).is_ready() {
             return Poll::Ready(Ok(()));
         }
         let mut scratch = [0; 256];

@@ -102,7 +102,7 @@ impl Statements {
     }
 
     /// Notes that a request was sent to its end.
-    pub(super) fn asked(&mut self, works: bool) {
+    pub(super) fn request_sent(&mut self, works: bool) {
         self.requests.push_back(works);
         self.sending += 1;
     }
@@ -186,9 +186,9 @@ mod tests {
         for name in ["s0", "s1", "s2"] {
             statements.parsed(format!("{name}\0SELECT {name}\0").as_bytes(), now);
         }
-        statements.asked(true);
+        statements.request_sent(true);
         statements.queried(b"COMMIT; BEGIN\0", now);
-        statements.asked(true);
+        statements.request_sent(true);
         let text = |statements: &mut Statements| statements.answered(now).and_then(|answer| answer.text);
         assert_eq!(text(&mut statements).as_deref(), Some("SELECT s0"), "refused: the others do not run");
         assert!(statements.ready());

@@ -24,10 +24,10 @@ fn the_end_of_an_answer_is_never_taken_for_work_of_the_server() {
             // After its first message, the direction to the server is framed as the one from it.
             let (mut sent, mut received) = (Frames::from_server(), Frames::from_server());
             for _ in 0..ROUNDS {
-                wire.went(&query, &mut sent, Instant::now());
-                wire.came(&error, &mut received, Instant::now());
+                wire.on_sent(&query, &mut sent, Instant::now());
+                wire.on_received(&error, &mut received, Instant::now());
                 together.wait();
-                wire.came(&ready, &mut received, Instant::now());
+                wire.on_received(&ready, &mut received, Instant::now());
                 together.wait();
             }
         });

@@ -216,9 +216,9 @@ async fn full_floor_does_not_accumulate() {
 async fn attempts_count_retries() {
     let policy = documented();
     let mut attempts = policy.attempts(Deadline::after(LIMIT));
-    assert_eq!(attempts.repeated(), 0);
+    assert_eq!(attempts.retries(), 0);
     for (granted, repeated) in [(true, 1), (true, 2), (true, 3), (false, 3)] {
         assert_eq!(attempts.delay_after(&Failed(Class::Deadlock)).is_some(), granted);
-        assert_eq!(attempts.repeated(), repeated);
+        assert_eq!(attempts.retries(), repeated);
     }
 }

@@ -20,7 +20,7 @@ fn target(port: u16, addresses: &[Ipv4Addr], query: &str) -> Target {
     let url = format!("postgres://postgres@harbour:{port}/postgres?sslmode=disable&{query}");
     let mut target = Target::new(&url, &SessionSettings::default()).expect("a target");
     let addresses = addresses.iter().map(|address| IpAddr::V4(*address)).collect();
-    target.hosts[0].place = Place::Tcp { name: "harbour".to_owned(), addresses, port };
+    target.hosts[0].location = Location::Tcp { name: "harbour".to_owned(), addresses, port };
     target
 }
 

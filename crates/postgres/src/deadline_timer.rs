@@ -9,10 +9,10 @@ use tokio::time::{Instant, Sleep, sleep_until};
 /// the pool does, and nearly no deadline is ever reached. So this one stays as it was set, and is set anew only when it
 /// rings too early for the work at hand, or would ring too late.
 #[derive(Debug)]
-pub(crate) struct Alarm(Pin<Box<Sleep>>);
+pub(crate) struct DeadlineTimer(Pin<Box<Sleep>>);
 
-impl Alarm {
-    /// An alarm that was not set yet.
+impl DeadlineTimer {
+    /// An timer that was not set yet.
     pub(crate) fn new(now: Instant) -> Self {
         Self(Box::pin(sleep_until(now)))
     }
@@ -59,10 +59,10 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn each_piece_of_work_ends_at_its_own_deadline_whatever_the_last_one_was() {
         let began = Instant::now();
-        let mut alarm = Alarm::new(began);
+        let mut timer = DeadlineTimer::new(began);
         for limit in [3, 30, 1, 1, 7] {
             let deadline = Instant::now() + limit * SECOND;
-            assert_eq!(alarm.limit(deadline, pin!(pending::<()>())).await, None);
+            assert_eq!(timer.limit(deadline, pin!(pending::<()>())).await, None);
             // A timer rings up to a millisecond late.
             assert!(Instant::now() - deadline <= Duration::from_millis(1));
         }
@@ -70,19 +70,19 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_deadline_that_passed_between_two_pieces_of_work_does_not_end_the_second_one() {
-        let mut alarm = Alarm::new(Instant::now());
-        let work = alarm.limit(Instant::now() + 2 * SECOND, pin!(sleep(SECOND))).await;
+        let mut timer = DeadlineTimer::new(Instant::now());
+        let work = timer.limit(Instant::now() + 2 * SECOND, pin!(sleep(SECOND))).await;
         assert_eq!(work, Some(()));
         sleep(5 * SECOND).await;
-        assert_eq!(alarm.limit(Instant::now() + 2 * SECOND, pin!(sleep(SECOND))).await, Some(()));
+        assert_eq!(timer.limit(Instant::now() + 2 * SECOND, pin!(sleep(SECOND))).await, Some(()));
     }
 
     #[tokio::test(start_paused = true)]
     async fn work_that_is_ready_is_done_even_when_its_time_is_over() {
-        let mut alarm = Alarm::new(Instant::now());
+        let mut timer = DeadlineTimer::new(Instant::now());
         let passed = Instant::now();
         sleep(SECOND).await;
-        assert_eq!(alarm.limit(passed, pin!(async { 7 })).await, Some(7));
-        assert_eq!(alarm.limit(passed, pin!(pending::<()>())).await, None);
+        assert_eq!(timer.limit(passed, pin!(async { 7 })).await, Some(7));
+        assert_eq!(timer.limit(passed, pin!(pending::<()>())).await, None);
     }
 }

@@ -16,17 +16,17 @@ pub const OPERATION_SECONDS: [f64; 14] =
 const CHAINS: usize = 64;
 
 /// How one operation stands. A metrics recorder has to be installed before the operation runs first.
-pub(crate) struct Standing {
+pub(crate) struct OperationState {
     name: &'static str,
     /// Looked up once: a recorder's own look-up costs as much as the rest of the library.
     succeeded: Histogram,
     /// Lets in one at a time after a deadlock: the delay alone ends no storm, since all come back together.
     pub(crate) gate: ContentionGate,
     /// The next operation of the same chain.
-    next: OnceLock<Box<Standing>>,
+    next: OnceLock<Box<OperationState>>,
 }
 
-impl Standing {
+impl OperationState {
     fn new(name: &'static str) -> Self {
         let succeeded = metrics::histogram!("db_operation_seconds", "operation" => name, "outcome" => "ok");
         let gate = ContentionGate::new(name, ContentionRules::default());
@@ -47,23 +47,23 @@ impl Standing {
 
 /// How all operations stand that have run on one database. There are as many as the program declares, and none is ever
 /// taken out, so they are found without a lock.
-pub(crate) struct Standings([OnceLock<Box<Standing>>; CHAINS]);
+pub(crate) struct OperationRegistry([OnceLock<Box<OperationState>>; CHAINS]);
 
-impl Standings {
+impl OperationRegistry {
     pub(crate) fn new() -> Self {
         Self([const { OnceLock::new() }; CHAINS])
     }
 
     /// How `operation` stands. Of two callers that come first at once, both get the same: there is one gate only.
-    pub(crate) fn of(&self, operation: &'static AnyOperation) -> &Standing {
+    pub(crate) fn state(&self, operation: &'static AnyOperation) -> &OperationState {
         let name = operation.name();
         let mut place = &self.0[hash(name) as usize % CHAINS];
         loop {
-            let standing = place.get_or_init(|| Box::new(Standing::new(name)));
-            if standing.name == name {
-                return standing;
+            let operation_state = place.get_or_init(|| Box::new(OperationState::new(name)));
+            if operation_state.name == name {
+                return operation_state;
             }
-            place = &standing.next;
+            place = &operation_state.next;
         }
     }
 }
@@ -74,9 +74,9 @@ pub(crate) fn hash(name: &str) -> u32 {
     name.bytes().fold(0x811c_9dc5, add)
 }
 
-impl std::fmt::Debug for Standings {
+impl std::fmt::Debug for OperationRegistry {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Standings")
+        f.write_str("OperationRegistry")
     }
 }
 
@@ -87,16 +87,16 @@ mod tests {
 
     #[test]
     fn an_operation_has_one_standing_however_many_there_are() {
-        let standings = Standings::new();
+        let registry = OperationRegistry::new();
         let operations: Vec<&'static AnyOperation> = (0..4 * CHAINS)
             .map(|number| Operation::read(format!("meadow.look_{number}").leak()))
             .map(|operation| Box::leak(Box::new(operation)).any())
             .collect();
         let first: Vec<_> =
-            operations.iter().map(|operation| std::ptr::from_ref(standings.of(operation))).collect();
+            operations.iter().map(|operation| std::ptr::from_ref(registry.state(operation))).collect();
         for (operation, first) in operations.iter().zip(first) {
-            assert_eq!(standings.of(operation).name, operation.name());
-            assert!(std::ptr::eq(standings.of(operation), first), "{}", operation.name());
+            assert_eq!(registry.state(operation).name, operation.name());
+            assert!(std::ptr::eq(registry.state(operation), first), "{}", operation.name());
         }
     }
 }
