@@ -1,4 +1,4 @@
-//! What the library keeps of each operation while the process runs: its metrics, looked up once, and the gate before it.
+//! State of each operation at run time: its metrics and its contention gate.
 
 use crate::AnyOperation;
 use metrics::Histogram;
@@ -6,23 +6,22 @@ use std::sync::OnceLock;
 use std::time::Duration;
 use steadfast_resilience::{ContentionGate, ContentionRules};
 
-/// Upper bounds for the buckets of the histogram `db_operation_seconds`, in seconds: from a page in memory to the longest
-/// deadline. Give them to your exporter. Buckets of several instances can be added up, which quantiles cannot, and a sample
-/// costs a few comparisons.
+/// Upper bounds in seconds for the buckets of the histogram `db_operation_seconds`, for your metrics exporter. Unlike
+/// quantiles, buckets of several instances can be added up.
 pub const OPERATION_SECONDS: [f64; 14] =
     [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 30.0];
 
-/// Chains of operations: a few times as many as a program declares would be one operation to a chain.
-const CHAINS: usize = 64;
+/// Number of hash buckets. Each holds a chain of operations.
+const BUCKETS: usize = 64;
 
-/// How one operation stands. A metrics recorder has to be installed before the operation runs first.
+/// State of one operation. Install a metrics recorder before the operation runs for the first time.
 pub(crate) struct OperationState {
     name: &'static str,
-    /// Looked up once: a recorder's own look-up costs as much as the rest of the library.
+    /// Resolved once, since a look-up in the recorder costs as much as the rest of the library.
     succeeded: Histogram,
-    /// Lets in one at a time after a deadlock: the delay alone ends no storm, since all come back together.
+    /// Limits concurrency after a deadlock. Delays alone end no storm, since the delayed callers collide again.
     pub(crate) gate: ContentionGate,
-    /// The next operation of the same chain.
+    /// The next operation of the same bucket.
     next: OnceLock<Box<OperationState>>,
 }
 
@@ -33,42 +32,42 @@ impl OperationState {
         Self { name, succeeded, gate, next: OnceLock::new() }
     }
 
-    /// A unit of work ended well after `took`.
+    /// Records a successful unit of work.
     pub(crate) fn succeeded(&self, took: Duration) {
         self.succeeded.record(took);
     }
 
-    /// A unit of work failed after `took`, with an error of the class `outcome`.
+    /// Records a failed unit of work with the class `outcome`.
     pub(crate) fn failed(&self, outcome: &'static str, took: Duration) {
         metrics::histogram!("db_operation_seconds", "operation" => self.name, "outcome" => outcome)
             .record(took);
     }
 }
 
-/// How all operations stand that have run on one database. There are as many as the program declares, and none is ever
-/// taken out, so they are found without a lock.
-pub(crate) struct OperationRegistry([OnceLock<Box<OperationState>>; CHAINS]);
+/// States of all operations that have run on one database. Their number is limited by the program's declarations and
+/// none is ever removed, so they are found without a lock.
+pub(crate) struct OperationRegistry([OnceLock<Box<OperationState>>; BUCKETS]);
 
 impl OperationRegistry {
     pub(crate) fn new() -> Self {
-        Self([const { OnceLock::new() }; CHAINS])
+        Self([const { OnceLock::new() }; BUCKETS])
     }
 
-    /// How `operation` stands. Of two callers that come first at once, both get the same: there is one gate only.
+    /// Returns the state of `operation`. Concurrent first callers get the same state, so there is only one gate.
     pub(crate) fn state(&self, operation: &'static AnyOperation) -> &OperationState {
         let name = operation.name();
-        let mut place = &self.0[hash(name) as usize % CHAINS];
+        let mut entry = &self.0[hash(name) as usize % BUCKETS];
         loop {
-            let operation_state = place.get_or_init(|| Box::new(OperationState::new(name)));
-            if operation_state.name == name {
-                return operation_state;
+            let state = entry.get_or_init(|| Box::new(OperationState::new(name)));
+            if state.name == name {
+                return state;
             }
-            place = &operation_state.next;
+            entry = &state.next;
         }
     }
 }
 
-/// Hashes a name, by Fowler, Noll and Vo.
+/// Hashes a name with FNV-1a.
 pub(crate) fn hash(name: &str) -> u32 {
     let add = |hash: u32, byte: u8| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193);
     name.bytes().fold(0x811c_9dc5, add)
@@ -86,9 +85,9 @@ mod tests {
     use crate::Operation;
 
     #[test]
-    fn an_operation_has_one_standing_however_many_there_are() {
+    fn each_operation_has_one_state() {
         let registry = OperationRegistry::new();
-        let operations: Vec<&'static AnyOperation> = (0..4 * CHAINS)
+        let operations: Vec<&'static AnyOperation> = (0..4 * BUCKETS)
             .map(|number| Operation::read(format!("meadow.look_{number}").leak()))
             .map(|operation| Box::leak(Box::new(operation)).any())
             .collect();

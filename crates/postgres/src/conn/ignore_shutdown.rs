@@ -7,8 +7,8 @@ use std::task::{Context, Poll};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio_postgres::tls::{ChannelBinding, TlsStream};
 
-/// Ignores the shutdown that tokio-postgres does after a cancel request. PgBouncer takes it for a client that has left,
-/// and drops the request before the server has it.
+/// Ignores the shutdown that tokio-postgres performs after a cancel request. PgBouncer would take it for a client that
+/// has left, and drop the request before forwarding it.
 pub(super) struct IgnoreShutdown<'a>(pub(super) &'a mut Dialled);
 
 impl TlsStream for IgnoreShutdown<'_> {

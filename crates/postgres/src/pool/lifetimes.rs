@@ -33,7 +33,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn lifetimes_of_one_generation_are_evenly_spread_over_a_fifth_of_recycle() {
+    fn lifetimes_are_evenly_spread() {
         let lifetimes = Lifetimes::new(Duration::from_secs(3600), 30);
         let mut lives: Vec<_> = (0..30).map(|_| lifetimes.next()).collect();
         lives.sort();

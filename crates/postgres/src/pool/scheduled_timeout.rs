@@ -59,7 +59,7 @@ mod tests {
     const LIMIT: Duration = Duration::from_secs(2);
 
     #[tokio::test(start_paused = true)]
-    async fn patience_ends_at_its_limit() {
+    async fn wait_ends_at_limit() {
         let (began, mut scheduled_timeout) = (Instant::now(), ScheduledTimeout::default());
         assert_eq!(scheduled_timeout.wait(LIMIT, pin!(pending::<()>())).await, None);
         assert!((LIMIT..LIMIT + 2 * STEP).contains(&began.elapsed()), "{:?}", began.elapsed());
@@ -67,7 +67,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn time_without_the_processor_does_not_count() {
+    async fn unscheduled_time_does_not_count() {
         let (mut scheduled_timeout, mut work) = (ScheduledTimeout::default(), pin!(pending::<()>()));
         let mut waiting = pin!(scheduled_timeout.wait(LIMIT, work.as_mut()));
         for _ in 0..3 {
@@ -76,6 +76,6 @@ mod tests {
         }
         assert_eq!(waiting.as_mut().now_or_never(), None, "none of the nine seconds counts");
         advance(LIMIT * REAL_TIME_MAX).await;
-        assert_eq!(waiting.await, None, "a process that never runs gives up too");
+        assert_eq!(waiting.await, None, "a process that is never scheduled gives up too");
     }
 }

@@ -119,7 +119,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_documented_profiles_have_their_sizes() {
+    fn profiles_have_documented_sizes() {
         let sizes =
             |settings: PoolSettings| (settings.pool_size, settings.max_overflow, settings.recycle.as_secs());
         assert_eq!(sizes(PoolSettings::development()), (5, 5, 3600));
