@@ -20,7 +20,7 @@ impl Tls {
     pub(crate) fn read(parameters: &mut Parameters<'_>) -> Result<Option<Self>, UrlError> {
         match parameters.take_word("sslmode", &SslMode::WORDS)? {
             Some(mode) if mode.demands_tls() => Err(UrlError(format!(
-                "sslmode={} needs TLS, which this build does not have: turn on the feature `tls`",
+                "sslmode={} needs TLS, which this build does not support: enable the feature `tls`",
                 mode.word()
             ))),
             _ => Ok(None),

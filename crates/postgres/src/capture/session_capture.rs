@@ -1,14 +1,14 @@
-//! What one session sends and is answered, followed message by message: answers come in the order of the requests.
+//! Capture of one session: follows its messages and assigns answers to statements in the order of the requests.
 
 use super::message::{Bind, Body, Parse};
 use super::{CapturedStatement, Parameter, Recorder, Refusal, TransactionStatus};
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
-/// How much of a message is read while a session is recorded: more than a server takes in one statement in practice.
+/// Maximum number of bytes read of a message of a recorded session; more than practical statements need.
 pub(crate) const MESSAGE_MAX: usize = 64 << 20;
 
-/// The texts of a session's prepared statements, and the requests whose answers are still to come.
+/// Prepared statements and unanswered requests of a session.
 #[derive(Debug)]
 pub(crate) struct SessionCapture {
     recorder: Recorder,
@@ -16,7 +16,7 @@ pub(crate) struct SessionCapture {
     prepared: HashMap<Vec<u8>, Prepared>,
     portals: HashMap<Vec<u8>, Bound>,
     awaited: VecDeque<Awaited>,
-    /// The text that was prepared last.
+    /// Text of the last prepared statement.
     parsed: Arc<str>,
 }
 
@@ -33,7 +33,7 @@ struct Bound {
     result_formats: Vec<i16>,
 }
 
-/// What the server owes an answer to. `None` where no capture was on when it was sent.
+/// A request without an answer. `None` if no capture was running when it was sent.
 #[derive(Debug)]
 enum Awaited {
     Execute(Option<Execution>),
@@ -54,7 +54,7 @@ impl SessionCapture {
         Self { recorder, session, prepared, portals, awaited, parsed: "".into() }
     }
 
-    /// A message went out to the server, for `operation`.
+    /// Processes a message to the server, sent for `operation`.
     pub(crate) fn sent(&mut self, tag: u8, body: &[u8], operation: &'static str) {
         match tag {
             b'P' => self.parsed(body),
@@ -73,7 +73,7 @@ impl SessionCapture {
         }
     }
 
-    /// A message came in from the server.
+    /// Processes a message from the server.
     pub(crate) fn received(&mut self, tag: u8, body: &[u8]) {
         match tag {
             b'C' => self.completed(Body::new(body).text().unwrap_or_default()),
@@ -112,7 +112,7 @@ impl SessionCapture {
         }
     }
 
-    /// A portal that is run a second time fetches more rows of the same statement.
+    /// Executing a portal again fetches more rows of the same statement, whose text is unknown by then.
     fn executed(&mut self, body: &[u8], operation: &'static str) -> Option<Execution> {
         let epoch = self.recorder.epoch()?;
         let bound = Body::new(body).text().and_then(|portal| self.portals.remove(portal));
@@ -164,7 +164,8 @@ impl SessionCapture {
         }
     }
 
-    /// The error belongs to the oldest statement. What was sent with it, up to the next Sync, does not run.
+    /// Processes an error, which belongs to the oldest statement. The statements after it do not run up to the next
+    /// Sync.
     fn failed(&mut self, fields: &[u8]) {
         let field = |letter: &[u8]| {
             let found = fields.split(|byte| *byte == 0).find_map(|field| field.strip_prefix(letter));
@@ -187,7 +188,7 @@ impl SessionCapture {
         execution.for_each(|execution| self.recorder.cancel_expected(execution.epoch));
     }
 
-    /// The text of the statement that the next answer is for: without one, it is being prepared.
+    /// Returns the text of the statement that the next answer belongs to. If none is running, one is being prepared.
     fn answered_now(&self) -> Arc<str> {
         match self.awaited.front() {
             Some(Awaited::Execute(Some(execution)) | Awaited::Query(Some(execution))) => {
@@ -197,7 +198,7 @@ impl SessionCapture {
         }
     }
 
-    /// An answer has come to its end, and the session's transaction is in this state.
+    /// Processes the end of an answer with the transaction status.
     fn ready(&mut self, body: &[u8]) {
         if let Some(Awaited::Query(execution)) = self.awaited.pop_front() {
             self.store(execution.map(|execution| execution.ready(body)));
@@ -247,7 +248,7 @@ mod tests {
     use super::*;
     use crate::capture::{Captured, StatementKind};
 
-    /// A simple query, the tags that answer it, the state of the transaction after it, and what it is for.
+    /// A simple query, the command tags of its answer, the transaction status after it, and its kind.
     type Message = (&'static str, &'static [&'static [u8]], &'static [u8], StatementKind);
 
     fn capture() -> (Recorder, SessionCapture) {
@@ -279,7 +280,7 @@ mod tests {
     }
 
     #[test]
-    fn a_statement_prepared_before_the_capture_has_its_text_and_types() {
+    fn captures_statements_prepared_earlier() {
         let (recorder, mut capture) = capture();
         prepare(&mut capture, "s0", "SELECT 1 FROM books WHERE id = $1");
         run(&mut capture, "s0", Some(b"early"));
@@ -306,7 +307,7 @@ mod tests {
     }
 
     #[test]
-    fn pipelined_answers_find_their_statements_and_an_error_ends_its_message_only() {
+    fn assigns_pipelined_answers_after_error() {
         let (recorder, mut capture) = capture();
         prepare(&mut capture, "a", "SELECT a");
         prepare(&mut capture, "b", "SELECT b");
@@ -336,7 +337,7 @@ mod tests {
     }
 
     #[test]
-    fn statement_that_cannot_be_prepared_is_named() {
+    fn refusal_names_statement_that_cannot_be_prepared() {
         let (recorder, mut capture) = capture();
         recorder.start();
         capture.sent(b'P', b"s0\0DROP INDEX\n  books_shelf\0\0\0", "x");
@@ -349,7 +350,7 @@ mod tests {
     }
 
     #[test]
-    fn what_does_not_run_after_an_error_in_its_message_is_not_missing() {
+    fn statements_skipped_after_error_are_not_missing() {
         let (recorder, mut capture) = capture();
         prepare(&mut capture, "", "SELECT 1 / $1");
         recorder.start();
@@ -365,7 +366,7 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_that_comes_after_the_end_is_missing_and_not_in_the_next_capture() {
+    fn late_answer_is_missing_from_its_capture() {
         let (recorder, mut capture) = capture();
         prepare(&mut capture, "a", "SELECT a");
         recorder.start();
@@ -379,7 +380,7 @@ mod tests {
     }
 
     #[test]
-    fn transactions_settings_pings_and_look_ups_are_not_the_programs_own() {
+    fn own_excludes_transactions_settings_pings_and_look_ups() {
         let (recorder, mut capture) = capture();
         recorder.start();
         let messages: [Message; 6] = [

@@ -1,4 +1,4 @@
-//! The protocol guard: a stream that passes every byte on unchanged and notes what it means.
+//! The protocol guard: a stream that passes all bytes through unchanged and tracks the protocol state.
 
 use super::Wire;
 use super::frames::Frames;
@@ -12,22 +12,22 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Sleep, sleep};
 use tokio_postgres::tls::{ChannelBinding, TlsStream};
 
-/// The longest that the end of a session waits for the server to end it too.
+/// Maximum wait for the server to close its side of the connection.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// A stream to PostgreSQL that keeps a [`Wire`] up to date. With TLS it stands above the TLS stream.
+/// A stream to PostgreSQL that updates a [`Wire`]. It wraps the TLS stream if there is one.
 #[derive(Debug)]
 pub(crate) struct Guard<S> {
     stream: S,
     wire: Arc<Wire>,
     incoming: Frames,
     outgoing: Frames,
-    /// Set once nothing is sent any more: until when the server's own end is waited for.
+    /// Timer for the server's close, set after shutdown.
     close_timeout: Option<Pin<Box<Sleep>>>,
 }
 
 impl<S> Guard<S> {
-    /// A guard over a stream on which nothing was sent yet.
+    /// Wraps a stream on which nothing was sent yet.
     pub(crate) fn new(stream: S, wire: Arc<Wire>) -> Self {
         Self {
             stream,
@@ -78,8 +78,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Guard<S> {
         Pin::new(&mut self.stream).poll_flush(cx)
     }
 
-    /// Ready when the server has closed its side too, which it does when the session is really gone: only then may
-    /// another one take its place without exceeding the server's limit.
+    /// Completes when the server has closed its side too, so that the session has ended and a new one does not exceed
+    /// the server's connection limit.
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = &mut *self;
         if this.close_timeout.is_none() {
