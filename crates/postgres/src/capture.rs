@@ -174,7 +174,7 @@ impl Eq for Recorder {}
 
 impl std::fmt::Debug for Recorder {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let (on, buffer) = (self.epoch().is_some(), self.buffer().statements.len());
-        f.debug_struct("Recorder").field("on", &on).field("buffer", &buffer).finish()
+        let (on, stored) = (self.epoch().is_some(), self.buffer().statements.len());
+        f.debug_struct("Recorder").field("on", &on).field("stored", &stored).finish()
     }
 }

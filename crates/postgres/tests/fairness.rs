@@ -1,4 +1,4 @@
-//! More workers than connections, and none of them ever pauses: everybody gets the same.
+//! Fairness with more workers than connections, none of which ever pauses.
 
 #[path = "support/stolen.rs"]
 mod stolen;
@@ -18,7 +18,7 @@ const CONNECTIONS: u32 = 10;
 const HOLD: Duration = Duration::from_millis(200);
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_hundred_workers_that_never_pause_share_ten_connections_in_turns() -> Result<()> {
+async fn busy_workers_share_connections_fairly() -> Result<()> {
     let database = TestDatabase::from_template("empty", 1, async |_: &str| anyhow::Ok(())).await?;
     let pool = PoolSettings::sized(CONNECTIONS, 0);
     let db = &Db::new(&database.url(), DbSettings { pool, ..DbSettings::default() })?;

@@ -1,4 +1,4 @@
-//! Sessions over TLS, on a server whose certificate comes from an authority of the test's own.
+//! Sessions over TLS on a server with a private certificate authority.
 
 use anyhow::Result;
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
@@ -17,7 +17,7 @@ use steadfast_testkit::{Server, TestDatabase};
 const ASK: Operation<Read> = Operation::read("vault.ask");
 const STORE: Operation<Write> = Operation::write("vault.store").statements(2);
 
-/// A server on "localhost", by name only, that takes TLS and plain sessions.
+/// A server that is certified for "localhost" and accepts TLS and plain sessions.
 struct Vault {
     server: Server,
     authority: String,
@@ -56,7 +56,7 @@ impl Vault {
         Db::new(&self.url(login, query), settings(roots))
     }
 
-    /// A file that the server keeps in its folder.
+    /// Returns the path of a file in the server's folder.
     fn file(&self, name: &str) -> String {
         self.server.data_folder().join(name).display().to_string()
     }
@@ -69,7 +69,8 @@ impl Vault {
 struct Authority(CertifiedIssuer<'static, KeyPair>);
 
 impl Authority {
-    /// One of that name. Those of the same name are taken for each other until a signature is checked.
+    /// Creates an authority with this name. Authorities with the same name are indistinguishable until a signature is
+    /// verified.
     fn named(name: &str) -> Result<Self> {
         let mut params = CertificateParams::new([])?;
         params.distinguished_name.push(DnType::CommonName, name);
@@ -77,12 +78,12 @@ impl Authority {
         Ok(Self(CertifiedIssuer::self_signed(params, KeyPair::generate()?)?))
     }
 
-    /// A certificate for `host` and its key.
+    /// Returns a certificate for `host` and its key.
     fn certify(&self, host: &str) -> Result<(String, String)> {
         self.sign(CertificateParams::new([host.to_owned()])?)
     }
 
-    /// A certificate by which `user` can log in, and its key.
+    /// Returns a certificate that logs in `user`, and its key.
     fn certify_user(&self, user: &str) -> Result<(String, String)> {
         let mut params = CertificateParams::new([])?;
         params.distinguished_name.push(DnType::CommonName, user);
@@ -123,7 +124,7 @@ async fn is_encrypted(conn: &mut Conn) -> QueryResult<bool> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn through_tls_the_guard_sees_what_it_sees_without() -> Result<()> {
+async fn guard_works_over_tls() -> Result<()> {
     let vault = Vault::open().await?;
     let db = vault.db("postgres", "sslmode=verify-full", vault.believed())?;
     assert!(db.read(&ASK, is_encrypted).await?);
@@ -149,7 +150,7 @@ async fn through_tls_the_guard_sees_what_it_sees_without() -> Result<()> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn through_tls_a_caller_who_leaves_stops_the_server() -> Result<()> {
+async fn cancelled_caller_stops_server_over_tls() -> Result<()> {
     let vault = Vault::open().await?;
     let db = vault.db("postgres", "sslmode=require", vault.believed())?;
     let sleeping = db.read(&ASK, async |conn| sql_query("SELECT pg_sleep(30)").execute(conn).await);
@@ -167,7 +168,7 @@ async fn through_tls_a_caller_who_leaves_stops_the_server() -> Result<()> {
 }
 
 #[tokio::test]
-async fn require_believes_only_the_named_authority_and_only_the_named_host() -> Result<()> {
+async fn require_verifies_authority_and_host() -> Result<()> {
     let vault = Vault::open().await?;
     let stranger = || -> Result<TlsRoots> { Ok(TlsRoots::Pem(Authority::named("Stranger")?.pem())) };
     let refused = async |db: Db| db.read(&ASK, is_encrypted).await.expect_err("not believed");
@@ -187,7 +188,7 @@ async fn require_believes_only_the_named_authority_and_only_the_named_host() -> 
 }
 
 #[tokio::test]
-async fn prefer_encrypts_where_it_can_and_goes_on_in_plain_where_it_cannot() -> Result<()> {
+async fn prefer_falls_back_to_plain() -> Result<()> {
     let vault = Vault::open().await?;
     let by_default = vault.db("postgres", "", TlsRoots::Platform)?;
     assert!(by_default.read(&ASK, is_encrypted).await?);
@@ -208,7 +209,7 @@ async fn prefer_encrypts_where_it_can_and_goes_on_in_plain_where_it_cannot() -> 
 }
 
 #[tokio::test]
-async fn a_login_is_bound_to_its_tls_session() -> Result<()> {
+async fn login_is_bound_to_tls_session() -> Result<()> {
     let vault = Vault::open().await?;
     let guest = "guest:s3cret";
     let bound = vault.db(guest, "sslmode=require&channel_binding=require", vault.believed())?;
@@ -224,7 +225,7 @@ async fn a_login_is_bound_to_its_tls_session() -> Result<()> {
 }
 
 #[tokio::test]
-async fn sslrootcert_names_the_authorities() -> Result<()> {
+async fn sslrootcert_selects_authorities() -> Result<()> {
     let vault = Vault::open().await?;
     let by_address = |query: &str| {
         let url = vault.url("postgres", query).replace("localhost", "127.0.0.1");
@@ -287,7 +288,7 @@ async fn protocol_versions_are_bounded() -> Result<()> {
 }
 
 #[test]
-fn authorities_are_named_in_one_place() {
+fn authorities_must_not_be_named_twice() {
     let refused = |query: &str, roots: TlsRoots| {
         Db::new(&format!("postgres://app:s3cret@h/d?{query}"), settings(roots)).expect_err(query).to_string()
     };
@@ -300,7 +301,7 @@ fn authorities_are_named_in_one_place() {
 }
 
 #[test]
-fn roots_that_cannot_be_used_are_refused_before_anything_is_connected() {
+fn rejects_unusable_roots_before_connecting() {
     let at = |query: &str, roots: TlsRoots| {
         Db::new(&format!("postgres://app:s3cret@h/d?{query}"), settings(roots)).expect_err(query).to_string()
     };
