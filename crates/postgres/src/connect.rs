@@ -16,7 +16,7 @@ use tokio::time::timeout;
 use tokio_postgres::{Client, SimpleQueryMessage};
 
 /// Duration below which a cancelled attempt proves nothing about the host.
-const HURRY: Duration = Duration::from_millis(250);
+const MIN_CONCLUSIVE_TIME: Duration = Duration::from_millis(250);
 
 /// An open session and its guard.
 pub(crate) struct Session {
@@ -80,12 +80,12 @@ pub(crate) async fn within_limit<T>(
 }
 
 /// An attempt at a host. Unless it succeeds, the host is tried after the others for some time.
-struct Trial<'a> {
+struct HostAttempt<'a> {
     host: Option<&'a Host>,
     began: Instant,
 }
 
-impl Trial<'_> {
+impl HostAttempt<'_> {
     /// Records the outcome.
     fn over(mut self, outcome: Result<Session, Failure>) -> Result<Session, Failure> {
         match (self.host.take(), &outcome) {
@@ -97,9 +97,9 @@ impl Trial<'_> {
     }
 }
 
-impl Drop for Trial<'_> {
+impl Drop for HostAttempt<'_> {
     fn drop(&mut self) {
-        if let Some(host) = self.host.filter(|_| self.began.elapsed() >= HURRY) {
+        if let Some(host) = self.host.filter(|_| self.began.elapsed() >= MIN_CONCLUSIVE_TIME) {
             host.note_failure();
         }
     }
@@ -123,7 +123,7 @@ async fn open_at(
     requirement: Option<Requirement>,
     limit: Option<Duration>,
 ) -> Result<Session, Failure> {
-    let trial = Trial { host: Some(host), began: Instant::now() };
+    let host_attempt = HostAttempt { host: Some(host), began: Instant::now() };
     let mut race = Race::new(target, host);
     let opening = log_in_first(target, host, requirement, &mut race);
     let outcome = match limit {
@@ -132,11 +132,11 @@ async fn open_at(
     };
     let unreachable = |cause| ConnectError::Unreachable { address: host.address.clone(), cause };
     match outcome {
-        Ok(outcome) => trial.over(outcome),
+        Ok(outcome) => host_attempt.over(outcome),
         Err(_) => {
             let silence = no_answer(target.connect_timeout);
             let failure = if race.is_silent() { Failure::Silence } else { Failure::Host };
-            trial.over(Err(failure(unreachable(race.causes(&silence)))))
+            host_attempt.over(Err(failure(unreachable(race.causes(&silence)))))
         }
     }
 }

@@ -26,7 +26,7 @@ const READ_IN_A_SECOND: Operation<Read> = Operation::read("trees.read_soon").dea
 const DELAY: Duration = Duration::from_millis(300);
 
 /// Returns the URL of a proxy that delays each connect by `DELAY`.
-async fn slow_way(url: &str) -> Result<String> {
+async fn slow_proxy(url: &str) -> Result<String> {
     proxy(url, || sleep(DELAY)).await
 }
 
@@ -90,7 +90,7 @@ fn pool_of(url: &str, size: u32) -> Result<Db> {
 async fn waiting_for_slow_connects_is_no_outage() -> Result<()> {
     let database = TestDatabase::empty().await?;
     // Ten rounds of connects take three seconds, longer than the limit of one connect.
-    let db = pool_of(&slow_way(&database.url()).await?, 40)?;
+    let db = pool_of(&slow_proxy(&database.url()).await?, 40)?;
     let read = || db.read(&READ, async |conn| conn.batch_execute("SELECT pg_sleep(4)").await);
     for outcome in join_all((0..40).map(|_| read())).await {
         outcome?;
@@ -103,7 +103,7 @@ async fn waiting_for_slow_connects_is_no_outage() -> Result<()> {
 #[tokio::test]
 async fn short_deadlines_do_not_open_breaker() -> Result<()> {
     let database = TestDatabase::empty().await?;
-    let db = pool_of(&slow_way(&database.url()).await?, 2)?;
+    let db = pool_of(&slow_proxy(&database.url()).await?, 2)?;
     for _ in 0..5 {
         let hasty = db.read(&READ_IN_HASTE, async |conn| conn.batch_execute("SELECT 1").await).await;
         let error = hasty.expect_err("no connect is as quick");
@@ -165,8 +165,8 @@ async fn oversized_statement_is_fault() -> Result<()> {
     let database = TestDatabase::empty().await?;
     let db = pool_of(&database.url(), 1)?;
     // The protocol counts parameters with sixteen bits.
-    let places: Vec<String> = (1..=70_000).map(|place| format!("${place}")).collect();
-    let (sql, runs) = (format!("SELECT 1 WHERE 1 IN ({})", places.join(", ")), AtomicU32::new(0));
+    let parameters: Vec<String> = (1..=70_000).map(|number| format!("${number}")).collect();
+    let (sql, runs) = (format!("SELECT 1 WHERE 1 IN ({})", parameters.join(", ")), AtomicU32::new(0));
     let outcome = db.read(&READ, async |conn| {
         runs.fetch_add(1, Relaxed);
         let mut query = sql_query(&sql).into_boxed();

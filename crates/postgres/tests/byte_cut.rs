@@ -64,7 +64,7 @@ enum Reported {
 
 /// A cut and its outcome.
 #[derive(Debug)]
-struct Trial {
+struct CutOutcome {
     cut: Cut,
     reported: Reported,
     stored: bool,
@@ -161,7 +161,7 @@ impl Office {
     }
 
     /// Cuts a write and checks the table when the server is done; returns `None` if the write has fewer bytes.
-    async fn try_write(&self, cut: Cut) -> Result<Option<Trial>> {
+    async fn try_write(&self, cut: Cut) -> Result<Option<CutOutcome>> {
         let (sender, letter) = (self.sender(Afterwards::Refuse).await?, self.new_letter());
         let rehearsed = self.rehearse_write(&sender, cut.end).await?;
         if cut.bytes > rehearsed[cut.direction as usize].len() {
@@ -175,7 +175,7 @@ impl Office {
         drop(sender);
         self.wait_for_end_of(&name).await?;
         let stored = self.has(letter).await?;
-        Ok(Some(Trial { cut, reported, stored, attempts, commit }))
+        Ok(Some(CutOutcome { cut, reported, stored, attempts, commit }))
     }
 }
 
@@ -192,7 +192,7 @@ impl Commit {
     }
 }
 
-impl Trial {
+impl CutOutcome {
     fn is_misreported(&self) -> bool {
         match self.reported {
             Reported::Done => !self.stored || self.commit != Commit::InFlight,
@@ -224,12 +224,12 @@ const NAME_GROWS: usize = 3;
 
 /// Returns every cut: before the first byte and after each byte, in both directions, with each of `ends`.
 fn cuts(dialogue: &[Vec<u8>; 2], ends: &'static [End]) -> Vec<Cut> {
-    let ways =
+    let directions =
         [(Direction::ToServer, dialogue[0].len() + NAME_GROWS), (Direction::ToClient, dialogue[1].len())];
-    let of_way = |(direction, length): (Direction, usize)| {
+    let in_direction = |(direction, length): (Direction, usize)| {
         (0..=length).flat_map(move |bytes| ends.iter().map(move |end| Cut { direction, bytes, end: *end }))
     };
-    ways.into_iter().flat_map(of_way).collect()
+    directions.into_iter().flat_map(in_direction).collect()
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -246,33 +246,33 @@ async fn deadline_on_silent_connection_never_misreports_writes() -> Result<()> {
 async fn try_writes(ends: &'static [End], at_least: usize) -> Result<()> {
     let office = Office::open().await?;
     let rehearsed = office.rehearse_write(&office.sender(Afterwards::Pass).await?, ends[0]).await?;
-    let trials =
+    let outcomes =
         stream::iter(cuts(&rehearsed, ends)).map(|cut| office.try_write(cut)).buffer_unordered(AT_ONCE);
-    let trials: Vec<Option<Trial>> = trials.try_collect().await?;
-    let trials: Vec<Trial> = trials.into_iter().flatten().collect();
-    let lies: Vec<&Trial> = trials.iter().filter(|trial| trial.is_misreported()).collect();
-    let count = |reported: Reported| trials.iter().filter(|trial| trial.reported == reported).count();
+    let outcomes: Vec<Option<CutOutcome>> = outcomes.try_collect().await?;
+    let outcomes: Vec<CutOutcome> = outcomes.into_iter().flatten().collect();
+    let misreported: Vec<&CutOutcome> = outcomes.iter().filter(|outcome| outcome.is_misreported()).collect();
+    let count = |reported: Reported| outcomes.iter().filter(|outcome| outcome.reported == reported).count();
     let counts = [Reported::Done, Reported::NotDone, Reported::Unknown].map(count);
-    let of_way =
-        |direction: Direction| trials.iter().filter(|trial| trial.cut.direction == direction).count();
+    let in_direction =
+        |direction: Direction| outcomes.iter().filter(|outcome| outcome.cut.direction == direction).count();
     let stored_unseen =
-        trials.iter().filter(|trial| trial.reported == Reported::Unknown && trial.stored).count();
+        outcomes.iter().filter(|outcome| outcome.reported == Reported::Unknown && outcome.stored).count();
     println!(
-        "{} cuts to the server, {} to the client: {} done, {} not done, {} unknown ({stored_unseen} of them stored), {} lies",
-        of_way(Direction::ToServer),
-        of_way(Direction::ToClient),
+        "{} cuts to the server, {} to the client: {} done, {} not done, {} unknown ({stored_unseen} of them stored), {} misreported",
+        in_direction(Direction::ToServer),
+        in_direction(Direction::ToClient),
         counts[0],
         counts[1],
         counts[2],
-        lies.len()
+        misreported.len()
     );
-    ensure!(lies.is_empty(), "{lies:#?}");
+    ensure!(misreported.is_empty(), "{misreported:#?}");
     ensure!(
-        trials.len() > at_least && counts.iter().all(|count| *count > 0),
-        "not every answer came: {counts:?}"
+        outcomes.len() > at_least && counts.iter().all(|count| *count > 0),
+        "not every outcome occurred: {counts:?}"
     );
     ensure!(0 < stored_unseen && stored_unseen < counts[2], "{stored_unseen} of {} are stored", counts[2]);
-    let repeated: Vec<&Trial> = trials.iter().filter(|trial| trial.attempts > 1).collect();
+    let repeated: Vec<&CutOutcome> = outcomes.iter().filter(|outcome| outcome.attempts > 1).collect();
     ensure!(repeated.is_empty(), "a write that was cut was run again: {repeated:#?}");
     Ok(())
 }

@@ -119,7 +119,7 @@ async fn caller_errors_roll_back_without_retry() -> Result<()> {
         _ = forest.db.try_read::<(), _, _>(&READ, async |_| Err(Fallow)?).await;
     }
     assert_eq!(forest.db.health().breaker.state, breaker.state, "the server has answered");
-    assert_eq!(forest.db.health().pool.opened, 1, "the session is kept");
+    assert_eq!(forest.db.health().pool.opened, 1, "the session is reused");
     Ok(())
 }
 
@@ -127,7 +127,7 @@ async fn caller_errors_roll_back_without_retry() -> Result<()> {
 async fn database_errors_beside_caller_errors_are_retried() -> Result<()> {
     let forest = Forest::new().await?;
     let runs = AtomicU32::new(0);
-    let abort_first = "DO $$ BEGIN RAISE EXCEPTION 'in the way' USING ERRCODE = '40001'; END $$";
+    let abort_first = "DO $$ BEGIN RAISE EXCEPTION 'serialization failure' USING ERRCODE = '40001'; END $$";
     let outcome: Result<u32, Abort<Fallow, Error>> = forest
         .db
         .try_write(&WRITE, async |conn| {

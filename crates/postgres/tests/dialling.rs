@@ -306,7 +306,7 @@ async fn cancel_request_goes_to_host_of_session() -> Result<()> {
     sleeping.abort();
     let left = Instant::now();
     while count().await? > 0 {
-        ensure!(left.elapsed() < Duration::from_secs(15), "the server still works for nobody");
+        ensure!(left.elapsed() < Duration::from_secs(15), "the server still runs the abandoned statement");
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
     Ok(())

@@ -45,12 +45,12 @@ async fn next_borrowers_are_in_no_transaction(db: &Db) -> Result<()> {
     let savepoint = || db.read(&READ, async |conn| conn.batch_execute("SAVEPOINT inherited").await);
     for outcome in join_all([savepoint(), savepoint()]).await {
         let code = outcome.as_ref().err().and_then(Error::sqlstate).map(|code| code.to_string());
-        ensure!(code.as_deref() == Some("25P01"), "in a foreign transaction: {outcome:?}");
+        ensure!(code.as_deref() == Some("25P01"), "inherited a transaction: {outcome:?}");
     }
     // After an error, a connection is returned when the rest of its answer was received.
     let began = Instant::now();
     while db.health().pool.checked_out > 0 {
-        ensure!(began.elapsed() < Duration::from_secs(10), "a place is lost: {:?}", db.health().pool);
+        ensure!(began.elapsed() < Duration::from_secs(10), "a slot is lost: {:?}", db.health().pool);
         tokio::task::yield_now().await;
     }
     Ok(())
@@ -81,7 +81,7 @@ async fn drop_until<
     let (stolen, mut longest) = (StolenTime::watch(), Duration::ZERO);
     for step in 1..500 {
         let end = drop_at(step, unit(step), stuck()).await?;
-        ensure!(forest.db.health().pool.checked_out == 0, "a place is lost at step {step}");
+        ensure!(forest.db.health().pool.checked_out == 0, "a slot is lost at step {step}");
         next_borrowers_are_in_no_transaction(&forest.db).await?;
         longest = longest.max(quiet(forest, Duration::from_secs(1), &stolen).await?);
         if end != End::Dropped {
@@ -120,7 +120,7 @@ async fn pipelined(conn: &mut Conn) -> QueryResult<(usize, usize)> {
 }
 
 fn print_steps(kind: &str, (steps, longest): (usize, Duration)) {
-    println!("{kind}: {steps} steps, quiet after {:.1} ms at the most", longest.as_secs_f64() * 1e3);
+    println!("{kind}: {steps} steps, idle after at most {:.1} ms", longest.as_secs_f64() * 1e3);
 }
 
 #[tokio::test]
@@ -200,12 +200,12 @@ async fn write_with_savepoints_dropped_at_any_step_is_atomic() -> Result<()> {
 async fn retried_write_dropped_at_any_step_leaks_nothing() -> Result<()> {
     let forest = two_slots().await?;
     let db = &forest.db;
-    let in_the_way = "DO $$ BEGIN RAISE EXCEPTION USING ERRCODE = '40001'; END $$";
+    let serialization_failure = "DO $$ BEGIN RAISE EXCEPTION USING ERRCODE = '40001'; END $$";
     let repeated = |step: usize| async move {
         let attempts = AtomicU32::new(0);
         let planted = db.write(&WRITE, async |conn| {
             if attempts.fetch_add(1, SeqCst) == 0 {
-                conn.batch_execute(in_the_way).await?;
+                conn.batch_execute(serialization_failure).await?;
             }
             insert(step as i64).execute(conn).await
         });
@@ -249,7 +249,7 @@ async fn connect_dropped_at_any_step_leaks_nothing() -> Result<()> {
         settings.pool.session.application_name = "cold".to_owned();
         let cold = Db::new(&url, settings)?;
         let end = drop_at(step, cold.read(&READ, count), never_stuck()).await?;
-        assert_eq!(cold.health().pool.checked_out, 0, "a place is lost at step {step}");
+        assert_eq!(cold.health().pool.checked_out, 0, "a slot is lost at step {step}");
         next_borrowers_are_in_no_transaction(&cold).await?;
         // Every session of the server belongs to a slot. The one whose connect was dropped may still be ending.
         others_become(&forest.looker, || cold.health().pool.open).await?;
@@ -358,7 +358,7 @@ async fn next_caller_is_served_after_mass_cancellation() -> Result<()> {
     assert!(ten_after <= Duration::from_millis(100), "ten borrowers a second later waited {ten_after:?}");
     assert!(most.into_inner() <= 10, "more sessions than the pool may have");
     assert!(state.closed_for(CloseReason::Abandoned) >= 10, "{state:?}");
-    assert!(state.opened <= 20, "{} connections for ten places", state.opened);
+    assert!(state.opened <= 20, "{} connections for ten slots", state.opened);
     Ok(())
 }
 
@@ -378,9 +378,9 @@ where
     let leaving = async {
         let callers = join_all((0..10).map(|_| unit()));
         match left_in {
-            None => ensure!(callers.await.iter().all(Result::is_ok), "{what}: not all of them are through"),
+            None => ensure!(callers.await.iter().all(Result::is_ok), "{what}: not all callers succeeded"),
             Some(state) => tokio::select! {
-                outcomes = callers => anyhow::bail!("{what}: {outcomes:?}, and nobody was left to leave"),
+                outcomes = callers => anyhow::bail!("{what}: {outcomes:?}, although the callers should wait"),
                 ten_are_there = sessions_become(&forest.looker, state, 10) => ten_are_there?,
             },
         }
@@ -391,7 +391,7 @@ where
             }));
         for outcome in next.await {
             let code = outcome.as_ref().err().and_then(Error::sqlstate).map(|code| code.to_string());
-            ensure!(code.as_deref() == Some("25P01"), "{what}: in a foreign transaction: {outcome:?}");
+            ensure!(code.as_deref() == Some("25P01"), "{what}: inherited a transaction: {outcome:?}");
         }
         let next_after = left.elapsed();
         tokio::time::sleep(Duration::from_millis(500).saturating_sub(left.elapsed())).await;
@@ -442,7 +442,7 @@ async fn abandoned_transactions_are_rolled_back() -> Result<()> {
         })
     };
     ten_leave("a raw BEGIN, left while pausing", idle, raw_pausing, &forest).await?;
-    assert_eq!(forest.trees().await?, [0; 0], "nothing of them was kept");
+    assert_eq!(forest.trees().await?, [0; 0], "nothing was stored");
     Ok(())
 }
 

@@ -48,9 +48,9 @@ async fn busy_workers_share_connections_fairly() -> Result<()> {
     let longest = waits.iter().flatten().max().copied().unwrap_or_default();
     let ideal = HOLD * (WORKERS as u32 / CONNECTIONS - 1);
     let ratio = longest.as_secs_f64() / ideal.as_secs_f64();
-    println!("longest wait {longest:?}, {ratio:.3} of the ideal {ideal:?}; {fewest} to {most} turns");
+    println!("longest wait {longest:?}, {ratio:.3} of the ideal {ideal:?}; {fewest} to {most} calls");
     assert!(ratio <= 1.05, "the longest wait is {ratio:.3} of the ideal");
-    assert!(most - fewest <= 1, "between {fewest} and {most} turns");
+    assert!(most - fewest <= 1, "between {fewest} and {most} calls");
     assert_eq!(db.health().pool.timed_out, 0);
     Ok(())
 }

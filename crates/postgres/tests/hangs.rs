@@ -165,7 +165,7 @@ async fn frozen_server_never_misreports_writes() -> Result<()> {
         assert!(waited <= DEADLINE + SLACK, "a writer waited {waited:?}");
     }
     println!("frozen writers: {} stored, {} unknown, {} not stored", counts[0], counts[1], counts[2]);
-    assert!(counts.iter().all(|count| *count > 0), "not every answer came: {counts:?}");
+    assert!(counts.iter().all(|count| *count > 0), "not every outcome occurred: {counts:?}");
     Ok(())
 }
 
@@ -199,7 +199,7 @@ async fn ask_silence(port: u16) -> Result<()> {
     let (stolen, silent_since) = (StolenTime::watch(), Instant::now());
     for caller in 0..6 {
         let began = Instant::now();
-        let Err(error) = db.read(&READ, look).await else { bail!("somebody answers") };
+        let Err(error) = db.read(&READ, look).await else { bail!("the server answered") };
         let waited = stolen.own(began, began.elapsed());
         assert!(waited <= DEADLINE + SLACK, "caller {caller} waited {waited:?}");
         assert_eq!(error.class(), Class::Unavailable, "caller {caller}: {error}");
@@ -248,12 +248,12 @@ async fn first_attempt_after_black_hole_succeeds() -> Result<()> {
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     let port = listener.local_addr()?.port();
     let (open, mut is_open) = tokio::sync::watch::channel(false);
-    let heard = Arc::new(AtomicUsize::new(0));
-    let hears = heard.clone();
+    let answered = Arc::new(AtomicUsize::new(0));
+    let counter = answered.clone();
     tokio::spawn(async move {
         while let Ok((mut client, _)) = listener.accept().await {
             let answers = *is_open.borrow_and_update();
-            hears.fetch_add(usize::from(answers), SeqCst);
+            counter.fetch_add(usize::from(answers), SeqCst);
             tokio::spawn(async move {
                 if !answers {
                     return std::future::pending().await;
@@ -265,7 +265,7 @@ async fn first_attempt_after_black_hole_succeeds() -> Result<()> {
     });
     let db = pool_of_ten(&format!("postgres://postgres@127.0.0.1:{port}/postgres"))?;
     for _ in 0..5 {
-        db.read(&READ, look).await.expect_err("nobody answers");
+        db.read(&READ, look).await.expect_err("the server is silent");
     }
     open.send_replace(true);
     let (stolen, back) = (StolenTime::watch(), Instant::now());
@@ -273,7 +273,7 @@ async fn first_attempt_after_black_hole_succeeds() -> Result<()> {
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
     println!("found {:?} after the black hole", back.elapsed());
-    assert_eq!(heard.load(SeqCst), 1, "attempts that were heard");
+    assert_eq!(answered.load(SeqCst), 1, "attempts that reached the server");
     // Attempts into the black hole take their limit of two seconds first.
     let found = stolen.own(back, back.elapsed());
     assert!(found < Duration::from_millis(2500), "found after {found:?}");

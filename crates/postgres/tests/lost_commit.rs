@@ -41,8 +41,8 @@ async fn lost_commit_is_never_retried() -> Result<()> {
     let commit = answers.windows(7).position(|text| text == b"COMMIT\0").context("no COMMIT was answered")?;
     // The tag and length of the answer precede its text; one byte of the text arrives.
     proxy.arm(Cut { direction: Direction::ToClient, bytes: commit - 4, end: End::Closed });
-    let told = db.write(&PLANT, plant).await;
-    ensure!(matches!(told, Err(Error::CommitUnknown)), "{told:?}");
+    let outcome = db.write(&PLANT, plant).await;
+    ensure!(matches!(outcome, Err(Error::CommitUnknown)), "{outcome:?}");
     ensure!(proxy.has_cut());
     let rows: i64 = looker.query_one("SELECT count(*) FROM trees", &[]).await?.get(0);
     ensure!(rows == 3, "{rows} rows after three writes");

@@ -107,7 +107,7 @@ async fn overflow_is_closed_after_lingering() -> Result<()> {
     assert_eq!(
         (pool.state().opened, pool.state().open),
         (4, 4),
-        "steady load above the size opens nothing anew"
+        "steady load above the size opens no connection"
     );
     while pool.state().open > 2 {
         tokio::time::sleep(Duration::from_millis(20)).await;

@@ -287,14 +287,14 @@ impl Run {
     }
 
     /// Returns everything, then borrows the maximum: no slot was lost.
-    async fn find_every_place(mut self) -> Result<()> {
+    async fn find_every_slot(mut self) -> Result<()> {
         while !self.held.is_empty() {
             self.take(Step::Return).await?;
         }
         for _ in 0..=self.model.ceiling {
             self.take(Step::Borrow { crowd: 1, returns: 0, refusing: false }).await?;
         }
-        ensure!(self.held.len() == self.model.ceiling, "{} places were found", self.held.len());
+        ensure!(self.held.len() == self.model.ceiling, "{} slots were found", self.held.len());
         let closed = self.pool.close(Duration::ZERO).await;
         ensure!(closed.unreturned.len() == self.held.len(), "{closed:?}");
         self.model.turn_all(&[Record::Good], Record::Expired);
@@ -351,7 +351,7 @@ fn run_sequence(seed: u64, folder: &Path) -> Result<usize> {
             steps.push(step);
             run.take(step).await.with_context(|| format!("{:?} after {steps:?}", run.model))?;
         }
-        run.find_every_place().await.with_context(|| format!("in the end, after {steps:?}"))?;
+        run.find_every_slot().await.with_context(|| format!("in the end, after {steps:?}"))?;
         Ok(length)
     })
 }

@@ -164,7 +164,7 @@ async fn cut_off_for(outage: Duration) -> Result<()> {
     assert!(served <= FULL_RATE, "the last caller was served {served:?} after the return");
     assert!(most <= 5, "{most} connects within a second");
     let returning = proxy.connects(back, back + Duration::from_secs(1));
-    assert!(returning <= 10 + 1, "{returning} connects for ten places on return");
+    assert!(returning <= 10 + 1, "{returning} connects for ten slots after the outage");
     // The prober connects in addition to the callers.
     assert_few_at_once(&proxy, CONNECTING_AT_ONCE + 1);
     Ok(())
@@ -197,10 +197,7 @@ async fn stop_for(mode: StopMode, outage: Duration) -> Result<()> {
     let calls = load.stop().await;
     let causes = ["Connection refused", "(SQLSTATE 57P0", "Connection reset by peer"];
     judge(&format!("stopped, {mode:?}"), &calls, asked, gone, back, &beside, &causes);
-    assert!(
-        errors(&calls).any(|(.., text)| text.contains("Connection refused")),
-        "nobody was reported the cause"
-    );
+    assert!(errors(&calls).any(|(.., text)| text.contains("Connection refused")), "no error named the cause");
     Ok(())
 }
 

@@ -66,7 +66,7 @@ async fn too_many_connections_is_overload() -> Result<()> {
     for _ in 0..10 {
         let began = Instant::now();
         let error = db.read(&READ, look).await.expect_err("no connection is free");
-        assert!(began.elapsed() < Duration::from_millis(100), "told after {:?}", began.elapsed());
+        assert!(began.elapsed() < Duration::from_millis(100), "failed after {:?}", began.elapsed());
         assert_eq!(error.class(), Class::Overload, "{error}");
         assert!(error.to_string().ends_with("too many clients already (SQLSTATE 53300)"), "{error}");
     }
@@ -173,7 +173,7 @@ async fn refused_borrower_fails_at_deadline_with_cause() -> Result<()> {
     for outcome in held {
         outcome?;
     }
-    let error = hurried.expect_err("nobody returned a connection");
+    let error = hurried.expect_err("no connection was returned");
     assert!(matches!(error, Error::PoolTimeout { .. }), "{error:?}");
     assert!(error.to_string().contains("too many clients already (SQLSTATE 53300)"), "{error}");
     assert!(crowded.db.health().is_connected());

@@ -75,10 +75,10 @@ async fn lock_timeout_and_serialization_failure_are_deadlocks() -> Result<()> {
     let looker = &forest.looker;
     let stale = forest.db.write(&WRITE, async |conn| {
         conn.batch_execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ; SELECT 1 FROM trees").await?;
-        looker.batch_execute("COMMIT").await.expect("committed beside");
+        looker.batch_execute("COMMIT").await.expect("committed concurrently");
         conn.batch_execute("UPDATE trees SET height_cm = 3").await
     });
-    let error = stale.await.expect_err("somebody was faster");
+    let error = stale.await.expect_err("the row was changed concurrently");
     assert_eq!(class_and_code(&error), (Class::Deadlock, "40001".to_owned()));
     Ok(())
 }

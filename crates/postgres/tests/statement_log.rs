@@ -192,11 +192,11 @@ async fn events_inside_unit_of_work_name_operation() -> Result<()> {
         Ok(())
     });
     work.await?;
-    tracing::info!("and is kept");
+    tracing::info!("and is stored");
     let logged = lines.text();
     let reported =
         |what: &str| logged.lines().find(|line| line.contains(what)).unwrap_or_default().to_owned();
     assert!(reported("a tree stands").contains("db{operation=\"trees.unhurried\"}"), "{logged}");
-    assert!(!reported("and is kept").contains("trees.unhurried"), "{logged}");
+    assert!(!reported("and is stored").contains("trees.unhurried"), "{logged}");
     Ok(())
 }

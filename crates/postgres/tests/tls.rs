@@ -61,7 +61,7 @@ impl Vault {
         self.server.data_folder().join(name).display().to_string()
     }
 
-    fn believed(&self) -> TlsRoots {
+    fn trusted(&self) -> TlsRoots {
         TlsRoots::Pem(self.authority.clone())
     }
 }
@@ -126,7 +126,7 @@ async fn is_encrypted(conn: &mut Conn) -> QueryResult<bool> {
 #[tokio::test(flavor = "multi_thread")]
 async fn guard_works_over_tls() -> Result<()> {
     let vault = Vault::open().await?;
-    let db = vault.db("postgres", "sslmode=verify-full", vault.believed())?;
+    let db = vault.db("postgres", "sslmode=verify-full", vault.trusted())?;
     assert!(db.read(&ASK, is_encrypted).await?);
     let counts = db.read(&ASK, async |conn| {
         let before = conn.wire_counts();
@@ -152,7 +152,7 @@ async fn guard_works_over_tls() -> Result<()> {
 #[tokio::test(flavor = "multi_thread")]
 async fn cancelled_caller_stops_server_over_tls() -> Result<()> {
     let vault = Vault::open().await?;
-    let db = vault.db("postgres", "sslmode=require", vault.believed())?;
+    let db = vault.db("postgres", "sslmode=require", vault.trusted())?;
     let sleeping = db.read(&ASK, async |conn| sql_query("SELECT pg_sleep(30)").execute(conn).await);
     assert!(tokio::time::timeout(Duration::from_millis(300), sleeping).await.is_err(), "the caller leaves");
     let busy = "SELECT count(*) FROM pg_stat_activity WHERE query LIKE '%pg_sleep(30)%' AND state = 'active' \
@@ -164,14 +164,14 @@ async fn cancelled_caller_stops_server_over_tls() -> Result<()> {
         }
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
-    anyhow::bail!("the server still sleeps for nobody")
+    anyhow::bail!("the server still runs the abandoned statement")
 }
 
 #[tokio::test]
 async fn require_verifies_authority_and_host() -> Result<()> {
     let vault = Vault::open().await?;
     let stranger = || -> Result<TlsRoots> { Ok(TlsRoots::Pem(Authority::named("Stranger")?.pem())) };
-    let refused = async |db: Db| db.read(&ASK, is_encrypted).await.expect_err("not believed");
+    let refused = async |db: Db| db.read(&ASK, is_encrypted).await.expect_err("not trusted");
 
     let unknown = refused(vault.db("postgres", "sslmode=require", stranger()?)?).await;
     assert_eq!(unknown.class(), Class::Unavailable);
@@ -182,7 +182,7 @@ async fn require_verifies_authority_and_host() -> Result<()> {
     assert!(platform.to_string().contains("TLS: invalid peer certificate"), "{platform}");
 
     let by_address = vault.url("postgres", "sslmode=require").replace("localhost", "127.0.0.1");
-    let elsewhere = refused(Db::new(&by_address, settings(vault.believed()))?).await;
+    let elsewhere = refused(Db::new(&by_address, settings(vault.trusted()))?).await;
     assert!(elsewhere.to_string().contains("not valid for name"), "{elsewhere}");
     Ok(())
 }
@@ -212,12 +212,12 @@ async fn prefer_falls_back_to_plain() -> Result<()> {
 async fn login_is_bound_to_tls_session() -> Result<()> {
     let vault = Vault::open().await?;
     let guest = "guest:s3cret";
-    let bound = vault.db(guest, "sslmode=require&channel_binding=require", vault.believed())?;
+    let bound = vault.db(guest, "sslmode=require&channel_binding=require", vault.trusted())?;
     assert!(bound.read(&ASK, is_encrypted).await?);
     let unbound = vault.db(guest, "sslmode=disable&channel_binding=require", TlsRoots::Platform)?;
     let unbound = unbound.read(&ASK, is_encrypted).await.expect_err("there is nothing to bind it to");
     assert!(unbound.to_string().contains("channel binding"), "{unbound}");
-    let wrong = vault.db("guest:guess", "sslmode=require", vault.believed())?;
+    let wrong = vault.db("guest:guess", "sslmode=require", vault.trusted())?;
     let wrong = wrong.read(&ASK, is_encrypted).await.expect_err("a wrong password");
     assert_eq!(wrong.sqlstate().expect("a code").as_str(), "28P01");
     assert!(!wrong.to_string().contains("guess"), "{wrong}");
@@ -242,7 +242,7 @@ async fn sslrootcert_selects_authorities() -> Result<()> {
 
     vault.server.write_data_file("stranger.crt", &Authority::named("Vault")?.pem())?;
     let stranger = format!("sslmode=verify-ca&sslrootcert={}", vault.file("stranger.crt"));
-    let stranger = by_address(&stranger)?.read(&ASK, is_encrypted).await.expect_err("not believed");
+    let stranger = by_address(&stranger)?.read(&ASK, is_encrypted).await.expect_err("not trusted");
     assert!(stranger.to_string().contains("TLS: invalid peer certificate"), "{stranger}");
     Ok(())
 }
@@ -253,13 +253,13 @@ async fn client_certificate_logs_in() -> Result<()> {
     let files = |key: &str| {
         format!("sslmode=require&sslcert={}&sslkey={}", vault.file("holder.crt"), vault.file(key))
     };
-    let holder = vault.db("holder", &files("holder.key"), vault.believed())?;
+    let holder = vault.db("holder", &files("holder.key"), vault.trusted())?;
     assert!(holder.read(&ASK, is_encrypted).await?);
-    let without = vault.db("holder", "sslmode=require", vault.believed())?;
+    let without = vault.db("holder", "sslmode=require", vault.trusted())?;
     let without = without.read(&ASK, is_encrypted).await.expect_err("no certificate");
     assert!(without.to_string().contains("valid client certificate"), "{without}");
 
-    let refused = |query: &str| vault.db("holder", query, vault.believed()).expect_err(query).to_string();
+    let refused = |query: &str| vault.db("holder", query, vault.trusted()).expect_err(query).to_string();
     let half = refused(&format!("sslcert={}", vault.file("holder.crt")));
     assert!(half.contains("sslcert needs the key of the certificate: add sslkey"), "{half}");
     let foreign = refused(&files("server.key"));
@@ -278,10 +278,10 @@ async fn protocol_versions_are_bounded() -> Result<()> {
     vault.looker.batch_execute("ALTER SYSTEM SET ssl_max_protocol_version = 'TLSv1.2'").await?;
     vault.looker.batch_execute("SELECT pg_reload_conf()").await?;
     let at_most =
-        vault.db("postgres", "sslmode=require&ssl_max_protocol_version=TLSv1.2", vault.believed())?;
+        vault.db("postgres", "sslmode=require&ssl_max_protocol_version=TLSv1.2", vault.trusted())?;
     assert!(at_most.read(&ASK, is_encrypted).await?);
     let at_least =
-        vault.db("postgres", "sslmode=require&ssl_min_protocol_version=TLSv1.3", vault.believed())?;
+        vault.db("postgres", "sslmode=require&ssl_min_protocol_version=TLSv1.3", vault.trusted())?;
     let at_least = at_least.read(&ASK, is_encrypted).await.expect_err("the server has TLS 1.2 at most");
     assert!(at_least.to_string().contains("TLS: "), "{at_least}");
     Ok(())

@@ -176,7 +176,7 @@ async fn cut_tls_connection_never_misreports_writes() -> Result<()> {
     let count = |kind| reported.iter().flatten().filter(|reported| **reported == kind).count();
     let counts = [Reported::Done, Reported::NotDone, Reported::Unknown].map(count);
     println!("over TLS: {} done, {} not done, {} unknown", counts[0], counts[1], counts[2]);
-    ensure!(counts[1] > 30 && counts[2] > 1, "not every answer came: {counts:?}");
+    ensure!(counts[1] > 30 && counts[2] > 1, "not every outcome occurred: {counts:?}");
     Ok(())
 }
 
@@ -199,7 +199,7 @@ async fn cancelled_reads_over_tls_leak_nothing() -> Result<()> {
         ensure!(stored != 1, "{stored} of 2 are stored, dropped at step {step}");
         longest = step;
         if end == End::Finished {
-            ensure!(stored == 2, "the write is through");
+            ensure!(stored == 2, "the write was committed");
             break;
         }
     }

@@ -42,18 +42,18 @@ async fn setting(conn: &mut Conn, name: &str) -> QueryResult<String> {
 #[derive(QueryableByName)]
 struct Prepared {
     #[diesel(sql_type = BigInt)]
-    kept: i64,
+    cached: i64,
 }
 
 /// Returns the number of prepared statements of the session after two executions.
-async fn kept(conn: &mut Conn) -> QueryResult<i64> {
+async fn cached_statements(conn: &mut Conn) -> QueryResult<i64> {
     for _ in 0..2 {
         cached(sql_query("SELECT id FROM trees")).execute(conn).await?;
     }
     let sql =
-        "SELECT count(*) AS kept FROM pg_prepared_statements WHERE statement LIKE 'SELECT id FROM trees%'";
+        "SELECT count(*) AS cached FROM pg_prepared_statements WHERE statement LIKE 'SELECT id FROM trees%'";
     let row: Prepared = sql_query(sql).get_result(conn).await?;
-    Ok(row.kept)
+    Ok(row.cached)
 }
 
 /// Returns the texts of the statements.
@@ -75,7 +75,7 @@ async fn session_sends_no_settings() -> Result<()> {
 async fn caches_no_prepared_statements() -> Result<()> {
     let (pooled, _) = pooled_by_transaction().await?;
     for (forest, expected) in [(Forest::new().await?, 1), (pooled, 0)] {
-        assert_eq!(forest.db.read(&LOOK, kept).await?, expected);
+        assert_eq!(forest.db.read(&LOOK, cached_statements).await?, expected);
     }
     Ok(())
 }

@@ -155,7 +155,7 @@ async fn raw_begin_is_not_inherited() -> Result<()> {
             insert(1).execute(conn).await
         })
         .await?;
-    assert_eq!(forest.db.read(&READ, count).await?, 0, "the next borrower is in no foreign transaction");
+    assert_eq!(forest.db.read(&READ, count).await?, 0, "the next borrower inherits no transaction");
     assert!(sessions_become(&forest, "state LIKE 'idle in%'", 0).await?);
     Ok(())
 }

@@ -17,7 +17,7 @@ use tokio::time::{Instant, timeout_at};
 const OPENING_MAX: Duration = Duration::from_secs(10);
 
 /// Minimum time that a failed attempt must have had before the server's silence means anything.
-const HURRY: Duration = Duration::from_millis(500);
+const MIN_CONCLUSIVE_TIME: Duration = Duration::from_millis(500);
 
 /// Reason why a caller gets no new connection.
 pub(super) enum NoConnection {
@@ -68,7 +68,10 @@ impl Inner {
             Ok(Some(Err(cause))) => (Cause::Refused(cause), true),
             Ok(None) => (Cause::Silent, true),
             // Slow progress or a caller with little time proves nothing about the server.
-            Err(_) if scheduled_timeout.spent() < HURRY || self.server.answered_opening_since(asked) => {
+            Err(_)
+                if scheduled_timeout.spent() < MIN_CONCLUSIVE_TIME
+                    || self.server.answered_opening_since(asked) =>
+            {
                 return Err(out_of_time(began, began.elapsed()).into());
             }
             Err(_) => (Cause::Silent, false),
