@@ -67,7 +67,7 @@ pub enum Error {
     /// was full. Nothing was sent.
     #[error("concurrency of this operation is limited after a deadlock: {0}")]
     Refused(#[from] Refused),
-    /// The pool was closed because the process is shutting down.
+    /// The pool was closed by [`Pool::close`](crate::Pool::close).
     #[error("the pool is closed")]
     PoolClosed,
     /// The deadline of the unit of work passed. Nothing was stored.

@@ -41,7 +41,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, timeout_at};
 
 /// Maximum number of connections that are opened concurrently, so that a restarted server is not overwhelmed.
-const CONNECTING_AT_ONCE: usize = 4;
+const CONCURRENT_CONNECTS_MAX: usize = 4;
 
 /// A pool of connections to one database. Cheap to clone; all clones share the connections.
 #[derive(Clone, Debug)]
@@ -120,7 +120,7 @@ impl Pool {
             lifetimes,
             slots,
             permits: Arc::new(Semaphore::new(ceiling as usize)),
-            connecting: Semaphore::new(CONNECTING_AT_ONCE),
+            connecting: Semaphore::new(CONCURRENT_CONNECTS_MAX),
             connect_lock: Semaphore::new(1),
             impaired: Impaired::default(),
             freshness: Freshness::new(),

@@ -18,8 +18,8 @@ const NEVER: u64 = 0;
 #[derive(Debug)]
 pub(super) struct Freshness {
     origin: Instant,
-    born_after: AtomicU64,
-    used_after: AtomicU64,
+    invalid_before: AtomicU64,
+    suspect_since: AtomicU64,
     is_suspect: AtomicBool,
 }
 
@@ -28,48 +28,48 @@ impl Freshness {
     pub(super) fn new() -> Self {
         Self {
             origin: Instant::now(),
-            born_after: AtomicU64::new(NEVER),
-            used_after: AtomicU64::new(NEVER),
+            invalid_before: AtomicU64::new(NEVER),
+            suspect_since: AtomicU64::new(NEVER),
             is_suspect: AtomicBool::new(true),
         }
     }
 
     /// Invalidates connections that were opened before `moment`, because one of them is dead or all are unwanted.
     pub(super) fn invalidate_opened_before(&self, moment: Instant) {
-        self.born_after.fetch_max(self.nanos(moment), Relaxed);
+        self.invalid_before.fetch_max(self.nanos(moment), Relaxed);
     }
 
     /// Calls [`Freshness::invalidate_opened_before`], at most once per [`EVIDENCE_PAUSE`]: an error that also occurs on
     /// new sessions proves nothing about old ones.
     pub(super) fn invalidate_opened_before_throttled(&self, moment: Instant) {
-        let (last, now) = (self.born_after.load(Relaxed), self.nanos(moment));
+        let (last, now) = (self.invalid_before.load(Relaxed), self.nanos(moment));
         if last == NEVER || now.saturating_sub(last) >= EVIDENCE_PAUSE.as_nanos() as u64 {
             self.invalidate_opened_before(moment);
         }
     }
 
     pub(super) fn is_invalidated(&self, slot: &Slot) -> bool {
-        let born_after = self.born_after.load(Relaxed);
-        born_after != NEVER && self.nanos(slot.opened_at()) < born_after
+        let invalid_before = self.invalid_before.load(Relaxed);
+        invalid_before != NEVER && self.nanos(slot.opened_at()) < invalid_before
     }
 
-    /// Notes that the server ended a session and possibly others. Each connection is pinged before its next use, and
+    /// Records that the server ended a session and possibly others. Each connection is pinged before its next use, and
     /// one caller connects before the others.
     pub(super) fn suspect_all(&self) {
-        self.used_after.fetch_max(self.nanos(Instant::now()), Relaxed);
+        self.suspect_since.fetch_max(self.nanos(Instant::now()), Relaxed);
         self.suspect_server();
     }
 
-    /// Notes that a connection could not be opened. One caller connects before the others.
+    /// Records that a connection could not be opened. One caller connects before the others.
     pub(super) fn suspect_server(&self) {
         self.is_suspect.store(true, Relaxed);
     }
 
     /// Returns true if the connection must be pinged before use.
     pub(super) fn needs_ping(&self, slot: &Slot, now: Instant) -> bool {
-        let used_after = self.used_after.load(Relaxed);
+        let suspect_since = self.suspect_since.load(Relaxed);
         now.saturating_duration_since(slot.last_used()) >= FRESH
-            || used_after != NEVER && self.nanos(slot.last_used()) <= used_after
+            || suspect_since != NEVER && self.nanos(slot.last_used()) <= suspect_since
     }
 
     /// Returns true if no connection was opened since the server became suspect.
@@ -77,7 +77,7 @@ impl Freshness {
         self.is_suspect.load(Relaxed)
     }
 
-    /// Notes that a connection was opened.
+    /// Records that a connection was opened.
     pub(super) fn note_connected(&self) {
         self.is_suspect.store(false, Relaxed);
     }
