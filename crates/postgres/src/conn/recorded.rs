@@ -1,4 +1,4 @@
-//! Recorded connections for programs that do not use [`Conn`].
+//! Recorded connections for programs that do not use [`Conn`](super::Conn).
 
 use crate::capture::Recorder;
 use crate::connect;
