@@ -207,7 +207,7 @@ impl Link {
         if self.breaker.snapshot().state == BreakerState::Closed {
             return;
         }
-        self.breaker.reached();
+        self.breaker.report_reachable();
         if let Ok(permit) = self.breaker.try_acquire() {
             permit.record(None);
         }

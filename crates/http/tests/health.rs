@@ -149,11 +149,11 @@ async fn without_cache(url: &str) -> Result<(Router, Store)> {
 async fn service_without_kept_answers_is_not_ready_during_an_outage() -> Result<()> {
     let server = Server::private()?;
     let (router, store) = without_cache(&server.url("postgres")).await?;
-    store.reach().await?;
+    store.ping().await?;
     assert_eq!(get(&router, "/health/ready", "").await.status, 200);
     server.stop(StopMode::Fast)?;
     let began = Instant::now();
-    while store.reach().await.is_ok() {
+    while store.ping().await.is_ok() {
         ensure!(began.elapsed() < PATIENCE, "the database still answers");
     }
     let ready = get(&router, "/health/ready", "").await;

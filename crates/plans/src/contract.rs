@@ -69,12 +69,12 @@ impl Contract {
         matches!(self.reads, Some((Reads::All, _)))
     }
 
-    /// Returns true if what a statement reads may grow in proportion to the tables. `Lists` says so of statements that
-    /// use an inverted index alone.
+    /// Returns true if the work of a statement may grow in proportion to the tables. `PostingLists` allows this only for
+    /// statements that use an inverted index.
     pub(crate) fn grows_with_tables(&self, uses_inverted_index: bool) -> bool {
         match self.reads {
             Some((Reads::All, _)) => true,
-            Some((Reads::Lists, _)) => uses_inverted_index,
+            Some((Reads::PostingLists, _)) => uses_inverted_index,
             _ => false,
         }
     }

@@ -46,9 +46,9 @@ pub struct Growth {
 /// much as looking each of them up may cost. Or it may read 1.5 times the pages and 8 more, and 4 for each further row that it
 /// returns or changes, in each table that it reads. What it scans gives it no such right. An operation that declares
 /// [`Reads::PerMatch`](crate::Reads::PerMatch) may read so many pages for each row that it returns;
-/// [`Reads::UpTo`](crate::Reads::UpTo) 4 for each row that it scans within its bound; [`Reads::Lists`](crate::Reads::Lists) and
-/// [`Reads::All`](crate::Reads::All) 15 times the pages, and the rows that their plans handle may grow by as much: they
-/// grow in proportion to the data and no faster.
+/// [`Reads::UpTo`](crate::Reads::UpTo) 4 for each row that it scans within its bound;
+/// [`Reads::PostingLists`](crate::Reads::PostingLists) and [`Reads::All`](crate::Reads::All) 15 times the pages, and the
+/// rows that their plans handle may grow by as much: they grow in proportion to the data and no faster.
 pub fn growth(small: &Judged, large: &Judged) -> (Vec<Growth>, Vec<Finding>) {
     let (mut grown, mut findings) = (Vec::new(), Vec::new());
     if small.statements.len() != large.statements.len() {
@@ -97,7 +97,7 @@ fn pages_allowed(contract: &Contract, small: &StatementOutcome, large: &Statemen
         _ if contract.grows_with_tables(large.work.uses_inverted_index) => proportional,
         Some((Reads::PerMatch(limit), _)) => u64::from(limit) * large.work.returned + FREE_PAGES,
         Some((Reads::UpTo(rows), _)) => PAGES_PER_ROW * large.work.scanned.min(rows.into()) + FREE_PAGES,
-        Some((Reads::All | Reads::Lists, _)) | None => 0,
+        Some((Reads::All | Reads::PostingLists, _)) | None => 0,
     };
     general.max(declared)
 }
@@ -207,7 +207,7 @@ mod tests {
         let per_row = Contract::new("books.count").reads(Reads::PerMatch(5), "counted exactly");
         assert_eq!(found(&per_row, (10, 1), (508, 100)), []);
         assert_eq!(found(&per_row, (10, 1), (509, 100)), [Rule::Growth]);
-        for reads in [Reads::Lists, Reads::All] {
+        for reads in [Reads::PostingLists, Reads::All] {
             let proportional = Contract::new("books.words").reads(reads, "lists of words");
             assert_eq!(found(&proportional, (10, 0), (158, 0)), []);
             assert_eq!(found(&proportional, (10, 0), (159, 0)), [Rule::Growth]);

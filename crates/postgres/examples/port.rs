@@ -1,6 +1,6 @@
-//! A timetable that was written for diesel-async and bb8. Two lines changed: the type of the pool, and how it is made.
+//! A timetable written for diesel-async and bb8. Two lines were changed: the type of the pool and its construction.
 //!
-//! Run it with `cargo run --example port -- postgres://user@host/database`; it makes a table of its own.
+//! Run it with `cargo run --example port -- postgres://user@host/database`. It creates a table.
 
 use diesel::prelude::*;
 use diesel_async::{RunQueryDsl, SaveChangesDsl, SimpleAsyncConnection};
@@ -10,13 +10,13 @@ type Pool = steadfast_postgres::Pool;
 type Outcome<T> = Result<T, Box<dyn std::error::Error + Send + Sync>>;
 
 diesel::table! {
-    /// Trains that run every day.
+    /// Daily trains.
     trains (number) {
-        /// Its number in the timetable.
+        /// Number in the timetable.
         number -> Int4,
-        /// Where it goes to.
+        /// Destination.
         destination -> Text,
-        /// Seats that are not booked.
+        /// Number of free seats.
         free_seats -> Int4,
     }
 }
@@ -53,7 +53,7 @@ async fn departures(pool: &Pool) -> Outcome<Vec<Train>> {
     Ok(trains)
 }
 
-/// Takes seats in both trains or in none.
+/// Books seats in both trains or in neither.
 async fn book(pool: &Pool, outward: i32, back: i32, seats: i32) -> Outcome<i32> {
     let mut conn = pool.get().await?;
     let left = conn
@@ -78,7 +78,7 @@ async fn lengthen(pool: &Pool, mut train: Train, seats: i32) -> Outcome<Train> {
     Ok(train.save_changes(&mut conn).await?)
 }
 
-/// Works through a day at the station, and returns its last timetable.
+/// Runs the bookings of a day and returns the resulting timetable.
 pub(crate) async fn day(pool: &Pool) -> Outcome<Vec<Train>> {
     lay_tracks(pool).await?;
     println!("{} seats left on the way back", book(pool, 402, 401, 1).await?);
@@ -90,7 +90,7 @@ pub(crate) async fn day(pool: &Pool) -> Outcome<Vec<Train>> {
     departures(pool).await
 }
 
-/// The program.
+/// Runs the example.
 #[tokio::main]
 pub(crate) async fn main() -> Outcome<()> {
     let url = std::env::args().nth(1).ok_or("give the address of a database")?;

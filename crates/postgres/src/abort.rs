@@ -3,8 +3,8 @@
 use crate::error::Error;
 use std::convert::Infallible;
 
-/// Why a closure of [`Db::try_read`](crate::Db::try_read) or [`Db::try_write`](crate::Db::try_write) gave up: the
-/// database failed, or the caller's own rule was violated.
+/// Error of a closure of [`Db::try_read`](crate::Db::try_read) or [`Db::try_write`](crate::Db::try_write): the caller's
+/// own or the database's.
 ///
 /// Inside the closure `D` is diesel's error, outside it is [`Error`], which carries the SQLSTATE. The operator `?`
 /// converts diesel's errors and every `E` that implements [`CallerError`].
@@ -32,10 +32,10 @@ use std::convert::Infallible;
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Abort<E, D = diesel::result::Error> {
-    /// The caller's own error. The transaction was rolled back; the unit of work is not repeated.
+    /// The caller's own error. The transaction was rolled back; the unit of work is not retried.
     #[error("{0}")]
     Caller(E),
-    /// The database's error, repeated as the `Db` is set up.
+    /// The database's error. The unit of work is retried as the `Db` is configured.
     #[error("{0}")]
     Database(D),
 }
@@ -79,7 +79,7 @@ impl<E: Send> WorkError for Abort<E> {
 }
 
 impl Abort<Infallible, Error> {
-    /// Returns the database's error; there is no other.
+    /// Returns the database's error, which is the only possible one.
     pub(crate) fn into_database(self) -> Error {
         match self {
             Self::Caller(never) => match never {},

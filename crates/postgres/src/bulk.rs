@@ -1,4 +1,4 @@
-//! Bulk inserts that keep the valid rows and report the refused ones.
+//! Bulk inserts that store the valid rows and report the rejected ones.
 
 use crate::Conn;
 use crate::error::Error;
@@ -12,11 +12,11 @@ use steadfast_resilience::{Class, Classify};
 pub struct Bulk {
     /// Sum of the row counts that the statements returned.
     pub stored: usize,
-    /// Refused items, by their index, each with its reason.
+    /// Refused items by index, each with its error.
     pub refused: Vec<(usize, Error)>,
 }
 
-/// The closure of [`Conn::insert_valid`]: inserts a part of the items and returns the number of rows.
+/// The closure of [`Conn::insert_valid`]: inserts some of the items and returns the number of rows.
 ///
 /// Implemented for every closure of this shape.
 pub trait BulkInsert<'r, I: 'r>:
@@ -36,16 +36,16 @@ where
 }
 
 impl Conn {
-    /// Inserts `items` with `insert`, which gets a part of them and returns the number of rows.
+    /// Inserts `items` with `insert`, which gets a slice of them and returns the number of rows.
     ///
-    /// A part that is refused as a duplicate or conflict is halved and tried again until the refused items are alone.
-    /// They are reported and all others are stored. Without refusals this costs one statement and a savepoint; each
-    /// refused item costs about twice the logarithm of the number of items more. Declare the statements of the operation
-    /// accordingly.
+    /// A slice that is refused as a duplicate or conflict is halved and retried until the refused items are isolated.
+    /// They are reported, and all others are stored. Without refusals this costs one statement and a savepoint; each
+    /// refused item costs about twice the logarithm of the number of items in additional statements. Declare the
+    /// statements of the operation accordingly.
     ///
     /// # Errors
-    /// Returns any error other than a duplicate or conflict. None of `items` is stored then, because the transaction
-    /// must be rolled back.
+    /// Returns any error other than a duplicate or conflict. In that case none of `items` is stored, because the
+    /// transaction must be rolled back.
     pub async fn insert_valid<I, F>(&mut self, items: &[I], insert: F) -> QueryResult<Bulk>
     where
         F: for<'r> BulkInsert<'r, I>
@@ -70,7 +70,7 @@ impl Conn {
         Ok(bulk)
     }
 
-    /// Reports the item that is refused, or has its part tried again in halves, the first half first.
+    /// Records the refused item, or queues both halves of its part, the first half first.
     fn refuse(
         &self,
         error: diesel::result::Error,

@@ -4,12 +4,14 @@ use diesel::QueryResult;
 use diesel::pg::Pg;
 use diesel::query_builder::{AstPass, Query, QueryFragment, QueryId};
 
-/// A query of [`diesel::sql_query`] whose prepared statement is kept. See [`cached`].
+/// Query of [`diesel::sql_query`] whose prepared statement is cached. See [`cached`].
 #[derive(Clone, Copy, Debug)]
 pub struct Cached<Q>(Q);
 
-/// Lets each connection prepare `query` once and keep it, by its text. diesel prepares hand-written SQL anew each time,
-/// since its text might vary without bound; this is for texts of which there are few.
+/// Caches the prepared statement of `query` on each connection, by its text.
+///
+/// diesel prepares hand-written SQL on each execution, since the number of texts may be unlimited. Use this only for a
+/// limited number of texts.
 pub const fn cached<Q>(query: Q) -> Cached<Q> {
     Cached(query)
 }

@@ -1,4 +1,4 @@
-//! Whether the server has room for this pool and its like on other machines.
+//! Checks whether the server allows enough connections for all instances of the pool.
 
 use crate::error::Error;
 use crate::{Conn, Db, Operation, Read, cached};
@@ -6,30 +6,30 @@ use diesel::sql_types::Integer;
 use diesel::{QueryResult, QueryableByName, sql_query};
 use diesel_async::RunQueryDsl;
 
-/// An operation of the library's own.
+/// Operation of [`Db::check_capacity`].
 const CAPACITY: Operation<Read> = Operation::read("internal.capacity");
 
-/// What the server allows, and what instances of this pool may take of it.
+/// Connections that the server allows and that the instances may open.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Capacity {
-    /// Connections that the server allows in all.
+    /// Maximum number of connections of the server.
     pub max_connections: u32,
-    /// Of those, kept for administrators by the server and for others by the caller.
+    /// Number of connections reserved by the server for administrators and by the caller for other clients.
     pub reserved: u32,
-    /// Instances that share the rest.
+    /// Number of instances that share the remaining connections.
     pub instances: u32,
-    /// The most connections of one instance.
+    /// Maximum number of connections of one instance.
     pub ceiling: u32,
 }
 
 impl Capacity {
-    /// `(max_connections - reserved) / instances`: the most connections that an instance should have.
+    /// Returns the number of connections available to each instance: `(max_connections - reserved) / instances`.
     pub const fn share(&self) -> u32 {
         let instances = if self.instances == 0 { 1 } else { self.instances };
         self.max_connections.saturating_sub(self.reserved) / instances
     }
 
-    /// Whether all instances may open all their connections at once.
+    /// Returns true if all instances can open all their connections at the same time.
     pub const fn is_enough(&self) -> bool {
         self.ceiling <= self.share()
     }
@@ -44,7 +44,7 @@ struct Limits {
 }
 
 async fn limits(conn: &mut Conn) -> QueryResult<Limits> {
-    // The second kind of reserve came with PostgreSQL 16.
+    // `reserved_connections` exists since PostgreSQL 16.
     let sql = "SELECT current_setting('max_connections')::int AS max_connections, \
                current_setting('superuser_reserved_connections')::int \
                + coalesce(current_setting('reserved_connections', true), '0')::int AS reserved";
@@ -52,11 +52,11 @@ async fn limits(conn: &mut Conn) -> QueryResult<Limits> {
 }
 
 impl Db {
-    /// Asks the server whether `instances` pools like this one fit, beside `reserved` connections of others, and warns in
-    /// the log when they do not: then some callers will be refused by the server at the worst time.
+    /// Checks that the server has enough connections for `instances` pools of this size besides `reserved` connections
+    /// of others. Logs a warning if it does not, since the server would then refuse connections under load.
     ///
     /// # Errors
-    /// [`Error`].
+    /// Returns an [`Error`] if the server's limits cannot be read.
     pub async fn check_capacity(&self, instances: u32, reserved: u32) -> Result<Capacity, Error> {
         let limits = self.read(&CAPACITY, limits).await?;
         let reserved = reserved.saturating_add(limits.reserved.max(0).unsigned_abs());

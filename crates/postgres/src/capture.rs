@@ -1,79 +1,79 @@
-//! Capture: what sessions send and are answered while somebody looks, so that it can be run again elsewhere.
+//! Capture of the statements that sessions send, so that they can be replayed elsewhere.
 
 #[cfg_attr(not(feature = "record-binds"), path = "capture/no_binds.rs")]
 mod binds;
 mod message;
+mod session_capture;
 mod statement;
-mod tape;
 
 pub(crate) use binds::BindLog;
+pub(crate) use session_capture::{MESSAGE_MAX, SessionCapture};
 pub use statement::{CapturedStatement, Parameter, StatementKind, TransactionStatus};
-pub(crate) use tape::{Tape, WHOLE};
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// The most statements of one capture; what comes after them is counted and not kept.
-const KEPT: usize = 100_000;
+/// Maximum number of statements in one capture. Further ones are counted but not stored.
+const STATEMENTS_MAX: usize = 100_000;
 
-/// The most bytes of statements and values of one capture.
-const BYTES_KEPT: usize = 256 << 20;
+/// Maximum number of bytes of statements and values in one capture.
+const BYTES_MAX: usize = 256 << 20;
 
-/// Writes down what the sessions send that were opened with it: see
+/// Records the statements of the sessions that were opened with it. See
 /// [`SessionSettings::recorder`](crate::SessionSettings::recorder) and [`Recorder::connect`]. Cheap to clone; all
 /// clones are one recorder.
 ///
-/// Between [`Recorder::start`] and [`Recorder::take`] it keeps each statement with its values. Outside of that it
-/// keeps the texts of prepared statements alone, which a later capture may need. For verification and tests: a session
-/// without a recorder pays one branch a read and a write.
+/// Between [`Recorder::start`] and [`Recorder::take`] it stores each statement with its values. At other times it
+/// stores only the texts of prepared statements, which a later capture may need. For verification and tests; a session
+/// without a recorder pays one branch per read and write.
 ///
-/// Two recorders are equal when they are clones of each other.
+/// Two recorders are equal if they are clones of each other.
 #[derive(Clone, Default)]
 pub struct Recorder(Arc<Shared>);
 
 #[derive(Default)]
 struct Shared {
-    /// Odd while a capture is on; a statement belongs to the capture whose number it was sent under.
+    /// Odd while a capture is running. A statement belongs to the capture in whose epoch it was sent.
     epoch: AtomicU64,
     sessions: AtomicU64,
     sent: AtomicU64,
-    kept: Mutex<Kept>,
+    buffer: Mutex<Buffer>,
 }
 
 #[derive(Default)]
-struct Kept {
+struct Buffer {
     statements: Vec<CapturedStatement>,
     bytes: usize,
-    /// Statements that were sent in this capture, whether or not they are kept.
+    /// Number of statements sent in this capture, stored or not.
     expected: usize,
-    unnameable: usize,
+    unknown: usize,
     refusal: Option<Refusal>,
 }
 
-/// What was sent during one capture, in the order in which it was sent.
+/// Statements of one capture, in the order in which they were sent.
 #[derive(Clone, Debug, Default)]
 pub struct Captured {
-    /// The statements whose answer has come.
+    /// The statements that were answered.
     pub statements: Vec<CapturedStatement>,
-    /// How many more were sent: unanswered when the capture ended, or beyond what a capture keeps (100,000 statements,
-    /// 256 MiB). Anything but zero means that the capture is not the whole story.
+    /// Number of further statements: unanswered at the end of the capture, or beyond its limits (100,000 statements,
+    /// 256 MiB). The capture is incomplete unless this is zero.
     pub missing: usize,
-    /// The last statement that the server refused, also where the program went on after it.
+    /// The last statement that the server refused, even if the program continued after it.
     pub refusal: Option<Refusal>,
 }
 
 /// A statement that the server refused.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refusal {
-    /// Its text, without values.
+    /// Text of the statement, without values.
     pub sql: Arc<str>,
-    /// The SQLSTATE.
+    /// SQLSTATE of the error.
     pub sqlstate: String,
-    /// The server's message, which can show values.
+    /// The server's message, which may contain values.
     pub message: String,
 }
 
-/// One line, e.g. `DROP INDEX books_shelf: index "books_shelf" does not exist (SQLSTATE 42704)`.
+/// Formats the refusal on one line, e.g. `DROP INDEX books_shelf: index "books_shelf" does not exist (SQLSTATE 42704)`.
 impl std::fmt::Display for Refusal {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let sql = self.sql.split_whitespace().collect::<Vec<_>>().join(" ");
@@ -82,38 +82,38 @@ impl std::fmt::Display for Refusal {
 }
 
 impl Captured {
-    /// The statements of the program itself: without transactions, settings, pings and type look-ups.
+    /// Returns the statements of the program itself, without transactions, settings, pings and type look-ups.
     pub fn own(&self) -> impl Iterator<Item = &CapturedStatement> {
         self.statements.iter().filter(|statement| statement.kind() == StatementKind::Own)
     }
 }
 
 impl Recorder {
-    /// A recorder that keeps nothing yet.
+    /// Creates a recorder that has stored nothing.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Keeps what is sent from now on, and forgets what was kept.
+    /// Starts a capture and discards the previous one.
     pub fn start(&self) {
-        let mut kept = self.kept();
-        *kept = Kept::default();
+        let mut buffer = self.buffer();
+        *buffer = Buffer::default();
         let epoch = self.0.epoch.load(Relaxed);
         self.0.epoch.store(epoch + 1 + epoch % 2, Relaxed);
     }
 
-    /// Ends the capture and hands it out. Empty when none was started.
+    /// Ends the capture and returns it. It is empty if none was started.
     pub fn take(&self) -> Captured {
-        let mut kept = self.kept();
+        let mut buffer = self.buffer();
         let epoch = self.0.epoch.load(Relaxed);
         self.0.epoch.store(epoch + epoch % 2, Relaxed);
-        let Kept { mut statements, expected, unnameable, refusal, .. } = std::mem::take(&mut *kept);
-        drop(kept);
+        let Buffer { mut statements, expected, unknown, refusal, .. } = std::mem::take(&mut *buffer);
+        drop(buffer);
         statements.sort_by_key(|statement| statement.order);
-        Captured { missing: expected - statements.len() + unnameable, statements, refusal }
+        Captured { missing: expected - statements.len() + unknown, statements, refusal }
     }
 
-    /// The number of the capture that is on.
+    /// Returns the number of the running capture.
     fn epoch(&self) -> Option<u64> {
         Some(self.0.epoch.load(Relaxed)).filter(|epoch| epoch % 2 == 1)
     }
@@ -122,45 +122,45 @@ impl Recorder {
         self.0.sessions.fetch_add(1, Relaxed)
     }
 
-    /// The place of a statement that is sent now; it will be handed to [`Recorder::keep`].
+    /// Counts a statement that is being sent and returns its position. Its answer is passed to [`Recorder::store`].
     fn expect(&self) -> u64 {
-        self.kept().expected += 1;
+        self.buffer().expected += 1;
         self.0.sent.fetch_add(1, Relaxed)
     }
 
-    /// A statement was sent now whose text nobody knows.
-    fn expect_in_vain(&self) {
-        self.kept().unnameable += 1;
+    /// Counts a statement whose text is unknown.
+    fn expect_unknown(&self) {
+        self.buffer().unknown += 1;
     }
 
-    /// A statement does not run, because one before it in the same message failed.
-    fn expect_no_more(&self, epoch: u64) {
-        let mut kept = self.kept();
+    /// Removes a statement that does not run because an earlier one in the same message failed.
+    fn cancel_expected(&self, epoch: u64) {
+        let mut buffer = self.buffer();
         if self.epoch() == Some(epoch) {
-            kept.expected -= 1;
+            buffer.expected -= 1;
         }
     }
 
-    /// The server has refused a statement.
+    /// Records a statement that the server refused.
     fn refuse(&self, refusal: Refusal) {
-        let mut kept = self.kept();
+        let mut buffer = self.buffer();
         if self.epoch().is_some() {
-            kept.refusal = Some(refusal);
+            buffer.refusal = Some(refusal);
         }
     }
 
-    /// The answer has come. A statement of another capture than the present one is forgotten.
-    fn keep(&self, epoch: u64, statement: CapturedStatement) {
-        let mut kept = self.kept();
-        let bytes = kept.bytes + statement.size();
-        if self.epoch() == Some(epoch) && kept.statements.len() < KEPT && bytes < BYTES_KEPT {
-            kept.bytes = bytes;
-            kept.statements.push(statement);
+    /// Stores an answered statement if its capture is still running.
+    fn store(&self, epoch: u64, statement: CapturedStatement) {
+        let mut buffer = self.buffer();
+        let bytes = buffer.bytes + statement.size();
+        if self.epoch() == Some(epoch) && buffer.statements.len() < STATEMENTS_MAX && bytes < BYTES_MAX {
+            buffer.bytes = bytes;
+            buffer.statements.push(statement);
         }
     }
 
-    fn kept(&self) -> MutexGuard<'_, Kept> {
-        self.0.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    fn buffer(&self) -> MutexGuard<'_, Buffer> {
+        self.0.buffer.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -174,7 +174,7 @@ impl Eq for Recorder {}
 
 impl std::fmt::Debug for Recorder {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let (on, kept) = (self.epoch().is_some(), self.kept().statements.len());
-        f.debug_struct("Recorder").field("on", &on).field("kept", &kept).finish()
+        let (on, stored) = (self.epoch().is_some(), self.buffer().statements.len());
+        f.debug_struct("Recorder").field("on", &on).field("stored", &stored).finish()
     }
 }

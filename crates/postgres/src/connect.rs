@@ -1,4 +1,4 @@
-//! Opens sessions: tries the hosts of a target in turn until one gives a session of the demanded kind.
+//! Opens sessions: tries the hosts of a target in turn until one gives a session of the required kind.
 
 use crate::error::ConnectError;
 use crate::stream::{AlreadySecured, Dialled};
@@ -15,33 +15,33 @@ use tokio::task::JoinHandle;
 use tokio::time::timeout;
 use tokio_postgres::{Client, SimpleQueryMessage};
 
-/// Duration below which an attempt that its caller gave up says nothing about the host.
-const HURRY: Duration = Duration::from_millis(250);
+/// Duration below which a cancelled attempt proves nothing about the host.
+const MIN_CONCLUSIVE_TIME: Duration = Duration::from_millis(250);
 
-/// An open session, with the guard between it and the server.
+/// An open session and its guard.
 pub(crate) struct Session {
     pub(crate) inner: AsyncPgConnection,
     pub(crate) wire: Arc<Wire>,
-    /// The address that the session was opened to.
+    /// Address of the server.
     pub(crate) peer: Peer,
-    /// Moves the bytes. It ends by itself when the connection is dropped and the last answer has come.
+    /// Task that moves the bytes. It ends when the connection is dropped and the last answer was received.
     pub(crate) driver: Option<JoinHandle<()>>,
 }
 
 /// Reason why a host gave no session.
 enum Failure {
-    /// It never answered.
+    /// The host did not respond.
     Silence(ConnectError),
-    /// It gave none, or another kind than demanded.
+    /// The host refused the session, or the session is not of the required kind.
     Host(ConnectError),
-    /// It refused the login, as every other host would.
+    /// The host refused the login, as every other host would.
     Login(ConnectError),
 }
 
-/// Opens a session on the first host that gives one of the demanded kind.
+/// Opens a session on the first host that gives one of the required kind.
 ///
-/// Each host has the target's limit. The last one has none if nothing but silence came before, so that the caller, who
-/// knows since when the server is silent, can say so. Callers have to apply [`Target::connect_limit`].
+/// Each attempt at a host has the target's limit. The last one has none if all earlier hosts were silent, so that the
+/// caller, which tracks the silence, can report it. Callers must apply [`Target::connect_limit`].
 ///
 /// # Errors
 /// Returns [`ConnectError`] with the cause of each host.
@@ -67,10 +67,10 @@ pub(crate) async fn open(target: &Target) -> Result<Session, ConnectError> {
     Err(all_of(failures, target))
 }
 
-/// Applies the limit of `target` to an attempt to open a session.
+/// Runs `opening` with the connect limit of `target`.
 ///
 /// # Errors
-/// Returns the error of `opening`, or [`ConnectError::Unreachable`] if no host has answered within the limit.
+/// Returns the error of `opening`, or [`ConnectError::Unreachable`] if the limit passes.
 pub(crate) async fn within_limit<T>(
     target: &Target,
     opening: impl Future<Output = Result<T, ConnectError>>,
@@ -79,14 +79,14 @@ pub(crate) async fn within_limit<T>(
     timeout(limit, opening).await.unwrap_or_else(|_| Err(target.unreachable(no_answer(limit))))
 }
 
-/// An attempt at a host. Unless it succeeds, the host is tried after the others for a while.
-struct Trial<'a> {
+/// An attempt at a host. Unless it succeeds, the host is tried after the others for some time.
+struct HostAttempt<'a> {
     host: Option<&'a Host>,
     began: Instant,
 }
 
-impl Trial<'_> {
-    /// Notes the outcome.
+impl HostAttempt<'_> {
+    /// Records the outcome.
     fn over(mut self, outcome: Result<Session, Failure>) -> Result<Session, Failure> {
         match (self.host.take(), &outcome) {
             (Some(host), Ok(_)) => host.note_success(),
@@ -97,15 +97,15 @@ impl Trial<'_> {
     }
 }
 
-impl Drop for Trial<'_> {
+impl Drop for HostAttempt<'_> {
     fn drop(&mut self) {
-        if let Some(host) = self.host.filter(|_| self.began.elapsed() >= HURRY) {
+        if let Some(host) = self.host.filter(|_| self.began.elapsed() >= MIN_CONCLUSIVE_TIME) {
             host.note_failure();
         }
     }
 }
 
-/// Driver of a session that is not handed out yet. Dropping this value ends it.
+/// Driver of a session that is not in use yet. Aborted on drop.
 struct Driver(Option<JoinHandle<()>>);
 
 impl Drop for Driver {
@@ -116,14 +116,14 @@ impl Drop for Driver {
     }
 }
 
-/// Opens a session on `host`, within `limit`.
+/// Opens a session on `host` within `limit`.
 async fn open_at(
     target: &Target,
     host: &Host,
     requirement: Option<Requirement>,
     limit: Option<Duration>,
 ) -> Result<Session, Failure> {
-    let trial = Trial { host: Some(host), began: Instant::now() };
+    let host_attempt = HostAttempt { host: Some(host), began: Instant::now() };
     let mut race = Race::new(target, host);
     let opening = log_in_first(target, host, requirement, &mut race);
     let outcome = match limit {
@@ -132,21 +132,21 @@ async fn open_at(
     };
     let unreachable = |cause| ConnectError::Unreachable { address: host.address.clone(), cause };
     match outcome {
-        Ok(outcome) => trial.over(outcome),
+        Ok(outcome) => host_attempt.over(outcome),
         Err(_) => {
             let silence = no_answer(target.connect_timeout);
             let failure = if race.is_silent() { Failure::Silence } else { Failure::Host };
-            trial.over(Err(failure(unreachable(race.causes(&silence)))))
+            host_attempt.over(Err(failure(unreachable(race.causes(&silence)))))
         }
     }
 }
 
-/// Returns the text for a server that has not answered for `silent`.
+/// Returns the error text for a server that has not responded for `silent`.
 fn no_answer(silent: Duration) -> String {
     format!("no answer from the server for {:.1} s", silent.as_secs_f64())
 }
 
-/// Logs in at the addresses of a host until one gives a session of the demanded kind.
+/// Logs in at the addresses of a host until one gives a session of the required kind.
 async fn log_in_first(
     target: &Target,
     host: &Host,
@@ -182,7 +182,7 @@ async fn log_in(
     stream: Dialled,
 ) -> Result<Session, Failure> {
     let wire = Arc::new(Wire::new(target.server.clone(), target.statement_log, target.recorder.as_ref()));
-    target.server.enrol(&wire);
+    target.server.register(&wire);
     let guard: Guard<Dialled> = Guard::new(stream, wire.clone());
     let opened = host.config.connect_raw(guard, AlreadySecured).await;
     let (client, connection) = opened.map_err(|error| failure(host, &wire, &error))?;
@@ -190,11 +190,11 @@ async fn log_in(
     if let Some(requirement) = requirement {
         let is_met = meets(&client, requirement).await.map_err(|error| failure(host, &wire, &error))?;
         if !is_met {
-            // Without its client the driver says farewell and ends by itself.
+            // The driver terminates the session and ends once the client is dropped.
             driver.0.take();
             let attrs = target.session_attrs();
             let cause =
-                format!("{}, but target_session_attrs={attrs} asks for another one", requirement.otherwise);
+                format!("{}, but target_session_attrs={attrs} requires another kind", requirement.otherwise);
             return Err(Failure::Host(ConnectError::Unreachable { address: host.address.clone(), cause }));
         }
     }
@@ -204,7 +204,7 @@ async fn log_in(
     Ok(Session { inner, wire, peer, driver: driver.0.take() })
 }
 
-/// Asks the server whether the session is of the demanded kind.
+/// Returns true if the session is of the required kind.
 async fn meets(client: &Client, requirement: Requirement) -> Result<bool, tokio_postgres::Error> {
     let answer = client.simple_query(requirement.statement).await?;
     let mut rows = answer.iter().filter_map(|message| match message {
@@ -214,8 +214,8 @@ async fn meets(client: &Client, requirement: Requirement) -> Result<bool, tokio_
     Ok(rows.next() == Some(requirement.expected))
 }
 
-/// Makes diesel-async's connection of an open session. Its first statements are prepared ones: where another server may
-/// answer each of them, a transaction holds them together.
+/// Creates diesel-async's connection. Its first statements are prepared ones, so behind a transaction pooler they must
+/// run in one transaction.
 async fn set_up(
     client: Client,
     pooled_by_transaction: bool,
@@ -230,19 +230,19 @@ async fn set_up(
     Ok(inner)
 }
 
-/// Returns the reason why there is no session: the server's own refusal if it sent one.
+/// Returns the failure for `error`, using the server's refusal if it sent one.
 fn failure(host: &Host, wire: &Wire, error: &dyn StdError) -> Failure {
     let address = host.address.clone();
     if let Some(seen) = wire.last_error() {
         let class = seen.sqlstate.class();
         let refused = ConnectError::Refused { address, sqlstate: seen.sqlstate, message: seen.message };
         return match class {
-            // It starts up, shuts down or is full, which another host may not be.
+            // The server is starting, stopping or full. Another host may not be.
             Class::Unavailable | Class::Overload => Failure::Host(refused),
             _ => Failure::Login(refused),
         };
     }
-    // tokio-postgres' own text is its kind only; what happened stands behind it.
+    // tokio-postgres' own text names only the kind of the error; the source has the cause.
     let cause = match error.source() {
         Some(cause) => format!("{error}: {cause}"),
         None => error.to_string(),
@@ -250,9 +250,9 @@ fn failure(host: &Host, wire: &Wire, error: &dyn StdError) -> Failure {
     Failure::Host(ConnectError::Unreachable { address, cause })
 }
 
-/// Makes one error of those of all hosts that were tried. A server's refusal comes last and keeps its code.
+/// Combines the errors of all hosts. A server's refusal comes last and keeps its SQLSTATE.
 fn all_of(mut failures: Vec<ConnectError>, target: &Target) -> ConnectError {
-    // A second round fails as the first one did.
+    // A second round fails like the first one.
     let mut texts = HashSet::new();
     failures.retain(|failure| texts.insert(failure.to_string()));
     let is_refusal = |failure: &ConnectError| matches!(failure, ConnectError::Refused { .. });

@@ -1,12 +1,14 @@
-//! A database to work with: units of work that are named, bounded, measured, repeated when that helps.
+//! The database handle.
+//!
+//! [`Db`] runs units of work: named operations with a deadline, a statement budget, retries and metrics.
 
 use crate::Health;
 use crate::UnitOfWork;
 use crate::abort::{Abort, WorkError};
 use crate::error::{Error, UrlError};
 use crate::operation::{AnyOperation, Kind, Operation, Read, Write};
+use crate::operation_state::{OperationRegistry, OperationState};
 use crate::pool::{Checkout, Closed, Pool, PoolSettings};
-use crate::standing::{Standing, Standings};
 use crate::unit::{self, Budget};
 use diesel_async::SimpleAsyncConnection;
 use std::future::{Future, poll_fn};
@@ -16,22 +18,23 @@ use std::time::Duration;
 use steadfast_resilience::{Backoff, Breaker, BreakerConfig, Class, Classify, Deadline, Rejected, Retry};
 use tokio::time::Instant;
 
-/// An operation of the library's own.
-const REACH: Operation<Read> = Operation::read("internal.reach").statements(0);
+/// Operation of [`Db::ping`].
+const PING: Operation<Read> = Operation::read("internal.reach").statements(0);
 
 /// Settings of a [`Db`].
 #[derive(Clone, Debug)]
 pub struct DbSettings {
-    /// The pool.
+    /// Settings of the pool.
     pub pool: PoolSettings,
-    /// When the breaker in front of the database opens, and for how long: 3 failures in a row, 30 s. The pool's own
-    /// prober ends that time early.
+    /// Circuit breaker settings. Defaults to opening for 30 s after 3 consecutive failures. While the breaker is open,
+    /// the pool keeps probing the server and ends the open time as soon as it responds.
     pub breaker: BreakerConfig,
-    /// Repetitions of a transaction that was in another one's way: 3, after 0.1, 0.2 and 0.4 s with jitter.
+    /// Retry policy for deadlocks and serialization failures. Defaults to 3 retries after 0.1, 0.2 and 0.4 s with
+    /// jitter.
     pub retry: Retry,
-    /// The longest that a unit of work may take whose operation says nothing: 30 s.
+    /// Deadline for operations that do not declare their own. Defaults to 30 s.
     pub deadline: Duration,
-    /// From when on a unit of work is reported as slow whose operation says nothing: 1 s.
+    /// Threshold for logging a slow unit of work, for operations that do not declare their own. Defaults to 1 s.
     pub slow_after: Duration,
 }
 
@@ -51,7 +54,7 @@ impl Default for DbSettings {
     }
 }
 
-/// A database. Cheap to clone; all clones share pool and breaker.
+/// A database handle. Cheap to clone; all clones share the pool and the breaker.
 #[derive(Clone, Debug)]
 pub struct Db {
     pool: Pool,
@@ -59,22 +62,22 @@ pub struct Db {
     retry: Retry,
     deadline: Duration,
     slow_after: Duration,
-    standings: Arc<Standings>,
+    registry: Arc<OperationRegistry>,
     until: Option<Deadline>,
 }
 
 impl Db {
-    /// The database at `url`. Nothing is connected yet.
+    /// Creates a handle for the database at `url`. Connections are opened on demand.
     ///
     /// # Errors
-    /// [`UrlError`] when the URL cannot be used.
+    /// Returns [`UrlError`] if the URL is invalid.
     pub fn new(url: &str, settings: DbSettings) -> Result<Self, UrlError> {
         let DbSettings { pool, breaker, retry, deadline, slow_after } = settings;
         let breaker = Arc::new(Breaker::new("database", breaker));
         let reached = Arc::downgrade(&breaker);
         let pool = Pool::new(url, pool, move || {
             if let Some(breaker) = reached.upgrade() {
-                breaker.reached();
+                breaker.report_reachable();
             }
         })?;
         Ok(Self {
@@ -83,16 +86,16 @@ impl Db {
             retry,
             deadline,
             slow_after,
-            standings: Arc::new(Standings::new()),
+            registry: Arc::new(OperationRegistry::new()),
             until: None,
         })
     }
 
     /// Runs a read-only unit of work.
     ///
-    /// Statements run in autocommit mode unless the operation requests a snapshot. If the session is lost or out of date,
-    /// `work` runs once more on a new session. It must therefore have no side effects; use [`Db::write`] for statements
-    /// that modify data.
+    /// Statements run in autocommit mode unless the operation requests a snapshot. If the session is lost or out of
+    /// date, `work` runs once more on a new session. It must therefore have no side effects; use [`Db::write`] for
+    /// statements that modify data.
     ///
     /// # Errors
     /// Returns the error of `work`, or an [`Error`] describing why the unit could not run: no connection, an open
@@ -105,14 +108,15 @@ impl Db {
         spanned(operation, pin!(self.run(operation, &work))).await.map_err(Abort::into_database)
     }
 
-    /// Runs a writing unit of work in one transaction, and commits it when `work` returns `Ok`.
+    /// Runs a writing unit of work in one transaction, and commits it if `work` returns `Ok`.
     ///
-    /// `Ok` means that the server has committed all of it. If another transaction stood in the way, the transaction is
-    /// rolled back and `work` runs again, from the start; so it does, once, if the session was out of date.
+    /// `Ok` means that the server has committed the whole transaction. After a deadlock or serialization failure, the
+    /// transaction is rolled back and `work` runs again from the start. If the session was out of date, `work` runs
+    /// once more on a new session.
     ///
     /// # Errors
-    /// Returns the error of `work`, or an [`Error`] describing why the unit could not run or commit. Nothing was stored,
-    /// except that after [`Error::CommitUnknown`] and [`Error::TransactionControl`] it may have been.
+    /// Returns the error of `work`, or an [`Error`] describing why the unit could not run or commit. Nothing was
+    /// stored, except that [`Error::CommitUnknown`] and [`Error::TransactionControl`] mean that it may have been.
     pub async fn write<T, F>(&self, operation: &'static Operation<Write>, work: F) -> Result<T, Error>
     where
         F: UnitOfWork<T>,
@@ -121,10 +125,10 @@ impl Db {
         spanned(operation, pin!(self.run(operation, &work))).await.map_err(Abort::into_database)
     }
 
-    /// Runs a read-only unit of work that may end with the caller's own error. See [`Db::read`] and [`Abort`].
+    /// Runs a read-only unit of work that may fail with the caller's own error. See [`Db::read`] and [`Abort`].
     ///
     /// # Errors
-    /// Returns the caller's error as it is, or the database's as [`Db::read`] does.
+    /// Returns the caller's error unchanged, or a database error as [`Db::read`] does.
     pub async fn try_read<T, E, F>(
         &self,
         operation: &'static Operation<Read>,
@@ -138,10 +142,10 @@ impl Db {
         spanned(operation, pin!(self.run(operation, &work))).await
     }
 
-    /// Runs a writing unit of work that may end with the caller's own error. See [`Db::write`] and [`Abort`].
+    /// Runs a writing unit of work that may fail with the caller's own error. See [`Db::write`] and [`Abort`].
     ///
     /// # Errors
-    /// Returns the caller's error as it is, after the transaction was rolled back, or the database's as [`Db::write`]
+    /// Returns the caller's error unchanged after rolling back the transaction, or a database error as [`Db::write`]
     /// does.
     pub async fn try_write<T, E, F>(
         &self,
@@ -156,33 +160,34 @@ impl Db {
         spanned(operation, pin!(self.run(operation, &work))).await
     }
 
-    /// The same database, whose units of work also end by `deadline`: that of a request, of which they are a part.
+    /// Returns a handle whose units of work also end by `deadline`, such as the deadline of the current request.
     #[must_use]
     pub fn within(&self, deadline: Deadline) -> Self {
         Self { until: Some(deadline), ..self.clone() }
     }
 
-    /// Makes sure that the server answers, by a round trip that costs it nothing: for callers that would do something
-    /// dear before their first unit of work.
+    /// Checks that the server responds, using an empty round trip.
+    ///
+    /// Call this before expensive work that would be wasted if the database turned out to be unreachable.
     ///
     /// # Errors
-    /// [`Error`] when it does not.
-    pub async fn reach(&self) -> Result<(), Error> {
-        self.read(&REACH, async |conn| conn.batch_execute("").await).await
+    /// Returns an [`Error`] if the server does not respond.
+    pub async fn ping(&self) -> Result<(), Error> {
+        self.read(&PING, async |conn| conn.batch_execute("").await).await
     }
 
-    /// What state pool and breaker are in. Touches no connection, so it answers also when the pool is exhausted.
+    /// Returns a snapshot of the pool and the breaker. Uses no connection, so it works even if the pool is exhausted.
     pub fn health(&self) -> Health {
         Health { pool: self.pool.state(), breaker: self.breaker.snapshot() }
     }
 
-    /// The most connections at any moment.
+    /// Returns the maximum number of open connections.
     pub(crate) fn ceiling(&self) -> u32 {
         let state = self.pool.state();
         state.size.saturating_add(state.max_overflow).max(1)
     }
 
-    /// Closes the pool: accepts no more units of work, waits up to `limit` for those that run, and ends all sessions.
+    /// Closes the pool: stops accepting units of work, waits up to `limit` for running ones, and closes all sessions.
     /// See [`Pool::close`].
     pub async fn close(&self, limit: Duration) -> Closed {
         self.pool.close(limit).await
@@ -199,23 +204,23 @@ impl Db {
         T: Send,
     {
         let began = Instant::now();
-        let state = self.standings.of(operation);
+        let state = self.registry.state(operation);
         let limit = operation.own_deadline().unwrap_or(self.deadline);
         let limit = self.until.map_or(limit, |until| until.remaining_at(began).min(limit));
         let deadline = Deadline::from_start(began, limit);
         let mut attempts = self.retry.attempts(deadline);
         let mut may_change_session = true;
-        let checkout = Checkout { borrower: operation.name(), now: began, deadline, born_since: None };
+        let checkout = Checkout { borrower: operation.name(), now: began, deadline, opened_after: None };
         let mut budget = Budget { operation, checkout, limit, is_contended: false };
         let outcome = loop {
-            let error = match self.gated(state, &mut budget, work).await {
+            let error = match self.run_gated(state, &mut budget, work).await {
                 Err(Abort::Database(error)) => error,
                 outcome => break outcome,
             };
             let now = Instant::now();
-            if error.asks_for_new_session(operation.kind()) && std::mem::take(&mut may_change_session) {
-                // Whatever happened to this session may have happened to all that are as old.
-                budget.checkout.born_since =
+            if error.needs_new_session(operation.kind()) && std::mem::take(&mut may_change_session) {
+                // Sessions that are as old as this one may have the same problem.
+                budget.checkout.opened_after =
                     Some(if error.is_lost_session() { budget.checkout.now } else { now });
                 budget.checkout.now = now;
                 continue;
@@ -233,15 +238,15 @@ impl Db {
             Abort::Caller(_) => Class::Caller,
             Abort::Database(error) => error.class(),
         });
-        self.report(operation, state, began.elapsed(), attempts.repeated(), result);
+        self.report(operation, state, began.elapsed(), attempts.retries(), result);
         outcome
     }
 
-    /// One attempt, behind the gate of its operation: a write that deadlocks lowers its own concurrency to one, before it
-    /// holds anything, and raises it again slowly.
-    async fn gated<T, E, F>(
+    /// Runs one attempt behind the gate of its operation. A write that deadlocks limits the concurrency of its
+    /// operation to one, before it acquires any resources.
+    async fn run_gated<T, E, F>(
         &self,
-        state: &Standing,
+        state: &OperationState,
         budget: &mut Budget,
         work: &F,
     ) -> Result<T, Abort<E::Caller, Error>>
@@ -258,7 +263,7 @@ impl Db {
             .enter(budget.checkout.deadline)
             .await
             .map_err(|error| Abort::Database(error.into()))?;
-        // It may have waited there, and the pool judges a connection's rest and age by the clock.
+        // The caller may have waited, and the pool compares ages and idle times with this time.
         budget.checkout.now = Instant::now();
         budget.is_contended = state.gate.is_limited();
         let result = self.attempt(budget, work).await;
@@ -276,38 +281,42 @@ impl Db {
     {
         let permit =
             self.breaker.try_acquire().map_err(|rejected| Abort::Database(self.rejected(rejected)))?;
-        let result = self.connected(budget, work).await;
+        let result = self.run_on_connection(budget, work).await;
         match result.as_ref().err() {
-            Some(Abort::Database(error)) if error.tells_nothing_of_the_server() => drop(permit),
+            Some(Abort::Database(error)) if error.is_inconclusive() => drop(permit),
             Some(Abort::Database(error)) => permit.record(Some(error.class())),
-            // The server has answered.
+            // The server has responded.
             Some(Abort::Caller(_)) | None => permit.record(None),
         }
         result
     }
 
-    /// Returns the error of a call that the open breaker rejected. While the pool probes the server, the next attempt is
-    /// its own.
+    /// Returns the error of a call that the open breaker rejected. While the pool probes the server, the next attempt
+    /// may come earlier than the breaker says.
     fn rejected(&self, rejected: Rejected) -> Error {
         let retry_after = self.pool.retry_after(rejected.retry_after);
         Error::Rejected { rejected: Rejected { retry_after, ..rejected }, cause: self.pool.last_cause() }
     }
 
-    /// One attempt on a connection of the pool, which has it back afterwards.
-    async fn connected<T, E, F>(&self, budget: &Budget, work: &F) -> Result<T, Abort<E::Caller, Error>>
+    /// Runs one attempt on a connection from the pool.
+    async fn run_on_connection<T, E, F>(
+        &self,
+        budget: &Budget,
+        work: &F,
+    ) -> Result<T, Abort<E::Caller, Error>>
     where
         F: UnitOfWork<T, E>,
         E: WorkError,
         T: Send,
     {
-        let mut conn = self.pool.lend(&budget.checkout).await.map_err(Abort::Database)?;
+        let mut conn = self.pool.check_out(&budget.checkout).await.map_err(Abort::Database)?;
         unit::run(&mut conn, budget, work).await
     }
 
     fn report(
         &self,
         operation: &AnyOperation,
-        state: &Standing,
+        state: &OperationState,
         took: Duration,
         repeated: u32,
         failed: Option<Class>,
@@ -333,7 +342,7 @@ impl Db {
     }
 }
 
-/// Runs `work` in the span of its operation. It comes pinned: as large as it is, it would be copied once more.
+/// Runs `work` in the span of its operation. `work` is pinned because moving such a large future would copy it.
 async fn spanned<F: Future>(operation: &AnyOperation, mut work: Pin<&mut F>) -> F::Output {
     let span = tracing::debug_span!("db", operation = operation.name());
     poll_fn(|cx| span.in_scope(|| work.as_mut().poll(cx))).await

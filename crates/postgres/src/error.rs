@@ -1,101 +1,101 @@
-//! What can go wrong between a unit of work and its answer: the one error of this layer.
+//! Errors of connections and units of work.
 
 use crate::{Kind, SqlState};
 use std::time::Duration;
 use steadfast_resilience::{Class, Classify, Refused, Rejected};
 
-/// When a caller may try again while no connection can be opened. The pool itself tries five times a second.
+/// Retry delay for callers while no connection can be opened. The prober itself tries five times per second.
 pub(crate) const RETRY_AFTER: Duration = Duration::from_secs(1);
 
-/// Why no connection could be made. Carries no password and no query.
+/// Error of an attempt to connect. Contains no password and no query.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ConnectError {
-    /// The address does not answer, or the stream broke before the session was open.
+    /// The server does not answer, or the stream broke before the session was open.
     #[error("{address}: {cause}")]
     Unreachable {
-        /// Host and port, or the socket's path.
+        /// Host and port, or the path of the socket.
         address: String,
-        /// What the operating system or the protocol said.
+        /// Message of the operating system or the protocol.
         cause: String,
     },
-    /// The server answered and refused the session.
+    /// The server refused the session.
     #[error("{address}: the server refused the session: {message} (SQLSTATE {sqlstate})")]
     Refused {
-        /// Host and port, or the socket's path.
+        /// Host and port, or the path of the socket.
         address: String,
-        /// Its code, e.g. 57P03 while it starts up, 53300 with too many clients.
+        /// The server's error code, for example 57P03 during startup or 53300 for too many clients.
         sqlstate: SqlState,
-        /// Its words.
+        /// The server's message.
         message: String,
     },
 }
 
-/// Why a database URL cannot be used.
+/// Error of an invalid database URL.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("database URL: {0}")]
 pub struct UrlError(pub(crate) String);
 
-/// What a unit of work failed with. Its text is for logs: it names no values of the data.
+/// Error of a unit of work. The message is for logs and contains no values of the data.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// The breaker is open: nothing was sent.
+    /// The breaker is open. Nothing was sent.
     #[error("{rejected}{}", cause_text(cause))]
     Rejected {
-        /// By which breaker, and for how long at the most.
+        /// The breaker's rejection with the time until the next attempt.
         rejected: Rejected,
-        /// Why the server cannot be reached, as far as that is known.
+        /// Reason why the server cannot be reached, if known.
         cause: Option<ConnectError>,
     },
-    /// No connection could be made: nothing was sent.
+    /// No connection could be opened. Nothing was sent.
     #[error("no connection to the database: {0}")]
     Connect(#[from] ConnectError),
-    /// All connections were in use until the pool's timeout or the deadline: nothing was sent.
+    /// All connections were in use until the pool's timeout or the deadline. Nothing was sent.
     #[error("QueuePool limit of size {size} overflow {overflow} reached, connection timed out, timeout {:.2}{}{}", waited.as_secs_f64(), silence_text(*silent), cause_text(cause))]
     PoolTimeout {
-        /// Connections that are kept.
+        /// Number of connections that stay open.
         size: u32,
-        /// Connections more on demand.
+        /// Number of additional connections under load.
         overflow: u32,
-        /// How long the caller waited.
+        /// Time that the caller waited.
         waited: Duration,
-        /// How much of that time no connection heard anything from the server.
+        /// Part of that time in which the server sent nothing on any connection.
         silent: Duration,
-        /// Why no further connection could be opened meanwhile, if that is so.
+        /// Reason why no further connection could be opened, if that failed.
         cause: Option<ConnectError>,
     },
-    /// Units of work of this operation deadlocked, so few are let in at a time, and it was not this one's turn in time.
-    /// Nothing was sent.
-    #[error("after a deadlock one at a time: {0}")]
+    /// The concurrency of the operation is limited after deadlocks, and the deadline passed in the queue or the queue
+    /// was full. Nothing was sent.
+    #[error("concurrency of this operation is limited after a deadlock: {0}")]
     Refused(#[from] Refused),
-    /// The pool was closed: the process is about to end.
+    /// The pool was closed by [`Pool::close`](crate::Pool::close).
     #[error("the pool is closed")]
     PoolClosed,
-    /// The deadline of the unit of work passed. Nothing was kept.
+    /// The deadline of the unit of work passed. Nothing was stored.
     #[error("deadline of {:.1} s passed{}", limit.as_secs_f64(), silence_text(*silent))]
     Deadline {
-        /// What the unit of work was allowed.
+        /// Time limit of the unit of work.
         limit: Duration,
-        /// How long the server has not answered on this connection; zero when it owed no answer.
+        /// Time for which an answer was outstanding on this connection; zero if none was.
         silent: Duration,
     },
-    /// The server refused a statement. Nothing of a write was kept.
+    /// The server refused a statement. Nothing was stored.
     #[error("SQLSTATE {sqlstate} ({}){}", sqlstate.class(), constraint_text(constraint))]
     Server {
-        /// Its code.
+        /// The server's error code.
         sqlstate: SqlState,
-        /// The constraint that it names, if any.
+        /// Name of the violated constraint, if any.
         constraint: Option<String>,
     },
-    /// The connection broke before COMMIT was sent. Nothing was kept.
-    #[error("the connection to the database broke")]
+    /// The connection was lost before COMMIT was sent. Nothing was stored.
+    #[error("the connection to the database was lost")]
     ConnectionLost,
-    /// COMMIT was sent and its answer was lost: it may have been stored.
-    #[error("the answer to COMMIT was lost: it may have been stored")]
+    /// COMMIT was sent and its response was lost. The transaction may have been committed.
+    #[error("the response to COMMIT was lost: the transaction may have been committed")]
     CommitUnknown,
-    /// The unit of work sent BEGIN, COMMIT or ROLLBACK itself, so that it was not one transaction: a part of it may have
-    /// been stored.
+    /// The unit of work sent BEGIN, COMMIT or ROLLBACK itself, so it was not one transaction. Part of it may have been
+    /// stored.
     #[error(
-        "the unit of work began or ended a transaction by itself, so a part of it may have been stored; leave BEGIN, COMMIT and ROLLBACK to it"
+        "the unit of work began or ended a transaction itself, so part of it may have been stored; do not send BEGIN, COMMIT or ROLLBACK in it"
     )]
     TransactionControl,
     /// A statement or nested transaction was dropped before it finished. Nothing was stored.
@@ -103,40 +103,40 @@ pub enum Error {
         "a statement or nested transaction was dropped before it finished, so the unit of work was rolled back; use a deadline of the operation instead"
     )]
     Unfinished,
-    /// The session was opened before a change of the schema, and its prepared statements or types are out of date.
-    /// Nothing was stored. The unit of work was repeated once on a new session before this is returned.
+    /// The session was opened before a schema change, and its prepared statements or types are out of date. Nothing was
+    /// stored. The unit of work has already been retried once on a new session.
     #[error("SQLSTATE {sqlstate}: the schema has changed since the session was opened")]
     Stale {
-        /// The code of the server's error.
+        /// The server's error code.
         sqlstate: SqlState,
     },
-    /// COMMIT was answered by ROLLBACK, because a statement had failed and its error was swallowed. Nothing was kept.
-    #[error("COMMIT was answered by ROLLBACK: nothing was kept, because the error {} of this statement was ignored: {}", code_text(sqlstate), statement.as_deref().unwrap_or("unknown"))]
+    /// COMMIT was answered by ROLLBACK, because a statement had failed and its error was ignored. Nothing was stored.
+    #[error("COMMIT was answered by ROLLBACK: nothing was stored, because the error {} of this statement was ignored: {}", code_text(sqlstate), statement.as_deref().unwrap_or("unknown"))]
     RolledBack {
-        /// The code of the ignored error.
+        /// The server's code of the ignored error.
         sqlstate: Option<SqlState>,
-        /// The beginning of the statement that failed, without its values.
+        /// The beginning of the failed statement, without values.
         statement: Option<String>,
     },
-    /// A query could not be built, sent or read, or found no row. Nothing was stored.
+    /// A query could not be built, sent or decoded, or found no row. Nothing was stored.
     #[error("{0}")]
     Query(QueryError),
 }
 
-/// What LISTEN is answered by. It was carried out, so the connection is not used again.
-pub(crate) const LISTENS: &str = "LISTEN on a pooled connection: its notifications would reach nobody; \
-     open a connection of your own with tokio_postgres, and read the messages of its Connection";
+/// Error text for LISTEN. The statement was executed, so the connection is not reused.
+pub(crate) const LISTENS: &str = "LISTEN is not supported on a pooled connection, where nothing reads its notifications; \
+     open a separate connection with tokio_postgres and read the messages of its Connection";
 
-/// An error of diesel without an answer of the server. Its texts, `Debug` included, show no values of the data.
+/// Error of diesel without a server error. Its texts, including `Debug`, contain no values of the data.
 pub struct QueryError(pub(crate) diesel::result::Error);
 
 impl QueryError {
-    /// Returns true if a query that needs a row found none.
+    /// Returns true if a query that requires a row found none.
     pub fn is_not_found(&self) -> bool {
         matches!(self.0, diesel::result::Error::NotFound)
     }
 
-    /// Returns diesel's error, whose texts may show values.
+    /// Returns diesel's error, whose texts may contain values.
     pub fn into_inner(self) -> diesel::result::Error {
         self.0
     }
@@ -154,7 +154,7 @@ impl std::fmt::Display for QueryError {
             E::DeserializationError(_) => f.write_str("a value could not be read"),
             E::SerializationError(_) => f.write_str("a value could not be written"),
             E::RollbackErrorOnCommit { .. } => f.write_str("neither COMMIT nor ROLLBACK succeeded"),
-            // The texts of the others are constant.
+            // The texts of the other errors are constant.
             other => write!(f, "{other}"),
         }
     }
@@ -167,7 +167,7 @@ impl std::fmt::Debug for QueryError {
 }
 
 impl Error {
-    /// The SQLSTATE, where the server gave one.
+    /// Returns the SQLSTATE if the server sent one.
     pub fn sqlstate(&self) -> Option<SqlState> {
         match self {
             Self::Server { sqlstate, .. } | Self::Connect(ConnectError::Refused { sqlstate, .. }) => {
@@ -179,7 +179,7 @@ impl Error {
         }
     }
 
-    /// Whether the session ended under the unit of work, through no fault of its own.
+    /// Returns true if the session ended independently of the unit of work.
     pub(crate) fn is_lost_session(&self) -> bool {
         match self {
             Self::ConnectionLost => true,
@@ -190,17 +190,18 @@ impl Error {
         }
     }
 
-    /// Returns true if a new session may succeed where this one failed: its session was lost or out of date.
-    pub(crate) fn asks_for_new_session(&self, kind: Kind) -> bool {
+    /// Returns true if a new session may succeed, because the current one is lost or out of date.
+    pub(crate) fn needs_new_session(&self, kind: Kind) -> bool {
         match self {
             Self::Stale { .. } => true,
             _ => kind != Kind::Write && self.is_lost_session(),
         }
     }
 
-    /// Whether it says nothing of the server's health: the session is over, or it may only read, or nothing was heard in
-    /// time. The next connect will tell, and a unit of work that writes where it should read must not stop the others.
-    pub(crate) fn tells_nothing_of_the_server(&self) -> bool {
+    /// Returns true if the error proves nothing about the server's health: the session ended or is read-only, or
+    /// nothing was received in time. The next connect will clarify, and a faulty unit of work must not open the breaker
+    /// for others.
+    pub(crate) fn is_inconclusive(&self) -> bool {
         let is_silence = match self {
             Self::PoolTimeout { .. } => true,
             Self::Deadline { silent, .. } => !silent.is_zero(),
@@ -254,7 +255,7 @@ impl Classify for ConnectError {
     }
 }
 
-/// Silence that is worth a word: less is a statement that takes its time.
+/// Describes a silence of the server. Shorter ones are ordinary slow statements.
 fn silence_text(silent: Duration) -> String {
     if silent < Duration::from_millis(100) {
         return String::new();

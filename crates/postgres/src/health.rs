@@ -1,42 +1,42 @@
-//! How the database is doing, read from counters alone.
+//! Health of the database, computed from counters only.
 
 use crate::pool::PoolState;
 use steadfast_resilience::Snapshot;
 
-/// How well the database can be worked with.
+/// Health level of the database.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Level {
     /// Less than three quarters of the connections are in use.
     Healthy,
     /// Three quarters to nine tenths are in use.
     Degraded,
-    /// More than nine tenths are in use, or nobody can be served.
+    /// More than nine tenths are in use, or the database cannot be reached.
     Unhealthy,
 }
 
-/// State of pool and breaker at one moment.
+/// Snapshot of the pool and the breaker.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Health {
-    /// The pool.
+    /// State of the pool.
     pub pool: PoolState,
-    /// The breaker in front of it.
+    /// State of the breaker.
     pub breaker: Snapshot,
 }
 
 impl Health {
-    /// Returns true if a connection was ever opened. A program that reports its readiness should call
-    /// [`Db::reach`](crate::Db::reach) when it starts, since nothing is connected before the first unit of work.
+    /// Returns true if a connection was ever opened. Call [`Db::ping`](crate::Db::ping) at startup before reporting
+    /// readiness, since connections are opened on demand.
     pub fn was_reached(&self) -> bool {
         self.pool.opened > 0
     }
 
-    /// Returns true if the server was reached and there is no outage. The breaker has no say in it: an open one waits for
-    /// a call, and a load balancer that believes it sends none.
+    /// Returns true if the server was reached and there is no outage. The breaker is ignored: an open one closes only
+    /// after a call, and a load balancer would send none.
     pub fn is_connected(&self) -> bool {
         self.was_reached() && self.pool.outage.is_none()
     }
 
-    /// The level.
+    /// Returns the health level.
     pub fn level(&self) -> Level {
         let used = self.pool.utilisation();
         if !self.is_connected() || used > 0.9 {

@@ -1,4 +1,5 @@
-//! Stands for TLS in a build without the feature `tls`: sessions are plain, and what asks for more is refused.
+//! Replacement of the TLS module in builds without the feature `tls`. Sessions are plain, and URLs that require TLS are
+//! rejected.
 
 use crate::error::UrlError;
 use crate::parameters::Parameters;
@@ -7,7 +8,7 @@ use crate::stream::Dialled;
 use std::io;
 use tokio::net::TcpStream;
 
-/// Configuration of TLS, of which there is none.
+/// TLS configuration, which does not exist in this build.
 #[derive(Debug)]
 pub(crate) enum Tls {}
 
@@ -15,18 +16,18 @@ impl Tls {
     /// Takes `sslmode`; returns `None`.
     ///
     /// # Errors
-    /// Returns [`UrlError`] if the mode insists on TLS.
+    /// Returns [`UrlError`] if the mode requires TLS.
     pub(crate) fn read(parameters: &mut Parameters<'_>) -> Result<Option<Self>, UrlError> {
         match parameters.take_word("sslmode", &SslMode::WORDS)? {
             Some(mode) if mode.demands_tls() => Err(UrlError(format!(
-                "sslmode={} needs TLS, which this build does not have: turn on the feature `tls`",
+                "sslmode={} needs TLS, which this build does not support: enable the feature `tls`",
                 mode.word()
             ))),
             _ => Ok(None),
         }
     }
 
-    /// Never called.
+    /// Unreachable.
     pub(crate) async fn secure(&self, _: TcpStream, _: &str) -> io::Result<Dialled> {
         match *self {}
     }
@@ -44,7 +45,7 @@ mod tests {
     }
 
     #[test]
-    fn parameters_of_tls_are_refused_with_the_feature_to_turn_on() {
+    fn rejected_tls_parameters_name_missing_feature() {
         read("postgres://h?sslmode=prefer").expect("a plain session is allowed");
         for (query, name) in [("sslmode=verify-ca", "sslmode"), ("sslrootcert=/ca", "sslrootcert")] {
             let error = read(&format!("postgres://h?{query}")).expect_err(query).to_string();

@@ -4,7 +4,7 @@ use std::marker::PhantomData;
 use std::ops::Deref;
 use std::time::Duration;
 
-/// How the statements of an operation are run.
+/// Kind of an operation, which determines how its statements run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     /// Reads in autocommit mode.
@@ -15,18 +15,19 @@ pub enum Kind {
     Write,
 }
 
-/// How much of a table an operation may read, where that is more than what its indexes find.
+/// Permission to read more of a table than the rows that the indexes find.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reads {
-    /// Whole tables: what it reads grows with them.
+    /// Whole tables. The work may grow in proportion to them.
     All,
-    /// At most so many rows or pages for each row that is returned or changed.
+    /// At most this number of rows or pages for each row that is returned or changed.
     PerMatch(u32),
-    /// At most so many rows, whatever the size of the data and the values: a count or a ranking that ends at a limit.
+    /// At most this number of rows, whatever the size of the data and the values: a count or a ranking that stops at a
+    /// limit.
     UpTo(u32),
-    /// The lists of an inverted index, which grow as the table does, also where nothing matches. The table itself is not
-    /// read without the index.
-    Lists,
+    /// Posting lists of an inverted index, which grow with the table even if nothing matches. The table itself is read
+    /// only through the index.
+    PostingLists,
 }
 
 /// Marks an operation that reads. See [`Operation`].
@@ -39,10 +40,10 @@ pub enum Write {}
 
 /// One access to the database, declared once as a `const` next to its query.
 ///
-/// At run time the name is the span, the metric label and the log field, and the limits are watched. Before release,
-/// the plans of the statements are compared with [`Operation::served_by`].
+/// At run time the name is the span, the metric label and the log field, and the limits are enforced or reported.
+/// Verification compares the plans of the statements with [`Operation::served_by`].
 ///
-/// `K` is [`Read`] or [`Write`], so that an operation cannot be run the wrong way:
+/// `K` is [`Read`] or [`Write`], so that an operation cannot be passed to the wrong method:
 ///
 /// ```compile_fail
 /// use steadfast_postgres::{Conn, Db, Error, Operation, Read};
@@ -59,7 +60,7 @@ pub struct Operation<K> {
     kind: PhantomData<K>,
 }
 
-/// An operation of either kind: what [`Operation`] declares, for code that handles all operations alike.
+/// Declaration of an operation of either kind, for code that handles all operations alike.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct AnyOperation {
     name: &'static str,
@@ -114,17 +115,17 @@ impl<K> Operation<K> {
         Self { any, kind: PhantomData }
     }
 
-    /// Sets the maximum number of statements, whatever the data. More of them are logged as a warning and counted.
+    /// Sets the maximum number of statements, regardless of the data. Exceeding it is logged as a warning and counted.
     ///
-    /// Verification finds a number that no case reaches, a number above 10, and a statement that one case sends more than
-    /// twice. An operation that needs either of the latter declares a [`batch`](Self::batch).
+    /// Verification reports a limit that no case reaches, a limit above 10, and a statement that one case sends more
+    /// than twice. An operation that needs either of the latter declares a [`batch`](Self::batch).
     #[must_use]
     pub const fn statements(self, at_most: u32) -> Self {
         Self::with(AnyOperation { statements: at_most, ..self.any })
     }
 
-    /// Sets the maximum number of statements of an operation that repeats them, for example for each thousand rows of an
-    /// import. `reason` says why one statement cannot do the work, and appears in the report.
+    /// Sets the maximum number of statements of an operation that repeats them, for example for each thousand rows of
+    /// an import. `reason` appears in the report and says why one statement is not enough.
     #[must_use]
     pub const fn batch(self, at_most: u32, reason: &'static str) -> Self {
         Self::with(AnyOperation { statements: at_most, batch: Some(reason), ..self.any })
@@ -150,20 +151,20 @@ impl<K> Operation<K> {
         Self::with(AnyOperation { served_by: indexes, ..self.any })
     }
 
-    /// Lists the indexes with which the server finds the children of rows that are deleted or whose key changes. No
-    /// plan shows these, because the server looks the children up after the statement.
+    /// Lists the indexes that find the child rows when parent rows are deleted or their keys change. Plans do not show
+    /// these, because the server checks foreign keys after the statement.
     #[must_use]
     pub const fn supports_fk(self, indexes: &'static [&'static str]) -> Self {
         Self::with(AnyOperation { supports_fk: indexes, ..self.any })
     }
 
-    /// Declares that the operation reads more than its indexes find, for this `reason`, which appears in the report.
+    /// Declares that the operation reads more than the rows that its indexes find. `reason` appears in the report.
     #[must_use]
     pub const fn reads(self, reads: Reads, reason: &'static str) -> Self {
         Self::with(AnyOperation { reads: Some((reads, reason)), ..self.any })
     }
 
-    /// Returns the declaration without its kind in the type.
+    /// Returns the declaration without the kind in its type.
     pub const fn any(&self) -> &AnyOperation {
         &self.any
     }
@@ -183,7 +184,7 @@ impl AnyOperation {
         self.name
     }
 
-    /// Returns whether the operation reads or writes.
+    /// Returns the kind of the operation.
     pub const fn kind(&self) -> Kind {
         self.kind
     }
@@ -193,7 +194,7 @@ impl AnyOperation {
         self.statements
     }
 
-    /// Returns why the operation repeats its statements, if it declares a batch.
+    /// Returns the reason for repeated statements, if the operation declares a batch.
     pub const fn batch_reason(&self) -> Option<&'static str> {
         self.batch
     }
@@ -218,7 +219,7 @@ impl AnyOperation {
         self.supports_fk
     }
 
-    /// Returns what the operation reads beyond what its indexes find, and why.
+    /// Returns the declaration of additional reads and its reason, if any.
     pub const fn declared_reads(&self) -> Option<(Reads, &'static str)> {
         self.reads
     }

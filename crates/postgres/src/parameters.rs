@@ -1,7 +1,7 @@
-//! Connection parameters: those of a connection string, completed by the `PG*` environment variables.
+//! Connection parameters of a connection string, with defaults from the `PG*` environment variables.
 //!
-//! Whoever honours a parameter takes it out. [`Parameters::finish`] refuses what nobody took, so that no parameter is
-//! ignored silently. No error shows a value: it may be part of a password that was not encoded.
+//! Code that uses a parameter takes it out. [`Parameters::finish`] rejects parameters that were not taken, so that none
+//! is silently ignored. No error contains a value, which may be part of an unencoded password.
 
 mod key_value;
 mod known;
@@ -16,31 +16,31 @@ use std::ops::RangeInclusive;
 /// Looks up an environment variable.
 pub(crate) type Environment<'a> = &'a dyn Fn(&str) -> Option<OsString>;
 
-/// A name with its value, as a connection string has them.
+/// A name and a value in a connection string.
 struct Assignment {
     name: String,
     value: String,
 }
 
-/// Contents of a connection string.
+/// Parsed connection string.
 #[derive(Default)]
 struct Assignments {
     /// Parameters by name.
     named: Vec<Assignment>,
-    /// Parameters from the authority and the path of a URL. Named ones replace them, as in libpq.
+    /// Parameters from the authority and the path of a URL. Named parameters override them, as in libpq.
     positional: Vec<Assignment>,
-    /// Whether a later value replaces an earlier one.
+    /// True if a later value may replace an earlier one.
     may_repeat: bool,
-    /// Whether a name may be part of a password that was not percent-encoded.
+    /// True if a name may be part of a password that was not percent-encoded.
     has_stray_at_sign: bool,
 }
 
-/// The value of a parameter and where it comes from.
+/// Value and origin of a parameter.
 pub(crate) struct Parameter {
     pub(crate) value: String,
     /// Name of the parameter or of the environment variable.
     pub(crate) origin: &'static str,
-    /// Whether the connection string gave it, as opposed to the environment.
+    /// True if the parameter is in the connection string, false if it comes from the environment.
     pub(crate) is_explicit: bool,
 }
 
@@ -51,18 +51,18 @@ impl Parameter {
     }
 }
 
-/// The parameters of one connection string and environment.
+/// The parameters of a connection string and the environment.
 pub(crate) struct Parameters<'a> {
     given: BTreeMap<&'static str, Parameter>,
     environment: Environment<'a>,
 }
 
 impl<'a> Parameters<'a> {
-    /// Reads `text`, a `postgres://` URL or `key=value` pairs. Environment variables complete what it lacks.
+    /// Parses `text`, a `postgres://` URL or `key=value` pairs, and adds defaults from the environment.
     ///
     /// # Errors
-    /// Returns [`UrlError`] if `text` is malformed, has a parameter twice or an unknown one, or if a parameter or a
-    /// variable asks for what this library does not support.
+    /// Returns [`UrlError`] if `text` is malformed, has duplicate or unknown parameters, or if a parameter or a
+    /// variable is unsupported.
     pub(crate) fn read(text: &str, environment: Environment<'a>) -> Result<Self, UrlError> {
         let assignments = match url::without_scheme(text) {
             Some(rest) => url::read(rest)?,
@@ -113,22 +113,22 @@ impl<'a> Parameters<'a> {
         text.transpose()
     }
 
-    /// Takes the parameter `name` out.
+    /// Takes the parameter `name`.
     pub(crate) fn take(&mut self, name: &'static str) -> Option<Parameter> {
         self.given.remove(name)
     }
 
-    /// Returns true if the connection string has the parameter `name`, and nobody has taken it.
+    /// Returns true if the parameter `name` is in the connection string and was not taken.
     pub(crate) fn is_explicit(&self, name: &str) -> bool {
         self.given.get(name).is_some_and(|parameter| parameter.is_explicit)
     }
 
-    /// Takes the value of the parameter `name` out.
+    /// Takes the value of the parameter `name`.
     pub(crate) fn take_value(&mut self, name: &'static str) -> Option<String> {
         self.take(name).map(|parameter| parameter.value)
     }
 
-    /// Takes a number of `unit` out.
+    /// Takes a number of `unit`.
     ///
     /// # Errors
     /// Returns [`UrlError`] if the value is not a whole number in `range`.
@@ -148,7 +148,7 @@ impl<'a> Parameters<'a> {
         }
     }
 
-    /// Takes a word out and returns what it stands for.
+    /// Takes a word and returns its meaning.
     ///
     /// # Errors
     /// Returns [`UrlError`] if the value is none of `words`.
@@ -167,8 +167,8 @@ impl<'a> Parameters<'a> {
         }
     }
 
-    /// Checks that every parameter of the connection string was taken. A variable of the environment that does not
-    /// apply to this connection string is no error: it is meant for many.
+    /// Checks that every parameter of the connection string was taken. Environment variables may be unused, since they
+    /// are shared by many connection strings.
     ///
     /// # Errors
     /// Returns [`UrlError`] with the name of a parameter that would be ignored.
@@ -187,7 +187,7 @@ impl<'a> Parameters<'a> {
 }
 
 impl Known {
-    /// Checks what every value has to fulfil.
+    /// Checks the rules that apply to every value.
     fn check(&self, parameter: &Parameter) -> Result<(), UrlError> {
         if parameter.value.is_empty() {
             return Err(parameter.refused("is empty: give a value or leave it out"));

@@ -1,19 +1,19 @@
-//! The pool: QueuePool's meaning on bb8's ledger, fair by a queue of turns, failing fast with the cause.
+//! The connection pool: QueuePool's semantics on top of bb8, with fair queueing and errors that name the cause.
 
 mod close;
 mod connect;
 mod counters;
+mod freshness;
 mod impairment;
 mod leaks;
 mod lifetimes;
 mod overflow;
-mod patience;
 mod pooled;
 mod probe;
+mod scheduled_timeout;
 mod settings;
 mod slot;
 mod state;
-mod trust;
 
 pub use close::Closed;
 pub use counters::CloseReason;
@@ -28,50 +28,50 @@ use crate::error::{ConnectError, Error, RETRY_AFTER, UrlError};
 use crate::target::Target;
 use connect::NoConnection;
 use counters::{Counters, Waiting};
+use freshness::Freshness;
 use impairment::Impaired;
 use leaks::Borrowers;
 use lifetimes::Lifetimes;
-use slot::{Places, Slot};
+use slot::{Slot, Slots};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::Relaxed};
 use std::time::Duration;
 use steadfast_resilience::Deadline;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, timeout_at};
-use trust::Trust;
 
-/// Connections that are opened at once: a server that just came back is not stormed.
-const CONNECTING_AT_ONCE: usize = 4;
+/// Maximum number of connections that are opened concurrently, so that a restarted server is not overwhelmed.
+const CONCURRENT_CONNECTS_MAX: usize = 4;
 
-/// A pool of connections to one database. Cheap to clone; all clones share it.
+/// A pool of connections to one database. Cheap to clone; all clones share the connections.
 #[derive(Clone, Debug)]
 pub struct Pool(Arc<Inner>);
 
-/// What a borrower asks for.
+/// Request for a connection.
 pub(crate) struct Checkout {
-    /// Told when the connection does not come back.
+    /// Name for reports about connections that are not returned.
     pub(crate) borrower: &'static str,
-    /// When it is asked: the clock is read once for all that needs to know.
+    /// Time of the request. The clock is read once for all checks.
     pub(crate) now: Instant,
     pub(crate) deadline: Deadline,
-    /// Only a session that was opened later will do.
-    pub(crate) born_since: Option<Instant>,
+    /// If set, the session must have been opened after this time.
+    pub(crate) opened_after: Option<Instant>,
 }
 
 pub(crate) struct Inner {
     target: Arc<Target>,
     settings: PoolSettings,
-    slots: bb8::Pool<Places>,
-    /// One permit a place. Waiters get them in the order in which they came.
-    turns: Arc<Semaphore>,
+    slots: bb8::Pool<Slots>,
+    /// One permit per slot. Waiting callers acquire them in order of arrival.
+    permits: Arc<Semaphore>,
     connecting: Semaphore,
-    /// Held by the one who connects while it is in doubt whether anybody can.
+    /// Held by the single caller that connects while the server is suspect.
     connect_lock: Semaphore,
     impaired: Impaired,
-    trust: Trust,
-    /// What is heard of the server, on all connections.
+    freshness: Freshness,
+    /// Last activity of the server on all connections.
     server: Arc<Server>,
-    /// The most connections in use since the sweep of lingering ones last looked.
+    /// Maximum number of connections in use since the last sweep of overflow connections.
     peak: AtomicU32,
     sweeping: AtomicBool,
     counters: Counters,
@@ -81,19 +81,19 @@ pub(crate) struct Inner {
 }
 
 impl Pool {
-    /// A pool for the database at `url` with the settings for production. Nothing is connected yet.
+    /// Creates a pool for the database at `url` with the production settings. Connections are opened on demand.
     ///
     /// # Errors
-    /// As [`Pool::new`].
+    /// Returns the same errors as [`Pool::new`].
     pub fn from_url(url: &str) -> Result<Self, UrlError> {
         Self::new(url, PoolSettings::default(), || {})
     }
 
-    /// A pool for the database at `url`. Nothing is connected yet. `on_reached` is called whenever the server answers
-    /// again after an outage.
+    /// Creates a pool for the database at `url`. Connections are opened on demand. `on_reached` is called whenever the
+    /// server responds again after an outage.
     ///
     /// # Errors
-    /// Returns [`UrlError`] if a parameter of the URL or of the environment is malformed, unsupported or without effect.
+    /// Returns [`UrlError`] if a parameter of the URL or of the environment is malformed, unsupported or has no effect.
     pub fn new(
         url: &str,
         settings: PoolSettings,
@@ -112,18 +112,18 @@ impl Pool {
                 Order::Lifo => bb8::QueueStrategy::Lifo,
                 Order::Fifo => bb8::QueueStrategy::Fifo,
             })
-            .build_unchecked(Places);
+            .build_unchecked(Slots);
         let lifetimes = Lifetimes::new(settings.recycle, ceiling);
         Ok(Self(Arc::new(Inner {
             target: Arc::new(target),
             settings,
             lifetimes,
             slots,
-            turns: Arc::new(Semaphore::new(ceiling as usize)),
-            connecting: Semaphore::new(CONNECTING_AT_ONCE),
+            permits: Arc::new(Semaphore::new(ceiling as usize)),
+            connecting: Semaphore::new(CONCURRENT_CONNECTS_MAX),
             connect_lock: Semaphore::new(1),
             impaired: Impaired::default(),
-            trust: Trust::new(),
+            freshness: Freshness::new(),
             server,
             peak: AtomicU32::new(0),
             sweeping: AtomicBool::new(false),
@@ -133,54 +133,54 @@ impl Pool {
         })))
     }
 
-    /// Borrows a connection. Callers are served in the order in which they came. While the server refuses further
-    /// connections they wait for those that are open; while nobody can be served they fail at once.
+    /// Borrows a connection. Callers are served in order of arrival. While the server refuses further connections,
+    /// callers wait for the open ones; during an outage they fail immediately.
     ///
     /// # Errors
-    /// Returns [`Error::PoolTimeout`] if no connection is returned within the pool's timeout, [`Error::Connect`] if nobody
-    /// can be served, [`Error::Deadline`] if opening a connection takes too long, and [`Error::PoolClosed`] after
+    /// Returns [`Error::PoolTimeout`] if no connection becomes available within the pool's timeout, [`Error::Connect`]
+    /// during an outage, [`Error::Deadline`] if opening a connection takes too long, and [`Error::PoolClosed`] after
     /// [`Pool::close`].
     pub async fn get(&self) -> Result<Pooled, Error> {
         self.get_by(Deadline::after(self.0.settings.timeout)).await
     }
 
-    /// As [`Pool::get`], at the latest at `deadline`.
+    /// Borrows a connection like [`Pool::get`], waiting until `deadline` at most.
     ///
     /// # Errors
-    /// As [`Pool::get`].
+    /// Returns the same errors as [`Pool::get`].
     pub async fn get_by(&self, deadline: Deadline) -> Result<Pooled, Error> {
         self.get_for("unnamed", deadline).await
     }
 
-    /// As [`Pool::get_by`], for a borrower with a name: it is told when the connection does not come back.
+    /// Borrows a connection like [`Pool::get_by`]. Reports about connections that are not returned name the `borrower`.
     ///
     /// # Errors
-    /// As [`Pool::get`].
+    /// Returns the same errors as [`Pool::get`].
     pub async fn get_for(&self, borrower: &'static str, deadline: Deadline) -> Result<Pooled, Error> {
-        self.lend(&Checkout { borrower, now: Instant::now(), deadline, born_since: None }).await
+        self.check_out(&Checkout { borrower, now: Instant::now(), deadline, opened_after: None }).await
     }
 
-    /// As [`Pool::get_for`], for what `checkout` asks.
-    pub(crate) async fn lend(&self, checkout: &Checkout) -> Result<Pooled, Error> {
-        let (turn, now) = self.take_turn(checkout).await?;
-        let mut pooled = self.occupy(turn).await?;
-        if !pooled.is_ready(now, checkout.born_since) {
-            // Rare, and large: it would make every borrower's future as large.
+    /// Borrows a connection for `checkout`.
+    pub(crate) async fn check_out(&self, checkout: &Checkout) -> Result<Pooled, Error> {
+        let (permit, now) = self.acquire_permit(checkout).await?;
+        let mut pooled = self.take_slot(permit).await?;
+        if !pooled.is_ready(now, checkout.opened_after) {
+            // Rarely needed and large; boxed so that it does not enlarge the future of every borrower.
             pooled = Box::pin(self.connected(pooled, checkout, now)).await?;
         }
         self.0.note_use();
-        pooled.lend_to(checkout.borrower, now);
+        pooled.mark_borrowed(checkout.borrower, now);
         Ok(pooled)
     }
 
-    /// Takes the place for which `turn` stands: that of a resting connection, or an empty one.
-    async fn occupy(&self, turn: OwnedSemaphorePermit) -> Result<Pooled, Error> {
-        // There is a place for each turn, and making an empty one needs no server: this cannot time out.
+    /// Takes the slot of an idle connection, or an empty one.
+    async fn take_slot(&self, permit: OwnedSemaphorePermit) -> Result<Pooled, Error> {
+        // There is a slot for each permit, and creating an empty slot needs no server, so this cannot time out.
         let place = self.0.slots.get_owned().await.map_err(|_| Error::PoolClosed)?;
-        Ok(Pooled::new(place, self.0.clone(), turn))
+        Ok(Pooled::new(place, self.0.clone(), permit))
     }
 
-    /// Returns a place with a working connection: this one, or that of a session which was returned meanwhile.
+    /// Returns a slot with a working connection: this slot, or that of a session that was returned in the meantime.
     async fn connected(
         &self,
         mut pooled: Pooled,
@@ -194,21 +194,22 @@ impl Pool {
                 Err(NoConnection::Failed(error)) => return Err(error),
                 Err(NoConnection::Impaired) => {}
             }
-            let turn = self.wait_for_turn(checkout).await?;
+            let permit = self.wait_for_permit(checkout).await?;
             now = Instant::now();
-            pooled = self.occupy(turn).await?;
+            pooled = self.take_slot(permit).await?;
         }
     }
 
-    /// The borrower's turn, and the moment at which it came. No clock and no timer while nobody has to wait.
-    async fn take_turn(&self, checkout: &Checkout) -> Result<(OwnedSemaphorePermit, Instant), Error> {
-        match self.0.turns.clone().try_acquire_owned() {
-            Ok(turn) => Ok((turn, checkout.now)),
-            Err(_) => Ok((self.wait_for_turn(checkout).await?, Instant::now())),
+    /// Acquires a permit and returns it with the current time. Reads no clock and sets no timer if a permit is
+    /// available.
+    async fn acquire_permit(&self, checkout: &Checkout) -> Result<(OwnedSemaphorePermit, Instant), Error> {
+        match self.0.permits.clone().try_acquire_owned() {
+            Ok(permit) => Ok((permit, checkout.now)),
+            Err(_) => Ok((self.wait_for_permit(checkout).await?, Instant::now())),
         }
     }
 
-    /// What the pool looks like now. Touches no connection.
+    /// Returns a snapshot of the pool's state. Uses no connection.
     pub fn state(&self) -> PoolState {
         let inner = &self.0;
         let slots = inner.slots.state();
@@ -231,26 +232,26 @@ impl Pool {
         }
     }
 
-    /// Why the server cannot be reached, or could not when somebody tried last in vain.
+    /// Returns the cause of the current or most recent impairment.
     pub(crate) fn last_cause(&self) -> Option<ConnectError> {
         self.0.last_cause()
     }
 
-    /// Returns after which time a caller that was refused may try again, where it would be `otherwise` without the prober.
+    /// Returns the time after which a rejected caller may retry: `otherwise`, or less while the prober runs.
     pub(crate) fn retry_after(&self, otherwise: Duration) -> Duration {
         if self.0.impaired.is_present() { otherwise.min(RETRY_AFTER) } else { otherwise }
     }
 
-    async fn wait_for_turn(&self, checkout: &Checkout) -> Result<OwnedSemaphorePermit, Error> {
+    async fn wait_for_permit(&self, checkout: &Checkout) -> Result<OwnedSemaphorePermit, Error> {
         let inner = &self.0;
         let latest = checkout.deadline.min(Deadline::at(checkout.now + inner.settings.timeout));
         let _waiting = Waiting::new(&inner.counters);
-        match timeout_at(latest.instant(), inner.turns.clone().acquire_owned()).await {
-            // With no time left a statement would be sent only to be abandoned, and its session with it.
-            Ok(turn) if !latest.has_passed() => turn.map_err(|_| Error::PoolClosed),
+        match timeout_at(latest.instant(), inner.permits.clone().acquire_owned()).await {
+            // Without remaining time, a statement would be sent only to be abandoned together with its session.
+            Ok(permit) if !latest.has_passed() => permit.map_err(|_| Error::PoolClosed),
             _ => {
                 inner.counters.timed_out.fetch_add(1, Relaxed);
-                Err(inner.waited_in_vain(checkout.now.elapsed()))
+                Err(inner.timeout_error(checkout.now.elapsed()))
             }
         }
     }
@@ -258,11 +259,11 @@ impl Pool {
 
 impl Inner {
     fn slot_with(&self, conn: Conn) -> Slot {
-        Slot::with(conn, self.lifetimes.next(), self.borrowers.enrol())
+        Slot::with(conn, self.lifetimes.next(), self.borrowers.register())
     }
 
-    /// Returns the error of a caller that waited for so long: for a session of others, or for any at all.
-    fn waited_in_vain(&self, waited: Duration) -> Error {
+    /// Returns the error of a caller that waited for `waited` without getting a connection.
+    fn timeout_error(&self, waited: Duration) -> Error {
         let cause = match self.impairment() {
             Some((cause, is_outage)) if is_outage || !self.server.has_sessions() => return cause.into(),
             impairment => impairment.map(|(cause, _)| cause),
@@ -271,7 +272,7 @@ impl Inner {
             size: self.settings.pool_size,
             overflow: self.settings.max_overflow,
             waited,
-            silent: self.server.owing_for().min(waited),
+            silent: self.server.unanswered_for().min(waited),
             cause,
         }
     }

@@ -1,6 +1,6 @@
 //! The values of `sslmode`.
 
-/// Demand of a session on TLS. `allow` is not among them: it would prefer sessions without TLS.
+/// TLS requirement of a session. `allow` is not supported, since it prefers sessions without TLS.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum SslMode {
     Disable,
@@ -19,12 +19,12 @@ impl SslMode {
         ("verify-full", Self::VerifyFull),
     ];
 
-    /// Returns the word that a connection string has for it.
+    /// Returns the value of `sslmode`.
     pub(crate) fn word(self) -> &'static str {
         Self::WORDS.iter().find(|(_, mode)| *mode == self).map_or("", |(word, _)| word)
     }
 
-    /// Returns true if a session without TLS is refused.
+    /// Returns true if sessions without TLS are refused.
     pub(crate) fn demands_tls(self) -> bool {
         matches!(self, Self::Require | Self::VerifyCa | Self::VerifyFull)
     }

@@ -1,4 +1,4 @@
-//! Statements of a piece of work, counted over all its units of work: a loop over operations shows nowhere else.
+//! Counts the statements of several units of work, which reveals loops over operations.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
@@ -9,9 +9,8 @@ tokio::task_local! {
 
 /// Number of statements that the units of work within a scope have sent. Cheap to clone; clones share the number.
 ///
-/// A unit of work counts when it ends, with all statements of its last attempt and of those before. One that its caller
-/// drops does not count. Work that is handed to another task leaves the scope; hand it over with
-/// [`StatementCount::current`]:
+/// A unit of work is counted when it ends, with the statements of all its attempts. One that its caller drops is not
+/// counted. Work that is spawned on another task leaves the scope; pass the scope on with [`StatementCount::current`]:
 ///
 /// ```
 /// use steadfast_postgres::StatementCount;
@@ -30,12 +29,12 @@ tokio::task_local! {
 pub struct StatementCount(Arc<AtomicU32>);
 
 impl StatementCount {
-    /// Returns the count of the scope that the caller runs in, or a new one outside of any.
+    /// Returns the count of the current scope, or a new one outside of any scope.
     pub fn current() -> Self {
         CURRENT.try_with(Self::clone).unwrap_or_default()
     }
 
-    /// Runs `work` and adds the statements of its units of work. A scope within another one counts for itself.
+    /// Runs `work` and counts the statements of its units of work. A nested scope is not included.
     pub async fn scope<F: Future>(self, work: F) -> F::Output {
         CURRENT.scope(self, work).await
     }
@@ -46,8 +45,8 @@ impl StatementCount {
     }
 }
 
-/// Adds `statements` to the scope that the caller runs in, if there is one.
+/// Adds `statements` to the current scope, if any.
 pub(crate) fn add(statements: u32) {
-    // Outside of any scope nobody counts.
+    // Statements outside of any scope are not counted.
     _ = CURRENT.try_with(|count| count.0.fetch_add(statements, Relaxed));
 }

@@ -1,17 +1,17 @@
-//! What is written of statements: the slow ones, and with echo every one. Their texts, never their values.
+//! Logging of slow statements and, with echo, of all statements. Values are never logged.
 
 use chrono::Utc;
 use std::io::Write;
 use std::time::Duration;
 
-/// What is written of statements.
+/// Settings for logging statements.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct StatementLog {
-    /// From when on a statement is slow whose operation says nothing: 1 s.
+    /// Threshold for logging a slow statement of operations that do not declare their own. Defaults to 1 s.
     pub slow_after: Duration,
-    /// Whether slow statements are also written to standard error, as `[time] SLOW QUERY (2.345s): text`.
+    /// True if slow statements are also written to standard error, as `[time] SLOW QUERY (2.345s): text`.
     pub slow_to_stderr: bool,
-    /// Whether every statement is logged as it is sent. For one developer, not for production.
+    /// True if every statement is logged when it is sent. For development only.
     pub echo: bool,
 }
 
@@ -22,21 +22,21 @@ impl Default for StatementLog {
 }
 
 impl StatementLog {
-    /// A statement is sent.
+    /// Logs a statement that was sent.
     pub(crate) fn sent(&self, statement: &str) {
         if self.echo {
             tracing::info!(statement, "statement");
         }
     }
 
-    /// A statement of `operation` took `took`, which is more than it may.
+    /// Logs a statement of `operation` that took longer than the threshold.
     pub(crate) fn slow(&self, operation: &'static str, statement: &str, took: Duration) {
         let duration_ms = took.as_secs_f64() * 1e3;
         tracing::warn!(operation, statement, duration_ms, "slow statement");
         metrics::counter!("db_slow_statements_total", "operation" => operation).increment(1);
         if self.slow_to_stderr {
             let line = slow_line(&Utc::now().format("%Y-%m-%d %H:%M:%S").to_string(), statement, took);
-            // Nobody may be reading standard error; that must not fail a statement.
+            // A closed standard error must not fail a statement.
             _ = writeln!(std::io::stderr(), "{line}");
         }
     }
@@ -51,7 +51,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_line_on_stderr_has_the_documented_form() {
+    fn stderr_line_has_documented_form() {
         let line = slow_line(
             "2026-02-10 12:00:00",
             "SELECT * FROM row WHERE status = $1",

@@ -1,4 +1,4 @@
-//! The streams that a session can run over, and how tokio-postgres takes one that is secured already.
+//! Streams for sessions, and the adapter that passes a secured stream to tokio-postgres.
 
 use std::convert::Infallible;
 use std::future::{Ready, ready};
@@ -6,12 +6,12 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, UnixStream};
 use tokio_postgres::tls::{ChannelBinding, TlsConnect, TlsStream};
 
-/// A stream to the server, with TLS where that was asked for.
+/// A stream to the server, with TLS if required.
 pub(crate) type Dialled = Box<dyn Stream>;
 
-/// Any byte stream that a session can run over.
+/// A byte stream that a session can run over.
 pub(crate) trait Stream: AsyncRead + AsyncWrite + Send + Unpin {
-    /// What binds a login to this TLS session, so that nobody in between can pass it on.
+    /// Returns the channel binding of the TLS session, which prevents relaying the login.
     fn channel_binding(&self) -> ChannelBinding {
         ChannelBinding::none()
     }
@@ -32,10 +32,10 @@ impl TlsStream for &mut Box<dyn Stream + '_> {
     }
 }
 
-/// Hands a dialled stream to tokio-postgres as it is.
+/// Passes a stream to tokio-postgres unchanged.
 ///
-/// tokio-postgres would ask for TLS below whatever stream it is given, and so below the guard, which has to stand above
-/// it to read the protocol. So TLS is there before, and tokio-postgres is told to start it without asking the server.
+/// tokio-postgres would start TLS below the given stream and thus below the guard, which must be above TLS to read the
+/// protocol. So TLS is set up earlier, and tokio-postgres is configured to start it without asking the server.
 pub(crate) struct AlreadySecured;
 
 impl<S: TlsStream + Unpin> TlsConnect<S> for AlreadySecured {

@@ -1,5 +1,4 @@
-//! Where the database is and how a session begins there: the connection string, checked once, with the session's
-//! settings added.
+//! The target of a pool: hosts and session settings from the connection string.
 
 mod dial;
 mod hosts;
@@ -17,7 +16,7 @@ use crate::parameters::{Environment, Parameters};
 use crate::ssl_mode::SslMode;
 use crate::tls::Tls;
 use crate::{Recorder, StatementLog};
-use hosts::Place;
+use hosts::Location;
 use passfile::Passfile;
 use rand::seq::SliceRandom;
 use session_attrs::SessionAttrs;
@@ -27,52 +26,53 @@ use std::time::Duration;
 use tokio_postgres::Config;
 use tokio_postgres::config::{ChannelBinding, SslNegotiation};
 
-/// Time limit for an attempt at one host where `connect_timeout` sets none.
+/// Default time limit for an attempt at one host.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// What attempts at several hosts may take longer than their limits together, so that their causes are not cut off.
+/// Additional time for attempts at several hosts, so that their causes can be reported.
 const SEVERAL_HOSTS_SLACK: Duration = Duration::from_millis(100);
 
-/// Environment variables of libpq that set a parameter of the session.
+/// Environment variables of libpq that set a session parameter.
 const SESSION_VARIABLES: [(&str, &str); 3] =
     [("PGDATESTYLE", "DateStyle"), ("PGTZ", "TimeZone"), ("PGGEQO", "geqo")];
 
-/// Parameters of the session that diesel-async sets itself, with their values.
+/// Session parameters that diesel-async sets, with their values.
 const FIXED: [(&str, &str); 2] = [("timezone=", "utc"), ("client_encoding=", "utf8")];
 
-/// Settings that a session begins with. They travel in the startup packet: no statement is spent on them.
+/// Settings of a session. They are sent in the startup packet and cost no statement.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SessionSettings {
     /// Name in `pg_stat_activity` and in the server's log. `application_name` in the connection string and `PGAPPNAME`
-    /// replace it.
+    /// override it.
     pub application_name: String,
-    /// The longest that a statement may run: the backstop where no deadline is set. Zero is no limit.
+    /// Maximum duration of a statement on the server, as a backstop for the deadlines. Zero means no limit.
     pub statement_timeout: Duration,
-    /// The longest wait for a lock. Zero is no limit.
+    /// Maximum wait for a lock. Zero means no limit.
     pub lock_timeout: Duration,
-    /// The longest that a transaction may sit idle. Zero is no limit.
+    /// Maximum idle time in a transaction. Zero means no limit.
     pub idle_in_transaction_timeout: Duration,
-    /// How often the server looks whether the client is still there while it works for it. Zero is never.
+    /// Interval at which the server checks during a statement that the client is connected. Zero disables the check.
     pub connection_check_interval: Duration,
-    /// What is written of the session's statements.
+    /// Logging of the session's statements.
     pub statement_log: StatementLog,
-    /// Whether a PgBouncer in transaction mode stands in between. Then no setting travels with the session (give the role
-    /// its `statement_timeout` and `lock_timeout` by ALTER ROLE), no prepared statement is kept, and every unit of work is
-    /// a transaction. In session mode PgBouncer needs none of this, but before
-    /// version 1.20 it needs `ignore_startup_parameters = options`.
+    /// True if sessions go through PgBouncer in transaction mode. Then the session sends no settings (set
+    /// `statement_timeout` and `lock_timeout` with ALTER ROLE), caches no prepared statements, and runs every unit of
+    /// work in a transaction. PgBouncer in session mode does not need this, but versions before 1.20 need
+    /// `ignore_startup_parameters = options`.
     pub pgbouncer_transaction: bool,
-    /// Maximum number of prepared statements that a session keeps between units of work. When a unit of work leaves more,
-    /// all of them are closed. Defaults to 256.
+    /// Maximum number of prepared statements that a session caches between units of work. If a unit of work leaves
+    /// more, all of them are closed. Defaults to 256.
     pub statement_cache: usize,
-    /// Who writes down what the session sends, values included: for verification and tests. Nobody by default.
+    /// Recorder of the session's statements, including values, for verification and tests. Defaults to none.
     pub recorder: Option<Recorder>,
-    /// Which authorities are believed when the server's certificate is verified.
+    /// Certificate authorities that are trusted to sign the server's certificate.
     #[cfg(feature = "tls")]
     pub tls_roots: crate::TlsRoots,
 }
 
 impl Default for SessionSettings {
-    /// 30 s a statement, 10 s a lock, 60 s idle in a transaction, a look at the client every 5 s.
+    /// Returns limits of 30 s per statement, 10 s per lock and 60 s idle in a transaction, with a client check every 5
+    /// s.
     fn default() -> Self {
         Self {
             application_name: "steadfast".to_owned(),
@@ -103,60 +103,60 @@ impl SessionSettings {
     }
 }
 
-/// Returns `limit` in the server's range. Less than a millisecond becomes one, since zero is no limit.
+/// Returns `limit` in the server's range. Less than a millisecond becomes one, since zero means no limit.
 fn milliseconds(limit: Duration) -> i32 {
     let rounded_up = limit.as_nanos().div_ceil(1_000_000);
     i32::try_from(rounded_up).unwrap_or(i32::MAX)
 }
 
-/// One database, on one of several hosts.
+/// A database on one of several hosts.
 #[derive(Debug)]
 pub(crate) struct Target {
     hosts: Vec<Host>,
-    /// Whether the order of hosts and of their addresses is random.
+    /// True if hosts and their addresses are tried in random order.
     is_shuffled: bool,
     attrs: SessionAttrs,
     /// Time limit for an attempt at one host.
     pub(crate) connect_timeout: Duration,
     sockets: SocketOptions,
     tls: Option<Tls>,
-    /// What is heard of this server, on all sessions.
+    /// Activity of the server on all sessions.
     pub(crate) server: Arc<Server>,
     pub(crate) statement_log: StatementLog,
     pub(crate) statement_timeout: Duration,
     pub(crate) statement_cache: usize,
     pub(crate) recorder: Option<Recorder>,
-    /// Whether consecutive statements outside of a transaction may meet different servers.
+    /// True if consecutive statements outside of a transaction may run on different servers.
     pub(crate) pooled_by_transaction: bool,
 }
 
 impl Target {
-    /// Reads `url`, completes it by the `PG*` variables of the process, and adds `session`.
+    /// Parses `url`, adds defaults from the `PG*` environment variables and the settings of `session`.
     ///
     /// # Errors
-    /// Returns [`UrlError`] if a parameter is malformed or asks for what this library does not support.
+    /// Returns [`UrlError`] if a parameter is malformed or unsupported.
     pub(crate) fn new(url: &str, session: &SessionSettings) -> Result<Self, UrlError> {
         Self::with_environment(url, session, &|name| std::env::var_os(name))
     }
 
-    /// As [`Target::new`], with the variables of `environment`.
+    /// Creates a target like [`Target::new`] with the variables of `environment`.
     fn with_environment(
         url: &str,
         session: &SessionSettings,
         environment: Environment<'_>,
     ) -> Result<Self, UrlError> {
         let mut parameters = Parameters::read(url, environment)?;
-        let places = hosts::read_places(&mut parameters)?;
-        let sockets = match places.iter().any(Place::is_tcp) {
+        let locations = hosts::read_locations(&mut parameters)?;
+        let sockets = match locations.iter().any(Location::is_tcp) {
             true => SocketOptions::read(&mut parameters)?,
             false => SocketOptions::default(),
         };
-        let tls = read_tls(&mut parameters, &places, session)?;
+        let tls = read_tls(&mut parameters, &locations, session)?;
         let (config, passwords) = read_login(&mut parameters, session)?;
         let limit = parameters.take_number("connect_timeout", "seconds", 1..=2_147_483)?;
         let order = [("disable", false), ("random", true)];
         let target = Self {
-            hosts: hosts::with_passwords(places, &config, &passwords),
+            hosts: hosts::with_passwords(locations, &config, &passwords),
             is_shuffled: parameters.take_word("load_balance_hosts", &order)?.unwrap_or(false),
             attrs: parameters
                 .take_word("target_session_attrs", &SessionAttrs::words())?
@@ -175,20 +175,20 @@ impl Target {
         Ok(target)
     }
 
-    /// Returns host and port, or the socket's path; a list for several hosts.
+    /// Returns host and port, or the path of the socket; a list for several hosts.
     pub(crate) fn address(&self) -> String {
         let addresses: Vec<&str> = self.hosts.iter().map(|host| host.address.as_str()).collect();
         addresses.join(", ")
     }
 
-    /// Returns the hosts in the order in which a session is looked for, each with what the session has to be. Hosts that gave
-    /// no session a short while ago come last.
+    /// Returns the hosts in the order of the attempts, each with the required kind of session. Hosts that failed
+    /// recently come last.
     pub(crate) fn attempts(&self) -> Vec<(&Host, Option<Requirement>)> {
         let mut hosts: Vec<&Host> = self.hosts.iter().collect();
         if self.is_shuffled {
             hosts.shuffle(&mut rand::rng());
         }
-        hosts.sort_by_key(|host| host.failed_lately());
+        hosts.sort_by_key(|host| host.failed_recently());
         let rounds = self.attrs.rounds.iter();
         rounds.flat_map(|requirement| hosts.iter().map(|host| (*host, *requirement))).collect()
     }
@@ -198,27 +198,27 @@ impl Target {
         self.attrs.word
     }
 
-    /// Returns the time within which a session is open or the attempt has failed, all hosts together.
+    /// Returns the time limit for opening a session, all hosts together.
     pub(crate) fn connect_limit(&self) -> Duration {
         let attempts = self.hosts.len().saturating_mul(self.attrs.rounds.len());
         let slack = if attempts > 1 { SEVERAL_HOSTS_SLACK } else { Duration::ZERO };
         self.connect_timeout.saturating_mul(attempts.try_into().unwrap_or(u32::MAX)).saturating_add(slack)
     }
 
-    /// Returns the error for a database that no host gave a session of.
+    /// Returns the error for a database that cannot be reached.
     pub(crate) fn unreachable(&self, cause: String) -> ConnectError {
         ConnectError::Unreachable { address: self.address(), cause }
     }
 }
 
-/// Takes the parameters of TLS. A socket has none, so that nothing is left to take where all hosts are sockets.
+/// Takes the TLS parameters. They are rejected if all hosts are unix sockets.
 fn read_tls(
     parameters: &mut Parameters<'_>,
-    places: &[Place],
+    locations: &[Location],
     #[cfg_attr(not(feature = "tls"), expect(unused_variables, reason = "names authorities of TLS"))]
     session: &SessionSettings,
 ) -> Result<Option<Tls>, UrlError> {
-    if places.iter().any(Place::is_tcp) {
+    if locations.iter().any(Location::is_tcp) {
         #[cfg(feature = "tls")]
         return Tls::read(parameters, &session.tls_roots);
         #[cfg(not(feature = "tls"))]
@@ -235,8 +235,8 @@ fn read_tls(
     Ok(None)
 }
 
-/// Takes the parameters of login and session. A password of the connection string is for all hosts; a file
-/// of passwords may have one for each.
+/// Takes the parameters of the login and the session. A password in the connection string applies to all hosts; a
+/// password file may have one for each.
 fn read_login(
     parameters: &mut Parameters<'_>,
     session: &SessionSettings,
@@ -244,8 +244,9 @@ fn read_login(
     let mut config = Config::new();
     let user = match parameters.take_value("user") {
         Some(user) => user,
-        None => whoami::username()
-            .map_err(|error| UrlError(format!("names no user, and the system's is unknown: {error}")))?,
+        None => whoami::username().map_err(|error| {
+            UrlError(format!("no user is given, and the name of the system user is unknown: {error}"))
+        })?,
     };
     config.user(user);
     if let Some(database) = parameters.take_value("dbname") {
@@ -272,12 +273,12 @@ fn read_login(
     if !options.is_empty() {
         config.options(options);
     }
-    // What `dial` gives is secured already: see AlreadySecured.
+    // `dial` returns secured streams: see AlreadySecured.
     config.ssl_mode(tokio_postgres::config::SslMode::Require).ssl_negotiation(SslNegotiation::Direct);
     Ok((config, passwords))
 }
 
-/// Returns the name of the connection string, else of the environment, else of the session's settings.
+/// Returns the application name from the connection string, the environment or the session settings, in this order.
 fn read_application_name(parameters: &mut Parameters<'_>, session: &SessionSettings) -> String {
     let name = parameters.take("application_name");
     if let Some(explicit) = name.as_ref().filter(|name| name.is_explicit) {
@@ -287,7 +288,7 @@ fn read_application_name(parameters: &mut Parameters<'_>, session: &SessionSetti
     name.map(|name| name.value).or(fallback).unwrap_or_else(|| session.application_name.clone())
 }
 
-/// Returns the settings of the session, then those of the environment and of the connection string: the last one wins.
+/// Returns the options of the session settings, the environment and the connection string, of which later ones win.
 fn read_options(parameters: &mut Parameters<'_>, session: &SessionSettings) -> Result<String, UrlError> {
     let mut options = Vec::new();
     if !session.pgbouncer_transaction {
@@ -308,14 +309,14 @@ fn read_options(parameters: &mut Parameters<'_>, session: &SessionSettings) -> R
     Ok(options.join(" "))
 }
 
-/// Checks that `options` sets nothing that would be set to another value right after.
+/// Checks that `options` sets no parameter that diesel-async overrides.
 fn check_option(origin: &str, options: &str) -> Result<(), UrlError> {
     let options = options.to_ascii_lowercase().replace('-', "_");
     for (name, value) in FIXED {
         if options.split(name).skip(1).any(|rest| !rest.starts_with(value)) {
             let name = name.trim_end_matches('=');
             return Err(UrlError(format!(
-                "{origin} sets {name}, which every session sets to {value} itself: leave it out"
+                "{origin} sets {name}, which every session sets to {value}: leave it out"
             )));
         }
     }

@@ -1,4 +1,4 @@
-//! TLS to the server: its parameters, the question whether the server has it, the handshake.
+//! TLS: parameters, negotiation and handshake.
 
 mod files;
 mod verify;
@@ -25,10 +25,10 @@ use tokio_postgres::tls::{ChannelBinding, MakeTlsConnect, TlsConnect, TlsStream}
 use tokio_postgres_rustls::MakeRustlsConnect;
 use verify::WithoutName;
 
-/// "Have you TLS?": length 8, code 80877103. The server answers by one byte, S or N.
+/// SSLRequest: length 8, code 80877103. The server answers with one byte, S or N.
 const SSL_REQUEST: [u8; 8] = [0, 0, 0, 8, 4, 210, 22, 47];
 
-/// Versions of TLS that a connection string can name, numbered by age.
+/// TLS versions in a connection string, numbered by age.
 const VERSIONS: [(&str, usize); 4] = [("TLSv1", 0), ("TLSv1.1", 1), ("TLSv1.2", 2), ("TLSv1.3", 3)];
 
 /// TLS configuration of one target.
@@ -37,12 +37,12 @@ pub(crate) struct Tls {
     parameters: TlsParameters,
 }
 
-/// Demands of a connection string on TLS.
+/// TLS parameters of a connection string.
 #[derive(Clone, Debug)]
 struct TlsParameters {
     mode: SslMode,
     roots: TlsRoots,
-    /// Where the authorities are named, for errors.
+    /// Name of the parameter with the authorities, for errors.
     roots_origin: &'static str,
     identity: Option<Identity>,
     sends_server_name: bool,
@@ -50,7 +50,7 @@ struct TlsParameters {
 }
 
 impl Tls {
-    /// Takes the parameters of TLS. `roots` are those of the session's settings. Returns `None` for plain sessions.
+    /// Takes the TLS parameters. `roots` are those of the session settings. Returns `None` for plain sessions.
     ///
     /// # Errors
     /// Returns [`UrlError`] if parameters contradict each other or a file cannot be used.
@@ -64,7 +64,7 @@ impl Tls {
         }
         let (roots, roots_origin) = read_roots(parameters, roots)?.unzip();
         let mode = match (mode, &roots) {
-            // Whoever names authorities wants them to be asked for.
+            // Naming authorities makes verification mandatory.
             (SslMode::Prefer, Some(_)) => SslMode::Require,
             (SslMode::VerifyCa, None | Some(TlsRoots::Platform)) => {
                 return Err(UrlError(
@@ -87,11 +87,11 @@ impl Tls {
         Ok(Some(Self { connector: MakeRustlsConnect::new(config), parameters: read }))
     }
 
-    /// Asks the server for TLS on a fresh stream, and starts it. When the server has none, the stream stays plain if
-    /// that is allowed: the session goes on where it is.
+    /// Negotiates TLS on a new stream. If the server does not support it, the stream stays plain where `sslmode` allows
+    /// that.
     pub(crate) async fn secure(&self, mut stream: TcpStream, server_name: &str) -> io::Result<Dialled> {
         stream.write_all(&SSL_REQUEST).await?;
-        // One byte and no more: what comes after it belongs to the handshake, or was slipped in by somebody.
+        // Reads only one byte: further bytes belong to the handshake, or were injected by an attacker.
         let mut answer = [0];
         let answered = stream.read_exact(&mut answer).await;
         answered.map_err(|error| match error.kind() {
@@ -104,10 +104,10 @@ impl Tls {
             b"N" => {
                 let mode = self.parameters.mode.word();
                 return Err(io::Error::other(format!(
-                    "the server has no TLS, and sslmode={mode} insists on it"
+                    "the server does not support TLS, which sslmode={mode} requires"
                 )));
             }
-            _ => return Err(io::Error::other("the question for TLS was answered by neither yes nor no")),
+            _ => return Err(io::Error::other("the server sent an invalid response to the SSLRequest")),
         }
         let Ok(connect) =
             MakeTlsConnect::<TcpStream>::make_tls_connect(&mut self.connector.clone(), server_name);
@@ -123,8 +123,8 @@ impl std::fmt::Debug for Tls {
     }
 }
 
-/// Returns the authorities of the connection string or of `settings`, which go before those of the environment, and
-/// where they are named. Returns `None` if nobody names any.
+/// Returns the authorities and the name of their parameter, or `None` if none are named. The connection string or
+/// `settings` take precedence over the environment.
 fn read_roots(
     parameters: &mut Parameters<'_>,
     settings: &TlsRoots,
@@ -145,7 +145,7 @@ fn read_roots(
     }
 }
 
-/// Takes the certificate of this client and its key, unless `sslcertmode=disable` keeps them back.
+/// Takes the client certificate and its key, unless `sslcertmode=disable`.
 fn read_identity(parameters: &mut Parameters<'_>) -> Result<Option<Identity>, UrlError> {
     let is_sent =
         parameters.take_word("sslcertmode", &[("disable", false), ("allow", true)])?.unwrap_or(true);
@@ -160,7 +160,7 @@ fn read_identity(parameters: &mut Parameters<'_>) -> Result<Option<Identity>, Ur
     Ok(Some(Identity { certificate: NamedFile::new(certificate), key: NamedFile::new(key) }))
 }
 
-/// Returns the supported versions between `ssl_min_protocol_version` and `ssl_max_protocol_version`.
+/// Returns the supported versions from `ssl_min_protocol_version` to `ssl_max_protocol_version`.
 fn read_versions(
     parameters: &mut Parameters<'_>,
 ) -> Result<Vec<&'static SupportedProtocolVersion>, UrlError> {
@@ -210,7 +210,7 @@ impl TlsParameters {
     }
 }
 
-/// A TLS stream, its channel binding passed on.
+/// A TLS stream with its channel binding.
 struct Secured<S>(S);
 
 impl<S: TlsStream + Send + Unpin> Stream for Secured<S> {

@@ -1,13 +1,13 @@
-//! One attempt at a unit of work on one connection: its transaction, its deadline, its statement budget.
+//! One attempt at a unit of work on one connection: transaction, deadline and statement budget.
 
 use crate::Conn;
 use crate::UnitOfWork;
 use crate::abort::{Abort, WorkError};
-use crate::alarm::Alarm;
+use crate::deadline_timer::DeadlineTimer;
 use crate::error::Error;
 use crate::operation::{AnyOperation, Kind};
+use crate::operation_state::hash;
 use crate::pool::{Checkout, Pooled};
-use crate::standing::hash;
 use crate::statement_count;
 use diesel_async::SimpleAsyncConnection;
 use std::pin::pin;
@@ -15,39 +15,39 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::Relaxed};
 use std::time::Duration;
 use tokio::time::timeout;
 
-/// The longest timeout that PostgreSQL accepts, in milliseconds.
+/// Longest timeout that PostgreSQL accepts, in milliseconds.
 const LONGEST_TIMEOUT: u128 = i32::MAX as u128;
 
-/// First key of the advisory locks that contended operations take. The second is the hash of the name.
+/// First key of the advisory locks of contended operations. The second is the hash of the operation's name.
 const CONTENTION_LOCKS: i32 = 0x57EA_DFA5;
 
-/// Maximum time for giving such a lock back.
+/// Time limit for releasing such a lock.
 const UNLOCK_LIMIT: Duration = Duration::from_secs(1);
 
-/// What one attempt is for, and until when.
+/// Operation and limits of one attempt.
 ///
-/// Handed on by reference: each future on the way keeps what it is given for as long as it lives, and the size of them
-/// all is copied for every unit of work.
+/// Passed by reference: each future on the way would otherwise store it, and their total size is copied for every unit
+/// of work.
 pub(crate) struct Budget {
     pub(crate) operation: &'static AnyOperation,
     pub(crate) checkout: Checkout,
-    /// What the deadline was made of, for its error.
+    /// Time limit of the unit of work, for the error.
     pub(crate) limit: Duration,
-    /// Whether the operation has deadlocked lately.
+    /// True if the operation has recently deadlocked.
     pub(crate) is_contended: bool,
 }
 
-/// What the outcome of an attempt depends on if it is cut short.
+/// Progress of an attempt, which determines the error if the deadline ends it.
 #[derive(Default)]
 struct Progress {
-    /// Boundaries of transactions that the connection had seen when this one was open.
+    /// Value of [`Conn::boundaries`] after the transaction was opened.
     opened_at: AtomicU32,
     is_open: AtomicBool,
     is_committing: AtomicBool,
 }
 
-/// Runs `work` until the deadline. A future that is dropped, here or by the deadline, leaves no transaction behind: the
-/// connection goes back with an answer outstanding, and the pool ends it.
+/// Runs `work` until the deadline. A future that is dropped, by the caller or the deadline, leaves no transaction
+/// behind: the connection is returned with an outstanding answer, and the pool closes it.
 pub(crate) async fn run<T, E, F>(
     conn: &mut Pooled,
     budget: &Budget,
@@ -58,18 +58,18 @@ where
     E: WorkError,
     T: Send,
 {
-    let mut alarm = conn.take_alarm().unwrap_or_else(|| Alarm::new(budget.checkout.now));
-    conn.work_for(budget.operation);
+    let mut timer = conn.take_timer().unwrap_or_else(|| DeadlineTimer::new(budget.checkout.now));
+    conn.set_operation(budget.operation);
     let progress = Progress::default();
     let outcome = {
         let attempt = pin!(attempt(conn, budget, &progress, work));
-        alarm.limit(budget.checkout.deadline.instant(), attempt).await
+        timer.limit(budget.checkout.deadline.instant(), attempt).await
     };
-    conn.keep_alarm(alarm);
-    if outcome.is_some() && takes_turns(budget, conn) && conn.is_altered() {
-        Box::pin(give_turn_back(conn, budget)).await;
+    conn.put_timer(timer);
+    if outcome.is_some() && needs_contention_lock(budget, conn) && conn.is_altered() {
+        Box::pin(release_contention_lock(conn, budget)).await;
     }
-    watch(budget.operation, conn.statements());
+    check_statement_limit(budget.operation, conn.statements());
     statement_count::add(conn.statements());
     outcome.unwrap_or_else(|| Err(Abort::Database(cut_short(conn, budget, &progress))))
 }
@@ -82,7 +82,8 @@ fn cut_short(conn: &Conn, budget: &Budget, progress: &Progress) -> Error {
     check_control(conn, progress, Error::Deadline { limit: budget.limit, silent: conn.silent_for() })
 }
 
-/// Returns `error`, unless the unit of work has ended its transaction by itself, or may have.
+/// Returns [`Error::TransactionControl`] if the unit of work has ended its transaction itself or may have, else
+/// `error`.
 fn check_control(conn: &Conn, progress: &Progress, error: Error) -> Error {
     let has_moved = conn.boundaries() != progress.opened_at.load(Relaxed);
     match progress.is_open.load(Relaxed) && (has_moved || conn.may_be_committing()) {
@@ -91,7 +92,7 @@ fn check_control(conn: &Conn, progress: &Progress, error: Error) -> Error {
     }
 }
 
-/// Runs `work`, between BEGIN and COMMIT where it needs them.
+/// Runs `work`, between BEGIN and COMMIT if needed.
 async fn attempt<T, E, F>(
     conn: &mut Conn,
     budget: &Budget,
@@ -105,18 +106,18 @@ where
 {
     match opening(budget, conn) {
         None => work(conn).await.map_err(|error| classify(conn, error)),
-        Some(begin) if takes_turns(budget, conn) => {
-            Box::pin(take_turn(conn, budget.operation)).await.map_err(Abort::Database)?;
+        Some(begin) if needs_contention_lock(budget, conn) => {
+            Box::pin(acquire_contention_lock(conn, budget.operation)).await.map_err(Abort::Database)?;
             Box::pin(transaction(conn, &begin, budget.operation, progress, work)).await
         }
-        // Several times as large as a read, whose futures would all have its size.
+        // Boxed because it is several times as large as a read, whose futures would otherwise have its size.
         Some(begin) => Box::pin(transaction(conn, &begin, budget.operation, progress, work)).await,
     }
 }
 
-/// Returns true if the transaction has to wait for those of other processes. Where each transaction may meet another
-/// session of the server, no session can hold a lock.
-fn takes_turns(budget: &Budget, conn: &Conn) -> bool {
+/// Returns true if the transaction must wait for those of other processes. Not possible behind PgBouncer in transaction
+/// mode, where no session can hold a lock.
+fn needs_contention_lock(budget: &Budget, conn: &Conn) -> bool {
     budget.is_contended && !conn.is_pooled_by_transaction()
 }
 
@@ -145,17 +146,19 @@ where
     }
 }
 
-/// Waits for the turn of `operation` among all processes: the gate in front of it knows its own process alone.
+/// Acquires the advisory lock of `operation`, which serializes it across processes. The contention gate covers only
+/// this process.
 ///
-/// The lock is taken outside of the transaction, whose isolation level and snapshot are the closure's business.
-async fn take_turn(conn: &mut Conn, operation: &AnyOperation) -> Result<(), Error> {
+/// The lock is acquired before the transaction begins, so that it affects neither its isolation level nor its snapshot.
+async fn acquire_contention_lock(conn: &mut Conn, operation: &AnyOperation) -> Result<(), Error> {
     let key = hash(operation.name()).cast_signed();
     let lock = format!("SELECT pg_advisory_lock({CONTENTION_LOCKS}, {key})");
     conn.batch_execute(&lock).await.map_err(|error| conn.classify(error))
 }
 
-/// Gives the turn back. If that fails, the session counts as altered, and the pool ends it and the lock with it.
-async fn give_turn_back(conn: &mut Conn, budget: &Budget) {
+/// Releases the lock. If that fails, the session counts as altered, and the pool closes it and thereby releases the
+/// lock.
+async fn release_contention_lock(conn: &mut Conn, budget: &Budget) {
     let key = hash(budget.operation.name()).cast_signed();
     let limit = UNLOCK_LIMIT.min(budget.checkout.deadline.remaining());
     let unlock = format!("SELECT pg_advisory_unlock({CONTENTION_LOCKS}, {key})");
@@ -175,7 +178,7 @@ fn classify<E: WorkError>(conn: &Conn, error: E) -> Abort<E::Caller, Error> {
 fn opening(budget: &Budget, conn: &Conn) -> Option<String> {
     // At least 1 ms: zero would mean no limit.
     let limit = || budget.checkout.deadline.remaining().as_millis().clamp(1, LONGEST_TIMEOUT);
-    // The session's own timeout would end a statement that has more time than that.
+    // The session's own timeout would end statements that may take longer.
     let is_long = !conn.statement_timeout().is_zero() && budget.limit > conn.statement_timeout();
     let begin = match budget.operation.kind() {
         Kind::Read if is_long || conn.is_pooled_by_transaction() => "BEGIN READ ONLY",
@@ -189,12 +192,12 @@ fn opening(budget: &Budget, conn: &Conn) -> Option<String> {
     })
 }
 
-/// Commits, and makes sure that the server did. From here on a lost connection leaves a writer in doubt.
+/// Commits and verifies that the server did. From here on, a lost connection makes the outcome of a write unknown.
 async fn commit(conn: &mut Conn, operation: &AnyOperation, progress: &Progress) -> Result<(), Error> {
     let is_write = operation.kind() == Kind::Write;
     let finished = conn.check_finished(0).is_ok();
     if !is_write && !finished {
-        // Nothing depends on how a transaction ends that has only read.
+        // The outcome of a read-only transaction does not matter.
         _ = conn.roll_back_to(0).await;
         return Ok(());
     }
@@ -205,14 +208,14 @@ async fn commit(conn: &mut Conn, operation: &AnyOperation, progress: &Progress) 
     let sent_before = conn.wire_counts().simple;
     let Err(error) = conn.commit_level(0).await else { return Ok(()) };
     match conn.classify(error) {
-        // A session that was over before COMMIT left takes nothing to the server any more.
+        // If the session had ended before COMMIT was sent, nothing was committed.
         error if conn.wire_counts().simple == sent_before => Err(error),
         error if is_write && finished && error.is_lost_session() => Err(Error::CommitUnknown),
         error => Err(error),
     }
 }
 
-/// Rolls back after `error` and returns it. A failed rollback needs no care: the pool closes the connection.
+/// Rolls back after `error` and returns it. If the rollback fails, the pool closes the connection.
 async fn roll_back<C>(conn: &mut Conn, progress: &Progress, error: Abort<C, Error>) -> Abort<C, Error> {
     let control = check_control(conn, progress, Error::Unfinished);
     if matches!(control, Error::TransactionControl) {
@@ -222,8 +225,8 @@ async fn roll_back<C>(conn: &mut Conn, progress: &Progress, error: Abort<C, Erro
     error
 }
 
-/// Reports a unit of work that sent more statements than its operation declares.
-fn watch(operation: &AnyOperation, statements: u32) {
+/// Logs and counts a unit of work that sent more statements than its operation declares.
+fn check_statement_limit(operation: &AnyOperation, statements: u32) {
     let (name, limit) = (operation.name(), operation.statement_limit());
     if statements > limit {
         metrics::counter!("db_operation_over_budget_total", "operation" => name).increment(1);

@@ -1,4 +1,4 @@
-//! What the guard has seen on the wire of one connection: facts that the libraries above do not pass on.
+//! State of one connection as seen on the wire, which the libraries above do not expose.
 
 mod effects;
 mod frames;
@@ -8,7 +8,7 @@ mod statements;
 pub(crate) use guard::Guard;
 
 use crate::activity::{LastActivity, Moment, Server, Session};
-use crate::capture::{BindLog, Recorder, Tape, WHOLE};
+use crate::capture::{BindLog, MESSAGE_MAX, Recorder, SessionCapture};
 use crate::{SqlState, StatementLog};
 use frames::Frames;
 use statements::{Answered, Statements};
@@ -18,10 +18,10 @@ use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU8, AtomicU32, AtomicU64};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-/// Errors that are remembered for pairing a code with the text that the libraries kept.
-const ERRORS_KEPT: usize = 8;
+/// Number of recent errors that are stored to find the SQLSTATE for an error text.
+const ERRORS_STORED: usize = 8;
 
-/// Command tags, as [`tag_word`] has them.
+/// Command tags in the form of [`tag_word`].
 const LISTEN: u64 = u64::from_be_bytes(*b"LISTEN\0\0");
 const COMMIT: u64 = u64::from_be_bytes(*b"COMMIT\0\0");
 const ROLLBACK: u64 = u64::from_be_bytes(*b"ROLLBACK");
@@ -29,66 +29,67 @@ const BEGIN: u64 = u64::from_be_bytes(*b"BEGIN\0\0\0");
 const START_TRANSACTION: u64 = u64::from_be_bytes(*b"START TR");
 const PREPARE_TRANSACTION: u64 = u64::from_be_bytes(*b"PREPARE ");
 
-/// Characters of a failed statement that an error shows.
+/// Number of characters of a failed statement that an error shows.
 const SHOWN_OF_FAILED: usize = 200;
 
-/// What went over a connection so far. Counts only grow; compare two of them to know what a piece of work sent.
+/// Numbers of messages sent over a connection. They only grow; subtract two snapshots to count those of a piece of
+/// work.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct WireCounts {
-    /// Prepared statements that were run (`Execute`).
+    /// Number of executed prepared statements (`Execute`).
     pub executes: u64,
-    /// Statements that were prepared (`Parse`).
+    /// Number of prepared statements (`Parse`).
     pub prepares: u64,
-    /// Simple queries: BEGIN, COMMIT, SET, pings (`Query`).
+    /// Number of simple queries: BEGIN, COMMIT, SET, pings (`Query`).
     pub simple: u64,
 }
 
-/// An error as the server sent it.
+/// An error sent by the server.
 #[derive(Clone, Debug)]
-pub(crate) struct Seen {
+pub(crate) struct ServerError {
     pub(crate) sqlstate: SqlState,
     pub(crate) message: String,
-    /// The beginning of the statement that it answers.
+    /// Beginning of the statement that failed.
     pub(crate) statement: Option<String>,
-    /// Whether the session holds something that a change of the schema made useless: a plan, a type, a statement.
+    /// True if a plan, type or prepared statement of the session is out of date after a schema change.
     pub(crate) is_stale: bool,
 }
 
-/// What is under way on a connection. The guard locks it once for all messages that come or go together.
+/// Requests and answers in progress. The guard locks this once per read or write.
 #[derive(Debug)]
 struct Dialogue {
     statements: Statements,
-    /// For whom the session works at present.
+    /// Operation that the session works for.
     operation: &'static str,
-    /// From when on a statement of it is slow.
+    /// Threshold for slow statements of the operation.
     slow_after: Duration,
-    /// Where all of it is written down, if it is.
-    tape: Option<Box<Tape>>,
-    /// Where the NULL parameters are written down, if they are.
+    /// Capture of the session, if it is recorded.
+    capture: Option<Box<SessionCapture>>,
+    /// Log of NULL parameters, if enabled.
     binds: Option<BindLog>,
-    /// Whether anything but closing was sent since the last Sync.
-    works: bool,
+    /// True if anything but a Close was sent since the last Sync.
+    has_work: bool,
 }
 
-/// Facts of one connection, written by the guard as bytes pass, read without a round trip.
+/// State of one connection. The guard updates it as bytes pass; reading it needs no round trip.
 #[derive(Debug)]
 pub(crate) struct Wire {
-    /// I idle, T in a transaction, E in a failed one, 0 before the first answer.
+    /// Transaction status: I (idle), T (in a transaction), E (in a failed one), 0 before the first answer.
     status: AtomicU8,
-    /// Requests that make the server work and whose ReadyForQuery has not come yet. The library's own closing of a
-    /// prepared statement, which it sends at any time, is none.
+    /// Number of requests that make the server work and whose ReadyForQuery is outstanding. Closing a prepared
+    /// statement, which the library does at any time, does not count.
     in_flight: AtomicI64,
-    /// Whether rows or an error of the oldest request have come, but not the end of its answer.
+    /// True if rows or an error of the oldest request were received, but not the end of its answer.
     answering: AtomicBool,
-    /// Whether an error of the oldest request has come, but not the end of its answer.
+    /// True if an error of the oldest request was received, but not the end of its answer.
     failed: AtomicBool,
-    /// Statements that were sent and may have changed the session beyond its transaction, less those undone.
+    /// Number of statements sent that may have changed the session beyond their transaction, minus those undone.
     alterations: AtomicU64,
-    /// How often a transaction began or ended, modulo the range of the type.
+    /// Number of times that a transaction began or ended; wraps around.
     boundaries: AtomicU32,
-    /// Bytes that came from the server.
+    /// Number of bytes received.
     received: AtomicU64,
-    /// The first eight bytes of the last command tag: enough to tell COMMIT from ROLLBACK.
+    /// The first eight bytes of the last command tag, enough to distinguish COMMIT from ROLLBACK.
     tag: AtomicU64,
     closed: AtomicBool,
     listens: AtomicBool,
@@ -97,10 +98,10 @@ pub(crate) struct Wire {
     simple: AtomicU64,
     dialogue: Mutex<Dialogue>,
     statement_log: StatementLog,
-    errors: Mutex<VecDeque<Seen>>,
+    errors: Mutex<VecDeque<ServerError>>,
     has_errors: AtomicBool,
-    /// When bytes came last on this connection, or a request went out while none was owed an answer.
-    last_here: LastActivity,
+    /// Time of the last received bytes, or of the first request since all answers were received.
+    last_activity: LastActivity,
     server: Arc<Server>,
 }
 
@@ -124,14 +125,14 @@ impl Wire {
                 statements: Statements::default(),
                 operation: "unnamed",
                 slow_after: statement_log.slow_after,
-                tape: recorder.map(|recorder| Box::new(Tape::new(recorder.clone()))),
+                capture: recorder.map(|recorder| Box::new(SessionCapture::new(recorder.clone()))),
                 binds: BindLog::of_process(),
-                works: false,
+                has_work: false,
             }),
             statement_log,
             errors: Mutex::default(),
             has_errors: AtomicBool::new(false),
-            last_here: LastActivity::now(),
+            last_activity: LastActivity::now(),
             server,
         }
     }
@@ -148,7 +149,7 @@ impl Wire {
         self.closed.load(Relaxed)
     }
 
-    /// Whether a LISTEN was carried out: notifications come from then on, and nobody reads them.
+    /// Returns true if a LISTEN was executed. Its notifications would be lost.
     pub(crate) fn listens(&self) -> bool {
         self.listens.load(Relaxed)
     }
@@ -167,7 +168,7 @@ impl Wire {
         self.failed.load(Relaxed)
     }
 
-    /// Number of bytes that came from the server.
+    /// Returns the number of bytes received.
     pub(crate) fn received_bytes(&self) -> u64 {
         self.received.load(Relaxed)
     }
@@ -177,22 +178,22 @@ impl Wire {
         self.alterations.load(Relaxed) != 0
     }
 
-    /// Forgets one alteration, whose effect is gone.
+    /// Removes one alteration, whose effect was undone.
     pub(crate) fn undo_alteration(&self) {
         self.alterations.store(self.alterations.load(Relaxed).saturating_sub(1), Relaxed);
     }
 
-    /// Takes the session as it is for its initial state.
+    /// Makes the current state of the session its initial state.
     pub(crate) fn set_up(&self) {
         self.alterations.store(0, Relaxed);
     }
 
-    /// How often a transaction began or ended on this connection.
+    /// Returns the number of times that a transaction began or ended on this connection.
     pub(crate) fn boundaries(&self) -> u32 {
         self.boundaries.load(Relaxed)
     }
 
-    /// Number of prepared statements of the session.
+    /// Returns the number of prepared statements of the session.
     pub(crate) fn prepared_statements(&self) -> usize {
         self.dialogue().statements.prepared()
     }
@@ -202,7 +203,7 @@ impl Wire {
         self.dialogue().statements.may_be_committing()
     }
 
-    /// Returns true if the last command was a COMMIT and the session is in no transaction any more.
+    /// Returns true if the last command was a COMMIT and the session is idle.
     pub(crate) fn has_committed(&self) -> bool {
         self.tag.load(Relaxed) == COMMIT && self.status.load(Relaxed) == b'I'
     }
@@ -215,17 +216,17 @@ impl Wire {
         }
     }
 
-    /// The error that came with the text `message`, the latest if it came more than once.
-    pub(crate) fn seen(&self, message: &str) -> Option<Seen> {
+    /// Returns the last error with the text `message`.
+    pub(crate) fn error_with(&self, message: &str) -> Option<ServerError> {
         self.errors().iter().rev().find(|seen| seen.message == message).cloned()
     }
 
-    /// The last error of this connection since [`Wire::forget_errors`].
-    pub(crate) fn last_error(&self) -> Option<Seen> {
+    /// Returns the last error since [`Wire::forget_errors`].
+    pub(crate) fn last_error(&self) -> Option<ServerError> {
         if self.has_errors.load(Relaxed) { self.errors().back().cloned() } else { None }
     }
 
-    pub(crate) fn work_for(&self, operation: &'static str, slow_after: Option<Duration>) {
+    pub(crate) fn set_operation(&self, operation: &'static str, slow_after: Option<Duration>) {
         let mut dialogue = self.dialogue();
         dialogue.operation = operation;
         dialogue.slow_after = slow_after.unwrap_or(self.statement_log.slow_after);
@@ -237,7 +238,7 @@ impl Wire {
         }
     }
 
-    fn errors(&self) -> MutexGuard<'_, VecDeque<Seen>> {
+    fn errors(&self) -> MutexGuard<'_, VecDeque<ServerError>> {
         self.errors.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -251,18 +252,18 @@ impl Wire {
         }
     }
 
-    /// Bytes came from the server at the moment `now`.
-    fn came(&self, bytes: &[u8], frames: &mut Frames, now: Instant) {
+    /// Processes bytes received at `now`.
+    fn on_received(&self, bytes: &[u8], frames: &mut Frames, now: Instant) {
         if bytes.is_empty() {
             return;
         }
         let moment = Moment::at(now);
-        self.last_here.touch(moment);
+        self.last_activity.touch(moment);
         let mut dialogue = self.dialogue();
         self.received.store(self.received_bytes() + bytes.len() as u64, Relaxed);
         frames.feed(bytes, received_limit, |tag, body| {
-            if let Some(tape) = &mut dialogue.tape {
-                tape.received(tag, body);
+            if let Some(capture) = &mut dialogue.capture {
+                capture.received(tag, body);
             }
             self.received(&mut dialogue, now, tag, body);
         });
@@ -273,15 +274,15 @@ impl Wire {
         }
     }
 
-    /// Bytes went to the server at the moment `now`.
-    fn went(&self, bytes: &[u8], frames: &mut Frames, now: Instant) {
+    /// Processes bytes sent at `now`.
+    fn on_sent(&self, bytes: &[u8], frames: &mut Frames, now: Instant) {
         let mut dialogue = self.dialogue();
-        let is_recorded = dialogue.tape.is_some() || dialogue.binds.is_some();
+        let is_recorded = dialogue.capture.is_some() || dialogue.binds.is_some();
         let limit = if is_recorded { recorded_limit } else { sent_limit };
         frames.feed(bytes, limit, |tag, body| {
             let operation = dialogue.operation;
-            if let Some(tape) = &mut dialogue.tape {
-                tape.sent(tag, body, operation);
+            if let Some(capture) = &mut dialogue.capture {
+                capture.sent(tag, body, operation);
             }
             if let Some(binds) = &mut dialogue.binds {
                 binds.sent(tag, body);
@@ -290,10 +291,10 @@ impl Wire {
         });
     }
 
-    /// A message went out to the server. Only those with a limit of [`sent_limit`] have their body.
+    /// Processes a message to the server. Its body is cut as defined by [`sent_limit`].
     fn sent(&self, dialogue: &mut Dialogue, now: Instant, tag: u8, body: &[u8]) {
         if matches!(tag, b'P' | b'B' | b'E' | b'Q' | frames::STARTUP) {
-            dialogue.works = true;
+            dialogue.has_work = true;
         }
         match tag {
             b'P' => {
@@ -315,38 +316,39 @@ impl Wire {
                     count(&self.alterations);
                 }
                 self.statement_log.sent(&statement.text);
-                self.asked(dialogue, now);
+                self.request_sent(dialogue, now);
             }
             b'C' => dialogue.statements.closed(body),
-            b'S' | frames::STARTUP => self.asked(dialogue, now),
+            b'S' | frames::STARTUP => self.request_sent(dialogue, now),
             _ => {}
         }
     }
 
-    /// Adds `requests` to those in flight, and says how many there are. The dialogue is locked, so nobody else writes.
-    fn shift_in_flight(&self, requests: i64) -> i64 {
+    /// Adds `requests` to those in flight and returns their number. Only the holder of the dialogue lock writes.
+    fn add_in_flight(&self, requests: i64) -> i64 {
         let in_flight = self.in_flight.load(Relaxed) + requests;
         self.in_flight.store(in_flight, Release);
         in_flight
     }
 
-    fn asked(&self, dialogue: &mut Dialogue, now: Instant) {
-        let works = std::mem::take(&mut dialogue.works);
-        dialogue.statements.asked(works);
-        if works && self.shift_in_flight(1) == 1 {
-            // Only from now on is silence the server's.
-            self.last_here.touch(Moment::at(now));
+    fn request_sent(&self, dialogue: &mut Dialogue, now: Instant) {
+        let works = std::mem::take(&mut dialogue.has_work);
+        dialogue.statements.request_sent(works);
+        if works && self.add_in_flight(1) == 1 {
+            // The silence of the server is measured from the first outstanding request.
+            self.last_activity.touch(Moment::at(now));
         }
     }
 
-    /// A message came in from the server. Only those with a limit of [`received_limit`] have their body.
+    /// Processes a message from the server. Its body is cut as defined by [`received_limit`].
     fn received(&self, dialogue: &mut Dialogue, now: Instant, tag: u8, body: &[u8]) {
         match (tag, body) {
             (b'Z', [status, ..]) => {
                 self.status.store(*status, Relaxed);
-                // In this order: whoever sees that the answer is at its end sees that the request is no more in flight.
+                // This order guarantees that readers who see the end of the answer also see that the request is not in
+                // flight.
                 if dialogue.statements.ready() {
-                    self.shift_in_flight(-1);
+                    self.add_in_flight(-1);
                 }
                 self.failed.store(false, Relaxed);
                 self.answering.store(false, Release);
@@ -364,12 +366,12 @@ impl Wire {
                 }
             }
             (b'1' | b'I', _) => _ = self.answered(dialogue, now),
-            (b'E', fields) => self.remember(dialogue, now, fields),
+            (b'E', fields) => self.record_error(dialogue, now, fields),
             _ => {}
         }
     }
 
-    /// The statement whose answer came, reported when it was slow.
+    /// Returns the text of the answered statement, and logs it if it was slow.
     fn answered(&self, dialogue: &mut Dialogue, now: Instant) -> Option<Arc<str>> {
         let Answered { text, took } = dialogue.statements.answered(now)?;
         if took >= dialogue.slow_after {
@@ -378,7 +380,7 @@ impl Wire {
         text
     }
 
-    fn remember(&self, dialogue: &mut Dialogue, now: Instant, fields: &[u8]) {
+    fn record_error(&self, dialogue: &mut Dialogue, now: Instant, fields: &[u8]) {
         let field = |name: u8| {
             let found = fields.split(|byte| *byte == 0).find(|field| field.first() == Some(&name))?;
             std::str::from_utf8(&found[1..]).ok()
@@ -388,18 +390,18 @@ impl Wire {
         };
         self.answering.store(true, Relaxed);
         self.failed.store(true, Relaxed);
-        // The server sends nothing more and closes, so there is no answer to wait for.
+        // The server closes the connection without further messages, so no answer is outstanding.
         if matches!(field(b'V'), Some("FATAL" | "PANIC")) {
             self.close();
         }
         dialogue.statements.failed();
         let statement = self.answered(dialogue, now).map(|text| text.chars().take(SHOWN_OF_FAILED).collect());
         let mut errors = self.errors();
-        if errors.len() == ERRORS_KEPT {
+        if errors.len() == ERRORS_STORED {
             errors.pop_front();
         }
         let is_stale = is_stale(sqlstate, message, field(b'R').unwrap_or_default());
-        errors.push_back(Seen { sqlstate, message: message.to_owned(), statement, is_stale });
+        errors.push_back(ServerError { sqlstate, message: message.to_owned(), statement, is_stale });
         self.has_errors.store(true, Relaxed);
     }
 }
@@ -410,11 +412,11 @@ impl Session for Wire {
     }
 
     fn silent_for(&self) -> Duration {
-        if self.has_requests_in_flight() { self.last_here.silent_for() } else { Duration::ZERO }
+        if self.has_requests_in_flight() { self.last_activity.silent_for() } else { Duration::ZERO }
     }
 }
 
-/// Returns true if the command began or ended a transaction. `ROLLBACK TO SAVEPOINT` has the tag of ROLLBACK.
+/// Returns true if the command began or ended a transaction. `ROLLBACK TO SAVEPOINT` has the same tag as ROLLBACK.
 fn is_boundary(tag: u64, statement: Option<&str>) -> bool {
     let is_to_savepoint = || {
         let words = statement.unwrap_or_default().to_ascii_uppercase();
@@ -427,8 +429,8 @@ fn is_boundary(tag: u64, statement: Option<&str>) -> bool {
     }
 }
 
-/// Returns true if the error means that the schema has changed since the session prepared a statement or looked up a
-/// type. The names of the server's functions and its internal messages are the same in every language.
+/// Returns true if the error means that the schema changed after the session had prepared a statement or looked up a
+/// type. The server's function names and internal messages are the same in every language.
 fn is_stale(sqlstate: SqlState, message: &str, function: &str) -> bool {
     match sqlstate.as_str() {
         "0A000" => function == "RevalidateCachedQuery",
@@ -439,12 +441,12 @@ fn is_stale(sqlstate: SqlState, message: &str, function: &str) -> bool {
     }
 }
 
-/// Counts one more. The dialogue is locked, so nobody else writes, and no locked addition is needed.
+/// Increments a counter. Only the holder of the dialogue lock writes, so no atomic addition is needed.
 fn count(counter: &AtomicU64) {
     counter.store(counter.load(Relaxed) + 1, Relaxed);
 }
 
-/// How much of a message from the server is read: ReadyForQuery, CommandComplete, ErrorResponse; nothing of others.
+/// Returns the number of bytes read of a message from the server: ReadyForQuery, CommandComplete, ErrorResponse.
 fn received_limit(tag: u8) -> usize {
     match tag {
         b'Z' | b'C' => 64,
@@ -453,8 +455,8 @@ fn received_limit(tag: u8) -> usize {
     }
 }
 
-/// How much of a message to the server is read: statements, the name in a Bind or Close; never values, which come
-/// after the names.
+/// Returns the number of bytes read of a message to the server: statements, and the names in Bind and Close. Values,
+/// which follow the names, are never read.
 fn sent_limit(tag: u8) -> usize {
     match tag {
         b'P' | b'Q' => 1 << 20,
@@ -463,11 +465,11 @@ fn sent_limit(tag: u8) -> usize {
     }
 }
 
-/// How much of a message to the server is read where it is written down: all of a statement and its values; never
-/// passwords and copied rows.
+/// Returns the number of bytes read of a message to the server in a recorded session: whole statements and values.
+/// Passwords and copied rows are never read.
 fn recorded_limit(tag: u8) -> usize {
     match tag {
-        b'P' | b'B' | b'E' | b'Q' | b'C' => WHOLE,
+        b'P' | b'B' | b'E' | b'Q' | b'C' => MESSAGE_MAX,
         _ => 0,
     }
 }

@@ -1,4 +1,4 @@
-//! The record of NULL parameters, over a real session in a process of its own.
+//! The record of NULL parameters in a separate process.
 
 use anyhow::{Result, ensure};
 use std::process::Command;
@@ -10,9 +10,9 @@ use steadfast_testkit::TestDatabase;
 
 const LOOK: Operation<Read> = Operation::read("meadow.look").statements(3);
 
-/// Also a test, so that the test below can run it in a process with the variable.
+/// A test so that [`records_null_parameters_of_process`] can run it in a process with the variable.
 #[tokio::test]
-async fn process_that_sends() -> Result<()> {
+async fn sending_process() -> Result<()> {
     let database = TestDatabase::empty().await?;
     let db = Db::new(&database.url(), DbSettings::default())?;
     let work = async |conn: &mut Conn| {
@@ -27,10 +27,10 @@ async fn process_that_sends() -> Result<()> {
 }
 
 #[test]
-fn null_parameters_of_a_process_are_recorded() -> Result<()> {
+fn records_null_parameters_of_process() -> Result<()> {
     let file = std::env::temp_dir().join(format!("steadfast-recorded-{}", std::process::id()));
     let mut process = Command::new(std::env::current_exe()?);
-    let status = process.args(["--exact", "process_that_sends"]).env("STEADFAST_BINDS", &file).status()?;
+    let status = process.args(["--exact", "sending_process"]).env("STEADFAST_BINDS", &file).status()?;
     ensure!(status.success(), "{status}");
     let text = std::fs::read_to_string(&file)?;
     std::fs::remove_file(&file)?;

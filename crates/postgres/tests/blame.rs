@@ -1,4 +1,4 @@
-//! What is no fault of the server is not laid at its door: no outage, no open breaker, no session thrown away.
+//! Problems that are not the server's fault cause no outage, open no breaker and close no session.
 
 #[path = "support/proxy.rs"]
 mod proxy;
@@ -22,15 +22,15 @@ const READ_IN_HASTE: Operation<Read> =
 
 const READ_IN_A_SECOND: Operation<Read> = Operation::read("trees.read_soon").deadline(Duration::from_secs(1));
 
-/// What a connect takes on the way: four of them are made at once.
+/// Delay of each connect, four of which run concurrently.
 const DELAY: Duration = Duration::from_millis(300);
 
-/// A way to the server of `url` on which each connect takes `DELAY`.
-async fn slow_way(url: &str) -> Result<String> {
+/// Returns the URL of a proxy that delays each connect by `DELAY`.
+async fn slow_proxy(url: &str) -> Result<String> {
     proxy(url, || sleep(DELAY)).await
 }
 
-/// A proxy whose new connections get no answer while it is held. Those that are open pass.
+/// A proxy whose new connections get no answer while it is held. Open ones continue.
 struct Held {
     url: String,
     is_held: watch::Sender<bool>,
@@ -69,7 +69,7 @@ async fn warm(db: &Db, count: u64) -> Result<()> {
     Ok(())
 }
 
-/// Reads with so many callers for `time`. Each read succeeds, and the server counts as connected at each look.
+/// Reads with this number of callers for `time`. Each read succeeds, and the server always counts as connected.
 async fn read_undisturbed(db: &Db, callers: usize, time: Duration) -> Result<()> {
     let until = Instant::now() + time;
     let readers = (0..callers).map(|_| async {
@@ -87,10 +87,10 @@ fn pool_of(url: &str, size: u32) -> Result<Db> {
 }
 
 #[tokio::test]
-async fn who_waits_for_the_connects_of_others_does_not_take_the_server_for_silent() -> Result<()> {
+async fn waiting_for_slow_connects_is_no_outage() -> Result<()> {
     let database = TestDatabase::empty().await?;
-    // Ten rounds of connects, three seconds: longer than one connect may take.
-    let db = pool_of(&slow_way(&database.url()).await?, 40)?;
+    // Ten rounds of connects take three seconds, longer than the limit of one connect.
+    let db = pool_of(&slow_proxy(&database.url()).await?, 40)?;
     let read = || db.read(&READ, async |conn| conn.batch_execute("SELECT pg_sleep(4)").await);
     for outcome in join_all((0..40).map(|_| read())).await {
         outcome?;
@@ -101,9 +101,9 @@ async fn who_waits_for_the_connects_of_others_does_not_take_the_server_for_silen
 }
 
 #[tokio::test]
-async fn callers_whose_time_is_shorter_than_a_connect_do_not_open_the_breaker() -> Result<()> {
+async fn short_deadlines_do_not_open_breaker() -> Result<()> {
     let database = TestDatabase::empty().await?;
-    let db = pool_of(&slow_way(&database.url()).await?, 2)?;
+    let db = pool_of(&slow_proxy(&database.url()).await?, 2)?;
     for _ in 0..5 {
         let hasty = db.read(&READ_IN_HASTE, async |conn| conn.batch_execute("SELECT 1").await).await;
         let error = hasty.expect_err("no connect is as quick");
@@ -115,7 +115,7 @@ async fn callers_whose_time_is_shorter_than_a_connect_do_not_open_the_breaker() 
 }
 
 #[tokio::test]
-async fn silent_connect_is_no_outage_while_sessions_work() -> Result<()> {
+async fn silent_connect_is_no_outage() -> Result<()> {
     let database = TestDatabase::empty().await?;
     let held = Held::in_front_of(&database.url()).await?;
     let db = pool_of(&held.url, 5)?;
@@ -123,7 +123,7 @@ async fn silent_connect_is_no_outage_while_sessions_work() -> Result<()> {
     let opened = db.health().pool.opened;
     ensure!(opened == 4, "{opened} sessions are open");
     held.is_held.send_replace(true);
-    // Longer than a connect may be silent, twice.
+    // Twice as long as a connect may be silent.
     read_undisturbed(&db, 5, Duration::from_secs(5)).await?;
     assert_eq!(db.health().pool.opened, opened);
     held.is_held.send_replace(false);
@@ -131,7 +131,7 @@ async fn silent_connect_is_no_outage_while_sessions_work() -> Result<()> {
 }
 
 #[tokio::test]
-async fn silent_connect_of_a_hurried_caller_is_no_outage_while_sessions_work() -> Result<()> {
+async fn silent_connect_with_short_deadline_is_no_outage() -> Result<()> {
     let database = TestDatabase::empty().await?;
     let held = Held::in_front_of(&database.url()).await?;
     let db = pool_of(&held.url, 2)?;
@@ -149,7 +149,7 @@ async fn silent_connect_of_a_hurried_caller_is_no_outage_while_sessions_work() -
 }
 
 #[tokio::test]
-async fn silent_cancel_is_no_outage_while_sessions_work() -> Result<()> {
+async fn silent_cancel_is_no_outage() -> Result<()> {
     let database = TestDatabase::empty().await?;
     let held = Held::in_front_of(&database.url()).await?;
     let db = pool_of(&held.url, 2)?;
@@ -161,12 +161,12 @@ async fn silent_cancel_is_no_outage_while_sessions_work() -> Result<()> {
 }
 
 #[tokio::test]
-async fn a_statement_that_is_too_large_to_be_sent_is_a_fault_of_the_statement() -> Result<()> {
+async fn oversized_statement_is_fault() -> Result<()> {
     let database = TestDatabase::empty().await?;
     let db = pool_of(&database.url(), 1)?;
-    // The protocol counts values by sixteen bits.
-    let places: Vec<String> = (1..=70_000).map(|place| format!("${place}")).collect();
-    let (sql, runs) = (format!("SELECT 1 WHERE 1 IN ({})", places.join(", ")), AtomicU32::new(0));
+    // The protocol counts parameters with sixteen bits.
+    let parameters: Vec<String> = (1..=70_000).map(|number| format!("${number}")).collect();
+    let (sql, runs) = (format!("SELECT 1 WHERE 1 IN ({})", parameters.join(", ")), AtomicU32::new(0));
     let outcome = db.read(&READ, async |conn| {
         runs.fetch_add(1, Relaxed);
         let mut query = sql_query(&sql).into_boxed();

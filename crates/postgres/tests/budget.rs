@@ -1,4 +1,4 @@
-//! The budget of an operation is watched while the program runs: more statements than declared are counted.
+//! Statement budgets: units of work with more statements than declared are counted.
 
 use anyhow::Result;
 use metrics::{Counter, CounterFn, Gauge, Histogram, Key, KeyName, Metadata, Recorder, SharedString, Unit};
@@ -11,7 +11,7 @@ use steadfast_testkit::TestDatabase;
 
 const TWO: Operation<Read> = Operation::read("meadow.look_twice").statements(2);
 
-/// Keeps counters alone, each under its name and labels.
+/// A recorder that stores only counters, by name and labels.
 #[derive(Default)]
 struct Counts(Mutex<Vec<(Key, Arc<Count>)>>);
 
@@ -70,7 +70,7 @@ async fn look(db: &Db, statements: u32) -> Result<()> {
 }
 
 #[tokio::test]
-async fn a_unit_of_work_over_its_budget_is_counted_and_one_within_it_is_not() -> Result<()> {
+async fn counts_units_over_statement_budget() -> Result<()> {
     let counts = Counts::default();
     let _guard = metrics::set_default_local_recorder(&counts);
     let database = TestDatabase::empty().await?;
@@ -84,7 +84,7 @@ async fn a_unit_of_work_over_its_budget_is_counted_and_one_within_it_is_not() ->
 }
 
 #[tokio::test]
-async fn scope_counts_statements_of_all_its_units() -> Result<()> {
+async fn scope_counts_statements_of_all_units() -> Result<()> {
     let database = TestDatabase::empty().await?;
     let db = Db::new(&database.url(), DbSettings::default())?;
     let count = StatementCount::default();
@@ -108,7 +108,7 @@ async fn scope_counts_statements_of_all_its_units() -> Result<()> {
 }
 
 #[tokio::test]
-async fn failed_units_count() -> Result<()> {
+async fn failed_units_are_counted() -> Result<()> {
     let database = TestDatabase::empty().await?;
     let db = Db::new(&database.url(), DbSettings::default())?;
     let count = StatementCount::default();

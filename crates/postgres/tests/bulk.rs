@@ -1,4 +1,4 @@
-//! Savepoints and bulk writes on a real server: what is refused is named, the rest is kept.
+//! Savepoints and bulk inserts on a real server.
 
 mod support;
 
@@ -24,7 +24,7 @@ async fn plant_all(forest: &Forest, ids: &[i64]) -> Result<Bulk, Error> {
 }
 
 #[tokio::test]
-async fn a_bulk_write_keeps_the_good_rows_and_names_the_duplicates() -> Result<()> {
+async fn insert_valid_stores_valid_rows_and_reports_duplicates() -> Result<()> {
     let forest = Forest::new().await?;
     forest.looker.batch_execute("INSERT INTO trees VALUES (3, 0), (17, 0), (18, 0), (49, 0)").await?;
     let ids: Vec<i64> = (0..50).collect();
@@ -36,7 +36,7 @@ async fn a_bulk_write_keeps_the_good_rows_and_names_the_duplicates() -> Result<(
 }
 
 #[tokio::test]
-async fn a_bulk_write_without_refusals_is_one_statement_and_an_empty_one_none() -> Result<()> {
+async fn insert_valid_without_refusals_sends_one_statement() -> Result<()> {
     let forest = Forest::new().await?;
     let counts = Mutex::new(Vec::new());
     for ids in [&[1, 2, 3][..], &[]] {
@@ -54,7 +54,7 @@ async fn a_bulk_write_without_refusals_is_one_statement_and_an_empty_one_none() 
 }
 
 #[tokio::test]
-async fn bulk_write_takes_inline_closures() -> Result<()> {
+async fn insert_valid_accepts_inline_closures() -> Result<()> {
     let forest = Forest::new().await?;
     let height = 7;
     let bulk = forest.db.write(&PLANT, async |conn| {
@@ -71,7 +71,7 @@ async fn bulk_write_takes_inline_closures() -> Result<()> {
 }
 
 #[tokio::test]
-async fn an_error_that_is_no_refusal_ends_the_bulk_write_and_nothing_is_kept() -> Result<()> {
+async fn insert_valid_stores_nothing_after_other_errors() -> Result<()> {
     let forest = Forest::new().await?;
     forest.looker.batch_execute("INSERT INTO trees VALUES (2, 0)").await?;
     let broken = forest.db.write(&PLANT, async |conn| {
@@ -84,7 +84,7 @@ async fn an_error_that_is_no_refusal_ends_the_bulk_write_and_nothing_is_kept() -
 }
 
 #[tokio::test]
-async fn what_fails_within_a_savepoint_is_undone_and_the_transaction_goes_on() -> Result<()> {
+async fn failed_savepoint_is_rolled_back() -> Result<()> {
     let forest = Forest::new().await?;
     let written = forest.db.write(&PLANT, async |conn| {
         insert(1).execute(conn).await?;
@@ -104,7 +104,7 @@ async fn what_fails_within_a_savepoint_is_undone_and_the_transaction_goes_on() -
 }
 
 #[tokio::test]
-async fn a_savepoint_outside_of_a_transaction_is_refused() -> Result<()> {
+async fn savepoint_requires_transaction() -> Result<()> {
     let forest = Forest::new().await?;
     let refused =
         forest.db.read(&LOOK, async |conn| conn.savepoint(async |conn| insert(1).execute(conn).await).await);

@@ -1,10 +1,11 @@
-//! The stream to the server cut after every single byte of a unit of work, both ways: the caller's answer is never a lie.
+//! The connection is cut after every single byte of a unit of work in both directions, and never misreports the
+//! outcome.
 
 #[path = "support/cut_proxy.rs"]
 mod cut_proxy;
 
 use anyhow::{Context, Result, ensure};
-use cut_proxy::{Afterwards, Cut, CutProxy, End, Way};
+use cut_proxy::{Afterwards, Cut, CutProxy, Direction, End};
 use futures_util::{StreamExt, TryStreamExt, stream};
 use std::cmp::Ordering;
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
@@ -27,25 +28,25 @@ steadfast_postgres::diesel::table! {
 }
 
 const POST: Operation<Write> = Operation::write("letters.post").served_by(&["letters_pkey"]);
-/// As [`POST`], for a line that falls silent.
+/// [`POST`] for a connection that falls silent.
 const POST_SOON: Operation<Write> =
     Operation::write("letters.post_soon").served_by(&["letters_pkey"]).deadline(Duration::from_millis(400));
 const COUNT_PAGES: Operation<Read> = Operation::read("letters.count_pages").served_by(&["letters_pkey"]);
 
-/// The letter that is there from the beginning.
+/// The letter that exists from the beginning.
 const FIRST: i64 = 0;
 
-/// Cuts that are tried at the same time.
+/// Number of concurrent cuts.
 const AT_ONCE: usize = 6;
 
-/// A database of letters and a session beside the one that is cut.
+/// A database of letters and a session that is not cut.
 struct Office {
     database: TestDatabase,
     looker: Client,
     letters: AtomicU32,
 }
 
-/// A pool of one connection whose bytes go through a proxy.
+/// A pool of one connection through a proxy.
 struct Sender {
     db: Db,
     proxy: CutProxy,
@@ -53,36 +54,36 @@ struct Sender {
     attempts: AtomicU32,
 }
 
-/// What the caller was told about a write.
+/// Reported outcome of a write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Told {
+enum Reported {
     Done,
     NotDone,
     Unknown,
 }
 
-/// One cut and what came of it.
+/// A cut and its outcome.
 #[derive(Debug)]
-struct Trial {
+struct CutOutcome {
     cut: Cut,
-    told: Told,
+    reported: Reported,
     stored: bool,
     attempts: u32,
     commit: Commit,
 }
 
-/// Where a cut lies in the dialogue of a write.
+/// Position of a cut in the messages of a write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Commit {
-    /// The caller cannot have sent it.
+    /// COMMIT was not sent yet.
     NotSent,
-    /// The caller has all that it waits for before it sends it, and loses the line at that moment.
+    /// The caller has all answers that it needs to send COMMIT, and loses the connection at that moment.
     AboutToBeSent,
-    /// Its first byte has left.
+    /// The first byte of COMMIT was sent.
     InFlight,
 }
 
-/// The operation of a write on a line that ends so. Its deadline is part of what is sent.
+/// Returns the operation of a write on a connection that ends in this direction. Its deadline is part of the bytes sent.
 fn operation(end: End) -> &'static Operation<Write> {
     if end == End::Stalled { &POST_SOON } else { &POST }
 }
@@ -110,7 +111,7 @@ impl Office {
         self.letters.fetch_add(1, Relaxed).into()
     }
 
-    /// A sender with an open session, on which both statements are prepared.
+    /// Creates a sender with an open session on which both statements are prepared.
     async fn sender(&self, afterwards: Afterwards) -> Result<Sender> {
         let server: Config = self.database.url().parse()?;
         let (Some(Host::Tcp(_)), Some(port)) = (server.get_hosts().first(), server.get_ports().first())
@@ -151,7 +152,7 @@ impl Office {
         Ok(found.is_some())
     }
 
-    /// The bytes of a write on the session of `sender`. They differ in the length of the statement's name only.
+    /// Returns the bytes of a write on the session of `sender`. They vary only in the length of the statement's name.
     async fn rehearse_write(&self, sender: &Sender, end: End) -> Result<[Vec<u8>; 2]> {
         let letter = self.new_letter();
         sender.proxy.watch();
@@ -159,121 +160,124 @@ impl Office {
         Ok(sender.proxy.watched())
     }
 
-    /// Cuts a write, and looks at the table when the server is through with it; `None` when the write has fewer bytes.
-    async fn try_write(&self, cut: Cut) -> Result<Option<Trial>> {
+    /// Cuts a write and checks the table when the server is done; returns `None` if the write has fewer bytes.
+    async fn try_write(&self, cut: Cut) -> Result<Option<CutOutcome>> {
         let (sender, letter) = (self.sender(Afterwards::Refuse).await?, self.new_letter());
         let rehearsed = self.rehearse_write(&sender, cut.end).await?;
-        if cut.bytes > rehearsed[cut.way as usize].len() {
+        if cut.bytes > rehearsed[cut.direction as usize].len() {
             return Ok(None);
         }
         let commit = Commit::at(&cut, &rehearsed)?;
         sender.proxy.arm(cut);
-        let told = sender.write(operation(cut.end), letter).await.with_context(|| format!("{cut:?}"))?;
+        let reported = sender.write(operation(cut.end), letter).await.with_context(|| format!("{cut:?}"))?;
         let (name, attempts) = (sender.name.clone(), AtomicU32::load(&sender.attempts, Relaxed));
-        // A session that has all of its answer would stay on its silent line.
+        // A session with a complete answer would stay on its silent connection.
         drop(sender);
         self.wait_for_end_of(&name).await?;
         let stored = self.has(letter).await?;
-        Ok(Some(Trial { cut, told, stored, attempts, commit }))
+        Ok(Some(CutOutcome { cut, reported, stored, attempts, commit }))
     }
 }
 
 impl Commit {
     fn at(cut: &Cut, dialogue: &[Vec<u8>; 2]) -> Result<Self> {
-        // Its tag and length stand before its text, in the request as in the answer.
-        let text = dialogue[cut.way as usize].windows(7).position(|window| window == b"COMMIT\0");
+        // Tag and length precede the text in both directions.
+        let text = dialogue[cut.direction as usize].windows(7).position(|window| window == b"COMMIT\0");
         let begins = text.context("no COMMIT")? - 5;
-        Ok(match (cut.bytes.cmp(&begins), cut.way) {
-            (Ordering::Less, _) | (Ordering::Equal, Way::ToServer) => Self::NotSent,
-            (Ordering::Equal, Way::ToClient) => Self::AboutToBeSent,
+        Ok(match (cut.bytes.cmp(&begins), cut.direction) {
+            (Ordering::Less, _) | (Ordering::Equal, Direction::ToServer) => Self::NotSent,
+            (Ordering::Equal, Direction::ToClient) => Self::AboutToBeSent,
             (Ordering::Greater, _) => Self::InFlight,
         })
     }
 }
 
-impl Trial {
-    fn is_lie(&self) -> bool {
-        match self.told {
-            Told::Done => !self.stored || self.commit != Commit::InFlight,
-            // Not even by luck.
-            Told::NotDone => self.stored || self.commit == Commit::InFlight,
-            Told::Unknown => self.commit == Commit::NotSent,
+impl CutOutcome {
+    fn is_misreported(&self) -> bool {
+        match self.reported {
+            Reported::Done => !self.stored || self.commit != Commit::InFlight,
+            // Not even by chance.
+            Reported::NotDone => self.stored || self.commit == Commit::InFlight,
+            Reported::Unknown => self.commit == Commit::NotSent,
         }
     }
 }
 
 impl Sender {
-    async fn write(&self, operation: &'static Operation<Write>, letter: i64) -> Result<Told> {
+    async fn write(&self, operation: &'static Operation<Write>, letter: i64) -> Result<Reported> {
         let answer = self.db.write(operation, async |conn| {
             self.attempts.fetch_add(1, Relaxed);
             post(conn, letter).await
         });
         match answer.await {
-            Ok(_) => Ok(Told::Done),
-            Err(Error::CommitUnknown) => Ok(Told::Unknown),
-            Err(Error::Deadline { .. }) => Ok(Told::NotDone),
-            Err(error) if error.class() == Class::Unavailable => Ok(Told::NotDone),
+            Ok(_) => Ok(Reported::Done),
+            Err(Error::CommitUnknown) => Ok(Reported::Unknown),
+            Err(Error::Deadline { .. }) => Ok(Reported::NotDone),
+            Err(error) if error.class() == Class::Unavailable => Ok(Reported::NotDone),
             Err(error) => Err(error).context("a cut line is nothing else than unavailable"),
         }
     }
 }
 
-/// Digits by which a statement's name may grow while the cuts are tried: names are counted through the process.
+/// Number of digits by which a statement's name may grow during the test: names are numbered per process.
 const NAME_GROWS: usize = 3;
 
-/// Every cut of a dialogue: before its first byte, after each, both ways, with each of `ends`.
+/// Returns every cut: before the first byte and after each byte, in both directions, with each of `ends`.
 fn cuts(dialogue: &[Vec<u8>; 2], ends: &'static [End]) -> Vec<Cut> {
-    let ways = [(Way::ToServer, dialogue[0].len() + NAME_GROWS), (Way::ToClient, dialogue[1].len())];
-    let of_way = |(way, length): (Way, usize)| {
-        (0..=length).flat_map(move |bytes| ends.iter().map(move |end| Cut { way, bytes, end: *end }))
+    let directions =
+        [(Direction::ToServer, dialogue[0].len() + NAME_GROWS), (Direction::ToClient, dialogue[1].len())];
+    let in_direction = |(direction, length): (Direction, usize)| {
+        (0..=length).flat_map(move |bytes| ends.iter().map(move |end| Cut { direction, bytes, end: *end }))
     };
-    ways.into_iter().flat_map(of_way).collect()
+    directions.into_iter().flat_map(in_direction).collect()
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_write_that_is_cut_after_any_byte_is_reported_as_the_table_has_it() -> Result<()> {
+async fn cut_connection_never_misreports_writes() -> Result<()> {
     try_writes(&[End::Closed, End::Reset], 300).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn deadlines_on_a_silent_line_are_reported_as_the_table_has_it() -> Result<()> {
+async fn deadline_on_silent_connection_never_misreports_writes() -> Result<()> {
     try_writes(&[End::Stalled], 150).await
 }
 
-/// Cuts a write after each of its bytes with each of `ends`, more than `at_least` times in all.
+/// Cuts a write after each of its bytes with each of `ends`, more than `at_least` times in total.
 async fn try_writes(ends: &'static [End], at_least: usize) -> Result<()> {
     let office = Office::open().await?;
     let rehearsed = office.rehearse_write(&office.sender(Afterwards::Pass).await?, ends[0]).await?;
-    let trials =
+    let outcomes =
         stream::iter(cuts(&rehearsed, ends)).map(|cut| office.try_write(cut)).buffer_unordered(AT_ONCE);
-    let trials: Vec<Option<Trial>> = trials.try_collect().await?;
-    let trials: Vec<Trial> = trials.into_iter().flatten().collect();
-    let lies: Vec<&Trial> = trials.iter().filter(|trial| trial.is_lie()).collect();
-    let count = |told: Told| trials.iter().filter(|trial| trial.told == told).count();
-    let counts = [Told::Done, Told::NotDone, Told::Unknown].map(count);
-    let of_way = |way: Way| trials.iter().filter(|trial| trial.cut.way == way).count();
-    let stored_unseen = trials.iter().filter(|trial| trial.told == Told::Unknown && trial.stored).count();
+    let outcomes: Vec<Option<CutOutcome>> = outcomes.try_collect().await?;
+    let outcomes: Vec<CutOutcome> = outcomes.into_iter().flatten().collect();
+    let misreported: Vec<&CutOutcome> = outcomes.iter().filter(|outcome| outcome.is_misreported()).collect();
+    let count = |reported: Reported| outcomes.iter().filter(|outcome| outcome.reported == reported).count();
+    let counts = [Reported::Done, Reported::NotDone, Reported::Unknown].map(count);
+    let in_direction =
+        |direction: Direction| outcomes.iter().filter(|outcome| outcome.cut.direction == direction).count();
+    let stored_unseen =
+        outcomes.iter().filter(|outcome| outcome.reported == Reported::Unknown && outcome.stored).count();
     println!(
-        "{} cuts to the server, {} to the client: {} done, {} not done, {} unknown ({stored_unseen} of them stored), {} lies",
-        of_way(Way::ToServer),
-        of_way(Way::ToClient),
+        "{} cuts to the server, {} to the client: {} done, {} not done, {} unknown ({stored_unseen} of them stored), {} misreported",
+        in_direction(Direction::ToServer),
+        in_direction(Direction::ToClient),
         counts[0],
         counts[1],
         counts[2],
-        lies.len()
+        misreported.len()
     );
-    ensure!(lies.is_empty(), "{lies:#?}");
+    ensure!(misreported.is_empty(), "{misreported:#?}");
     ensure!(
-        trials.len() > at_least && counts.iter().all(|count| *count > 0),
-        "not every answer came: {counts:?}"
+        outcomes.len() > at_least && counts.iter().all(|count| *count > 0),
+        "not every outcome occurred: {counts:?}"
     );
     ensure!(0 < stored_unseen && stored_unseen < counts[2], "{stored_unseen} of {} are stored", counts[2]);
-    let repeated: Vec<&Trial> = trials.iter().filter(|trial| trial.attempts > 1).collect();
+    let repeated: Vec<&CutOutcome> = outcomes.iter().filter(|outcome| outcome.attempts > 1).collect();
     ensure!(repeated.is_empty(), "a write that was cut was run again: {repeated:#?}");
     Ok(())
 }
 
-/// What the read was told in each cut; cuts beyond its last byte are left out.
+/// Returns the outcome of the read for each cut; cuts beyond its last byte are left out.
 async fn try_reads(
     office: &Office,
     cuts: &[Cut],
@@ -282,17 +286,16 @@ async fn try_reads(
     let try_read = async |cut: Cut| -> Result<Option<(Cut, Result<i32, Error>)>> {
         let sender = office.sender(afterwards).await?;
         sender.proxy.arm(cut);
-        let told = sender.db.read(&COUNT_PAGES, count_pages).await;
-        Ok(sender.proxy.has_cut().then_some((cut, told)))
+        let reported = sender.db.read(&COUNT_PAGES, count_pages).await;
+        Ok(sender.proxy.has_cut().then_some((cut, reported)))
     };
-    let told = stream::iter(cuts).map(|cut| try_read(*cut)).buffer_unordered(AT_ONCE);
-    let told: Vec<_> = told.try_collect().await?;
-    Ok(told.into_iter().flatten().collect())
+    let reported = stream::iter(cuts).map(|cut| try_read(*cut)).buffer_unordered(AT_ONCE);
+    let reported: Vec<_> = reported.try_collect().await?;
+    Ok(reported.into_iter().flatten().collect())
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_read_that_is_cut_after_any_byte_is_right_or_refused_and_right_while_the_server_is_there()
--> Result<()> {
+async fn cut_connection_never_misreports_reads() -> Result<()> {
     let office = Office::open().await?;
     let rehearsing = office.sender(Afterwards::Pass).await?;
     rehearsing.proxy.watch();

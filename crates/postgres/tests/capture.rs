@@ -1,4 +1,4 @@
-//! Capture on a real server: what the units of work of a pool send, by operation, with types, values and answers.
+//! Capture of units of work on a real server.
 
 mod support;
 
@@ -31,8 +31,7 @@ fn own(captured: &Captured) -> Vec<(&str, &str, Option<u64>)> {
 }
 
 #[tokio::test]
-async fn a_statement_has_its_operation_types_values_and_rows_also_when_it_was_prepared_before() -> Result<()>
-{
+async fn captures_statement_with_operation_types_values_and_rows() -> Result<()> {
     let (forest, recorder) = recorded().await?;
     forest.db.write(&PLANT, async |conn| insert(5).execute(conn).await).await?;
     forest.db.read(&FIND, async |conn| find(conn, 4).await).await?;
@@ -49,7 +48,7 @@ async fn a_statement_has_its_operation_types_values_and_rows_also_when_it_was_pr
 }
 
 #[tokio::test]
-async fn a_write_shows_its_transaction_and_a_failed_statement_its_code() -> Result<()> {
+async fn captures_transactions_and_errors() -> Result<()> {
     let (forest, recorder) = recorded().await?;
     forest.db.write(&PLANT, async |conn| insert(5).execute(conn).await).await?;
     recorder.start();
@@ -67,7 +66,7 @@ async fn a_write_shows_its_transaction_and_a_failed_statement_its_code() -> Resu
 }
 
 #[tokio::test]
-async fn pipelined_statements_have_their_own_answers() -> Result<()> {
+async fn captures_pipelined_answers() -> Result<()> {
     let (forest, recorder) = recorded().await?;
     for id in 1..=3 {
         forest.db.write(&PLANT, async |conn| insert(id).execute(conn).await).await?;
@@ -89,7 +88,7 @@ async fn pipelined_statements_have_their_own_answers() -> Result<()> {
 }
 
 #[tokio::test]
-async fn values_longer_than_any_buffer_are_whole_and_not_shown() -> Result<()> {
+async fn captures_long_values_without_showing_them() -> Result<()> {
     let (forest, recorder) = recorded().await?;
     let long = "leaf".repeat(500_000);
     recorder.start();
@@ -108,16 +107,16 @@ async fn values_longer_than_any_buffer_are_whole_and_not_shown() -> Result<()> {
 }
 
 #[tokio::test]
-async fn nothing_is_kept_outside_of_a_capture() -> Result<()> {
+async fn stores_nothing_outside_of_capture() -> Result<()> {
     let (forest, recorder) = recorded().await?;
     forest.db.read(&FIND, async |conn| find(conn, 1).await).await?;
     assert_eq!(recorder.take().statements.len(), 0);
-    assert_eq!(format!("{recorder:?}"), "Recorder { on: false, kept: 0 }");
+    assert_eq!(format!("{recorder:?}"), "Recorder { on: false, stored: 0 }");
     Ok(())
 }
 
 #[tokio::test]
-async fn sessions_without_the_recorder_are_not_written_down() -> Result<()> {
+async fn sessions_without_recorder_are_not_recorded() -> Result<()> {
     let (forest, recorder) = (Forest::new().await?, Recorder::new());
     recorder.start();
     forest.db.read(&FIND, async |conn| find(conn, 1).await).await?;

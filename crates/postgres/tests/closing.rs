@@ -1,4 +1,4 @@
-//! The end of a pool, as its callers and its server see it.
+//! Closing a pool, as seen by its callers and its server.
 
 #[path = "support/proxy.rs"]
 mod proxy;
@@ -106,7 +106,7 @@ async fn close_names_unreturned_connections() -> Result<()> {
 }
 
 #[tokio::test]
-async fn waiting_callers_learn_that_the_pool_was_closed() -> Result<()> {
+async fn close_fails_waiting_callers() -> Result<()> {
     let meadow = Meadow::new().await?;
     let pool = meadow.pool(1)?;
     let _held = pool.get_by(far()).await?;
@@ -127,9 +127,9 @@ async fn waiting_callers_learn_that_the_pool_was_closed() -> Result<()> {
 }
 
 #[tokio::test]
-async fn callers_that_connect_learn_that_the_pool_was_closed() -> Result<()> {
+async fn close_fails_connecting_callers() -> Result<()> {
     let meadow = Meadow::new().await?;
-    // The first connect gets no answer, and the others wait for what it learns.
+    // The first connect gets no answer, and the others wait for its result.
     let url = proxy(&meadow.database.url(), pending).await?;
     let pool = Pool::new(&url, PoolSettings::sized(3, 0), || {})?;
     let connecting: Vec<_> = (0..3)

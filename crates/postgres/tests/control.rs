@@ -1,4 +1,4 @@
-//! Units of work that end their own transaction, or fail with an error of their caller.
+//! Units of work that end their own transaction or fail with the caller's error.
 
 mod support;
 
@@ -20,14 +20,14 @@ const HASTY: Operation<Write> =
     Operation::write("trees.hasty").statements(9).deadline(Duration::from_millis(500));
 const READ: Operation<Read> = Operation::read("trees.read");
 
-/// A policy that repeats whatever it may.
+/// Sets a retry policy that retries every class.
 fn repeat_everything(settings: &mut DbSettings) {
     let pause = Duration::from_millis(1);
     settings.retry = Retry::new(3, Backoff::exponential(pause, pause)).on(|_| true);
 }
 
 #[tokio::test]
-async fn units_that_end_their_own_transaction_are_never_reported_as_stored() -> Result<()> {
+async fn own_commit_is_never_reported_as_stored() -> Result<()> {
     let forest = Forest::with(repeat_everything).await?;
     for (sql, stored) in [
         ("ROLLBACK", vec![]),
@@ -60,9 +60,9 @@ async fn units_that_end_their_own_transaction_are_never_reported_as_stored() -> 
 }
 
 #[tokio::test]
-async fn deadline_during_an_own_commit_is_ambiguous() -> Result<()> {
+async fn deadline_during_own_commit_is_ambiguous() -> Result<()> {
     let forest = Forest::new().await?;
-    // A deferred trigger keeps COMMIT busy until after the deadline.
+    // A deferred trigger delays COMMIT until after the deadline.
     let slow_commit = "CREATE FUNCTION doze() RETURNS trigger LANGUAGE plpgsql AS \
                        $$ BEGIN PERFORM pg_sleep(30); RETURN NULL; END $$; \
                        CREATE CONSTRAINT TRIGGER doze AFTER INSERT ON trees DEFERRABLE INITIALLY DEFERRED \
@@ -79,7 +79,7 @@ async fn deadline_during_an_own_commit_is_ambiguous() -> Result<()> {
 }
 
 #[tokio::test]
-async fn own_savepoints_by_raw_sql_are_part_of_the_unit() -> Result<()> {
+async fn raw_sql_savepoints_are_part_of_unit() -> Result<()> {
     let forest = Forest::new().await?;
     let written = forest.db.write(&WRITE, async |conn| {
         insert(1).execute(conn).await?;
@@ -99,7 +99,7 @@ struct Fallow;
 impl CallerError for Fallow {}
 
 #[tokio::test]
-async fn caller_errors_roll_back_are_typed_and_not_repeated() -> Result<()> {
+async fn caller_errors_roll_back_without_retry() -> Result<()> {
     let forest = Forest::with(repeat_everything).await?;
     let runs = AtomicU32::new(0);
     let outcome: Result<(), Abort<Fallow, Error>> = forest
@@ -119,15 +119,15 @@ async fn caller_errors_roll_back_are_typed_and_not_repeated() -> Result<()> {
         _ = forest.db.try_read::<(), _, _>(&READ, async |_| Err(Fallow)?).await;
     }
     assert_eq!(forest.db.health().breaker.state, breaker.state, "the server has answered");
-    assert_eq!(forest.db.health().pool.opened, 1, "the session is kept");
+    assert_eq!(forest.db.health().pool.opened, 1, "the session is reused");
     Ok(())
 }
 
 #[tokio::test]
-async fn database_errors_beside_caller_errors_keep_their_class_and_are_repeated() -> Result<()> {
+async fn database_errors_beside_caller_errors_are_retried() -> Result<()> {
     let forest = Forest::new().await?;
     let runs = AtomicU32::new(0);
-    let abort_first = "DO $$ BEGIN RAISE EXCEPTION 'in the way' USING ERRCODE = '40001'; END $$";
+    let abort_first = "DO $$ BEGIN RAISE EXCEPTION 'serialization failure' USING ERRCODE = '40001'; END $$";
     let outcome: Result<u32, Abort<Fallow, Error>> = forest
         .db
         .try_write(&WRITE, async |conn| {
@@ -148,7 +148,7 @@ async fn database_errors_beside_caller_errors_keep_their_class_and_are_repeated(
 }
 
 #[tokio::test]
-async fn operation_deadline_beyond_the_session_timeout_holds() -> Result<()> {
+async fn operation_deadline_overrides_session_timeout() -> Result<()> {
     const UNHURRIED: Operation<Read> = Operation::read("trees.unhurried").deadline(Duration::from_secs(20));
     const SNAPSHOT: Operation<Read> = UNHURRIED.snapshot();
     let forest = Forest::with(|settings| {
@@ -179,7 +179,7 @@ async fn extreme_deadlines_saturate() -> Result<()> {
     Ok(())
 }
 
-/// A type that rejects every value, and shows it in its error.
+/// A type whose conversion fails with an error that shows the value.
 #[derive(Debug)]
 struct Label;
 

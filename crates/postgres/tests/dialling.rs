@@ -1,4 +1,4 @@
-//! How sessions are opened: every parameter of the connection string has its effect, and several hosts fail over.
+//! Opening sessions: parameters of the connection string, and failover between hosts.
 
 #[path = "support/sockets.rs"]
 mod sockets;
@@ -18,7 +18,7 @@ use tokio::task::spawn_blocking;
 
 const READ: Operation<Read> = Operation::read("harbour.look");
 
-/// What a starved machine needs at most for anything here.
+/// Time limit that even an overloaded machine meets.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 #[derive(QueryableByName)]
@@ -27,13 +27,13 @@ struct Value {
     value: String,
 }
 
-/// The value of a setting in the session.
+/// Returns the value of a setting in the session.
 async fn setting(conn: &mut Conn, name: &str) -> QueryResult<String> {
     let asked = sql_query("SELECT current_setting($1) AS value").bind::<Text, _>(name);
     Ok(asked.get_result::<Value>(conn).await?.value)
 }
 
-/// The port of the server that a new session reaches.
+/// Returns the port of the server that a new session reaches.
 async fn port_reached(url: &str) -> Result<u16> {
     let mut conn = establish(url).await?;
     Ok(setting(&mut conn, "port").await?.parse()?)
@@ -44,7 +44,7 @@ async fn establish(url: &str) -> Result<Conn> {
     Ok(opening.await.context("the attempt does not end")??)
 }
 
-/// The text of the error with which opening a session fails.
+/// Returns the error text of opening a session.
 async fn refusal(url: &str) -> Result<String> {
     match establish(url).await {
         Ok(_) => bail!("a session was opened"),
@@ -100,7 +100,7 @@ async fn connect_timeout_ends_attempts_on_silent_servers() -> Result<()> {
 }
 
 #[tokio::test]
-async fn longer_connect_timeout_reaches_slow_servers() -> Result<()> {
+async fn long_connect_timeout_reaches_slow_servers() -> Result<()> {
     let database = TestDatabase::empty().await?;
     let slow = SlowServer::start(&database.url(), Duration::from_secs(3)).await?;
     let url = with(&slow.url(&database.url()), "connect_timeout=25");
@@ -110,7 +110,7 @@ async fn longer_connect_timeout_reaches_slow_servers() -> Result<()> {
 }
 
 #[tokio::test]
-async fn hostaddr_replaces_name_lookup() -> Result<()> {
+async fn hostaddr_skips_name_resolution() -> Result<()> {
     let server = writable().await?;
     let url = format!("postgres://postgres@harbour.invalid:{}/postgres", server.port());
     assert_eq!(port_reached(&with(&url, "hostaddr=127.0.0.1")).await?, server.port());
@@ -118,7 +118,7 @@ async fn hostaddr_replaces_name_lookup() -> Result<()> {
 }
 
 #[tokio::test]
-async fn key_value_strings_are_understood() -> Result<()> {
+async fn accepts_key_value_strings() -> Result<()> {
     let server = writable().await?;
     let port = server.port();
     let text =
@@ -137,7 +137,7 @@ async fn refused_host_fails_over_to_next() -> Result<()> {
 }
 
 #[tokio::test]
-async fn all_failed_hosts_are_named_with_their_causes() -> Result<()> {
+async fn error_names_all_failed_hosts() -> Result<()> {
     let refusing = refusing_port().await?;
     let silent = SilentServer::start().await?;
     let error = refusal(&ports(&[refusing, silent.port()], "connect_timeout=1")).await?;
@@ -148,7 +148,7 @@ async fn all_failed_hosts_are_named_with_their_causes() -> Result<()> {
 }
 
 #[tokio::test]
-async fn refused_login_is_not_tried_elsewhere() -> Result<()> {
+async fn refused_login_is_not_retried_on_other_hosts() -> Result<()> {
     let server = writable().await?;
     let url = ports(&[server.port(), refusing_port().await?], "").replace("postgres?", "no_such_database?");
     let error = refusal(&url).await?;
@@ -157,7 +157,7 @@ async fn refused_login_is_not_tried_elsewhere() -> Result<()> {
 }
 
 #[tokio::test]
-async fn silent_host_fails_over_once_for_all_sessions() -> Result<()> {
+async fn concurrent_sessions_avoid_silent_host() -> Result<()> {
     let server = writable().await?;
     let silent = SilentServer::start().await?;
     let url = ports(&[silent.port(), server.port()], "connect_timeout=1");
@@ -173,7 +173,7 @@ async fn silent_host_fails_over_once_for_all_sessions() -> Result<()> {
 }
 
 #[tokio::test]
-async fn target_session_attrs_select_the_host() -> Result<()> {
+async fn target_session_attrs_select_host() -> Result<()> {
     let (reader, writer) = (read_only().await?, writable().await?);
     let both = [reader.port(), writer.port()];
     for (attributes, expected) in [
@@ -199,7 +199,7 @@ async fn target_session_attrs_select_the_host() -> Result<()> {
 }
 
 #[tokio::test]
-async fn standby_is_told_from_primary() -> Result<()> {
+async fn distinguishes_standby_from_primary() -> Result<()> {
     let (standby, primary) = (writable().await?, writable().await?);
     standby.write_data_file("standby.signal", "")?;
     let standby = spawn_blocking(move || standby.restart().map(|()| standby)).await??;
@@ -217,7 +217,7 @@ async fn standby_is_told_from_primary() -> Result<()> {
     Ok(())
 }
 
-/// A server where the role `guest` needs its password.
+/// Starts a server where the role `guest` needs its password.
 async fn guarded() -> Result<Server> {
     let server = writable().await?;
     client(&server).await?.batch_execute("CREATE ROLE guest LOGIN PASSWORD 'pa:ss\\word'").await?;
@@ -226,7 +226,7 @@ async fn guarded() -> Result<Server> {
     Ok(spawn_blocking(move || server.restart().map(|()| server)).await??)
 }
 
-/// A password file for `guest` with these permissions. It goes with the server.
+/// Creates a password file for `guest` with these permissions in the server's folder.
 fn passfile(server: &Server, mode: u32) -> Result<String> {
     let path = server.data_folder().join(format!("passfile-{mode:o}"));
     std::fs::write(&path, format!("127.0.0.1:{}:*:guest:pa\\:ss\\\\word\n", server.port()))?;
@@ -235,7 +235,7 @@ fn passfile(server: &Server, mode: u32) -> Result<String> {
 }
 
 #[tokio::test]
-async fn passfile_gives_the_password_unless_others_can_read_it() -> Result<()> {
+async fn passfile_must_not_be_readable_by_others() -> Result<()> {
     let server = guarded().await?;
     let url = format!("postgres://guest@127.0.0.1:{}/postgres", server.port());
     let closed = passfile(&server, 0o600)?;
@@ -247,9 +247,9 @@ async fn passfile_gives_the_password_unless_others_can_read_it() -> Result<()> {
     Ok(())
 }
 
-/// Runs itself in a process whose environment has the variables, since one cannot set its own.
+/// Runs itself in a child process with the variables, since a process cannot safely set its own.
 #[tokio::test]
-async fn variables_of_the_environment_complete_the_url() -> Result<()> {
+async fn environment_variables_complete_url() -> Result<()> {
     const CHILD: &str = "STEADFAST_DIALLING_CHILD";
     if let Ok(port) = std::env::var(CHILD) {
         let mut conn = establish("postgres://").await?;
@@ -263,7 +263,7 @@ async fn variables_of_the_environment_complete_the_url() -> Result<()> {
     let server = guarded().await?;
     let port = server.port().to_string();
     let mut child = tokio::process::Command::new(std::env::current_exe()?);
-    child.args(["--exact", "variables_of_the_environment_complete_the_url"]).env(CHILD, &port);
+    child.args(["--exact", "environment_variables_complete_url"]).env(CHILD, &port);
     child.env("PGPASSFILE", passfile(&server, 0o600)?);
     child.envs([("PGHOST", "127.0.0.1"), ("PGPORT", &port), ("PGUSER", "guest"), ("PGDATABASE", "postgres")]);
     child.envs([("PGAPPNAME", "tender"), ("PGOPTIONS", "-c work_mem=9MB")]);
@@ -286,9 +286,9 @@ async fn random_load_balancing_reaches_all_hosts() -> Result<()> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn cancel_request_goes_to_the_session_host() -> Result<()> {
+async fn cancel_request_goes_to_host_of_session() -> Result<()> {
     let (reader, writer) = (read_only().await?, writable().await?);
-    // Without this the server would find out by itself that the caller has left.
+    // Without this option the server would detect the cancelled caller itself.
     let query = "target_session_attrs=read-write&options=-c%20client_connection_check_interval%3D0";
     let url = ports(&[reader.port(), writer.port()], query);
     let db = Db::new(&url, DbSettings { pool: PoolSettings::sized(1, 0), ..DbSettings::default() })?;
@@ -306,7 +306,7 @@ async fn cancel_request_goes_to_the_session_host() -> Result<()> {
     sleeping.abort();
     let left = Instant::now();
     while count().await? > 0 {
-        ensure!(left.elapsed() < Duration::from_secs(15), "the server still works for nobody");
+        ensure!(left.elapsed() < Duration::from_secs(15), "the server still runs the abandoned statement");
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
     Ok(())

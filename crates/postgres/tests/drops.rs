@@ -1,4 +1,4 @@
-//! Callers that leave: at every step of every kind of unit of work, in crowds, and in the middle of transactions.
+//! Cancelled callers: at every step of every kind of unit of work, many at once, and inside transactions.
 
 #[path = "support/address.rs"]
 mod address;
@@ -39,24 +39,25 @@ const SNAPSHOT: Operation<Read> = Operation::read("trees.compare").snapshot().st
 const WRITE: Operation<Write> = Operation::write("trees.write").statements(2);
 const BULK: Operation<Write> = Operation::write("trees.bulk").statements(9);
 
-/// Takes every connection of a pool of two, and proves that none is in a transaction: there, a savepoint is allowed.
+/// Borrows every connection of a pool of two and checks that none is in a transaction, where a savepoint would be
+/// allowed.
 async fn next_borrowers_are_in_no_transaction(db: &Db) -> Result<()> {
     let savepoint = || db.read(&READ, async |conn| conn.batch_execute("SAVEPOINT inherited").await);
     for outcome in join_all([savepoint(), savepoint()]).await {
         let code = outcome.as_ref().err().and_then(Error::sqlstate).map(|code| code.to_string());
-        ensure!(code.as_deref() == Some("25P01"), "in a foreign transaction: {outcome:?}");
+        ensure!(code.as_deref() == Some("25P01"), "inherited a transaction: {outcome:?}");
     }
-    // After an error a connection is back when the end of its answer has come.
+    // After an error, a connection is returned when the rest of its answer was received.
     let began = Instant::now();
     while db.health().pool.checked_out > 0 {
-        ensure!(began.elapsed() < Duration::from_secs(10), "a place is lost: {:?}", db.health().pool);
+        ensure!(began.elapsed() < Duration::from_secs(10), "a slot is lost: {:?}", db.health().pool);
         tokio::task::yield_now().await;
     }
     Ok(())
 }
 
-/// Drops `unit` at its first step, at its second, and so on until it is through. Says at how many, and the longest time
-/// until the server was quiet. It waits for the server at least `waits` times on its way.
+/// Drops `unit` at its first step, at its second, and so on until it completes. Returns the number of steps and the
+/// longest time until the server was idle. The unit waits for the server at least `waits` times.
 async fn drop_at_every_step<T, F: Future<Output = Result<T, Error>>>(
     forest: &Forest,
     waits: usize,
@@ -65,7 +66,7 @@ async fn drop_at_every_step<T, F: Future<Output = Result<T, Error>>>(
     drop_until(forest, waits, End::Finished, unit, never_stuck).await
 }
 
-/// As [`drop_at_every_step`], until it ends as `expected`; `stuck` says when the unit of work can make no step.
+/// Drops `unit` like [`drop_at_every_step`] until it ends as `expected`; `stuck` returns true if it can make no step.
 async fn drop_until<
     T,
     F: Future<Output = Result<T, Error>>,
@@ -80,7 +81,7 @@ async fn drop_until<
     let (stolen, mut longest) = (StolenTime::watch(), Duration::ZERO);
     for step in 1..500 {
         let end = drop_at(step, unit(step), stuck()).await?;
-        ensure!(forest.db.health().pool.checked_out == 0, "a place is lost at step {step}");
+        ensure!(forest.db.health().pool.checked_out == 0, "a slot is lost at step {step}");
         next_borrowers_are_in_no_transaction(&forest.db).await?;
         longest = longest.max(quiet(forest, Duration::from_secs(1), &stolen).await?);
         if end != End::Dropped {
@@ -93,8 +94,8 @@ async fn drop_until<
     anyhow::bail!("500 steps and no end")
 }
 
-/// A forest with two places, both warm.
-async fn two_places() -> Result<Forest> {
+/// Returns a forest with two open connections.
+async fn two_slots() -> Result<Forest> {
     let forest = Forest::with(|settings| {
         settings.pool.pool_size = 2;
         settings.retry =
@@ -118,31 +119,31 @@ async fn pipelined(conn: &mut Conn) -> QueryResult<(usize, usize)> {
     .await
 }
 
-fn told(kind: &str, (steps, longest): (usize, Duration)) {
-    println!("{kind}: {steps} steps, quiet after {:.1} ms at the most", longest.as_secs_f64() * 1e3);
+fn print_steps(kind: &str, (steps, longest): (usize, Duration)) {
+    println!("{kind}: {steps} steps, idle after at most {:.1} ms", longest.as_secs_f64() * 1e3);
 }
 
 #[tokio::test]
-async fn a_read_dropped_at_any_step_leaves_nothing() -> Result<()> {
-    let forest = two_places().await?;
+async fn read_dropped_at_any_step_leaks_nothing() -> Result<()> {
+    let forest = two_slots().await?;
     let db = &forest.db;
-    told("read", drop_at_every_step(&forest, 1, |_| db.read(&READ, count)).await?);
+    print_steps("read", drop_at_every_step(&forest, 1, |_| db.read(&READ, count)).await?);
     let uncached = || async |conn: &mut Conn| sql_query("SELECT 3").execute(conn).await;
-    told("read, not cached", drop_at_every_step(&forest, 2, |_| db.read(&READ, uncached())).await?);
-    told("pipelined", drop_at_every_step(&forest, 1, |_| db.read(&READ_TWO, pipelined)).await?);
+    print_steps("read, not cached", drop_at_every_step(&forest, 2, |_| db.read(&READ, uncached())).await?);
+    print_steps("pipelined", drop_at_every_step(&forest, 1, |_| db.read(&READ_TWO, pipelined)).await?);
     let twice = || {
         async |conn: &mut Conn| {
             count(conn).await?;
             count(conn).await
         }
     };
-    told("snapshot", drop_at_every_step(&forest, 4, |_| db.read(&SNAPSHOT, twice())).await?);
+    print_steps("snapshot", drop_at_every_step(&forest, 4, |_| db.read(&SNAPSHOT, twice())).await?);
     Ok(())
 }
 
 #[tokio::test]
-async fn a_write_dropped_at_any_step_is_kept_whole_or_not_at_all() -> Result<()> {
-    let forest = two_places().await?;
+async fn write_dropped_at_any_step_is_atomic() -> Result<()> {
+    let forest = two_slots().await?;
     let db = &forest.db;
     let plant_two = |step: usize| async move {
         let id = 2 * step as i64;
@@ -152,20 +153,20 @@ async fn a_write_dropped_at_any_step_is_kept_whole_or_not_at_all() -> Result<()>
         });
         planted.await
     };
-    told("write", drop_at_every_step(&forest, 4, plant_two).await?);
+    print_steps("write", drop_at_every_step(&forest, 4, plant_two).await?);
     assert_whole_pairs(&forest.trees().await?);
     Ok(())
 }
 
-/// Each pair of trees was planted together, or not at all.
+/// Asserts that each pair of trees was planted together or not at all.
 fn assert_whole_pairs(trees: &[i64]) {
     let is_whole = |pair: &[i64]| pair.len() == 2 && pair[1] == pair[0] + 1 && pair[0] % 2 == 0;
     assert!(!trees.is_empty() && trees.chunks(2).all(is_whole), "{trees:?}");
 }
 
 #[tokio::test]
-async fn a_write_with_savepoints_dropped_at_any_step_is_kept_whole_or_not_at_all() -> Result<()> {
-    let forest = two_places().await?;
+async fn write_with_savepoints_dropped_at_any_step_is_atomic() -> Result<()> {
+    let forest = two_slots().await?;
     forest.looker.batch_execute("INSERT INTO trees VALUES (0, 0), (1, 0)").await?;
     let db = &forest.db;
     let around_a_duplicate = |step: usize| async move {
@@ -178,7 +179,7 @@ async fn a_write_with_savepoints_dropped_at_any_step_is_kept_whole_or_not_at_all
         planted.await
     };
     // BEGIN, INSERT, SAVEPOINT, INSERT, ROLLBACK TO, INSERT, COMMIT.
-    told("savepoint", drop_at_every_step(&forest, 7, around_a_duplicate).await?);
+    print_steps("savepoint", drop_at_every_step(&forest, 7, around_a_duplicate).await?);
     assert_whole_pairs(&forest.trees().await?);
     let good_ones = |step: usize| async move {
         let id = 2_000 + 2 * step as i64;
@@ -190,33 +191,33 @@ async fn a_write_with_savepoints_dropped_at_any_step_is_kept_whole_or_not_at_all
         db.write(&BULK, async |conn| conn.insert_valid(&[id, 1, id + 1], plant).await).await
     };
     // All three are refused, then the last two; each part has a savepoint.
-    told("bulk", drop_at_every_step(&forest, 12, good_ones).await?);
+    print_steps("bulk", drop_at_every_step(&forest, 12, good_ones).await?);
     assert_whole_pairs(&forest.trees().await?);
     Ok(())
 }
 
 #[tokio::test]
-async fn a_repeated_write_dropped_at_any_step_leaves_nothing() -> Result<()> {
-    let forest = two_places().await?;
+async fn retried_write_dropped_at_any_step_leaks_nothing() -> Result<()> {
+    let forest = two_slots().await?;
     let db = &forest.db;
-    let in_the_way = "DO $$ BEGIN RAISE EXCEPTION USING ERRCODE = '40001'; END $$";
+    let serialization_failure = "DO $$ BEGIN RAISE EXCEPTION USING ERRCODE = '40001'; END $$";
     let repeated = |step: usize| async move {
         let attempts = AtomicU32::new(0);
         let planted = db.write(&WRITE, async |conn| {
             if attempts.fetch_add(1, SeqCst) == 0 {
-                conn.batch_execute(in_the_way).await?;
+                conn.batch_execute(serialization_failure).await?;
             }
             insert(step as i64).execute(conn).await
         });
         planted.await
     };
-    told("write, repeated", drop_at_every_step(&forest, 7, repeated).await?);
+    print_steps("write, repeated", drop_at_every_step(&forest, 7, repeated).await?);
     Ok(())
 }
 
 #[tokio::test]
-async fn a_write_dropped_while_it_waits_for_a_lock_leaves_nothing() -> Result<()> {
-    let forest = two_places().await?;
+async fn write_dropped_during_lock_wait_leaks_nothing() -> Result<()> {
+    let forest = two_slots().await?;
     forest.looker.batch_execute("INSERT INTO trees VALUES (1, 0)").await?;
     let holder = client(&forest).await?;
     holder.batch_execute("BEGIN; UPDATE trees SET height_cm = 1 WHERE id = 1").await?;
@@ -233,24 +234,24 @@ async fn a_write_dropped_while_it_waits_for_a_lock_leaves_nothing() -> Result<()
     };
     // BEGIN, then the UPDATE that waits.
     let behind = drop_until(&forest, 2, End::DroppedStuck, |_| db.write(&WRITE, grow()), stuck).await?;
-    told("write behind a lock", behind);
+    print_steps("write behind a lock", behind);
     holder.batch_execute("COMMIT").await?;
     assert_eq!(forest.looker.query_one("SELECT height_cm FROM trees", &[]).await?.get::<_, i32>(0), 1);
     Ok(())
 }
 
 #[tokio::test]
-async fn a_connect_dropped_at_any_step_loses_no_place_and_no_session() -> Result<()> {
-    let forest = two_places().await?;
+async fn connect_dropped_at_any_step_leaks_nothing() -> Result<()> {
+    let forest = two_slots().await?;
     let url = url(&forest).await?;
     for step in 1..500 {
         let mut settings = DbSettings { pool: PoolSettings::sized(2, 0), ..DbSettings::default() };
         settings.pool.session.application_name = "cold".to_owned();
         let cold = Db::new(&url, settings)?;
         let end = drop_at(step, cold.read(&READ, count), never_stuck()).await?;
-        assert_eq!(cold.health().pool.checked_out, 0, "a place is lost at step {step}");
+        assert_eq!(cold.health().pool.checked_out, 0, "a slot is lost at step {step}");
         next_borrowers_are_in_no_transaction(&cold).await?;
-        // Every session that the server has belongs to a place. The one whose connect was dropped may still be ending.
+        // Every session of the server belongs to a slot. The one whose connect was dropped may still be ending.
         others_become(&forest.looker, || cold.health().pool.open).await?;
         drop(cold);
         others_become(&forest.looker, || 0).await?;
@@ -265,8 +266,8 @@ async fn a_connect_dropped_at_any_step_loses_no_place_and_no_session() -> Result
 }
 
 #[tokio::test]
-async fn a_caller_that_leaves_the_queue_gives_its_turn_to_the_next() -> Result<()> {
-    let forest = two_places().await?;
+async fn cancelled_caller_passes_its_permit_to_next() -> Result<()> {
+    let forest = two_slots().await?;
     let db = &forest.db;
     let free = tokio::sync::Notify::new();
     let hold = || {
@@ -300,7 +301,7 @@ async fn a_caller_that_leaves_the_queue_gives_its_turn_to_the_next() -> Result<(
     Ok(())
 }
 
-/// Looks at the sessions of the pool again and again; keeps the most that there ever were.
+/// Repeatedly counts the sessions of the pool and stores the maximum.
 async fn watch_sessions(looker: &Client, most: &AtomicI64, done: &AtomicBool) -> Result<()> {
     while !done.load(SeqCst) {
         most.fetch_max(sessions(looker, "true").await?, SeqCst);
@@ -309,13 +310,13 @@ async fn watch_sessions(looker: &Client, most: &AtomicI64, done: &AtomicBool) ->
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn two_hundred_callers_leave_their_statements_and_the_next_one_is_served_at_once() -> Result<()> {
+async fn next_caller_is_served_after_mass_cancellation() -> Result<()> {
     let forest = Forest::with(|settings| settings.pool.pool_size = 10).await?;
     let (watcher, stolen) = (client(&forest).await?, StolenTime::watch());
     let connects = ConnectTimes::watch(url(&forest).await?);
     let db = &forest.db;
     let (most, done) = (AtomicI64::new(0), AtomicBool::new(false));
-    // All ten are there: the first ten callers have a statement to leave.
+    // All ten sessions are open, so the first ten callers abandon a running statement.
     let together = tokio::sync::Barrier::new(10);
     let meet = || {
         db.read(&READ, async |_| {
@@ -330,7 +331,7 @@ async fn two_hundred_callers_leave_their_statements_and_the_next_one_is_served_a
         assert!(join_all(callers).await.iter().all(Result::is_err), "all of them left");
         let left = Instant::now();
         db.read(&READ, count).await?;
-        // It may need a session in place of one whose statement was cancelled.
+        // It may need a replacement for a session whose statement was cancelled.
         let next_after = stolen.own(left, left.elapsed());
         let next_after = next_after.saturating_sub(connects.longest(left, Instant::now()));
         quiet(&forest, Duration::from_secs(1), &stolen).await?;
@@ -340,7 +341,7 @@ async fn two_hundred_callers_leave_their_statements_and_the_next_one_is_served_a
         let again = Instant::now();
         try_join_all((0..10).map(|_| db.read(&READ, count))).await?;
         let ten_after = stolen.own(again, again.elapsed());
-        // Nine of them may need one, of which four are opened at once.
+        // Nine of them may need a replacement, of which four are opened concurrently.
         let ten_after = ten_after.saturating_sub(3 * connects.longest(again, Instant::now()));
         done.store(true, SeqCst);
         anyhow::Ok((next_after, quiet_after, ten_after))
@@ -357,12 +358,12 @@ async fn two_hundred_callers_leave_their_statements_and_the_next_one_is_served_a
     assert!(ten_after <= Duration::from_millis(100), "ten borrowers a second later waited {ten_after:?}");
     assert!(most.into_inner() <= 10, "more sessions than the pool may have");
     assert!(state.closed_for(CloseReason::Abandoned) >= 10, "{state:?}");
-    assert!(state.opened <= 20, "{} connections for ten places", state.opened);
+    assert!(state.opened <= 20, "{} connections for ten slots", state.opened);
     Ok(())
 }
 
-/// Lets ten callers begin `unit`, drops them all once ten sessions are `left_in` this state (without one, each comes to its
-/// end), and proves that nothing of them is left.
+/// Starts `unit` in ten callers, drops them all once ten sessions are `left_in` this state (if `None`, each completes),
+/// and checks that nothing leaks.
 async fn ten_leave<F, T: Debug>(
     what: &str,
     left_in: Option<&str>,
@@ -377,9 +378,9 @@ where
     let leaving = async {
         let callers = join_all((0..10).map(|_| unit()));
         match left_in {
-            None => ensure!(callers.await.iter().all(Result::is_ok), "{what}: not all of them are through"),
+            None => ensure!(callers.await.iter().all(Result::is_ok), "{what}: not all callers succeeded"),
             Some(state) => tokio::select! {
-                outcomes = callers => anyhow::bail!("{what}: {outcomes:?}, and nobody was left to leave"),
+                outcomes = callers => anyhow::bail!("{what}: {outcomes:?}, although the callers should wait"),
                 ten_are_there = sessions_become(&forest.looker, state, 10) => ten_are_there?,
             },
         }
@@ -390,7 +391,7 @@ where
             }));
         for outcome in next.await {
             let code = outcome.as_ref().err().and_then(Error::sqlstate).map(|code| code.to_string());
-            ensure!(code.as_deref() == Some("25P01"), "{what}: in a foreign transaction: {outcome:?}");
+            ensure!(code.as_deref() == Some("25P01"), "{what}: inherited a transaction: {outcome:?}");
         }
         let next_after = left.elapsed();
         tokio::time::sleep(Duration::from_millis(500).saturating_sub(left.elapsed())).await;
@@ -406,7 +407,7 @@ where
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn ten_transactions_that_are_left_are_gone_and_nobody_inherits_them() -> Result<()> {
+async fn abandoned_transactions_are_rolled_back() -> Result<()> {
     let forest = Forest::with(|settings| settings.pool.pool_size = 10).await?;
     let (db, ids) = (&forest.db, AtomicI64::new(1));
     let plant = async |conn: &mut Conn| insert(ids.fetch_add(1, SeqCst)).execute(conn).await;
@@ -441,12 +442,12 @@ async fn ten_transactions_that_are_left_are_gone_and_nobody_inherits_them() -> R
         })
     };
     ten_leave("a raw BEGIN, left while pausing", idle, raw_pausing, &forest).await?;
-    assert_eq!(forest.trees().await?, [0; 0], "nothing of them was kept");
+    assert_eq!(forest.trees().await?, [0; 0], "nothing was stored");
     Ok(())
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn errors_cost_no_connection() -> Result<()> {
+async fn errors_close_no_connection() -> Result<()> {
     let forest = Forest::new().await?;
     let fail = || async |conn: &mut Conn| conn.batch_execute("SELECT 1 / 0").await;
     for _ in 0..500 {
@@ -459,7 +460,7 @@ async fn errors_cost_no_connection() -> Result<()> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn statements_that_are_not_kept_cost_no_connection() -> Result<()> {
+async fn uncached_statements_close_no_connection() -> Result<()> {
     let forest = Forest::new().await?;
     for _ in 0..500 {
         let text = async |conn: &mut Conn| sql_query("SELECT 4").execute(conn).await;

@@ -1,4 +1,4 @@
-//! Settings of any duration: none panics, and the longest mean "never".
+//! Settings of any duration: none panics, and the longest means "never".
 
 use anyhow::{Context, Result, ensure};
 use std::time::Duration;
@@ -16,7 +16,7 @@ const EXTREMES: [Duration; 5] = [
     Duration::MAX,
 ];
 
-/// A pool of one connection and one more, whose settings are changed by `change`.
+/// Uses a pool of one connection plus one overflow, with settings changed by `change`.
 async fn use_pool(url: &str, change: impl Fn(&mut PoolSettings)) -> Result<()> {
     let mut settings = PoolSettings::sized(1, 1);
     change(&mut settings);
@@ -35,7 +35,7 @@ fn soon() -> Deadline {
 }
 
 #[tokio::test]
-async fn any_duration_is_accepted_as_a_setting() -> Result<()> {
+async fn accepts_any_duration() -> Result<()> {
     let database = TestDatabase::empty().await?;
     let url = database.url();
     for duration in EXTREMES {
@@ -56,7 +56,7 @@ async fn any_duration_is_accepted_as_a_setting() -> Result<()> {
 }
 
 #[tokio::test]
-async fn pool_without_a_timeout_waits_for_a_connection() -> Result<()> {
+async fn pool_without_timeout_waits() -> Result<()> {
     let database = TestDatabase::empty().await?;
     let settings = PoolSettings { timeout: Duration::MAX, ..PoolSettings::sized(1, 0) };
     let pool = Pool::new(&database.url(), settings, || {})?;

@@ -1,4 +1,4 @@
-//! More workers than connections, and none of them ever pauses: everybody gets the same.
+//! Fairness with more workers than connections, none of which ever pauses.
 
 #[path = "support/stolen.rs"]
 mod stolen;
@@ -18,7 +18,7 @@ const CONNECTIONS: u32 = 10;
 const HOLD: Duration = Duration::from_millis(200);
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_hundred_workers_that_never_pause_share_ten_connections_in_turns() -> Result<()> {
+async fn busy_workers_share_connections_fairly() -> Result<()> {
     let database = TestDatabase::from_template("empty", 1, async |_: &str| anyhow::Ok(())).await?;
     let pool = PoolSettings::sized(CONNECTIONS, 0);
     let db = &Db::new(&database.url(), DbSettings { pool, ..DbSettings::default() })?;
@@ -48,9 +48,9 @@ async fn a_hundred_workers_that_never_pause_share_ten_connections_in_turns() -> 
     let longest = waits.iter().flatten().max().copied().unwrap_or_default();
     let ideal = HOLD * (WORKERS as u32 / CONNECTIONS - 1);
     let ratio = longest.as_secs_f64() / ideal.as_secs_f64();
-    println!("longest wait {longest:?}, {ratio:.3} of the ideal {ideal:?}; {fewest} to {most} turns");
+    println!("longest wait {longest:?}, {ratio:.3} of the ideal {ideal:?}; {fewest} to {most} calls");
     assert!(ratio <= 1.05, "the longest wait is {ratio:.3} of the ideal");
-    assert!(most - fewest <= 1, "between {fewest} and {most} turns");
+    assert!(most - fewest <= 1, "between {fewest} and {most} calls");
     assert_eq!(db.health().pool.timed_out, 0);
     Ok(())
 }

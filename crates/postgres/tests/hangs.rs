@@ -1,4 +1,4 @@
-//! Servers that are there and say nothing: every caller has its answer in time, and it says how long they are silent.
+//! Silent servers: callers fail by their deadline, and errors report the silence.
 
 #[path = "support/load.rs"]
 mod load;
@@ -26,7 +26,7 @@ const DEADLINE: Duration = Duration::from_secs(1);
 const READ: Operation<Read> = Operation::read("meadow.look").deadline(DEADLINE);
 const WRITE: Operation<Write> = Operation::write("meadow.plant").deadline(DEADLINE);
 const HURRIED: Operation<Read> = Operation::read("meadow.glance").deadline(Duration::from_millis(20));
-/// Longer than a session is trusted without a question.
+/// Longer than a session is used without a ping.
 const RESTED: Duration = Duration::from_millis(700);
 const SLACK: Duration = Duration::from_millis(100);
 const CALLERS: usize = 50;
@@ -39,7 +39,7 @@ async fn nap(conn: &mut Conn) -> QueryResult<()> {
     conn.batch_execute("SELECT pg_sleep(0.3)").await
 }
 
-/// The seconds of silence that an error's text tells.
+/// Returns the silence that an error text reports.
 fn silence_in(text: &str) -> Option<Duration> {
     let (_, after) = text.split_once("no answer from the server for ")?;
     let (seconds, _) = after.split_once(" s")?;
@@ -47,7 +47,7 @@ fn silence_in(text: &str) -> Option<Duration> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_frozen_server_keeps_nobody_beyond_the_deadline_and_its_silence_is_told() -> Result<()> {
+async fn frozen_server_fails_callers_at_their_deadline() -> Result<()> {
     let server = spawn_blocking(Server::private).await??;
     let db = pool_of_ten(&server.url("postgres"))?;
     let (stolen, load) = (StolenTime::watch(), Load::start(&db, &READ, CALLERS, Duration::from_millis(20)));
@@ -77,26 +77,26 @@ async fn a_frozen_server_keeps_nobody_beyond_the_deadline_and_its_silence_is_tol
     assert!(errors(&calls).all(|(call, ..)| call.ended() > frozen));
     for (call, class, text) in errors(&calls) {
         assert!(matches!(class, Class::Timeout | Class::Unavailable), "{class:?}: {text}");
-        let told = silence_in(text).unwrap_or_else(|| panic!("no silence in: {text}"));
+        let reported = silence_in(text).unwrap_or_else(|| panic!("no silence in: {text}"));
         let until = call.ended().min(thawed);
-        // Who waited in the queue can answer for its own wait alone, all others for nearly the whole silence.
+        // Callers in the queue report their own wait, all others nearly the whole silence.
         let least = (until - frozen.max(call.began)).max((until - frozen).saturating_sub(DEADLINE));
         let slack = SLACK + stolen.between(call.began, call.ended());
         let (least, most) = (least.saturating_sub(slack), call.ended() - freezing + SLACK);
-        assert!((least..=most).contains(&told), "silent for {least:?} to {most:?}, but: {text}");
+        assert!((least..=most).contains(&reported), "silent for {least:?} to {most:?}, but: {text}");
     }
     assert!(
         served.max(last_error) <= Duration::from_millis(500),
         "served {served:?}, last error {last_error:?}"
     );
-    // One that had rested is asked for a sign of life first, and is dead then.
+    // A session that was idle is pinged first and counted as dead.
     assert_eq!(abandoned + dead, 10, "each hung connection is retired, once");
     assert!(abandoned > 0);
     assert_eq!((state.open, state.checked_out), (10, 0));
     Ok(())
 }
 
-/// A writer that is told whether its row was stored.
+/// Writes a row and returns the outcome.
 async fn plant(db: &Db, id: i64) -> (i64, Duration, Result<(), Error>) {
     let began = Instant::now();
     let insert = format!("INSERT INTO meadow (id) VALUES ({id})");
@@ -105,10 +105,10 @@ async fn plant(db: &Db, id: i64) -> (i64, Duration, Result<(), Error>) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn writers_on_a_frozen_server_are_never_told_a_lie() -> Result<()> {
+async fn frozen_server_never_misreports_writes() -> Result<()> {
     let server = spawn_blocking(Server::private).await??;
     let db = pool_of_ten(&server.url("postgres"))?;
-    // A trigger at COMMIT makes half of the time of a write the commit's.
+    // A trigger delays COMMIT, so that it takes half of the time of a write.
     let create = "CREATE TABLE meadow (id int8 PRIMARY KEY); \
                   CREATE FUNCTION doze() RETURNS trigger LANGUAGE plpgsql AS \
                   $$ BEGIN PERFORM pg_sleep(0.005); RETURN NULL; END $$; \
@@ -121,13 +121,13 @@ async fn writers_on_a_frozen_server_are_never_told_a_lie() -> Result<()> {
     for _ in 0..20 {
         let (db, ids, done) = (db.clone(), ids.clone(), done.clone());
         writers.spawn(async move {
-            let mut told = Vec::new();
+            let mut reported = Vec::new();
             while !done.load(SeqCst) {
                 let id = ids.fetch_add(1, SeqCst) as i64;
                 let began = Instant::now();
-                told.push((began, plant(&db, id).await));
+                reported.push((began, plant(&db, id).await));
             }
-            told
+            reported
         });
     }
     for _ in 0..3 {
@@ -138,12 +138,12 @@ async fn writers_on_a_frozen_server_are_never_told_a_lie() -> Result<()> {
     }
     tokio::time::sleep(Duration::from_millis(500)).await;
     done.store(true, SeqCst);
-    let told: Vec<_> = writers.join_all().await.into_iter().flatten().collect();
+    let reported: Vec<_> = writers.join_all().await.into_iter().flatten().collect();
 
     let (looker, connection) =
         tokio_postgres::connect(&server.url("postgres"), tokio_postgres::NoTls).await?;
     tokio::spawn(connection);
-    // What was abandoned is over when no other session is in a transaction.
+    // Abandoned work has ended when no other session is in a transaction.
     let others = "SELECT count(*) FROM pg_stat_activity WHERE xact_start IS NOT NULL AND pid <> pg_backend_pid() \
                   AND backend_type = 'client backend'";
     while looker.query_one(others, &[]).await?.get::<_, i64>(0) > 0 {
@@ -152,25 +152,25 @@ async fn writers_on_a_frozen_server_are_never_told_a_lie() -> Result<()> {
     let rows = looker.query("SELECT id FROM meadow", &[]).await?;
     let stored: std::collections::HashSet<i64> = rows.iter().map(|row| row.get(0)).collect();
     let mut counts = [0; 3];
-    for (began, (id, took, outcome)) in told {
+    for (began, (id, took, outcome)) in reported {
         let kind = match &outcome {
             Ok(()) => 0,
             Err(Error::CommitUnknown) => 1,
             Err(_) => 2,
         };
         counts[kind] += 1;
-        assert!(kind != 0 || stored.contains(&id), "{id} was told to be stored");
-        assert!(kind != 2 || !stored.contains(&id), "{id} was told not to be stored: {outcome:?}");
+        assert!(kind != 0 || stored.contains(&id), "{id} was reported to be stored");
+        assert!(kind != 2 || !stored.contains(&id), "{id} was reported not to be stored: {outcome:?}");
         let waited = stolen.own(began, took);
         assert!(waited <= DEADLINE + SLACK, "a writer waited {waited:?}");
     }
     println!("frozen writers: {} stored, {} unknown, {} not stored", counts[0], counts[1], counts[2]);
-    assert!(counts.iter().all(|count| *count > 0), "not every answer came: {counts:?}");
+    assert!(counts.iter().all(|count| *count > 0), "not every outcome occurred: {counts:?}");
     Ok(())
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn caller_with_little_time_closes_no_session() -> Result<()> {
+async fn short_deadline_closes_no_session() -> Result<()> {
     let server = spawn_blocking(Server::private).await??;
     let settings = DbSettings { pool: PoolSettings::sized(5, 0), ..DbSettings::default() };
     let db = Db::new(&server.url("postgres"), settings)?;
@@ -179,7 +179,7 @@ async fn caller_with_little_time_closes_no_session() -> Result<()> {
         read_all().await?;
     }
     let before = db.health().pool;
-    // Then each session is asked for a sign of life before it is handed out.
+    // Each session is pinged before its next use from now on.
     tokio::time::sleep(RESTED).await;
     block_in_place(|| server.freeze())?;
     let hurried = db.read(&HURRIED, look).await;
@@ -193,21 +193,21 @@ async fn caller_with_little_time_closes_no_session() -> Result<()> {
     Ok(())
 }
 
-/// What a caller is told by a server at `port` that never answers, and how long that took.
+/// Checks the errors of callers of a server at `port` that never answers.
 async fn ask_silence(port: u16) -> Result<()> {
     let db = pool_of_ten(&format!("postgres://app@127.0.0.1:{port}/d"))?;
     let (stolen, silent_since) = (StolenTime::watch(), Instant::now());
     for caller in 0..6 {
         let began = Instant::now();
-        let Err(error) = db.read(&READ, look).await else { bail!("somebody answers") };
+        let Err(error) = db.read(&READ, look).await else { bail!("the server answered") };
         let waited = stolen.own(began, began.elapsed());
         assert!(waited <= DEADLINE + SLACK, "caller {caller} waited {waited:?}");
         assert_eq!(error.class(), Class::Unavailable, "caller {caller}: {error}");
         let really = silent_since.elapsed();
-        let Some(told) = silence_in(&error.to_string()) else { bail!("no silence in: {error}") };
+        let Some(reported) = silence_in(&error.to_string()) else { bail!("no silence in: {error}") };
         let slack = SLACK + stolen.between(began, Instant::now());
         let nearly = really.saturating_sub(slack + SLACK)..=really + SLACK;
-        assert!(nearly.contains(&told), "silent for {really:?}, but: {error}");
+        assert!(nearly.contains(&reported), "silent for {really:?}, but: {error}");
     }
     assert!(!db.health().is_connected());
     assert_eq!((db.health().pool.open, db.health().pool.checked_out), (0, 0));
@@ -215,7 +215,7 @@ async fn ask_silence(port: u16) -> Result<()> {
 }
 
 #[tokio::test]
-async fn a_listener_that_never_answers_is_a_silent_server() -> Result<()> {
+async fn listener_without_answers_is_silent_server() -> Result<()> {
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     let port = listener.local_addr()?.port();
     tokio::spawn(async move {
@@ -228,7 +228,7 @@ async fn a_listener_that_never_answers_is_a_silent_server() -> Result<()> {
 }
 
 #[tokio::test]
-async fn a_listener_whose_queue_is_full_is_a_silent_server() -> Result<()> {
+async fn listener_with_full_queue_is_silent_server() -> Result<()> {
     let socket = TcpSocket::new_v4()?;
     socket.bind("127.0.0.1:0".parse()?)?;
     let never_accepts = socket.listen(1)?;
@@ -242,19 +242,18 @@ async fn a_listener_whose_queue_is_full_is_a_silent_server() -> Result<()> {
 }
 
 #[tokio::test]
-async fn a_server_that_answers_again_after_a_black_hole_is_found_by_the_first_attempt_that_it_hears()
--> Result<()> {
+async fn first_attempt_after_black_hole_succeeds() -> Result<()> {
     let server = spawn_blocking(Server::private).await??;
     let proxied = server.port();
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     let port = listener.local_addr()?.port();
     let (open, mut is_open) = tokio::sync::watch::channel(false);
-    let heard = Arc::new(AtomicUsize::new(0));
-    let hears = heard.clone();
+    let answered = Arc::new(AtomicUsize::new(0));
+    let counter = answered.clone();
     tokio::spawn(async move {
         while let Ok((mut client, _)) = listener.accept().await {
             let answers = *is_open.borrow_and_update();
-            hears.fetch_add(usize::from(answers), SeqCst);
+            counter.fetch_add(usize::from(answers), SeqCst);
             tokio::spawn(async move {
                 if !answers {
                     return std::future::pending().await;
@@ -266,7 +265,7 @@ async fn a_server_that_answers_again_after_a_black_hole_is_found_by_the_first_at
     });
     let db = pool_of_ten(&format!("postgres://postgres@127.0.0.1:{port}/postgres"))?;
     for _ in 0..5 {
-        db.read(&READ, look).await.expect_err("nobody answers");
+        db.read(&READ, look).await.expect_err("the server is silent");
     }
     open.send_replace(true);
     let (stolen, back) = (StolenTime::watch(), Instant::now());
@@ -274,8 +273,8 @@ async fn a_server_that_answers_again_after_a_black_hole_is_found_by_the_first_at
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
     println!("found {:?} after the black hole", back.elapsed());
-    assert_eq!(heard.load(SeqCst), 1, "attempts that were heard");
-    // An attempt that went into the hole runs into its limit of two seconds first.
+    assert_eq!(answered.load(SeqCst), 1, "attempts that reached the server");
+    // Attempts into the black hole take their limit of two seconds first.
     let found = stolen.own(back, back.elapsed());
     assert!(found < Duration::from_millis(2500), "found after {found:?}");
     Ok(())

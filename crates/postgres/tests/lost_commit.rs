@@ -1,10 +1,10 @@
-//! The answer to a COMMIT is lost and the retry policy would repeat anything.
+//! A lost answer to COMMIT with a retry policy that retries everything.
 
 #[path = "support/cut_proxy.rs"]
 mod cut_proxy;
 
 use anyhow::{Context, Result, ensure};
-use cut_proxy::{Afterwards, Cut, CutProxy, End, Way};
+use cut_proxy::{Afterwards, Cut, CutProxy, Direction, End};
 use std::time::Duration;
 use steadfast_postgres::diesel::{QueryResult, sql_query};
 use steadfast_postgres::diesel_async::RunQueryDsl;
@@ -15,13 +15,13 @@ use steadfast_testkit::TestDatabase;
 
 const PLANT: Operation<Write> = Operation::write("trees.plant");
 
-/// Each run adds a row, so that a repetition shows.
+/// Each run adds a row, so that a retry is visible.
 async fn plant(conn: &mut Conn) -> QueryResult<usize> {
     cached(sql_query("INSERT INTO trees DEFAULT VALUES")).execute(conn).await
 }
 
 #[tokio::test]
-async fn policy_that_repeats_everything_does_not_repeat_lost_commit() -> Result<()> {
+async fn lost_commit_is_never_retried() -> Result<()> {
     let database = TestDatabase::empty().await?;
     let (looker, connection) = connect(&database.url(), NoTls).await?;
     tokio::spawn(connection);
@@ -39,10 +39,10 @@ async fn policy_that_repeats_everything_does_not_repeat_lost_commit() -> Result<
     db.write(&PLANT, plant).await?;
     let [_, answers] = proxy.watched();
     let commit = answers.windows(7).position(|text| text == b"COMMIT\0").context("no COMMIT was answered")?;
-    // Tag and length of the answer stand before its text; one byte of them arrives.
-    proxy.arm(Cut { way: Way::ToClient, bytes: commit - 4, end: End::Closed });
-    let told = db.write(&PLANT, plant).await;
-    ensure!(matches!(told, Err(Error::CommitUnknown)), "{told:?}");
+    // The tag and length of the answer precede its text; one byte of the text arrives.
+    proxy.arm(Cut { direction: Direction::ToClient, bytes: commit - 4, end: End::Closed });
+    let outcome = db.write(&PLANT, plant).await;
+    ensure!(matches!(outcome, Err(Error::CommitUnknown)), "{outcome:?}");
     ensure!(proxy.has_cut());
     let rows: i64 = looker.query_one("SELECT count(*) FROM trees", &[]).await?.get(0);
     ensure!(rows == 3, "{rows} rows after three writes");

@@ -37,7 +37,7 @@ impl Planted {
     }
 }
 
-/// One step of a unit of work.
+/// A step of a unit of work.
 #[derive(Clone, Debug)]
 enum Step {
     Insert,
@@ -55,11 +55,11 @@ struct Nest {
     steps: Vec<Step>,
     /// Polls after which the nested future is dropped if it is still pending.
     polls: Option<usize>,
-    /// Whether an error of the nested transaction is ignored by the enclosing level.
+    /// True if the enclosing level ignores an error of the nested transaction.
     is_error_ignored: bool,
 }
 
-/// How levels are opened.
+/// Function that opens levels.
 #[derive(Clone, Copy, Debug)]
 enum Api {
     /// Savepoints in a unit of work.
@@ -70,21 +70,21 @@ enum Api {
     Pool,
 }
 
-/// What a case has done so far.
+/// Progress of a case.
 #[derive(Debug)]
 struct Run {
     api: Api,
     next_id: AtomicI64,
-    /// Whether a future was dropped or an error was ignored without a savepoint around it.
-    is_spoilt: AtomicBool,
+    /// True if a future was dropped or an error was ignored without a savepoint around it.
+    is_incomplete: AtomicBool,
 }
 
 impl Run {
     fn new(api: Api) -> Self {
-        Self { api, next_id: AtomicI64::new(0), is_spoilt: AtomicBool::new(false) }
+        Self { api, next_id: AtomicI64::new(0), is_incomplete: AtomicBool::new(false) }
     }
 
-    /// Runs `steps` and returns the ids of the rows that they inserted for good, as far as the closure can tell.
+    /// Runs `steps` and returns the ids of the rows that they inserted permanently, as far as the closure can tell.
     fn level<'a>(&'a self, conn: &'a mut Conn, steps: &'a [Step]) -> BoxFuture<'a, QueryResult<Vec<i64>>> {
         async move {
             let mut stored = Vec::new();
@@ -97,7 +97,7 @@ impl Run {
                     }
                     Step::Fail => _ = insert(TAKEN).execute(conn).await?,
                     Step::IgnoredFail => {
-                        self.is_spoilt.store(true, Relaxed);
+                        self.is_incomplete.store(true, Relaxed);
                         _ = insert(TAKEN).execute(conn).await;
                     }
                     Step::Pause => tokio::task::yield_now().await,
@@ -105,7 +105,7 @@ impl Run {
                         Some(Ok(ids)) => stored.extend(ids),
                         Some(Err(error)) if !nest.is_error_ignored => return Err(error),
                         Some(Err(_)) => {}
-                        None => self.is_spoilt.store(true, Relaxed),
+                        None => self.is_incomplete.store(true, Relaxed),
                     },
                 }
             }
@@ -150,7 +150,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
     prop::collection::vec(step, 1..5)
 }
 
-/// Checks one case: success means that exactly the completed rows are there, an error that none is.
+/// Checks one case: success means that exactly the completed rows are stored, an error that none is.
 async fn check(forest: &Planted, api: Api, steps: &[Step]) -> Result<(), TestCaseError> {
     let fail = |error: &dyn std::fmt::Display| TestCaseError::fail(error.to_string());
     let reset = format!("TRUNCATE trees; INSERT INTO trees VALUES ({TAKEN}, 0)");
@@ -175,12 +175,12 @@ async fn check(forest: &Planted, api: Api, steps: &[Step]) -> Result<(), TestCas
         Ok(ids) => prop_assert_eq!(ids, &there, "reported as stored, and stored"),
         Err(error) => prop_assert!(there.is_empty(), "{error}, but {there:?} are there"),
     }
-    let must_succeed = closure_ended_well.into_inner() && !run.is_spoilt.into_inner();
+    let must_succeed = closure_ended_well.into_inner() && !run.is_incomplete.into_inner();
     prop_assert!(outcome.is_ok() || !must_succeed, "refused without a reason: {:?}", outcome.err());
     Ok(())
 }
 
-/// Runs random cases; a failing one is shrunk to its smallest form.
+/// Runs random cases and shrinks a failing one.
 fn random_cases(api: Api) -> Result<()> {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     let forest = runtime.block_on(Planted::new())?;

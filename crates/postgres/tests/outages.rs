@@ -1,4 +1,4 @@
-//! The pool while the server is away, on a private server that these tests stop and start.
+//! The pool during outages of a private server that these tests stop and start.
 
 use anyhow::Result;
 use std::time::{Duration, Instant};
@@ -23,8 +23,7 @@ fn small(size: u32, overflow: u32) -> PoolSettings {
 }
 
 #[tokio::test]
-async fn while_the_server_is_down_callers_fail_at_once_with_the_cause_and_it_serves_again_by_itself()
--> Result<()> {
+async fn outage_fails_callers_immediately_until_recovery() -> Result<()> {
     let server = Server::private()?;
     let settings = DbSettings { pool: small(5, 0), ..DbSettings::default() };
     let db = Db::new(&server.url("postgres"), settings)?;
@@ -46,7 +45,7 @@ async fn while_the_server_is_down_callers_fail_at_once_with_the_cause_and_it_ser
     let Some(Error::Rejected { rejected, .. }) = errors.last() else {
         panic!("the breaker is open: {:?}", errors.last());
     };
-    // The pool tries five times a second, however long the breaker would stay open by itself.
+    // The pool probes five times per second, even while the breaker would stay open.
     assert!(rejected.retry_after <= Duration::from_secs(1), "{rejected}");
     assert_eq!((db.health().level(), db.health().breaker.state), (Level::Unhealthy, BreakerState::Open));
 
@@ -61,7 +60,7 @@ async fn while_the_server_is_down_callers_fail_at_once_with_the_cause_and_it_ser
 }
 
 #[tokio::test]
-async fn an_exhausted_pool_says_so_in_queue_pools_words_and_serves_in_order() -> Result<()> {
+async fn exhausted_pool_times_out_and_serves_in_order() -> Result<()> {
     let server = Server::private()?;
     let settings = PoolSettings { linger: Duration::ZERO, ..small(1, 1) };
     let pool = Pool::new(&server.url("postgres"), settings, || {})?;
@@ -96,7 +95,7 @@ async fn an_exhausted_pool_says_so_in_queue_pools_words_and_serves_in_order() ->
 }
 
 #[tokio::test]
-async fn overflow_lingers_while_it_is_needed_and_is_closed_when_it_is_not() -> Result<()> {
+async fn overflow_is_closed_after_lingering() -> Result<()> {
     let server = Server::private()?;
     let settings = PoolSettings { linger: Duration::from_millis(200), ..small(2, 4) };
     let pool = Pool::new(&server.url("postgres"), settings, || {})?;
@@ -108,7 +107,7 @@ async fn overflow_lingers_while_it_is_needed_and_is_closed_when_it_is_not() -> R
     assert_eq!(
         (pool.state().opened, pool.state().open),
         (4, 4),
-        "steady load above the size opens nothing anew"
+        "steady load above the size opens no connection"
     );
     while pool.state().open > 2 {
         tokio::time::sleep(Duration::from_millis(20)).await;
@@ -120,7 +119,7 @@ async fn overflow_lingers_while_it_is_needed_and_is_closed_when_it_is_not() -> R
 }
 
 #[tokio::test]
-async fn sweep_closes_the_connections_that_rested_longest() -> Result<()> {
+async fn sweep_closes_least_recently_used_connections() -> Result<()> {
     let server = Server::private()?;
     let settings = PoolSettings { linger: Duration::from_millis(300), ..small(1, 3) };
     let pool = Pool::new(&server.url("postgres"), settings, || {})?;
@@ -149,7 +148,7 @@ async fn backend(conn: &mut Conn) -> Result<i32> {
 }
 
 #[tokio::test]
-async fn database_that_was_never_reached_is_not_connected() -> Result<()> {
+async fn unreached_database_is_not_connected() -> Result<()> {
     let server = Server::private()?;
     let db = Db::new(&server.url("postgres"), DbSettings { pool: small(2, 0), ..DbSettings::default() })?;
     assert_eq!((db.health().is_connected(), db.health().level()), (false, Level::Unhealthy));
@@ -159,7 +158,7 @@ async fn database_that_was_never_reached_is_not_connected() -> Result<()> {
 }
 
 #[tokio::test]
-async fn a_null_pool_keeps_nothing_and_bounds_the_connections() -> Result<()> {
+async fn null_pool_closes_connections_on_return() -> Result<()> {
     let server = Server::private()?;
     let pool = Pool::new(&server.url("postgres"), small(0, 2), || {})?;
     let held = (pool.get_by(far()).await?, pool.get_by(far()).await?);
@@ -172,7 +171,7 @@ async fn a_null_pool_keeps_nothing_and_bounds_the_connections() -> Result<()> {
 }
 
 #[tokio::test]
-async fn a_pool_whose_idle_connections_died_replaces_them_unseen() -> Result<()> {
+async fn dead_idle_connections_are_replaced() -> Result<()> {
     let server = Server::private()?;
     let db = Db::new(&server.url("postgres"), DbSettings { pool: small(3, 0), ..DbSettings::default() })?;
     for _ in 0..3 {
@@ -187,7 +186,7 @@ async fn a_pool_whose_idle_connections_died_replaces_them_unseen() -> Result<()>
 }
 
 #[tokio::test]
-async fn a_closed_pool_hands_out_nothing_and_a_wrong_password_is_told() -> Result<()> {
+async fn closed_pool_and_wrong_password_are_reported() -> Result<()> {
     let server = Server::private()?;
     let pool = Pool::new(&server.url("no_such_database"), small(1, 0), || {})?;
     let refused = pool.get_by(far()).await.expect_err("no such database");

@@ -1,4 +1,4 @@
-//! Units of work through a real PgBouncer, in both of its modes.
+//! Units of work through a real PgBouncer in session and transaction mode.
 
 #[path = "support/pgbouncer.rs"]
 mod pgbouncer;
@@ -29,7 +29,7 @@ async fn height(conn: &mut Conn) -> diesel::QueryResult<i64> {
     Ok(query.get_result::<Height>(conn).await?.height)
 }
 
-/// A database with one tree, a PgBouncer before it, and a pool of six through it.
+/// A database with one tree, and a pool of six connections through PgBouncer.
 struct Bouncer {
     db: Db,
     looker: Client,
@@ -57,7 +57,7 @@ impl Bouncer {
         Ok(Self { db, looker, bouncer, _database: database })
     }
 
-    /// Twelve callers that write, read and compare in turns: each write is there, and no statement is unknown.
+    /// Twelve concurrent callers write, read and compare. No write is lost and no prepared statement is unknown.
     async fn works(&self) -> Result<()> {
         let caller = async || {
             for _ in 0..20 {
@@ -85,7 +85,7 @@ impl Bouncer {
         Ok(())
     }
 
-    /// A caller that leaves has its statement stopped on the server.
+    /// The statement of a cancelled caller is cancelled on the server.
     async fn cancels(&self) -> Result<()> {
         let sleep = self.db.read(&LOOK, async |conn| sql_query("SELECT pg_sleep(600)").execute(conn).await);
         ensure!(tokio::time::timeout(Duration::from_millis(500), sleep).await.is_err(), "it sleeps");
@@ -101,15 +101,15 @@ impl Bouncer {
 }
 
 #[tokio::test]
-async fn transaction_mode_serves_every_unit_of_work() -> Result<()> {
+async fn transaction_mode_runs_every_unit_of_work() -> Result<()> {
     let bouncer = Bouncer::new("pool_mode = transaction\ndefault_pool_size = 3", true).await?;
     bouncer.works().await?;
     bouncer.cancels().await
 }
 
 #[tokio::test]
-async fn session_mode_serves_every_unit_of_work() -> Result<()> {
-    // PgBouncer lends a server session for as long as its client stays, so the pool has to fit.
+async fn session_mode_runs_every_unit_of_work() -> Result<()> {
+    // In session mode each client occupies a server session, so the pool must fit.
     let settings = "pool_mode = session\ndefault_pool_size = 8\nignore_startup_parameters = options";
     let bouncer = Bouncer::new(settings, false).await?;
     bouncer.works().await?;

@@ -1,4 +1,5 @@
-//! The pool against a plain model of QueuePool: the same random steps on both, on a server that counts its sessions.
+//! Compares the pool with a simple model of QueuePool: the same random steps on both, on a server that counts its
+//! sessions.
 
 #[path = "support/fake_server.rs"]
 mod fake_server;
@@ -19,43 +20,43 @@ use tokio::task::JoinHandle;
 use tokio::time::{advance, pause, resume};
 
 const SEQUENCES: u64 = 4_000;
-/// With `STEADFAST_LONG`.
+/// Number of sequences with `STEADFAST_LONG`.
 const SEQUENCES_LONG: u64 = 10_000;
 const THREADS: u64 = 2;
-/// Longer than a sequence lingers.
+/// Maximum age of a connection, longer than a sequence.
 const RECYCLE: Duration = Duration::from_secs(24 * 3600);
-/// Longer than all waits of a sequence together.
+/// Linger time, longer than all waits of a sequence together.
 const LINGER: Duration = Duration::from_secs(1000);
-/// How long a borrower waits.
+/// Timeout of a borrower.
 const WAIT: Duration = Duration::from_secs(5);
 
 #[derive(Clone, Copy, Debug)]
 enum Step {
-    /// So many borrowers ask at once, and as many connections are returned while they wait. The server may refuse new
-    /// sessions meanwhile.
+    /// A number of borrowers ask concurrently, and connections are returned while they wait. The server may refuse new
+    /// sessions during the step.
     Borrow {
         crowd: usize,
         returns: usize,
         refusing: bool,
     },
     Return,
-    /// Leave a transaction open, then return.
+    /// Return a connection with an open transaction.
     ReturnInTransaction,
-    /// Return while the server works.
+    /// Return a connection while the server is working.
     ReturnBusy,
-    /// The server cuts every session.
+    /// The server closes every session.
     CutAll,
-    /// Every connection reaches its age.
+    /// Every connection reaches its maximum age.
     Expire,
-    /// The time to linger passes.
+    /// The linger time passes.
     Linger,
-    /// Close what rests.
+    /// Close the idle connections.
     Dispose,
 }
 
 type Borrowing = JoinHandle<Result<Pooled, Error>>;
 
-/// One sequence: the pool, its server and the model beside it.
+/// One sequence: the pool, its server and the model.
 struct Run {
     server: FakeServer,
     pool: Pool,
@@ -108,16 +109,16 @@ impl Run {
         match step {
             Step::Borrow { crowd, returns, refusing } => self.borrow(crowd, returns, refusing).await?,
             Step::Return | Step::ReturnInTransaction | Step::ReturnBusy if self.held.is_empty() => {}
-            Step::Return => _ = self.give_back(false),
-            Step::ReturnInTransaction => self.give_back_in_transaction().await?,
-            Step::ReturnBusy => self.give_back_busy().await?,
+            Step::Return => _ = self.return_one(false),
+            Step::ReturnInTransaction => self.return_one_in_transaction().await?,
+            Step::ReturnBusy => self.return_one_busy().await?,
             Step::CutAll => {
                 self.server.cut_all();
-                self.model.turn_all(&[Record::Good, Record::Spent], Record::Dead);
+                self.model.turn_all(&[Record::Good, Record::Expired], Record::Dead);
             }
             Step::Expire => {
                 elapse(2 * RECYCLE).await;
-                self.model.turn_all(&[Record::Good], Record::Spent);
+                self.model.turn_all(&[Record::Good], Record::Expired);
                 self.await_sweep().await?;
             }
             Step::Linger => {
@@ -126,20 +127,20 @@ impl Run {
             }
             Step::Dispose => {
                 self.pool.dispose().await;
-                self.model.turn_all(&[Record::Good], Record::Spent);
-                self.model.resting.clear();
+                self.model.turn_all(&[Record::Good], Record::Expired);
+                self.model.idle.clear();
             }
         }
         self.settle().await
     }
 
-    /// Borrows with a crowd, one after the other, and returns connections while some wait.
+    /// Borrows with several callers, one after the other, and returns connections while some wait.
     async fn borrow(&mut self, crowd: usize, returns: usize, refusing: bool) -> Result<()> {
         let opened = self.pool.state().opened;
         self.server.refuse(refusing);
         let mut crowd = self.ask(crowd, refusing).await?;
         for _ in 0..returns.min(self.held.len()) {
-            let (served, are_refused) = self.give_back(refusing);
+            let (served, are_refused) = self.return_one(refusing);
             for number in served.into_iter().chain(self.all_waiting(are_refused)) {
                 let expected = if are_refused { Borrowed::Refused } else { Borrowed::Given };
                 self.end(&mut crowd, number, expected).await?;
@@ -156,7 +157,7 @@ impl Run {
         if refusing { self.await_recovery(opened).await } else { Ok(()) }
     }
 
-    /// Starts the borrowers. Those that are served or refused at once have ended when it returns.
+    /// Starts the borrowers. Those that are served or refused immediately have ended when this returns.
     async fn ask(&mut self, crowd: usize, refusing: bool) -> Result<Vec<Option<Borrowing>>> {
         let mut borrowings = Vec::new();
         for number in 0..crowd {
@@ -178,7 +179,7 @@ impl Run {
         Ok(borrowings)
     }
 
-    /// Those that waited, if they wait no more.
+    /// Returns the borrowers that waited, if they have ended.
     fn all_waiting(&mut self, have_ended: bool) -> Vec<usize> {
         if have_ended { self.model.waiting.drain(..).collect() } else { Vec::new() }
     }
@@ -202,23 +203,23 @@ impl Run {
         Ok(())
     }
 
-    fn give_back(&mut self, refusing: bool) -> (Option<usize>, bool) {
+    fn return_one(&mut self, refusing: bool) -> (Option<usize>, bool) {
         let index = self.random.random_range(0..self.held.len());
         drop(self.held.remove(index));
-        self.model.give_back(index, refusing)
+        self.model.return_one(index, refusing)
     }
 
-    async fn give_back_in_transaction(&mut self) -> Result<()> {
+    async fn return_one_in_transaction(&mut self) -> Result<()> {
         let index = self.random.random_range(0..self.held.len());
         let mut conn = self.held.remove(index);
         let begun = conn.batch_execute("BEGIN").await;
         ensure!(begun.is_ok() != (self.model.out[index] == Record::Dead), "{begun:?}");
         self.model.out[index] = Record::Dead;
-        self.model.give_back(index, false);
+        self.model.return_one(index, false);
         Ok(())
     }
 
-    async fn give_back_busy(&mut self) -> Result<()> {
+    async fn return_one_busy(&mut self) -> Result<()> {
         let index = self.random.random_range(0..self.held.len());
         let mut conn = self.held.remove(index);
         let turns = self.random.random_range(0..6);
@@ -229,14 +230,15 @@ impl Run {
         );
         drop(conn);
         self.model.out[index] = Record::Dead;
-        self.model.give_back(index, false);
+        self.model.return_one(index, false);
         Ok(())
     }
 
     async fn await_sweep(&mut self) -> Result<()> {
         self.model.sweep();
         if until(|| self.pool.state().open as usize == self.model.open()).await.is_err() {
-            // A session that was still being ended when the last watch began counted as in use: one more watch.
+            // A session that was still closing during the last interval counted as in use, which takes one more
+            // interval.
             elapse(LINGER).await;
             self.model.sweep();
             until(|| self.pool.state().open as usize == self.model.open()).await?;
@@ -244,7 +246,7 @@ impl Run {
         Ok(())
     }
 
-    /// Lets the prober find out that the server accepts sessions again, or that nobody needs one.
+    /// Waits until the prober has noticed that the server accepts sessions again or that none is needed.
     async fn await_recovery(&mut self, opened: u64) -> Result<()> {
         elapse(Duration::from_millis(300)).await;
         until(|| self.pool.state().outage.is_none() && self.pool.state().impairment.is_none()).await?;
@@ -252,7 +254,7 @@ impl Run {
         Ok(())
     }
 
-    /// Holds the pool against the model, at once and again when all sessions that were closed are gone.
+    /// Compares the pool with the model, immediately and again when all closed sessions have ended.
     async fn settle(&mut self) -> Result<()> {
         let state = self.pool.state();
         let seen = (state.checked_out as usize, state.open as usize, state.overflow() as usize);
@@ -272,7 +274,7 @@ impl Run {
     }
 
     async fn settle_sessions(&self, expected: usize) -> Result<()> {
-        // A few more steps let the pool's side see what the server did.
+        // A few more steps let the pool notice the server's action.
         let mut quiet = 0;
         for _ in 0..20_000 {
             quiet = if self.server.live() == expected { quiet + 1 } else { 0 };
@@ -284,19 +286,19 @@ impl Run {
         Err(anyhow!("the server has {} sessions, the model {expected}", self.server.live()))
     }
 
-    /// Returns everything, then borrows as much as there may be: no place was lost on the way.
-    async fn find_every_place(mut self) -> Result<()> {
+    /// Returns everything, then borrows the maximum: no slot was lost.
+    async fn find_every_slot(mut self) -> Result<()> {
         while !self.held.is_empty() {
             self.take(Step::Return).await?;
         }
         for _ in 0..=self.model.ceiling {
             self.take(Step::Borrow { crowd: 1, returns: 0, refusing: false }).await?;
         }
-        ensure!(self.held.len() == self.model.ceiling, "{} places were found", self.held.len());
+        ensure!(self.held.len() == self.model.ceiling, "{} slots were found", self.held.len());
         let closed = self.pool.close(Duration::ZERO).await;
         ensure!(closed.unreturned.len() == self.held.len(), "{closed:?}");
-        self.model.turn_all(&[Record::Good], Record::Spent);
-        self.model.resting.clear();
+        self.model.turn_all(&[Record::Good], Record::Expired);
+        self.model.idle.clear();
         ensure!(matches!(self.pool.get_by(Deadline::after(RECYCLE)).await, Err(Error::PoolClosed)));
         while !self.held.is_empty() {
             self.take(Step::Return).await?;
@@ -317,7 +319,7 @@ async fn until(condition: impl Fn() -> bool) -> Result<()> {
     Err(anyhow!("a condition that never came"))
 }
 
-/// Leaves `work` after so many turns of the runtime; its value when it was ready before.
+/// Drops `work` after this number of scheduler turns; returns its value if it was ready before.
 async fn leave_after<F: Future>(turns: usize, work: F) -> Option<F::Output> {
     let patience = async {
         for _ in 0..turns {
@@ -331,7 +333,7 @@ async fn leave_after<F: Future>(turns: usize, work: F) -> Option<F::Output> {
     }
 }
 
-/// Moves the clock on.
+/// Advances the clock.
 async fn elapse(time: Duration) {
     pause();
     advance(time).await;
@@ -349,13 +351,13 @@ fn run_sequence(seed: u64, folder: &Path) -> Result<usize> {
             steps.push(step);
             run.take(step).await.with_context(|| format!("{:?} after {steps:?}", run.model))?;
         }
-        run.find_every_place().await.with_context(|| format!("in the end, after {steps:?}"))?;
+        run.find_every_slot().await.with_context(|| format!("in the end, after {steps:?}"))?;
         Ok(length)
     })
 }
 
 #[test]
-fn random_sequences_agree_with_queue_pool() -> Result<()> {
+fn pool_matches_queue_pool_model() -> Result<()> {
     let folder = std::env::temp_dir().join(format!("sf-model-{}", std::process::id()));
     let began = std::time::Instant::now();
     let sequences = if std::env::var_os("STEADFAST_LONG").is_some() { SEQUENCES_LONG } else { SEQUENCES };
@@ -377,9 +379,9 @@ fn random_sequences_agree_with_queue_pool() -> Result<()> {
     Ok(())
 }
 
-/// The lives of thirty connections spread over twelve seconds of the pool's clock.
+/// The lifetimes of thirty connections spread over twelve seconds of the pool's clock.
 #[test]
-fn thirty_connections_born_together_do_not_die_together() -> Result<()> {
+fn connections_opened_together_expire_spread_out() -> Result<()> {
     let folder = std::env::temp_dir().join(format!("sf-lives-{}", std::process::id()));
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let closed_a_second = runtime.block_on(async {

@@ -1,4 +1,4 @@
-//! A program that was written for diesel-async and bb8 runs on this pool, and what it could not know is told to it.
+//! A program written for diesel-async and bb8 runs on this pool.
 
 #[path = "../examples/port.rs"]
 mod station;
@@ -13,7 +13,7 @@ use steadfast_testkit::TestDatabase;
 const LISTEN: Operation<Write> = Operation::write("trains.listen");
 
 #[tokio::test]
-async fn the_ported_program_books_both_trains_or_none() -> Result<()> {
+async fn ported_program_books_both_trains_or_none() -> Result<()> {
     let database = TestDatabase::empty().await?;
     let pool = Pool::from_url(&database.url())?;
     let trains = station::day(&pool).await.map_err(anyhow::Error::from_boxed)?;
@@ -26,13 +26,13 @@ async fn the_ported_program_books_both_trains_or_none() -> Result<()> {
         ]
     );
     assert_eq!((pool.state().opened, pool.state().checked_out), (1, 0));
-    // The rest of the program is its start, which takes the address from the command line.
+    // The rest of the program only reads the address from the command line.
     let _: fn() -> _ = station::main;
     Ok(())
 }
 
 #[tokio::test]
-async fn a_transaction_that_ignores_a_failed_statement_does_not_end_well() -> Result<()> {
+async fn ignored_statement_error_fails_transaction() -> Result<()> {
     let database = TestDatabase::empty().await?;
     let pool = Pool::from_url(&database.url())?;
     let mut conn = pool.get().await?;
@@ -50,7 +50,7 @@ async fn a_transaction_that_ignores_a_failed_statement_does_not_end_well() -> Re
 }
 
 #[tokio::test]
-async fn listen_is_refused_in_words_however_it_is_sent_and_its_connection_is_not_used_again() -> Result<()> {
+async fn listen_is_rejected() -> Result<()> {
     let database = TestDatabase::empty().await?;
     let pool = Pool::from_url(&database.url())?;
     let mut conn = pool.get().await?;
@@ -63,8 +63,8 @@ async fn listen_is_refused_in_words_however_it_is_sent_and_its_connection_is_not
     let unit = db.write(&LISTEN, async |conn| sql_query("LISTEN arrivals").execute(conn).await).await;
     let unit = unit.expect_err("refused");
     for text in [batch.to_string(), query.to_string(), unit.to_string()] {
-        assert!(text.contains("LISTEN on a pooled connection"), "{text}");
-        assert!(text.contains("open a connection of your own with tokio_postgres"), "{text}");
+        assert!(text.contains("LISTEN is not supported on a pooled connection"), "{text}");
+        assert!(text.contains("open a separate connection with tokio_postgres"), "{text}");
     }
     assert_eq!((pool.state().opened, pool.state().closed_for(CloseReason::Broken)), (2, 2));
     Ok(())

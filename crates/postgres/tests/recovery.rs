@@ -1,4 +1,4 @@
-//! A crowd of callers through outages of the server: what they are told, how often the pool knocks, how soon it is back.
+//! Many callers during outages of the server: their errors, the pool's connects, and the time to recovery.
 
 #[path = "support/control.rs"]
 mod control;
@@ -26,7 +26,7 @@ const CALLERS: usize = 50;
 const PAUSE: Duration = Duration::from_millis(20);
 const FULL_RATE: Duration = Duration::from_millis(250);
 const FIRST_ERROR: Duration = Duration::from_millis(50);
-/// The most sessions that the pool opens at once.
+/// Maximum number of sessions that the pool opens concurrently.
 const CONNECTING_AT_ONCE: usize = 4;
 const WAIT: Duration = Duration::from_millis(100);
 
@@ -34,16 +34,16 @@ fn pool_of_ten(url: &str) -> Result<Db> {
     Ok(Db::new(url, DbSettings { pool: PoolSettings::sized(10, 0), ..DbSettings::default() })?)
 }
 
-/// The calls of which some part fell between the two moments, also those that began before or ended later.
+/// Returns the calls that overlap the time between the two moments.
 fn overlapping(calls: &[Call], from: Instant, to: Instant) -> impl Iterator<Item = &Call> {
     calls.iter().filter(move |call| call.began < to && call.ended() > from)
 }
 
-/// What is measured beside the pool, to tell its doing from the machine's.
+/// Measurements without the pool, to separate its share from the machine's.
 struct Beside {
     stolen: StolenTime,
     control: Control,
-    /// The time that as many connects take as the pool makes one after the other when all its places are empty.
+    /// Time of the sequential connects that the pool makes when all its slots are empty.
     connecting: Duration,
 }
 
@@ -53,7 +53,7 @@ impl Beside {
         Self { stolen: StolenTime::watch(), control, connecting: Duration::ZERO }
     }
 
-    /// Measures the connects now, when the pool makes its own.
+    /// Measures the connects while the pool makes its own.
     async fn connect(&mut self, server: &Server) -> Result<()> {
         self.connecting =
             connect_time(&server.url("postgres"), 10_usize.div_ceil(CONNECTING_AT_ONCE)).await?;
@@ -61,8 +61,8 @@ impl Beside {
     }
 }
 
-/// Asserts what holds for every outage, and tells its figures. The server began to go at `lost` and was gone at `gone`.
-/// Gives the time from `back` on in which the last caller was served.
+/// Asserts what holds for every outage and prints the figures. The server began to stop at `lost` and was down at
+/// `gone`. Returns the time after `back` at which the last caller was served.
 fn judge(
     what: &str,
     calls: &[Call],
@@ -80,12 +80,12 @@ fn judge(
     let (p99, longest) = (percentile_99(waits()), waits().max().unwrap_or_default());
     let idlest = calls_of_the_idlest(calls, lost, back);
     let (served, last_error) = recovery(calls, CALLERS, back);
-    // Starved connects are no lack of throughput.
+    // Slow connects on a busy machine are not the pool's fault.
     let restored = back + served.max(FULL_RATE);
     let own = |took: Duration| stolen.own(back, took).saturating_sub(beside.connecting);
     let (served, last_error) = (own(served), own(last_error));
     let count = during().count();
-    // Per mille of the control group's calls, in tenths of a second.
+    // Per mille of the calls of the control group, in tenths of a second.
     let share_in_tenth = |tenth: Instant| {
         let to = tenth + Duration::from_millis(100);
         let served = calls.iter().filter(|call| call.error.is_none() && (tenth..to).contains(&call.ended()));
@@ -111,7 +111,7 @@ fn judge(
     assert!(errors(calls).all(|(call, ..)| call.ended() > lost), "errors before the loss");
     assert!(first <= FIRST_ERROR, "the first error came {first:?} after the loss");
     assert!(longest <= WAIT, "a caller waited {longest:?}");
-    // A caller that hangs makes one call, however many the others make.
+    // A hanging caller makes only one call, regardless of the others.
     let expected = stolen.own(lost, back - lost).div_duration_f64(PAUSE) / 4.0;
     assert!(idlest as f64 >= expected, "a caller had {idlest} answers in {:?}", back - lost);
     assert!(last_error <= FULL_RATE, "the last error came {last_error:?} after the return");
@@ -122,19 +122,19 @@ fn judge(
     served
 }
 
-/// What opens is spread: few at a time, also when all places want one.
+/// Asserts that few sessions are opened concurrently, even if all slots are empty.
 fn assert_few_at_once(proxy: &CountingProxy, allowed: usize) {
     let most = proxy.most_opening();
     assert!((1..=allowed).contains(&most), "{most} sessions were being opened at once");
 }
 
-/// How many calls came to their end between the two moments of the caller that had the fewest.
+/// Returns the number of calls completed between the two moments by the caller with the fewest.
 fn calls_of_the_idlest(calls: &[Call], from: Instant, to: Instant) -> usize {
     let ended = |caller| move |call: &&Call| call.caller == caller && (from..to).contains(&call.ended());
     (0..CALLERS).map(|caller| calls.iter().filter(ended(caller)).count()).min().unwrap_or_default()
 }
 
-/// Cuts the pool off for `outage`, under load.
+/// Disconnects the pool from the server for `outage`, under load.
 async fn cut_off_for(outage: Duration) -> Result<()> {
     let server = spawn_blocking(Server::private).await??;
     let proxy = CountingProxy::start(server.port()).await?;
@@ -164,23 +164,23 @@ async fn cut_off_for(outage: Duration) -> Result<()> {
     assert!(served <= FULL_RATE, "the last caller was served {served:?} after the return");
     assert!(most <= 5, "{most} connects within a second");
     let returning = proxy.connects(back, back + Duration::from_secs(1));
-    assert!(returning <= 10 + 1, "{returning} connects for ten places on return");
-    // The prober comes beside those who connect for themselves.
+    assert!(returning <= 10 + 1, "{returning} connects for ten slots after the outage");
+    // The prober connects in addition to the callers.
     assert_few_at_once(&proxy, CONNECTING_AT_ONCE + 1);
     Ok(())
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_short_loss_of_the_server_is_told_at_once_and_over_at_once() -> Result<()> {
+async fn recovers_from_short_outage() -> Result<()> {
     cut_off_for(Duration::from_millis(500)).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_long_loss_of_the_server_costs_five_connects_a_second_and_is_over_as_fast() -> Result<()> {
+async fn recovers_from_long_outage() -> Result<()> {
     cut_off_for(length(Duration::from_secs(3), Duration::from_secs(10))).await
 }
 
-/// Stops a real server under load, and starts it again.
+/// Stops a real server under load, and restarts it.
 async fn stop_for(mode: StopMode, outage: Duration) -> Result<()> {
     let server = spawn_blocking(Server::private).await??;
     let db = pool_of_ten(&server.url("postgres"))?;
@@ -197,24 +197,21 @@ async fn stop_for(mode: StopMode, outage: Duration) -> Result<()> {
     let calls = load.stop().await;
     let causes = ["Connection refused", "(SQLSTATE 57P0", "Connection reset by peer"];
     judge(&format!("stopped, {mode:?}"), &calls, asked, gone, back, &beside, &causes);
-    assert!(
-        errors(&calls).any(|(.., text)| text.contains("Connection refused")),
-        "nobody was told the cause"
-    );
+    assert!(errors(&calls).any(|(.., text)| text.contains("Connection refused")), "no error named the cause");
     Ok(())
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_server_that_dies_is_named_as_refusing_connections() -> Result<()> {
+async fn killed_server_refuses_connections() -> Result<()> {
     stop_for(StopMode::Immediate, length(Duration::from_secs(2), Duration::from_secs(10))).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_server_that_is_stopped_in_order_is_named_as_refusing_connections() -> Result<()> {
+async fn stopped_server_refuses_connections() -> Result<()> {
     stop_for(StopMode::Fast, Duration::from_secs(1)).await
 }
 
-/// Terminates every session of the pool at once, five times, under load.
+/// Terminates all sessions of the pool five times, under load.
 async fn terminate_all_five_times(pause: Duration) -> Result<()> {
     let server = spawn_blocking(Server::private).await??;
     let proxy = CountingProxy::start(server.port()).await?;
@@ -238,19 +235,19 @@ async fn terminate_all_five_times(pause: Duration) -> Result<()> {
         proxy.most_opening(),
         calls.len()
     );
-    let told: Vec<_> = errors(&calls).map(|(.., text)| text).collect();
-    assert_eq!(told, [""; 0], "reads are repeated");
+    let reported: Vec<_> = errors(&calls).map(|(.., text)| text).collect();
+    assert_eq!(reported, [""; 0], "reads are repeated");
     assert!(rounds.iter().all(|(killed, connects)| *killed == 10 && *connects <= 10), "{rounds:?}");
     assert_few_at_once(&proxy, CONNECTING_AT_ONCE);
     Ok(())
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn no_reader_notices_that_every_session_was_terminated() -> Result<()> {
+async fn readers_survive_terminated_sessions() -> Result<()> {
     terminate_all_five_times(PAUSE).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn no_reader_notices_terminated_sessions_under_full_load_either() -> Result<()> {
+async fn readers_survive_terminated_sessions_under_full_load() -> Result<()> {
     terminate_all_five_times(Duration::ZERO).await
 }

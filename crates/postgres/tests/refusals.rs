@@ -1,4 +1,4 @@
-//! Servers that answer and say no: too many connections, read only.
+//! Servers that refuse: too many connections, or read-only.
 
 #[path = "support/proxy.rs"]
 mod proxy;
@@ -30,7 +30,7 @@ async fn blink(conn: &mut Conn) -> QueryResult<()> {
     conn.batch_execute("SELECT pg_sleep(0.01)").await
 }
 
-/// Takes long enough for several to run at once.
+/// Takes long enough for several calls to overlap.
 async fn nap(conn: &mut Conn) -> QueryResult<()> {
     conn.batch_execute("SELECT pg_sleep(0.3)").await
 }
@@ -45,7 +45,7 @@ async fn client(url: &str) -> Result<Client> {
     Ok(client)
 }
 
-/// A server that accepts eight connections.
+/// Starts a server that accepts eight connections.
 async fn server_for_eight() -> Result<Server> {
     let options = ServerOptions::private()
         .setting("max_connections", "8")
@@ -55,7 +55,7 @@ async fn server_for_eight() -> Result<Server> {
 }
 
 #[tokio::test]
-async fn too_many_connections_is_an_overload_told_at_once_and_over_when_one_is_free() -> Result<()> {
+async fn too_many_connections_is_overload() -> Result<()> {
     let server = server_for_eight().await?;
     let url = server.url("postgres");
     let mut others = Vec::new();
@@ -66,7 +66,7 @@ async fn too_many_connections_is_an_overload_told_at_once_and_over_when_one_is_f
     for _ in 0..10 {
         let began = Instant::now();
         let error = db.read(&READ, look).await.expect_err("no connection is free");
-        assert!(began.elapsed() < Duration::from_millis(100), "told after {:?}", began.elapsed());
+        assert!(began.elapsed() < Duration::from_millis(100), "failed after {:?}", began.elapsed());
         assert_eq!(error.class(), Class::Overload, "{error}");
         assert!(error.to_string().ends_with("too many clients already (SQLSTATE 53300)"), "{error}");
     }
@@ -81,7 +81,7 @@ async fn too_many_connections_is_an_overload_told_at_once_and_over_when_one_is_f
 }
 
 #[tokio::test]
-async fn a_server_that_became_read_only_is_unavailable_and_its_sessions_are_retired() -> Result<()> {
+async fn read_only_server_is_unavailable() -> Result<()> {
     let server = spawn_blocking(Server::private).await??;
     let url = server.url("postgres");
     let admin = client(&url).await?;
@@ -109,7 +109,7 @@ async fn a_server_that_became_read_only_is_unavailable_and_its_sessions_are_reti
     Ok(())
 }
 
-/// A server with eight connections, a pool of five that has opened four of them, and clients that have taken the rest.
+/// A server with eight connections: a pool of five has opened four of them, and clients occupy the rest.
 struct Crowded {
     db: Db,
     server: Server,
@@ -117,7 +117,7 @@ struct Crowded {
 }
 
 impl Crowded {
-    /// The pool connects to `url`, which leads to `server`.
+    /// Creates a pool that connects to `url`, which leads to `server`.
     async fn new(server: Server, url: String) -> Result<Self> {
         let db = Db::new(&url, DbSettings { pool: PoolSettings::sized(5, 0), ..DbSettings::default() })?;
         while db.health().pool.opened < 4 {
@@ -133,7 +133,7 @@ impl Crowded {
 }
 
 #[tokio::test]
-async fn refused_connect_is_no_outage_while_sessions_work() -> Result<()> {
+async fn refused_connect_is_no_outage() -> Result<()> {
     let server = server_for_eight().await?;
     let url = server.url("postgres");
     let crowded = Crowded::new(server, url).await?;
@@ -158,7 +158,7 @@ async fn refused_connect_is_no_outage_while_sessions_work() -> Result<()> {
 }
 
 #[tokio::test]
-async fn refused_borrower_fails_at_its_deadline_with_the_cause() -> Result<()> {
+async fn refused_borrower_fails_at_deadline_with_cause() -> Result<()> {
     let server = server_for_eight().await?;
     let url = server.url("postgres");
     let crowded = Crowded::new(server, url).await?;
@@ -173,7 +173,7 @@ async fn refused_borrower_fails_at_its_deadline_with_the_cause() -> Result<()> {
     for outcome in held {
         outcome?;
     }
-    let error = hurried.expect_err("nobody returned a connection");
+    let error = hurried.expect_err("no connection was returned");
     assert!(matches!(error, Error::PoolTimeout { .. }), "{error:?}");
     assert!(error.to_string().contains("too many clients already (SQLSTATE 53300)"), "{error}");
     assert!(crowded.db.health().is_connected());
@@ -182,7 +182,7 @@ async fn refused_borrower_fails_at_its_deadline_with_the_cause() -> Result<()> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn refused_pool_tries_five_connects_a_second() -> Result<()> {
+async fn refused_pool_probes_five_times_per_second() -> Result<()> {
     let connects = Arc::<Mutex<Vec<Instant>>>::default();
     let count = connects.clone();
     let counted = move || {
@@ -206,13 +206,13 @@ async fn refused_pool_tries_five_connects_a_second() -> Result<()> {
         connects.iter().filter(|connect| (*begin..end).contains(connect)).count()
     };
     let most = connects.iter().filter(|connect| **connect >= from).map(within_a_second).max();
-    // The caller's that was refused first, and the prober's.
+    // One connect is that of the caller that was refused first, the others are the prober's.
     assert!(most <= Some(6), "{most:?} connects within a second");
     Ok(())
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn last_session_lost_is_an_outage_for_those_who_wait() -> Result<()> {
+async fn losing_last_session_fails_waiting_callers() -> Result<()> {
     let server = server_for_eight().await?;
     let url = server.url("postgres");
     let crowded = Crowded::new(server, url).await?;

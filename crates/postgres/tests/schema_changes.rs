@@ -1,4 +1,4 @@
-//! A change of the schema costs no caller an error, and no session more than its connect.
+//! Schema changes cause no errors; each session is replaced at most once.
 
 mod support;
 
@@ -19,7 +19,7 @@ async fn look(conn: &mut Conn) -> QueryResult<usize> {
     cached(sql_query("SELECT * FROM trees")).execute(conn).await
 }
 
-/// Makes all four sessions of the pool prepare the statements of `work`.
+/// Prepares the statements of `work` on all four sessions of the pool.
 async fn warm<F>(forest: &Forest, work: F) -> Result<()>
 where
     F: for<'r> Fn(&'r mut Conn) -> futures_util::future::BoxFuture<'r, QueryResult<()>> + Send + Sync,
@@ -29,7 +29,7 @@ where
         forest
             .db
             .read(&LOOK, async |conn| {
-                // A repeated one does not wait again.
+                // A retried unit does not wait again.
                 if came.fetch_add(1, Relaxed) < 4 {
                     meet.wait().await;
                 }
@@ -59,7 +59,7 @@ async fn reads_survive_changed_columns() -> Result<()> {
 }
 
 #[tokio::test]
-async fn writes_survive_changed_columns_and_run_once_more() -> Result<()> {
+async fn writes_survive_changed_columns() -> Result<()> {
     let forest = Forest::new().await?;
     forest.looker.batch_execute("INSERT INTO trees VALUES (1, 0)").await?;
     let runs = AtomicU32::new(0);
@@ -134,7 +134,7 @@ async fn reads_survive_recreated_types() -> Result<()> {
         let query = cached(sql_query("SELECT $1::text AS shown").bind::<Leaf, _>(Shape("needle")));
         Ok(query.get_result::<Shown>(conn).await?.shown)
     }
-    /// Not prepared before the change, but of a type that was looked up.
+    /// Uses a type that was looked up before the change, in a statement that was not prepared.
     async fn show_anew(conn: &mut Conn) -> QueryResult<String> {
         let query = sql_query("SELECT upper($1::text) AS shown").bind::<Leaf, _>(Shape("needle"));
         Ok(query.get_result::<Shown>(conn).await?.shown)
@@ -153,7 +153,7 @@ async fn reads_survive_recreated_types() -> Result<()> {
 }
 
 #[tokio::test]
-async fn other_unsupported_features_cost_no_session() -> Result<()> {
+async fn other_unsupported_features_close_no_session() -> Result<()> {
     let forest = Forest::with(|settings| settings.pool.pool_size = 1).await?;
     for _ in 0..5 {
         let refused = forest

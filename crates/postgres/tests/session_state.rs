@@ -1,4 +1,4 @@
-//! What a borrower changes in its session never reaches the next one.
+//! Changes of the session state never reach the next borrower.
 
 mod support;
 
@@ -19,7 +19,7 @@ struct Seen {
     seen: String,
 }
 
-/// Everything that the next borrower could notice.
+/// Returns all session state that the next borrower could notice.
 const STATE: &str = "SELECT concat_ws(' ', current_user, current_setting('search_path'), \
      current_setting('statement_timeout'), current_setting('default_transaction_read_only'), \
      current_setting('TimeZone'), current_setting('app.tenant', true), \
@@ -32,7 +32,7 @@ async fn state(db: &Db) -> Result<String> {
     Ok(seen.seen)
 }
 
-/// The forest has one session; what one borrower leaves is what the next one finds.
+/// Returns a forest with one session, so that borrowers follow each other on it.
 async fn forest() -> Result<Forest> {
     Forest::with(|settings| settings.pool.pool_size = 1).await
 }
@@ -73,7 +73,7 @@ async fn session_changes_never_reach_the_next_borrower() -> Result<()> {
 }
 
 #[tokio::test]
-async fn changes_of_the_transaction_alone_cost_no_session() -> Result<()> {
+async fn transaction_local_changes_close_no_session() -> Result<()> {
     let forest = forest().await?;
     let fresh = state(&forest.db).await?;
     for sql in [
@@ -84,7 +84,7 @@ async fn changes_of_the_transaction_alone_cost_no_session() -> Result<()> {
         "SET CONSTRAINTS ALL DEFERRED",
     ] {
         forest.db.write(&CHANGE, async |conn| conn.batch_execute(sql).await).await?;
-        // A setting that was once set reads as an empty text instead of nothing.
+        // A custom setting that was set once reads as an empty text instead of NULL.
         assert_eq!(state(&forest.db).await?.replace("  ", " "), fresh.replace("  ", " "), "after {sql}");
     }
     assert_eq!(forest.db.health().pool.opened, 1);
@@ -92,7 +92,7 @@ async fn changes_of_the_transaction_alone_cost_no_session() -> Result<()> {
 }
 
 #[tokio::test]
-async fn errors_cost_no_session() -> Result<()> {
+async fn errors_close_no_session() -> Result<()> {
     let forest = forest().await?;
     for _ in 0..2_000 {
         forest
@@ -106,7 +106,7 @@ async fn errors_cost_no_session() -> Result<()> {
 }
 
 #[tokio::test]
-async fn unread_rows_cost_no_session() -> Result<()> {
+async fn unread_rows_close_no_session() -> Result<()> {
     let forest = Forest::new().await?;
     for rows in [2, 3_000, 30_000] {
         for _ in 0..20 {
@@ -114,7 +114,7 @@ async fn unread_rows_cost_no_session() -> Result<()> {
             forest.db.read(&LOOK, async |conn| sql_query(&sql).get_result::<Seen>(conn).await).await?;
         }
     }
-    // The first rows are sent at once, the rest after a pause.
+    // The first rows are sent immediately, the rest after a pause.
     for _ in 0..20 {
         let sql = "SELECT repeat('x', 20000) AS seen FROM generate_series(1, 3) UNION ALL SELECT pg_sleep(0.02)::text";
         forest.db.read(&LOOK, async |conn| sql_query(sql).get_result::<Seen>(conn).await).await?;
@@ -125,13 +125,13 @@ async fn unread_rows_cost_no_session() -> Result<()> {
 }
 
 #[tokio::test]
-async fn answers_without_end_are_cancelled() -> Result<()> {
+async fn endless_answers_are_cancelled() -> Result<()> {
     let forest = forest().await?;
     let began = Instant::now();
     for sql in [
-        // Too much.
+        // Too many rows.
         "SELECT repeat('x', 1000) AS seen, generate_series(1, 1000000000) AS number",
-        // Too long.
+        // Takes too long.
         "SELECT repeat('x', 20000) AS seen FROM generate_series(1, 3) UNION ALL SELECT pg_sleep(600)::text",
     ] {
         forest.db.read(&LOOK, async |conn| sql_query(sql).get_result::<Seen>(conn).await).await?;
@@ -147,7 +147,7 @@ async fn answers_without_end_are_cancelled() -> Result<()> {
 }
 
 #[tokio::test]
-async fn prepared_statements_of_a_session_are_bounded() -> Result<()> {
+async fn prepared_statements_are_bounded() -> Result<()> {
     let forest = Forest::with(|settings| {
         settings.pool.pool_size = 1;
         settings.pool.session.statement_cache = 20;
@@ -168,7 +168,7 @@ async fn prepared_statements_of_a_session_are_bounded() -> Result<()> {
 }
 
 #[tokio::test]
-async fn server_that_refuses_writes_retires_older_sessions_once() -> Result<()> {
+async fn read_only_server_retires_older_sessions_once() -> Result<()> {
     let forest = Forest::new().await?;
     let meet = tokio::sync::Barrier::new(4);
     let all_four = async || {
@@ -185,7 +185,7 @@ async fn server_that_refuses_writes_retires_older_sessions_once() -> Result<()> 
     };
     all_four().await?;
     assert_eq!(forest.db.health().pool.opened, 4);
-    // What a standby answers.
+    // The error of a standby.
     let refuse = "DO $$ BEGIN RAISE SQLSTATE '25006'; END $$";
     for retired in [4, 5] {
         let refused = forest.db.write(&CHANGE, async |conn| conn.batch_execute(refuse).await).await;

@@ -1,4 +1,4 @@
-//! The table of SQLSTATEs, each row provoked on a real server.
+//! The table of SQLSTATE classes, each row provoked on a real server.
 
 #![expect(clippy::expect_used, reason = "a test fails by panicking")]
 
@@ -20,14 +20,14 @@ fn class_and_code(error: &Error) -> (Class, String) {
     (error.class(), error.sqlstate().map(|code| code.to_string()).unwrap_or_default())
 }
 
-/// Runs `sql` in a transaction and gives the class and code of its error.
+/// Runs `sql` in a transaction and returns the class and code of its error.
 async fn provoke(forest: &Forest, sql: &str) -> (Class, String) {
     let error = forest.db.write(&WRITE, async |conn| conn.batch_execute(sql).await).await.expect_err(sql);
     class_and_code(&error)
 }
 
 #[tokio::test]
-async fn what_the_server_refuses_has_the_class_of_its_code() -> Result<()> {
+async fn sqlstates_have_documented_classes() -> Result<()> {
     let forest =
         Forest::with(|settings| settings.retry = steadfast_postgres::resilience::Retry::none()).await?;
     forest
@@ -53,7 +53,7 @@ async fn what_the_server_refuses_has_the_class_of_its_code() -> Result<()> {
         ("SELECT * FROM no_such_table", Class::Fault, "42P01"),
         ("DO $$ BEGIN RAISE SQLSTATE '53100'; END $$", Class::Overload, "53100"),
         ("DO $$ BEGIN RAISE SQLSTATE '08006'; END $$", Class::Unavailable, "08006"),
-        // What ends sessions cannot all be had at will; these come from the server, but by order.
+        // Errors that end sessions cannot all be provoked, so the server raises them on request.
         ("DO $$ BEGIN RAISE SQLSTATE '57P01'; END $$", Class::Unavailable, "57P01"),
         ("DO $$ BEGIN RAISE SQLSTATE '57P02'; END $$", Class::Unavailable, "57P02"),
         ("DO $$ BEGIN RAISE SQLSTATE '57P03'; END $$", Class::Unavailable, "57P03"),
@@ -65,7 +65,7 @@ async fn what_the_server_refuses_has_the_class_of_its_code() -> Result<()> {
 }
 
 #[tokio::test]
-async fn a_lock_that_is_not_given_and_a_stale_snapshot_are_deadlocks_to_be_repeated() -> Result<()> {
+async fn lock_timeout_and_serialization_failure_are_deadlocks() -> Result<()> {
     let forest =
         Forest::with(|settings| settings.retry = steadfast_postgres::resilience::Retry::none()).await?;
     forest.looker.batch_execute("INSERT INTO trees VALUES (1, 0)").await?;
@@ -75,16 +75,16 @@ async fn a_lock_that_is_not_given_and_a_stale_snapshot_are_deadlocks_to_be_repea
     let looker = &forest.looker;
     let stale = forest.db.write(&WRITE, async |conn| {
         conn.batch_execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ; SELECT 1 FROM trees").await?;
-        looker.batch_execute("COMMIT").await.expect("committed beside");
+        looker.batch_execute("COMMIT").await.expect("committed concurrently");
         conn.batch_execute("UPDATE trees SET height_cm = 3").await
     });
-    let error = stale.await.expect_err("somebody was faster");
+    let error = stale.await.expect_err("the row was changed concurrently");
     assert_eq!(class_and_code(&error), (Class::Deadlock, "40001".to_owned()));
     Ok(())
 }
 
 #[tokio::test]
-async fn a_terminated_session_is_unavailable_and_the_next_unit_of_work_has_another_one() -> Result<()> {
+async fn terminated_session_is_replaced() -> Result<()> {
     let forest = Forest::with(|settings| settings.pool.pool_size = 1).await?;
     let looker = &forest.looker;
     let killed = forest.db.write(&WRITE, async |conn| {
@@ -115,7 +115,7 @@ async fn no_session_is_left(forest: &Forest) {
 }
 
 #[tokio::test]
-async fn idle_too_long_in_a_transaction_is_a_timeout_and_not_repeated() -> Result<()> {
+async fn idle_in_transaction_timeout_is_not_retried() -> Result<()> {
     let forest = Forest::new().await?;
     let attempts = AtomicU32::new(0);
     let idle = forest.db.write(&WRITE, async |conn| {
@@ -133,7 +133,7 @@ async fn idle_too_long_in_a_transaction_is_a_timeout_and_not_repeated() -> Resul
 }
 
 #[tokio::test]
-async fn idle_too_long_is_a_timeout_for_its_borrower_and_nothing_for_the_next_one() -> Result<()> {
+async fn idle_session_timeout_does_not_affect_next_borrower() -> Result<()> {
     let forest = Forest::with(|settings| settings.pool.pool_size = 1).await?;
     let hurry = "SET idle_session_timeout = 30";
     let idle = forest.db.read(&READ, async |conn| {
@@ -143,7 +143,7 @@ async fn idle_too_long_is_a_timeout_for_its_borrower_and_nothing_for_the_next_on
     });
     let error = idle.await.expect_err("the server ended the session");
     assert_eq!(class_and_code(&error), (Class::Timeout, "57P05".to_owned()), "{error}");
-    // Ended while nobody has it.
+    // The session ends while it is idle in the pool.
     forest.db.read(&READ, async |conn| conn.batch_execute(hurry).await).await?;
     no_session_is_left(&forest).await;
     forest.db.read(&READ, async |conn| sql_query("SELECT 1").execute(conn).await).await?;

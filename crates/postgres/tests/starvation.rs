@@ -1,4 +1,4 @@
-//! A process that gets no processor time must not take the server for silent.
+//! A process that is not scheduled must not take the server for silent.
 
 use anyhow::Result;
 use std::time::Duration;
@@ -9,17 +9,17 @@ use steadfast_testkit::TestDatabase;
 
 const READ: Operation<Read> = Operation::read("meadow.look");
 
-/// Longer than the server may be silent.
+/// Longer than the silence limit of the server.
 const STARVED: Duration = Duration::from_secs(3);
 
-/// Longer than a session is trusted without a question.
+/// Longer than a session is used without a ping.
 const RESTED: Duration = Duration::from_millis(700);
 
 async fn look(conn: &mut Conn) -> QueryResult<usize> {
     cached(sql_query("SELECT 1")).execute(conn).await
 }
 
-/// Lets `read` take `steps` turns of the runtime, then takes the processor from the whole process.
+/// Polls a read for `steps` scheduler turns, then blocks the whole process.
 async fn starve(db: &Db, steps: usize) -> Result<()> {
     let reading = tokio::spawn({
         let db = db.clone();
@@ -35,7 +35,7 @@ async fn starve(db: &Db, steps: usize) -> Result<()> {
 }
 
 #[tokio::test]
-async fn starved_connect_is_no_outage() -> Result<()> {
+async fn unscheduled_connect_is_no_outage() -> Result<()> {
     let database = TestDatabase::empty().await?;
     for steps in 1..6 {
         let settings = DbSettings { pool: PoolSettings::sized(2, 0), ..DbSettings::default() };
@@ -47,7 +47,7 @@ async fn starved_connect_is_no_outage() -> Result<()> {
 }
 
 #[tokio::test]
-async fn starved_ping_closes_no_session() -> Result<()> {
+async fn unscheduled_ping_closes_no_session() -> Result<()> {
     let database = TestDatabase::empty().await?;
     let settings = DbSettings { pool: PoolSettings::sized(2, 0), ..DbSettings::default() };
     let db = Db::new(&database.url(), settings)?;

@@ -1,5 +1,4 @@
-//! What is written of statements and connections: slow ones by their operation's threshold, all statements with echo, values
-//! never, and who keeps a connection too long.
+//! Logging of slow statements, of all statements with echo, and of unreturned connections. Values are never logged.
 
 #![expect(clippy::expect_used, reason = "a test fails by panicking")]
 
@@ -23,10 +22,10 @@ const UNHURRIED: Operation<Write> =
 const HASTY: Operation<Write> =
     Operation::write("trees.hasty").slow_after(Duration::from_millis(50)).statements(2);
 
-/// Keeps its connection too long.
+/// Holds its connection too long.
 const FORGETFUL: Operation<Read> = Operation::read("trees.forgetful");
 
-/// Collects what is logged on this thread.
+/// Collects the log of this thread.
 #[derive(Clone, Default)]
 struct Lines(Arc<Mutex<Vec<u8>>>);
 
@@ -41,7 +40,7 @@ impl io::Write for Lines {
 }
 
 impl Lines {
-    /// What this thread logs at `level` and above, until the guard goes.
+    /// Captures the log of this thread at `level` and above until the guard is dropped.
     fn logged(level: Level) -> (Self, DefaultGuard) {
         let lines = Self::default();
         let writer = lines.clone();
@@ -58,7 +57,7 @@ impl Lines {
     }
 }
 
-/// Runs a unit of work that plants a tree and then sleeps for 0.1 s, with a value that nobody may see.
+/// Runs a unit of work that plants a tree and then sleeps for 0.1 s, with a value that must not be logged.
 async fn work(forest: &Forest, operation: &'static Operation<Write>) -> Result<()> {
     let work = forest.db.write(operation, async |conn| {
         insert(1).execute(conn).await?;
@@ -71,8 +70,7 @@ async fn work(forest: &Forest, operation: &'static Operation<Write>) -> Result<(
 }
 
 #[tokio::test]
-async fn a_slow_statement_is_reported_by_the_threshold_of_its_operation_and_without_its_values() -> Result<()>
-{
+async fn logs_slow_statements_without_values() -> Result<()> {
     let (lines, _logged) = Lines::logged(Level::INFO);
     work(&Forest::new().await?, &UNHURRIED).await?;
     assert!(!lines.text().contains("slow"), "{}", lines.text());
@@ -81,18 +79,18 @@ async fn a_slow_statement_is_reported_by_the_threshold_of_its_operation_and_with
     let slow = |text: &str| {
         logged.lines().filter(|line| line.contains("slow statement") && line.contains(text)).count()
     };
-    // Others may be slow as well on a busy machine; this one is.
+    // Other statements may be slow as well on a busy machine; this one always is.
     assert_eq!(slow("SELECT pg_sleep(0.1), $1::text"), 1, "{logged}");
     assert_eq!(slow("trees.hasty"), slow(""), "{logged}");
     assert!(logged.contains("slow database operation") && !logged.contains("s3cret"), "{logged}");
     Ok(())
 }
 
-/// Set in the process whose standard error is looked at.
+/// Set in the child process whose standard error is checked.
 const WRITES_TO_STDERR: &str = "STEADFAST_TEST_WRITES_TO_STDERR";
 
 #[tokio::test]
-async fn a_slow_statement_is_also_a_line_on_stderr_where_that_is_wanted() -> Result<()> {
+async fn writes_slow_statements_to_stderr() -> Result<()> {
     if std::env::var_os(WRITES_TO_STDERR).is_some() {
         let with_lines = |wanted| {
             Forest::with(move |settings| settings.pool.session.statement_log.slow_to_stderr = wanted)
@@ -101,7 +99,7 @@ async fn a_slow_statement_is_also_a_line_on_stderr_where_that_is_wanted() -> Res
         work(&with_lines(true).await?, &UNHURRIED).await?;
         return work(&with_lines(false).await?, &HASTY).await;
     }
-    let name = "a_slow_statement_is_also_a_line_on_stderr_where_that_is_wanted";
+    let name = "writes_slow_statements_to_stderr";
     let child = tokio::process::Command::new(std::env::current_exe()?)
         .args(["--exact", name, "--nocapture"])
         .env(WRITES_TO_STDERR, "1")
@@ -109,7 +107,7 @@ async fn a_slow_statement_is_also_a_line_on_stderr_where_that_is_wanted() -> Res
         .await?;
     let written = String::from_utf8(child.stderr)?;
     assert!(child.status.success(), "{written}");
-    // Others may be slow as well on a busy machine; of the three that sleep one is told.
+    // Other statements may be slow as well on a busy machine; one of the three that sleep is reported.
     let lines: Vec<_> = written.lines().filter(|line| line.contains("pg_sleep")).collect();
     let [line] = lines[..] else { panic!("not one line: {written}") };
     let Some((time, rest)) = line.split_once("] SLOW QUERY (") else { panic!("{line}") };
@@ -122,7 +120,7 @@ async fn a_slow_statement_is_also_a_line_on_stderr_where_that_is_wanted() -> Res
 }
 
 #[tokio::test]
-async fn a_pool_for_which_the_server_has_no_room_is_a_warning_with_the_figures() -> Result<()> {
+async fn warns_if_server_allows_too_few_connections() -> Result<()> {
     let (lines, _logged) = Lines::logged(Level::WARN);
     let forest = Forest::new().await?;
     let roomy = forest.db.check_capacity(1, 0).await?;
@@ -148,7 +146,7 @@ async fn a_pool_for_which_the_server_has_no_room_is_a_warning_with_the_figures()
 }
 
 #[tokio::test]
-async fn with_echo_every_statement_is_logged_without_its_values() -> Result<()> {
+async fn echo_logs_every_statement_without_values() -> Result<()> {
     let (lines, _logged) = Lines::logged(Level::INFO);
     work(&Forest::with(|settings| settings.pool.session.statement_log.echo = true).await?, &UNHURRIED)
         .await?;
@@ -166,7 +164,7 @@ async fn with_echo_every_statement_is_logged_without_its_values() -> Result<()> 
 }
 
 #[tokio::test]
-async fn a_connection_that_does_not_come_back_is_reported_with_its_borrower() -> Result<()> {
+async fn reports_unreturned_connection_with_borrower() -> Result<()> {
     let (lines, _logged) = Lines::logged(Level::INFO);
     let forest = Forest::with(|settings| settings.pool.leak_after = Duration::from_millis(500)).await?;
     forest.db.write(&UNHURRIED, async |conn| insert(1).execute(conn).await).await?;
@@ -178,26 +176,27 @@ async fn a_connection_that_does_not_come_back_is_reported_with_its_borrower() ->
     });
     forgetful.await?;
     let logged = lines.text();
-    assert_eq!(logged.matches("a connection was not returned yet").count(), 1, "told once: {logged}");
+    assert_eq!(logged.matches("a connection was not returned yet").count(), 1, "reported once: {logged}");
     assert!(logged.contains("trees.forgetful"), "{logged}");
     Ok(())
 }
 
 #[tokio::test]
-async fn what_is_logged_inside_of_a_unit_of_work_names_its_operation() -> Result<()> {
+async fn events_inside_unit_of_work_name_operation() -> Result<()> {
     let (lines, _logged) = Lines::logged(Level::DEBUG);
     let forest = Forest::new().await?;
     let work = forest.db.write(&UNHURRIED, async |conn| {
         insert(1).execute(conn).await?;
-        // The span has been left and entered again since the unit of work began.
+        // The span was left and entered again since the unit of work began.
         tracing::info!("a tree stands");
         Ok(())
     });
     work.await?;
-    tracing::info!("and is kept");
+    tracing::info!("and is stored");
     let logged = lines.text();
-    let told = |what: &str| logged.lines().find(|line| line.contains(what)).unwrap_or_default().to_owned();
-    assert!(told("a tree stands").contains("db{operation=\"trees.unhurried\"}"), "{logged}");
-    assert!(!told("and is kept").contains("trees.unhurried"), "{logged}");
+    let reported =
+        |what: &str| logged.lines().find(|line| line.contains(what)).unwrap_or_default().to_owned();
+    assert!(reported("a tree stands").contains("db{operation=\"trees.unhurried\"}"), "{logged}");
+    assert!(!reported("and is stored").contains("trees.unhurried"), "{logged}");
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! Many writers in each other's way: deadlocks end by taking turns, duplicates are answered at once.
+//! Contention: deadlocks end by limiting concurrency, duplicates fail immediately.
 
 #[path = "support/address.rs"]
 mod address;
@@ -17,7 +17,7 @@ use support::{Forest, insert};
 const SWAP: Operation<Write> = Operation::write("trees.swap").statements(2);
 const PLANT: Operation<Write> = Operation::write("trees.plant");
 
-/// A forest with a pool of 20, whose server looks for deadlocks ten times a second.
+/// Returns a forest with a pool of 20 and a deadlock timeout of 0.1 s.
 async fn crowded() -> Result<Arc<Forest>> {
     let forest = Forest::with(|settings| settings.pool = PoolSettings::sized(20, 0)).await?;
     let sql = "DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET deadlock_timeout = ''100ms''', current_database()); END $$";
@@ -25,7 +25,7 @@ async fn crowded() -> Result<Arc<Forest>> {
     Ok(Arc::new(forest))
 }
 
-/// Has `count` writers grow two rows four times each, in opposite orders. Returns the number of attempts.
+/// Runs `count` writers that update two rows four times each, in opposite orders. Returns the number of attempts.
 async fn storm(db: &Db, count: i64) -> Result<u32> {
     let attempts = Arc::new(AtomicU32::new(0));
     let mut writers = Vec::new();
@@ -38,7 +38,7 @@ async fn storm(db: &Db, count: i64) -> Result<u32> {
                 let swap = db.write(&SWAP, async |conn| {
                     attempts.fetch_add(1, Relaxed);
                     cached(sql_query(grow(first))).execute(conn).await?;
-                    // Room for the other one to take the second row.
+                    // Gives the other writer time to lock the second row.
                     tokio::time::sleep(std::time::Duration::from_millis(2)).await;
                     cached(sql_query(grow(second))).execute(conn).await
                 });
@@ -54,7 +54,7 @@ async fn storm(db: &Db, count: i64) -> Result<u32> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn fifty_writers_of_two_rows_in_opposite_orders_all_succeed() -> Result<()> {
+async fn writers_in_opposite_lock_order_all_succeed() -> Result<()> {
     let forest = crowded().await?;
     forest.looker.batch_execute("INSERT INTO trees VALUES (1, 0), (2, 0)").await?;
     let attempts = storm(&forest.db, 50).await?;
@@ -66,11 +66,11 @@ async fn fifty_writers_of_two_rows_in_opposite_orders_all_succeed() -> Result<()
     Ok(())
 }
 
-/// Names the database to the processes of [`three_processes_in_one_storm_all_succeed`].
+/// Passes the database to the processes of [`deadlocking_processes_all_succeed`].
 const STORM_AT: &str = "STEADFAST_TEST_STORM_AT";
 
 #[tokio::test(flavor = "multi_thread")]
-async fn three_processes_in_one_storm_all_succeed() -> Result<()> {
+async fn deadlocking_processes_all_succeed() -> Result<()> {
     if let Ok(url) = std::env::var(STORM_AT) {
         let settings = DbSettings { pool: PoolSettings::sized(20, 0), ..DbSettings::default() };
         println!("attempts: {}", storm(&Db::new(&url, settings)?, 20).await?);
@@ -81,7 +81,7 @@ async fn three_processes_in_one_storm_all_succeed() -> Result<()> {
     let url = url(&forest).await?;
     let children = (0..3).map(|_| {
         tokio::process::Command::new(std::env::current_exe().expect("this test"))
-            .args(["--exact", "three_processes_in_one_storm_all_succeed", "--nocapture"])
+            .args(["--exact", "deadlocking_processes_all_succeed", "--nocapture"])
             .env(STORM_AT, &url)
             .output()
     });
@@ -100,7 +100,7 @@ async fn three_processes_in_one_storm_all_succeed() -> Result<()> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_hundred_duplicates_of_two_hundred_inserts_are_two_hundred_attempts() -> Result<()> {
+async fn duplicates_are_not_retried() -> Result<()> {
     let forest = Arc::new(Forest::new().await?);
     let attempts = Arc::new(AtomicU32::new(0));
     let mut writers = Vec::new();

@@ -1,4 +1,4 @@
-//! Sessions over TLS, on a server whose certificate comes from an authority of the test's own.
+//! Sessions over TLS on a server with a private certificate authority.
 
 use anyhow::Result;
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
@@ -17,7 +17,7 @@ use steadfast_testkit::{Server, TestDatabase};
 const ASK: Operation<Read> = Operation::read("vault.ask");
 const STORE: Operation<Write> = Operation::write("vault.store").statements(2);
 
-/// A server on "localhost", by name only, that takes TLS and plain sessions.
+/// A server that is certified for "localhost" and accepts TLS and plain sessions.
 struct Vault {
     server: Server,
     authority: String,
@@ -56,12 +56,12 @@ impl Vault {
         Db::new(&self.url(login, query), settings(roots))
     }
 
-    /// A file that the server keeps in its folder.
+    /// Returns the path of a file in the server's folder.
     fn file(&self, name: &str) -> String {
         self.server.data_folder().join(name).display().to_string()
     }
 
-    fn believed(&self) -> TlsRoots {
+    fn trusted(&self) -> TlsRoots {
         TlsRoots::Pem(self.authority.clone())
     }
 }
@@ -69,7 +69,8 @@ impl Vault {
 struct Authority(CertifiedIssuer<'static, KeyPair>);
 
 impl Authority {
-    /// One of that name. Those of the same name are taken for each other until a signature is checked.
+    /// Creates an authority with this name. Authorities with the same name are indistinguishable until a signature is
+    /// verified.
     fn named(name: &str) -> Result<Self> {
         let mut params = CertificateParams::new([])?;
         params.distinguished_name.push(DnType::CommonName, name);
@@ -77,12 +78,12 @@ impl Authority {
         Ok(Self(CertifiedIssuer::self_signed(params, KeyPair::generate()?)?))
     }
 
-    /// A certificate for `host` and its key.
+    /// Returns a certificate for `host` and its key.
     fn certify(&self, host: &str) -> Result<(String, String)> {
         self.sign(CertificateParams::new([host.to_owned()])?)
     }
 
-    /// A certificate by which `user` can log in, and its key.
+    /// Returns a certificate that logs in `user`, and its key.
     fn certify_user(&self, user: &str) -> Result<(String, String)> {
         let mut params = CertificateParams::new([])?;
         params.distinguished_name.push(DnType::CommonName, user);
@@ -123,9 +124,9 @@ async fn is_encrypted(conn: &mut Conn) -> QueryResult<bool> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn through_tls_the_guard_sees_what_it_sees_without() -> Result<()> {
+async fn guard_works_over_tls() -> Result<()> {
     let vault = Vault::open().await?;
-    let db = vault.db("postgres", "sslmode=verify-full", vault.believed())?;
+    let db = vault.db("postgres", "sslmode=verify-full", vault.trusted())?;
     assert!(db.read(&ASK, is_encrypted).await?);
     let counts = db.read(&ASK, async |conn| {
         let before = conn.wire_counts();
@@ -149,9 +150,9 @@ async fn through_tls_the_guard_sees_what_it_sees_without() -> Result<()> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn through_tls_a_caller_who_leaves_stops_the_server() -> Result<()> {
+async fn cancelled_caller_stops_server_over_tls() -> Result<()> {
     let vault = Vault::open().await?;
-    let db = vault.db("postgres", "sslmode=require", vault.believed())?;
+    let db = vault.db("postgres", "sslmode=require", vault.trusted())?;
     let sleeping = db.read(&ASK, async |conn| sql_query("SELECT pg_sleep(30)").execute(conn).await);
     assert!(tokio::time::timeout(Duration::from_millis(300), sleeping).await.is_err(), "the caller leaves");
     let busy = "SELECT count(*) FROM pg_stat_activity WHERE query LIKE '%pg_sleep(30)%' AND state = 'active' \
@@ -163,14 +164,14 @@ async fn through_tls_a_caller_who_leaves_stops_the_server() -> Result<()> {
         }
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
-    anyhow::bail!("the server still sleeps for nobody")
+    anyhow::bail!("the server still runs the abandoned statement")
 }
 
 #[tokio::test]
-async fn require_believes_only_the_named_authority_and_only_the_named_host() -> Result<()> {
+async fn require_verifies_authority_and_host() -> Result<()> {
     let vault = Vault::open().await?;
     let stranger = || -> Result<TlsRoots> { Ok(TlsRoots::Pem(Authority::named("Stranger")?.pem())) };
-    let refused = async |db: Db| db.read(&ASK, is_encrypted).await.expect_err("not believed");
+    let refused = async |db: Db| db.read(&ASK, is_encrypted).await.expect_err("not trusted");
 
     let unknown = refused(vault.db("postgres", "sslmode=require", stranger()?)?).await;
     assert_eq!(unknown.class(), Class::Unavailable);
@@ -181,13 +182,13 @@ async fn require_believes_only_the_named_authority_and_only_the_named_host() -> 
     assert!(platform.to_string().contains("TLS: invalid peer certificate"), "{platform}");
 
     let by_address = vault.url("postgres", "sslmode=require").replace("localhost", "127.0.0.1");
-    let elsewhere = refused(Db::new(&by_address, settings(vault.believed()))?).await;
+    let elsewhere = refused(Db::new(&by_address, settings(vault.trusted()))?).await;
     assert!(elsewhere.to_string().contains("not valid for name"), "{elsewhere}");
     Ok(())
 }
 
 #[tokio::test]
-async fn prefer_encrypts_where_it_can_and_goes_on_in_plain_where_it_cannot() -> Result<()> {
+async fn prefer_falls_back_to_plain() -> Result<()> {
     let vault = Vault::open().await?;
     let by_default = vault.db("postgres", "", TlsRoots::Platform)?;
     assert!(by_default.read(&ASK, is_encrypted).await?);
@@ -201,22 +202,22 @@ async fn prefer_encrypts_where_it_can_and_goes_on_in_plain_where_it_cannot() -> 
     let refused = Db::new(&insists, settings(TlsRoots::Platform))?.read(&ASK, is_encrypted).await;
     let refused = refused.expect_err("the server has no TLS");
     assert!(
-        refused.to_string().ends_with("the server has no TLS, and sslmode=require insists on it"),
+        refused.to_string().ends_with("the server does not support TLS, which sslmode=require requires"),
         "{refused}"
     );
     Ok(())
 }
 
 #[tokio::test]
-async fn a_login_is_bound_to_its_tls_session() -> Result<()> {
+async fn login_is_bound_to_tls_session() -> Result<()> {
     let vault = Vault::open().await?;
     let guest = "guest:s3cret";
-    let bound = vault.db(guest, "sslmode=require&channel_binding=require", vault.believed())?;
+    let bound = vault.db(guest, "sslmode=require&channel_binding=require", vault.trusted())?;
     assert!(bound.read(&ASK, is_encrypted).await?);
     let unbound = vault.db(guest, "sslmode=disable&channel_binding=require", TlsRoots::Platform)?;
     let unbound = unbound.read(&ASK, is_encrypted).await.expect_err("there is nothing to bind it to");
     assert!(unbound.to_string().contains("channel binding"), "{unbound}");
-    let wrong = vault.db("guest:guess", "sslmode=require", vault.believed())?;
+    let wrong = vault.db("guest:guess", "sslmode=require", vault.trusted())?;
     let wrong = wrong.read(&ASK, is_encrypted).await.expect_err("a wrong password");
     assert_eq!(wrong.sqlstate().expect("a code").as_str(), "28P01");
     assert!(!wrong.to_string().contains("guess"), "{wrong}");
@@ -224,7 +225,7 @@ async fn a_login_is_bound_to_its_tls_session() -> Result<()> {
 }
 
 #[tokio::test]
-async fn sslrootcert_names_the_authorities() -> Result<()> {
+async fn sslrootcert_selects_authorities() -> Result<()> {
     let vault = Vault::open().await?;
     let by_address = |query: &str| {
         let url = vault.url("postgres", query).replace("localhost", "127.0.0.1");
@@ -241,7 +242,7 @@ async fn sslrootcert_names_the_authorities() -> Result<()> {
 
     vault.server.write_data_file("stranger.crt", &Authority::named("Vault")?.pem())?;
     let stranger = format!("sslmode=verify-ca&sslrootcert={}", vault.file("stranger.crt"));
-    let stranger = by_address(&stranger)?.read(&ASK, is_encrypted).await.expect_err("not believed");
+    let stranger = by_address(&stranger)?.read(&ASK, is_encrypted).await.expect_err("not trusted");
     assert!(stranger.to_string().contains("TLS: invalid peer certificate"), "{stranger}");
     Ok(())
 }
@@ -252,13 +253,13 @@ async fn client_certificate_logs_in() -> Result<()> {
     let files = |key: &str| {
         format!("sslmode=require&sslcert={}&sslkey={}", vault.file("holder.crt"), vault.file(key))
     };
-    let holder = vault.db("holder", &files("holder.key"), vault.believed())?;
+    let holder = vault.db("holder", &files("holder.key"), vault.trusted())?;
     assert!(holder.read(&ASK, is_encrypted).await?);
-    let without = vault.db("holder", "sslmode=require", vault.believed())?;
+    let without = vault.db("holder", "sslmode=require", vault.trusted())?;
     let without = without.read(&ASK, is_encrypted).await.expect_err("no certificate");
     assert!(without.to_string().contains("valid client certificate"), "{without}");
 
-    let refused = |query: &str| vault.db("holder", query, vault.believed()).expect_err(query).to_string();
+    let refused = |query: &str| vault.db("holder", query, vault.trusted()).expect_err(query).to_string();
     let half = refused(&format!("sslcert={}", vault.file("holder.crt")));
     assert!(half.contains("sslcert needs the key of the certificate: add sslkey"), "{half}");
     let foreign = refused(&files("server.key"));
@@ -277,17 +278,17 @@ async fn protocol_versions_are_bounded() -> Result<()> {
     vault.looker.batch_execute("ALTER SYSTEM SET ssl_max_protocol_version = 'TLSv1.2'").await?;
     vault.looker.batch_execute("SELECT pg_reload_conf()").await?;
     let at_most =
-        vault.db("postgres", "sslmode=require&ssl_max_protocol_version=TLSv1.2", vault.believed())?;
+        vault.db("postgres", "sslmode=require&ssl_max_protocol_version=TLSv1.2", vault.trusted())?;
     assert!(at_most.read(&ASK, is_encrypted).await?);
     let at_least =
-        vault.db("postgres", "sslmode=require&ssl_min_protocol_version=TLSv1.3", vault.believed())?;
+        vault.db("postgres", "sslmode=require&ssl_min_protocol_version=TLSv1.3", vault.trusted())?;
     let at_least = at_least.read(&ASK, is_encrypted).await.expect_err("the server has TLS 1.2 at most");
     assert!(at_least.to_string().contains("TLS: "), "{at_least}");
     Ok(())
 }
 
 #[test]
-fn authorities_are_named_in_one_place() {
+fn authorities_must_not_be_named_twice() {
     let refused = |query: &str, roots: TlsRoots| {
         Db::new(&format!("postgres://app:s3cret@h/d?{query}"), settings(roots)).expect_err(query).to_string()
     };
@@ -300,7 +301,7 @@ fn authorities_are_named_in_one_place() {
 }
 
 #[test]
-fn roots_that_cannot_be_used_are_refused_before_anything_is_connected() {
+fn rejects_unusable_roots_before_connecting() {
     let at = |query: &str, roots: TlsRoots| {
         Db::new(&format!("postgres://app:s3cret@h/d?{query}"), settings(roots)).expect_err(query).to_string()
     };

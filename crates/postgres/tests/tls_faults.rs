@@ -1,4 +1,4 @@
-//! Cut lines and callers that leave, over TLS with a SCRAM login and rows larger than a TLS record.
+//! Cut connections and cancelled callers over TLS, with a SCRAM login and rows larger than a TLS record.
 
 #[path = "support/cut_proxy.rs"]
 mod cut_proxy;
@@ -6,7 +6,7 @@ mod cut_proxy;
 mod steps;
 
 use anyhow::{Result, ensure};
-use cut_proxy::{Afterwards, Cut, CutProxy, End as LineEnd, Way};
+use cut_proxy::{Afterwards, Cut, CutProxy, Direction, End as LineEnd};
 use futures_util::{StreamExt, TryStreamExt, stream};
 use std::sync::atomic::{AtomicI64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
@@ -22,7 +22,7 @@ const POST: Operation<Write> = Operation::write("letters.post").statements(2);
 const POST_LONG: Operation<Write> = Operation::write("letters.post_long").statements(2);
 const LOOK: Operation<Read> = Operation::read("letters.look");
 
-/// Longer than the 16 kB of a TLS record.
+/// Longer than the 16 KiB of a TLS record.
 const LONG: usize = 40_000;
 
 #[derive(QueryableByName)]
@@ -31,7 +31,7 @@ struct Letter {
     body: String,
 }
 
-/// A server whose sessions over TCP are encrypted and log in by SCRAM.
+/// A server whose TCP sessions use TLS and SCRAM.
 struct Office {
     server: Server,
     looker: Client,
@@ -66,7 +66,7 @@ impl Office {
         Ok(db)
     }
 
-    /// The ids of the next two letters.
+    /// Returns the ids of the next two letters.
     fn next(&self) -> [i64; 2] {
         let first = self.letters.fetch_add(2, Relaxed);
         [first, first + 1]
@@ -88,7 +88,7 @@ impl Office {
         Ok(())
     }
 
-    /// The numbers of bytes of a write to the server and to the client.
+    /// Returns the numbers of bytes that a write sends to the server and to the client.
     async fn rehearse(&self) -> Result<[usize; 2]> {
         let proxy = CutProxy::before(self.server.port(), Afterwards::Pass).await?;
         let db = self.db(proxy.port, "rehearsal").await?;
@@ -98,30 +98,30 @@ impl Office {
         Ok(proxy.watched().map(|bytes| bytes.len()))
     }
 
-    /// Cuts a write of two letters; `None` when it has fewer bytes.
-    async fn try_cut(&self, cut: Cut) -> Result<Option<Told>> {
+    /// Cuts a write of two letters; returns `None` if the write has fewer bytes.
+    async fn try_cut(&self, cut: Cut) -> Result<Option<Reported>> {
         let proxy = CutProxy::before(self.server.port(), Afterwards::Refuse).await?;
         let ids = self.next();
         let name = format!("clerk-{}", ids[0]);
         let db = self.db(proxy.port, &name).await?;
         db.write(&POST, async |conn| post(conn, self.next(), "short").await).await?;
         proxy.arm(cut);
-        let told = match db.write(&POST, async |conn| post(conn, ids, "short").await).await {
+        let reported = match db.write(&POST, async |conn| post(conn, ids, "short").await).await {
             Ok(_) if !proxy.has_cut() => return Ok(None),
-            Ok(_) => Told::Done,
-            Err(Error::CommitUnknown) => Told::Unknown,
-            Err(_) => Told::NotDone,
+            Ok(_) => Reported::Done,
+            Err(Error::CommitUnknown) => Reported::Unknown,
+            Err(_) => Reported::NotDone,
         };
         drop(db);
         self.wait_for_end_of(&name).await?;
         let stored = self.stored(ids).await?;
-        let is_true = match told {
-            Told::Done => stored == 2,
-            Told::NotDone => stored == 0,
-            Told::Unknown => stored != 1,
+        let is_true = match reported {
+            Reported::Done => stored == 2,
+            Reported::NotDone => stored == 0,
+            Reported::Unknown => stored != 1,
         };
-        ensure!(is_true, "{cut:?}: {told:?}, and {stored} of 2 are stored");
-        Ok(Some(told))
+        ensure!(is_true, "{cut:?}: {reported:?}, and {stored} of 2 are stored");
+        Ok(Some(reported))
     }
 }
 
@@ -132,7 +132,7 @@ async fn looker(server: &Server) -> Result<Client> {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Told {
+enum Reported {
     Done,
     NotDone,
     Unknown,
@@ -160,24 +160,28 @@ async fn post(conn: &mut Conn, ids: [i64; 2], body: &str) -> QueryResult<()> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn cut_writes_over_tls_are_reported_as_the_table_has_it() -> Result<()> {
+async fn cut_tls_connection_never_misreports_writes() -> Result<()> {
     let office = Office::open().await?;
     let lengths = office.rehearse().await?;
     let step = if std::env::var_os("STEADFAST_LONG").is_some() { 1 } else { 7 };
-    let cuts = [Way::ToServer, Way::ToClient].into_iter().flat_map(|way| {
-        (0..=lengths[way as usize]).step_by(step).map(move |bytes| Cut { way, bytes, end: LineEnd::Closed })
+    let cuts = [Direction::ToServer, Direction::ToClient].into_iter().flat_map(|direction| {
+        (0..=lengths[direction as usize]).step_by(step).map(move |bytes| Cut {
+            direction,
+            bytes,
+            end: LineEnd::Closed,
+        })
     });
-    let told: Vec<Option<Told>> =
+    let reported: Vec<Option<Reported>> =
         stream::iter(cuts).map(|cut| office.try_cut(cut)).buffer_unordered(4).try_collect().await?;
-    let count = |kind| told.iter().flatten().filter(|told| **told == kind).count();
-    let counts = [Told::Done, Told::NotDone, Told::Unknown].map(count);
+    let count = |kind| reported.iter().flatten().filter(|reported| **reported == kind).count();
+    let counts = [Reported::Done, Reported::NotDone, Reported::Unknown].map(count);
     println!("over TLS: {} done, {} not done, {} unknown", counts[0], counts[1], counts[2]);
-    ensure!(counts[1] > 30 && counts[2] > 1, "not every answer came: {counts:?}");
+    ensure!(counts[1] > 30 && counts[2] > 1, "not every outcome occurred: {counts:?}");
     Ok(())
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn callers_that_leave_long_rows_over_tls_leak_nothing() -> Result<()> {
+async fn cancelled_reads_over_tls_leak_nothing() -> Result<()> {
     let office = Office::open().await?;
     let db = office.db(office.server.port(), "clerk").await?;
     let body = "x".repeat(LONG);
@@ -186,7 +190,7 @@ async fn callers_that_leave_long_rows_over_tls_leak_nothing() -> Result<()> {
         let ids = office.next();
         let work = db.write(&POST_LONG, async |conn| post(conn, ids, &body).await);
         let end = drop_at(step, work, never_stuck()).await?;
-        // The next borrower is in no foreign transaction, and reads what it asks for.
+        // The next borrower is in no open transaction and reads its own answer.
         let read = db.read(&LOOK, async |conn| {
             cached(sql_query("SELECT repeat('y', 40000) AS body")).get_result::<Letter>(conn).await
         });
@@ -195,7 +199,7 @@ async fn callers_that_leave_long_rows_over_tls_leak_nothing() -> Result<()> {
         ensure!(stored != 1, "{stored} of 2 are stored, dropped at step {step}");
         longest = step;
         if end == End::Finished {
-            ensure!(stored == 2, "the write is through");
+            ensure!(stored == 2, "the write was committed");
             break;
         }
     }

@@ -1,5 +1,4 @@
-//! What a session is spared when a PgBouncer in transaction mode may stand in between: shown on a plain server, where each
-//! promise can be looked up.
+//! Sessions for PgBouncer in transaction mode, tested on a plain server where each property can be checked.
 
 mod support;
 
@@ -15,7 +14,7 @@ const LOOK: Operation<Read> = Operation::read("trees.look").statements(3);
 const COMPARE: Operation<Read> = Operation::read("trees.compare").snapshot();
 const PLANT: Operation<Write> = Operation::write("trees.plant");
 
-/// A forest as for a PgBouncer in transaction mode, with one place, and what goes over the wire.
+/// Returns a forest configured for PgBouncer in transaction mode, with one slot, and a recorder of its messages.
 async fn pooled_by_transaction() -> Result<(Forest, Recorder)> {
     let recorder = Recorder::new();
     let forest = Forest::with(|settings| {
@@ -33,7 +32,7 @@ struct Setting {
     value: String,
 }
 
-/// The session's value of a setting.
+/// Returns the value of a setting in the session.
 async fn setting(conn: &mut Conn, name: &str) -> QueryResult<String> {
     let row: Setting =
         sql_query(format!("SELECT current_setting('{name}') AS value")).get_result(conn).await?;
@@ -43,27 +42,27 @@ async fn setting(conn: &mut Conn, name: &str) -> QueryResult<String> {
 #[derive(QueryableByName)]
 struct Prepared {
     #[diesel(sql_type = BigInt)]
-    kept: i64,
+    cached: i64,
 }
 
-/// Statements that the session keeps prepared, after two that ask for it.
-async fn kept(conn: &mut Conn) -> QueryResult<i64> {
+/// Returns the number of prepared statements of the session after two executions.
+async fn cached_statements(conn: &mut Conn) -> QueryResult<i64> {
     for _ in 0..2 {
         cached(sql_query("SELECT id FROM trees")).execute(conn).await?;
     }
     let sql =
-        "SELECT count(*) AS kept FROM pg_prepared_statements WHERE statement LIKE 'SELECT id FROM trees%'";
+        "SELECT count(*) AS cached FROM pg_prepared_statements WHERE statement LIKE 'SELECT id FROM trees%'";
     let row: Prepared = sql_query(sql).get_result(conn).await?;
-    Ok(row.kept)
+    Ok(row.cached)
 }
 
-/// The texts that were sent.
+/// Returns the texts of the statements.
 fn sent(captured: &Captured) -> Vec<&str> {
     captured.statements.iter().map(|statement| &*statement.sql).collect()
 }
 
 #[tokio::test]
-async fn no_setting_travels_with_the_session() -> Result<()> {
+async fn session_sends_no_settings() -> Result<()> {
     let (pooled, _) = pooled_by_transaction().await?;
     for (forest, expected) in [(Forest::new().await?, "30s"), (pooled, "0")] {
         let limit = forest.db.read(&LOOK, async |conn| setting(conn, "statement_timeout").await).await?;
@@ -73,16 +72,16 @@ async fn no_setting_travels_with_the_session() -> Result<()> {
 }
 
 #[tokio::test]
-async fn no_prepared_statement_is_kept() -> Result<()> {
+async fn caches_no_prepared_statements() -> Result<()> {
     let (pooled, _) = pooled_by_transaction().await?;
     for (forest, expected) in [(Forest::new().await?, 1), (pooled, 0)] {
-        assert_eq!(forest.db.read(&LOOK, kept).await?, expected);
+        assert_eq!(forest.db.read(&LOOK, cached_statements).await?, expected);
     }
     Ok(())
 }
 
 #[tokio::test]
-async fn every_unit_of_work_is_a_transaction_and_a_read_one_that_only_reads() -> Result<()> {
+async fn every_unit_of_work_is_a_transaction() -> Result<()> {
     let (forest, recorder) = pooled_by_transaction().await?;
     forest.db.write(&PLANT, async |conn| insert(1).execute(conn).await).await?;
     let count = async |conn: &mut Conn| cached(sql_query("SELECT id FROM trees")).execute(conn).await;
@@ -103,7 +102,7 @@ async fn every_unit_of_work_is_a_transaction_and_a_read_one_that_only_reads() ->
 }
 
 #[tokio::test]
-async fn also_what_a_connection_asks_before_its_first_unit_of_work_is_one_transaction() -> Result<()> {
+async fn session_setup_is_one_transaction() -> Result<()> {
     let (forest, recorder) = pooled_by_transaction().await?;
     recorder.start();
     forest.db.read(&LOOK, async |conn| conn.batch_execute("SELECT 1").await).await?;

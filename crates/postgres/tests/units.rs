@@ -1,4 +1,4 @@
-//! Units of work on a real server: what is kept, what is repeated, what is reported.
+//! Units of work on a real server: commit, rollback, retries and deadlines.
 
 mod support;
 
@@ -22,7 +22,7 @@ const IN_HASTE: Operation<Write> =
 const READ_IN_HASTE: Operation<Read> =
     Operation::read("trees.read_in_haste").deadline(Duration::from_millis(300));
 
-/// Waits until the sessions of the pool for which `condition` holds are `expected`; `false` after three seconds.
+/// Waits until `expected` sessions of the pool satisfy `condition`; returns false after three seconds.
 async fn sessions_become(forest: &Forest, condition: &str, expected: i64) -> Result<bool> {
     let sql = format!(
         "SELECT count(*) FROM pg_stat_activity \
@@ -42,7 +42,7 @@ async fn count(conn: &mut Conn) -> QueryResult<usize> {
 }
 
 #[tokio::test]
-async fn a_write_is_kept_and_an_error_inside_rolls_all_of_it_back() -> Result<()> {
+async fn error_rolls_back_whole_write() -> Result<()> {
     let forest = Forest::new().await?;
     forest.db.write(&WRITE, async |conn| insert(1).execute(conn).await).await?;
     let failed = forest.db.write(&WRITE, async |conn| {
@@ -57,7 +57,7 @@ async fn a_write_is_kept_and_an_error_inside_rolls_all_of_it_back() -> Result<()
 }
 
 #[tokio::test]
-async fn a_failed_statement_that_is_ignored_is_no_silent_loss() -> Result<()> {
+async fn ignored_statement_error_fails_unit() -> Result<()> {
     let forest = Forest::new().await?;
     forest.db.write(&WRITE, async |conn| insert(1).execute(conn).await).await?;
     let swallowed = forest.db.write(&WRITE, async |conn| {
@@ -79,7 +79,7 @@ async fn a_failed_statement_that_is_ignored_is_no_silent_loss() -> Result<()> {
 }
 
 #[tokio::test]
-async fn two_transactions_that_deadlock_are_both_committed() -> Result<()> {
+async fn deadlocked_transactions_are_both_committed() -> Result<()> {
     let forest = Forest::new().await?;
     forest.looker.batch_execute("INSERT INTO trees VALUES (1, 0), (2, 0)").await?;
     let (meet, attempts) = (Barrier::new(2), AtomicU32::new(0));
@@ -107,7 +107,7 @@ async fn two_transactions_that_deadlock_are_both_committed() -> Result<()> {
 }
 
 #[tokio::test]
-async fn a_write_that_takes_too_long_ends_in_time_and_leaves_nothing() -> Result<()> {
+async fn slow_write_ends_at_deadline() -> Result<()> {
     let forest = Forest::new().await?;
     let slow = forest.db.write(&IN_HASTE, async |conn| {
         insert(1).execute(conn).await?;
@@ -121,7 +121,7 @@ async fn a_write_that_takes_too_long_ends_in_time_and_leaves_nothing() -> Result
 }
 
 #[tokio::test]
-async fn a_read_that_is_given_up_stops_on_the_server_too() -> Result<()> {
+async fn abandoned_read_is_cancelled_on_server() -> Result<()> {
     let forest = Forest::new().await?;
     let slow =
         forest.db.read(&READ_IN_HASTE, async |conn| sql_query("SELECT pg_sleep(30)").execute(conn).await);
@@ -133,7 +133,7 @@ async fn a_read_that_is_given_up_stops_on_the_server_too() -> Result<()> {
 }
 
 #[tokio::test]
-async fn a_transaction_dropped_while_it_pauses_is_not_inherited() -> Result<()> {
+async fn dropped_transaction_is_not_inherited() -> Result<()> {
     let forest = Forest::with(|settings| settings.pool.pool_size = 1).await?;
     let pausing = forest.db.write(&WRITE, async |conn| {
         insert(1).execute(conn).await?;
@@ -146,7 +146,7 @@ async fn a_transaction_dropped_while_it_pauses_is_not_inherited() -> Result<()> 
 }
 
 #[tokio::test]
-async fn a_raw_begin_is_not_inherited() -> Result<()> {
+async fn raw_begin_is_not_inherited() -> Result<()> {
     let forest = Forest::with(|settings| settings.pool.pool_size = 1).await?;
     forest
         .db
@@ -155,12 +155,12 @@ async fn a_raw_begin_is_not_inherited() -> Result<()> {
             insert(1).execute(conn).await
         })
         .await?;
-    assert_eq!(forest.db.read(&READ, count).await?, 0, "the next borrower is in no foreign transaction");
+    assert_eq!(forest.db.read(&READ, count).await?, 0, "the next borrower inherits no transaction");
     assert!(sessions_become(&forest, "state LIKE 'idle in%'", 0).await?);
     Ok(())
 }
 
-/// The process ids of the sessions of the pool.
+/// Returns the process ids of the sessions of the pool.
 async fn backends(forest: &Forest) -> Result<Vec<i32>> {
     let sql = "SELECT pid FROM pg_stat_activity \
                WHERE datname = current_database() AND application_name = 'steadfast'";
@@ -168,15 +168,15 @@ async fn backends(forest: &Forest) -> Result<Vec<i32>> {
 }
 
 #[tokio::test]
-async fn a_connection_on_which_a_transaction_failed_by_raw_sql_never_comes_back() -> Result<()> {
+async fn connection_with_failed_raw_transaction_is_closed() -> Result<()> {
     let forest = Forest::with(|settings| settings.pool.pool_size = 1).await?;
     forest.db.read(&READ, count).await?;
     for (retired, after_the_failure) in [
-        // Left in the failed transaction, and nobody was told.
+        // The transaction stays failed and the error is ignored.
         (1, ""),
-        // Told as 25P02: the transaction is over, and its owner went on.
+        // The error is 25P02: the transaction has failed and its owner continued.
         (2, "SELECT 1"),
-        // Told, and then ended: who got this code does not know what of its work stands.
+        // The error is 25P02 and the transaction is ended: its owner cannot know what was stored.
         (3, "SELECT 1; ROLLBACK"),
     ] {
         let before = backends(&forest).await?;
@@ -193,7 +193,7 @@ async fn a_connection_on_which_a_transaction_failed_by_raw_sql_never_comes_back(
         let next = forest.db.read(&READ, async |conn| conn.batch_execute("SAVEPOINT inherited").await).await;
         let code = next.expect_err("outside of a transaction there is no savepoint").sqlstate();
         assert_eq!(code.map(|code| code.to_string()).as_deref(), Some("25P01"));
-        // Only now: the end of an answer whose error has come is waited for behind its borrower.
+        // Checked only now, because the end of a failed answer is received after the connection was returned.
         assert_eq!(forest.db.health().pool.closed_for(CloseReason::Broken), retired, "{after_the_failure}");
         let after = backends(&forest).await?;
         assert!(before.len() == 1 && after.len() == 1 && before != after, "{before:?}, then {after:?}");
@@ -202,7 +202,7 @@ async fn a_connection_on_which_a_transaction_failed_by_raw_sql_never_comes_back(
 }
 
 #[tokio::test]
-async fn both_statements_of_a_snapshot_see_the_same_trees() -> Result<()> {
+async fn snapshot_statements_see_same_data() -> Result<()> {
     let forest = Forest::new().await?;
     let looker = &forest.looker;
     let seen = forest.db.read(&SNAPSHOT, async |conn| {
@@ -218,7 +218,7 @@ async fn both_statements_of_a_snapshot_see_the_same_trees() -> Result<()> {
 }
 
 #[tokio::test]
-async fn the_pool_is_held_against_what_the_server_allows() -> Result<()> {
+async fn check_capacity_compares_pool_with_server_limits() -> Result<()> {
     let forest = Forest::new().await?;
     let allowed = forest.db.check_capacity(1, 10).await?;
     assert_eq!((allowed.ceiling, allowed.is_enough()), (4, true));
@@ -229,7 +229,7 @@ async fn the_pool_is_held_against_what_the_server_allows() -> Result<()> {
 }
 
 #[tokio::test]
-async fn warm_statements_are_prepared_once_and_pipelined_ones_are_all_counted() -> Result<()> {
+async fn statements_are_prepared_once_per_session() -> Result<()> {
     let forest = Forest::with(|settings| settings.pool.pool_size = 1).await?;
     let mut counts = Vec::new();
     for _ in 0..3 {
@@ -253,11 +253,11 @@ async fn warm_statements_are_prepared_once_and_pipelined_ones_are_all_counted() 
 }
 
 #[tokio::test]
-async fn a_read_takes_less_than_a_kilobyte_of_its_caller() -> Result<()> {
+async fn read_future_is_smaller_than_a_kilobyte() -> Result<()> {
     let forest = Forest::new().await?;
     let read =
         forest.db.read(&READ, async |conn| cached(sql_query("SELECT id FROM trees")).execute(conn).await);
-    // Copied on its way into the caller's future, and beyond a kilobyte no longer taken from the allocator's small bins.
+    // The future is copied into the caller's future, and beyond a kilobyte malloc does not use its small bins.
     let size = std::mem::size_of_val(&read);
     assert!(size < 1_024, "{size} bytes");
     read.await?;

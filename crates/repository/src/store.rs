@@ -47,8 +47,8 @@ impl Store {
     ///
     /// # Errors
     /// [`Error`] when it does not.
-    pub async fn reach(&self) -> Result<(), Error> {
-        Ok(self.db.reach().await?)
+    pub async fn ping(&self) -> Result<(), Error> {
+        Ok(self.db.ping().await?)
     }
 
     /// How the database is doing. Touches no connection.

@@ -1,22 +1,22 @@
-//! The delay before a repetition: exponential growth, a cap, jitter.
+//! Delays between attempts: exponential growth with a cap and jitter.
 
 use std::time::Duration;
 
-/// Distribution of a computed delay, so that many callers do not come back at the same instant.
+/// Randomization of a computed delay, so that many callers do not retry at the same instant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Jitter {
     /// The delay as computed.
     None,
-    /// Uniform between zero and the computed delay. Spreads callers best.
+    /// Uniform between zero and the computed delay. Spreads callers most.
     Full,
-    /// Uniform between half of the computed delay and all of it. Keeps a minimum pause.
+    /// Uniform between half of the computed delay and all of it. Guarantees a minimum pause.
     Half,
 }
 
-/// Even a nanosecond has reached `Duration::MAX` after this many doublings.
+/// Number of doublings after which even one nanosecond exceeds `Duration::MAX`.
 const DOUBLINGS_MAX: u32 = 94;
 
-/// Delays that double from a first one up to a cap. `Duration::MAX` as the cap means that there is none.
+/// Delays that double from a first one up to a cap. A cap of `Duration::MAX` means no cap.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Backoff {
     first: Duration,
@@ -55,7 +55,7 @@ impl Backoff {
 
 /// Returns a random duration between zero and `limit`.
 fn random_up_to(limit: Duration) -> Duration {
-    // Close to `Duration::MAX` a float is rounded up to a value that is no duration any more.
+    // Close to `Duration::MAX`, rounding can produce a float that is too large for a `Duration`.
     Duration::try_from_secs_f64(limit.as_secs_f64() * rand::random::<f64>()).unwrap_or(limit).min(limit)
 }
 
@@ -68,7 +68,7 @@ mod tests {
     const CAP: Duration = Duration::from_secs(3);
 
     #[test]
-    fn the_ceiling_doubles_up_to_the_cap() {
+    fn ceiling_doubles_up_to_cap() {
         let backoff = Backoff::exponential(FIRST, CAP);
         let ceilings: Vec<u128> = (0..7).map(|n| backoff.ceiling(n).as_millis()).collect();
         assert_eq!(ceilings, [100, 200, 400, 800, 1600, 3000, 3000]);
@@ -76,7 +76,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_delay_leaves_its_band(n in 0_u32..200) {
+        fn jittered_delays_stay_in_range(n in 0_u32..200) {
             let ceiling = Backoff::exponential(FIRST, CAP).ceiling(n);
             prop_assert!(Backoff::exponential(FIRST, CAP).delay(n) <= ceiling);
             let half = Backoff::exponential(FIRST, CAP).jitter(Jitter::Half).delay(n);

@@ -1,5 +1,4 @@
-//! The retry budget. First attempts pay for repetitions, so that a dependency in trouble does not receive several times
-//! its usual load.
+//! The retry budget. First attempts pay for retries, so that retries cannot multiply the load on a failing dependency.
 
 use crate::Deadline;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -7,44 +6,44 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// Cost of a repetition in the smallest unit of the budget.
-const REPETITION: u64 = 100;
+/// Cost of a retry in the smallest unit of the budget.
+const RETRY_COST: u64 = 100;
 
-/// Rules by which a [`RetryBudget`] grants repetitions.
+/// Rules by which a [`RetryBudget`] grants retries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BudgetRules {
-    /// Hundredths of a repetition that each first attempt adds. Defaults to 10: one repetition for ten first attempts.
+    /// Hundredths of a retry that each first attempt adds. Defaults to 10: one retry for ten first attempts.
     pub percent: u32,
-    /// Maximum number of repetitions that first attempts can save up. Defaults to 100.
-    pub saved_at_most: u32,
-    /// Number of repetitions granted in each `floor_period`, however few first attempts there are. Defaults to 10, which
-    /// leaves a quiet program unlimited in practice.
+    /// Maximum number of retries that first attempts can save up. Defaults to 100.
+    pub max_saved: u32,
+    /// Number of retries granted in each `floor_period`, regardless of the number of first attempts. Defaults to 10, which
+    /// is no limit in practice for a program with few calls.
     pub floor: u32,
-    /// Time in which the floor is filled up again. Defaults to 10 s; `Duration::MAX` means that it never is.
+    /// Time in which the floor refills. Defaults to 10 s; `Duration::MAX` means never.
     pub floor_period: Duration,
 }
 
 impl Default for BudgetRules {
     fn default() -> Self {
-        Self { percent: 10, saved_at_most: 100, floor: 10, floor_period: Duration::from_secs(10) }
+        Self { percent: 10, max_saved: 100, floor: 10, floor_period: Duration::from_secs(10) }
     }
 }
 
-/// Snapshot of a budget.
+/// Snapshot of a budget's state.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BudgetSnapshot {
-    /// Number of whole repetitions that the budget would grant now.
+    /// Number of retries that the budget would grant now.
     pub available: u64,
-    /// Number of repetitions granted since the start.
+    /// Number of retries granted since the start.
     pub granted: u64,
-    /// Number of repetitions denied since the start.
+    /// Number of retries denied since the start.
     pub denied: u64,
 }
 
-/// Limit on the repetitions of all callers together. Policies that call the same dependency share one in an `Arc`.
+/// Limit on the retries of all callers together. Policies that call the same dependency share one in an `Arc`.
 ///
-/// Over any time it grants at most `percent` of the first attempts, plus `floor` at once, plus `floor` for each
-/// `floor_period` that passes, plus what was saved up before.
+/// Over any time it grants at most `percent` of the first attempts, plus `floor` immediately, plus `floor` for each
+/// elapsed `floor_period`, plus the retries saved before.
 #[derive(Debug)]
 pub struct RetryBudget {
     rules: BudgetRules,
@@ -61,9 +60,9 @@ struct Floor {
 }
 
 impl RetryBudget {
-    /// Returns a budget with a full floor and nothing saved.
+    /// Creates a budget with a full floor and no saved retries.
     pub fn new(rules: BudgetRules) -> Self {
-        let floor = Floor { units: u64::from(rules.floor) * REPETITION, filled_until: Instant::now() };
+        let floor = Floor { units: u64::from(rules.floor) * RETRY_COST, filled_until: Instant::now() };
         Self {
             rules,
             saved: AtomicU64::new(0),
@@ -75,14 +74,14 @@ impl RetryBudget {
 
     /// Counts a first attempt. Costs one or two atomic operations and reads no clock.
     pub fn deposit(&self) {
-        // When several deposit at once the limit is passed by one deposit each at most.
-        if self.saved.load(Ordering::Relaxed) < u64::from(self.rules.saved_at_most) * REPETITION {
+        // Concurrent callers can exceed the limit by at most one deposit each.
+        if self.saved.load(Ordering::Relaxed) < u64::from(self.rules.max_saved) * RETRY_COST {
             self.saved.fetch_add(self.rules.percent.into(), Ordering::Relaxed);
         }
     }
 
-    /// Pays for one repetition. Returns false if the budget is exhausted and the repetition must not be made.
-    #[must_use = "false means that the repetition must not be made"]
+    /// Pays for one retry. Returns false if the budget is exhausted and the retry must not be made.
+    #[must_use = "false means that the retry must not be made"]
     pub fn withdraw(&self) -> bool {
         let granted = self.withdraw_saved() || self.withdraw_floor();
         let counter = if granted { &self.granted } else { &self.denied };
@@ -90,24 +89,24 @@ impl RetryBudget {
         granted
     }
 
-    /// Returns a snapshot of the budget.
+    /// Returns a snapshot of the budget's state.
     pub fn snapshot(&self) -> BudgetSnapshot {
         let floor = self.filled_floor().units;
         BudgetSnapshot {
-            available: self.saved.load(Ordering::Relaxed) / REPETITION + floor / REPETITION,
+            available: self.saved.load(Ordering::Relaxed) / RETRY_COST + floor / RETRY_COST,
             granted: self.granted.load(Ordering::Relaxed),
             denied: self.denied.load(Ordering::Relaxed),
         }
     }
 
     fn withdraw_saved(&self) -> bool {
-        let paid = |saved: u64| saved.checked_sub(REPETITION);
+        let paid = |saved: u64| saved.checked_sub(RETRY_COST);
         self.saved.fetch_update(Ordering::Relaxed, Ordering::Relaxed, paid).is_ok()
     }
 
     fn withdraw_floor(&self) -> bool {
         let mut floor = self.filled_floor();
-        match floor.units.checked_sub(REPETITION) {
+        match floor.units.checked_sub(RETRY_COST) {
             Some(left) => {
                 floor.units = left;
                 true
@@ -118,7 +117,7 @@ impl RetryBudget {
 
     fn filled_floor(&self) -> MutexGuard<'_, Floor> {
         let mut floor = self.floor.lock().unwrap_or_else(PoisonError::into_inner);
-        let (now, full) = (Instant::now(), u64::from(self.rules.floor) * REPETITION);
+        let (now, full) = (Instant::now(), u64::from(self.rules.floor) * RETRY_COST);
         let period = self.rules.floor_period.min(Deadline::LONGEST).as_nanos().max(1);
         let passed = now.saturating_duration_since(floor.filled_until).as_nanos().min(period);
         let units = passed * u128::from(full) / period;
@@ -128,7 +127,7 @@ impl RetryBudget {
         floor.units = floor.units.saturating_add(u64::try_from(units).unwrap_or(u64::MAX)).min(full);
         floor.filled_until = match floor.units == full {
             true => now,
-            // Only the time of whole units, so that what is left of the passed time is not lost by rounding.
+            // Advances by the time of whole units only, so that rounding loses no time.
             false => floor.filled_until + nanos(units * period / u128::from(full)),
         };
         floor

@@ -1,4 +1,4 @@
-//! The bulkhead: a limit on concurrent and on waiting callers.
+//! The bulkhead: limits concurrent and waiting callers.
 
 use crate::{Deadline, Refused};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -8,57 +8,57 @@ use tokio::time::Instant;
 /// Limits of a [`Bulkhead`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BulkheadConfig {
-    /// Maximum number of callers inside: at least one.
+    /// Maximum number of concurrent calls; at least one.
     pub concurrency: usize,
-    /// Maximum number of waiting callers. With 0, callers are refused instead of waiting.
+    /// Maximum number of waiting callers. With 0, callers never wait.
     pub queue: usize,
 }
 
-/// Limit on concurrent calls, so that one slow dependency cannot occupy every task and connection. Waiting callers are
+/// Limits concurrent calls, so that one slow dependency cannot occupy every task and connection. Waiting callers are
 /// served in order of arrival.
 #[derive(Debug)]
 pub struct Bulkhead {
     name: &'static str,
     config: BulkheadConfig,
-    places: Semaphore,
+    permits: Semaphore,
     waiting: AtomicUsize,
 }
 
-/// Place inside a [`Bulkhead`]. Dropping it frees the place.
+/// Permit for one call. Dropping it returns it to the [`Bulkhead`].
 #[derive(Debug)]
-#[must_use = "dropping a place frees it"]
-pub struct Place<'a> {
+#[must_use = "dropping the permit returns it"]
+pub struct BulkheadPermit<'a> {
     _permit: SemaphorePermit<'a>,
 }
 
 impl Bulkhead {
-    /// Returns an empty bulkhead. `name` is what the callers depend on; it appears in errors.
+    /// Creates a bulkhead. `name` describes the dependency and appears in errors.
     pub fn new(name: &'static str, config: BulkheadConfig) -> Self {
         let concurrency = config.concurrency.clamp(1, Semaphore::MAX_PERMITS);
         let config = BulkheadConfig { concurrency, ..config };
-        Self { name, config, places: Semaphore::new(concurrency), waiting: AtomicUsize::new(0) }
+        Self { name, config, permits: Semaphore::new(concurrency), waiting: AtomicUsize::new(0) }
     }
 
-    /// Returns a place inside, after waiting for one until `deadline` at most. Dropping the future leaves the queue.
+    /// Acquires a permit, waiting until `deadline` at most. Dropping the future leaves the queue.
     ///
     /// # Errors
-    /// Returns [`Refused::Full`] at once if the queue is full, and [`Refused::TooLate`] if the deadline passes.
-    pub async fn enter(&self, deadline: Deadline) -> Result<Place<'_>, Refused> {
-        if let Ok(permit) = self.places.try_acquire() {
-            return Ok(Place { _permit: permit });
+    /// Returns [`Refused::Full`] immediately if the queue is full, and [`Refused::TooLate`] if the deadline passes.
+    pub async fn enter(&self, deadline: Deadline) -> Result<BulkheadPermit<'_>, Refused> {
+        if let Ok(permit) = self.permits.try_acquire() {
+            return Ok(BulkheadPermit { _permit: permit });
         }
         let began = Instant::now();
-        let _in_line = self.line_up()?;
-        match tokio::time::timeout_at(deadline.instant(), self.places.acquire()).await {
-            Ok(Ok(permit)) => Ok(Place { _permit: permit }),
+        let _waiting = self.join_queue()?;
+        match tokio::time::timeout_at(deadline.instant(), self.permits.acquire()).await {
+            Ok(Ok(permit)) => Ok(BulkheadPermit { _permit: permit }),
             // The semaphore is never closed.
             Ok(Err(_)) | Err(_) => Err(Refused::TooLate { name: self.name, waited: began.elapsed() }),
         }
     }
 
-    /// Returns the number of callers inside.
+    /// Returns the number of permits in use.
     pub fn inside(&self) -> usize {
-        self.config.concurrency - self.places.available_permits()
+        self.config.concurrency - self.permits.available_permits()
     }
 
     /// Returns the number of waiting callers.
@@ -66,21 +66,21 @@ impl Bulkhead {
         self.waiting.load(Ordering::Relaxed)
     }
 
-    fn line_up(&self) -> Result<InLine<'_>, Refused> {
+    fn join_queue(&self) -> Result<Waiting<'_>, Refused> {
         let joined = self.waiting.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |waiting| {
             (waiting < self.config.queue).then_some(waiting + 1)
         });
         match joined {
-            Ok(_) => Ok(InLine(&self.waiting)),
+            Ok(_) => Ok(Waiting(&self.waiting)),
             Err(waiting) => Err(Refused::Full { name: self.name, waiting }),
         }
     }
 }
 
-/// A caller in the queue. Dropping it leaves the queue, however the wait ended.
-struct InLine<'a>(&'a AtomicUsize);
+/// A caller in the queue. Dropping it leaves the queue.
+struct Waiting<'a>(&'a AtomicUsize);
 
-impl Drop for InLine<'_> {
+impl Drop for Waiting<'_> {
     fn drop(&mut self) {
         self.0.fetch_sub(1, Ordering::Relaxed);
     }

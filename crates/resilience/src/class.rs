@@ -1,33 +1,33 @@
-//! Failure classes: what an error means for the next step, whichever library it came from.
+//! Failure classes: what an error means to a policy, independent of the library that reported it.
 
-/// Meaning of a failure for the next step. Policies read the class, never the text of an error.
+/// Class of a failure. Policies decide by the class, never by the text of an error.
 ///
-/// After every class but [`Class::Ambiguous`], the failed work had no effect, or one that may happen twice. Where that is
-/// not known, as for a request to charge a card whose answer is lost, the class is `Ambiguous`.
+/// With every class but [`Class::Ambiguous`], the failed work had no effect, or its effect is idempotent. Use `Ambiguous`
+/// if that is unknown, for example if the response to a card payment was lost.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Class {
     /// Two units of work blocked each other, and this one was rolled back. Repeat it as a whole.
     Deadlock,
-    /// The object exists already. Repeating gives the same answer; [`Classify::key`] names the rule.
+    /// The object exists already. Retrying gives the same result. [`Classify::key`] names the violated constraint.
     Duplicate,
-    /// The state of the data forbids it: a missing parent, a failed check, an exclusion.
+    /// The state of the data forbids the change: a missing parent, a failed check, an exclusion.
     Conflict,
     /// The work exceeded its time limit and had no effect.
     Timeout,
     /// The dependency is down or does not respond. The only class that a breaker counts as a failure.
     Unavailable,
-    /// The dependency responds and refuses more work.
+    /// The dependency responds but refuses more work.
     Overload,
-    /// The answer to the final step was lost, so the work may have taken effect. Never repeated by any policy.
+    /// The response to the final step was lost, so the work may have taken effect. No policy retries it.
     Ambiguous,
-    /// The caller asked for something wrong or left. Says nothing about the dependency.
+    /// The caller made an invalid request or cancelled it. Independent of the dependency's health.
     Caller,
-    /// A defect of the program or of the dependency. Repeating does not help.
+    /// A defect of the program or of the dependency. Retrying does not help.
     Fault,
 }
 
 impl Class {
-    /// Returns the class as a metric label and log field: lower case, never changes.
+    /// Returns the stable lower-case name for metric labels and log fields.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Deadlock => "deadlock",
@@ -49,18 +49,18 @@ impl std::fmt::Display for Class {
     }
 }
 
-/// An error that knows its [`Class`].
+/// Errors that have a [`Class`].
 pub trait Classify {
-    /// Returns the meaning of this failure for the next step.
+    /// Returns the class of this failure.
     fn class(&self) -> Class;
 
-    /// Returns the name of the violated rule, such as a unique constraint, if the class is [`Class::Duplicate`] or
-    /// [`Class::Conflict`] and the dependency reported it.
+    /// Returns the name of the violated constraint if the class is [`Class::Duplicate`] or [`Class::Conflict`] and the
+    /// dependency reported it.
     fn key(&self) -> Option<&str> {
         None
     }
 
-    /// Returns the time for which the dependency asked not to be called, as HTTP does with `Retry-After`.
+    /// Returns the time for which the dependency asked callers to wait, such as HTTP's `Retry-After`.
     fn retry_after(&self) -> Option<std::time::Duration> {
         None
     }

@@ -1,34 +1,33 @@
-//! The moment after which nobody waits for an answer.
+//! Deadlines.
 
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// A point in time that a whole piece of work shares: its waits, attempts and pauses all end there.
+/// The point in time at which all waits, attempts and delays of one call end.
 ///
-/// A deadline that should never come is [`Deadline::after`]`(Duration::MAX)`.
+/// `Deadline::after(Duration::MAX)` never passes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Deadline(Instant);
 
 impl Deadline {
-    /// Longest duration that this crate counts: 30 years. A longer one means "never" and is treated as this long, since
-    /// no clock can count `Duration::MAX` from now.
+    /// Longest supported duration: 30 years. Longer ones mean "never" and are cut to this value, since no clock can
+    /// represent `Duration::MAX` from now.
     pub const LONGEST: Duration = Duration::from_secs(30 * 365 * 86_400);
 
-    /// Returns the deadline `limit` from now, [`Deadline::LONGEST`] at most.
+    /// Returns the deadline `limit` from now, at most [`Deadline::LONGEST`].
     pub fn after(limit: Duration) -> Self {
         Self::from_start(Instant::now(), limit)
     }
 
-    /// Returns the deadline `limit` after `start`, [`Deadline::LONGEST`] at most. Use it instead of `start + limit`,
-    /// which panics if the sum cannot be represented.
+    /// Returns the deadline `limit` after `start`, at most [`Deadline::LONGEST`]. Unlike `start + limit`, it never panics.
     pub fn from_start(start: Instant, limit: Duration) -> Self {
-        // A start this close to the end of the clock is as far away as any deadline.
+        // A start so close to the end of the clock is as good as any deadline.
         Self(start.checked_add(limit.min(Self::LONGEST)).unwrap_or(start))
     }
 
-    /// Returns the deadline at `moment`.
-    pub fn at(moment: Instant) -> Self {
-        Self(moment)
+    /// Returns the deadline at `instant`.
+    pub fn at(instant: Instant) -> Self {
+        Self(instant)
     }
 
     /// Returns the remaining time, or zero if the deadline has passed.
@@ -36,7 +35,7 @@ impl Deadline {
         self.remaining_at(Instant::now())
     }
 
-    /// Returns the time that remains at the moment `now`, or zero if the deadline has passed by then.
+    /// Returns the time that remains at `now`, or zero if the deadline has passed by then.
     pub fn remaining_at(self, now: Instant) -> Duration {
         self.0.saturating_duration_since(now)
     }
@@ -52,14 +51,14 @@ impl Deadline {
         self.min(Self::after(limit))
     }
 
-    /// Returns the deadline that lies `by` before this one, to leave time for what follows. Returns this deadline
-    /// itself if the clock cannot count back that far.
+    /// Returns the deadline that is `by` before this one, to reserve time for a later step. Returns this deadline
+    /// unchanged if the clock cannot represent the result.
     #[must_use]
     pub fn earlier_by(self, by: Duration) -> Self {
         Self(self.0.checked_sub(by).unwrap_or(self.0))
     }
 
-    /// Returns the instant itself, for [`tokio::time::timeout_at`].
+    /// Returns the instant, for [`tokio::time::timeout_at`].
     pub fn instant(self) -> Instant {
         self.0
     }
@@ -70,7 +69,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_earlier_deadline_leaves_the_time_that_it_is_earlier_by() {
+    fn earlier_by_reserves_time() {
         let (now, second) = (Instant::now(), Duration::from_secs(1));
         let deadline = Deadline::at(now + 3 * second);
         assert_eq!(deadline.earlier_by(second).remaining_at(now), 2 * second);
@@ -78,7 +77,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_deadline_shrinks_and_then_stays_at_zero() {
+    async fn remaining_time_shrinks_to_zero() {
         let deadline = Deadline::after(Duration::from_secs(2));
         tokio::time::advance(Duration::from_millis(500)).await;
         assert_eq!(deadline.remaining(), Duration::from_millis(1500));

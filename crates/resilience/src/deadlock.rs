@@ -1,13 +1,13 @@
-//! Repetition of deadlocked work at a lower concurrency.
+//! Retries of deadlocked work at lower concurrency.
 
 use crate::{Class, Classify, ContentionGate, Deadline, Refused, Retry};
 
-/// Runs `work` through `gate`, and repeats it as a whole after a [`Class::Deadlock`] as `retry` allows. While deadlocks
-/// occur, the gate admits one caller at a time. No pass is held during a pause.
+/// Runs `work` through `gate`, and runs it again after a [`Class::Deadlock`] as `retry` allows. While deadlocks occur, the
+/// gate admits one caller at a time. Callers hold no pass during a delay.
 ///
 /// # Errors
-/// Returns the error of the last attempt, or [`Refused`], converted into the error type of the work, if the gate did not
-/// admit it by `deadline`.
+/// Returns the error of the last attempt, or [`Refused`], converted into the error type of the work, if the gate does not
+/// admit the caller before `deadline`.
 pub async fn retry_on_deadlock<T, E, F, Fut>(
     gate: &ContentionGate,
     retry: &Retry,

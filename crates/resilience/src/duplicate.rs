@@ -1,16 +1,16 @@
-//! Handling of objects that exist already.
+//! Handling of duplicate keys.
 
 use crate::{Class, Classify};
 use tracing::Level;
 
-/// Starts the handling of a [`Class::Duplicate`] in `result`: [`skip`](OnDuplicateKey::skip),
-/// [`fetch`](OnDuplicateKey::fetch) or [`raise`](OnDuplicateKey::raise). Any other result is returned unchanged. Nothing
-/// is logged unless [`log`](OnDuplicateKey::log) is called.
+/// Handles a [`Class::Duplicate`] in `result` by [`skip`](OnDuplicateKey::skip), [`fetch`](OnDuplicateKey::fetch) or
+/// [`raise`](OnDuplicateKey::raise). Any other result is returned unchanged. Duplicates are logged only if
+/// [`log`](OnDuplicateKey::log) is called.
 pub fn on_duplicate_key<T, E: Classify>(result: Result<T, E>) -> OnDuplicateKey<T, E> {
     OnDuplicateKey { result, level: None }
 }
 
-/// A result whose duplicates are about to be handled; see [`on_duplicate_key`].
+/// Builder that is returned by [`on_duplicate_key`].
 #[derive(Debug)]
 #[must_use = "call skip, fetch or raise to get the result"]
 pub struct OnDuplicateKey<T, E> {
@@ -19,23 +19,23 @@ pub struct OnDuplicateKey<T, E> {
 }
 
 impl<T, E: Classify> OnDuplicateKey<T, E> {
-    /// Logs a duplicate at `level`, with the name of the violated rule and the action.
+    /// Logs a duplicate at `level`, with the name of the violated constraint and the action.
     pub fn log(self, level: impl Into<Option<Level>>) -> Self {
         Self { level: level.into(), ..self }
     }
 
-    /// Returns `None` for a duplicate: the object is there, which is all that was wanted.
+    /// Returns `None` for a duplicate.
     ///
     /// # Errors
     /// Returns any error that is not a duplicate.
     pub fn skip(self) -> Result<Option<T>, E> {
-        if self.tell("skipped") {
+        if self.log_duplicate("skipped") {
             return Ok(None);
         }
         self.result.map(Some)
     }
 
-    /// Returns what `existing` finds if the result is a duplicate. In a transaction, roll back the failed statement first.
+    /// Returns the result of `existing` for a duplicate. In a transaction, roll back the failed statement first.
     ///
     /// # Errors
     /// Returns any error that is not a duplicate, and the error of `existing`.
@@ -44,23 +44,23 @@ impl<T, E: Classify> OnDuplicateKey<T, E> {
         F: FnOnce() -> Fut,
         Fut: Future<Output = Result<T, E>>,
     {
-        if self.tell("fetched") {
+        if self.log_duplicate("fetched") {
             return existing().await;
         }
         self.result
     }
 
-    /// Returns the result unchanged; a duplicate stays an error.
+    /// Returns the result unchanged.
     ///
     /// # Errors
-    /// Returns any error of the result.
+    /// Returns the error of the result, including a duplicate.
     pub fn raise(self) -> Result<T, E> {
-        self.tell("raised");
+        self.log_duplicate("raised");
         self.result
     }
 
-    /// Logs a duplicate. Returns true if the result is one.
-    fn tell(&self, done: &'static str) -> bool {
+    /// Returns true if the result is a duplicate, which is logged first if a level is set.
+    fn log_duplicate(&self, done: &'static str) -> bool {
         let Some(error) = self.result.as_ref().err().filter(|error| error.class() == Class::Duplicate) else {
             return false;
         };
@@ -71,7 +71,7 @@ impl<T, E: Classify> OnDuplicateKey<T, E> {
     }
 }
 
-/// Logs a duplicate. The level of an event is part of its call site, so there is one for each level.
+/// Logs a duplicate. The level is a constant of the call site, so each level needs a call site.
 fn log(level: Level, key: &str, done: &'static str) {
     match level {
         Level::ERROR => tracing::error!(key, done, "duplicate key"),

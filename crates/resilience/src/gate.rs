@@ -1,25 +1,28 @@
 //! The contention gate: admits deadlocking work one caller at a time until the deadlocks end.
 //!
-//! A delay does not end a storm of deadlocks, since those who come back meet again. Lower concurrency does.
+//! Delays alone do not end a storm of deadlocks, since the delayed callers collide again. Lower concurrency does.
 
-mod line;
+mod queue;
 mod rules;
 
 use crate::{Deadline, Refused};
-use line::{Entry, Line};
+use queue::{Entry, Queue};
 use tokio::time::Instant;
 
 pub use rules::{ContentionRules, ContentionSnapshot};
 
-/// A gate before one kind of work. While open, it costs one atomic operation on entry and one on exit. After
-/// [`Pass::contended`] it admits one caller at a time, in order of arrival, then one more each second, and after a quiet
-/// time it is open again. Callers that are inside when it closes are not disturbed.
+/// Gate that limits the concurrency of one kind of work after a deadlock.
 ///
-/// Use one gate for each kind of work, and enter it before taking a connection: a waiting caller should hold nothing.
+/// While open, it costs one atomic operation on entry and one on exit. After [`Pass::contended`] it admits one caller at
+/// a time, in order of arrival, then one more each second, and after a quiet time it opens again. Callers that are
+/// already inside continue undisturbed.
+///
+/// Use one gate for each kind of work, and enter it before acquiring a connection, so that waiting callers hold no
+/// resources.
 #[derive(Debug)]
 pub struct ContentionGate {
     name: &'static str,
-    line: Line,
+    queue: Queue,
 }
 
 /// Permission to be inside a [`ContentionGate`]. Dropping it admits the next caller.
@@ -30,64 +33,66 @@ pub struct Pass<'a> {
 }
 
 impl ContentionGate {
-    /// Returns an open gate. `name` is the work behind it; it appears in errors.
+    /// Returns an open gate. `name` describes the work behind it and appears in errors.
     pub fn new(name: &'static str, rules: ContentionRules) -> Self {
-        Self { name, line: Line::new(rules) }
+        Self { name, queue: Queue::new(rules) }
     }
 
-    /// Enters the gate: at once while it is open, else in order of arrival. Dropping the future leaves the queue.
+    /// Enters the gate, immediately while it is open and otherwise in order of arrival. Dropping the future leaves the
+    /// queue.
     ///
     /// # Errors
-    /// Returns [`Refused::Full`] at once if the queue is full, and [`Refused::TooLate`] if `deadline` passes in it.
+    /// Returns [`Refused::Full`] immediately if the queue is full, and [`Refused::TooLate`] if `deadline` passes while
+    /// the caller waits.
     #[inline]
     pub async fn enter(&self, deadline: Deadline) -> Result<Pass<'_>, Refused> {
-        if !self.line.try_pass() {
+        if !self.queue.try_pass() {
             self.wait(deadline).await?;
         }
         Ok(Pass { gate: self })
     }
 
-    /// Returns true if the number of passes is limited after a contention. Costs one atomic load.
+    /// Returns true while contention limits the number of passes. Costs one atomic load.
     pub fn is_limited(&self) -> bool {
-        self.line.is_limited()
+        self.queue.is_limited()
     }
 
     /// Returns a snapshot of the gate.
     pub fn snapshot(&self) -> ContentionSnapshot {
-        self.line.snapshot()
+        self.queue.snapshot()
     }
 
-    /// Waits until a place is taken for this caller, who then makes the pass.
+    /// Waits until the queue has taken a slot for this caller.
     async fn wait(&self, deadline: Deadline) -> Result<(), Refused> {
         let began = Instant::now();
-        let mut waiting = match self.line.line_up() {
+        let mut waiting = match self.queue.enter_or_wait() {
             Entry::Inside => return Ok(()),
             Entry::Full(waiting) => return Err(Refused::Full { name: self.name, waiting }),
             Entry::Waiting(waiting) => waiting,
         };
         while !deadline.has_passed() {
-            // The queue moves when a caller leaves and when time has raised the limit. Only waiting callers check the time.
-            let until = self.line.next_raise().min(deadline.instant());
+            // The queue advances when a caller leaves or the limit rises. Only waiting callers check the time.
+            let until = self.queue.next_raise().min(deadline.instant());
             if tokio::time::timeout_at(until, waiting.turn()).await.is_ok() {
                 return Ok(());
             }
-            self.line.raise();
+            self.queue.raise();
         }
         Err(Refused::TooLate { name: self.name, waited: began.elapsed() })
     }
 }
 
 impl Pass<'_> {
-    /// Reports that the work deadlocked. The gate admits one caller at a time from now on.
+    /// Reports that the work deadlocked. From now on the gate admits one caller at a time.
     pub fn contended(&self) {
-        let contentions = self.gate.line.contended();
-        tracing::debug!(gate = self.gate.name, contentions, "contention: one at a time");
+        let contentions = self.gate.queue.contended();
+        tracing::debug!(gate = self.gate.name, contentions, "contention: admitting one caller at a time");
     }
 }
 
 impl Drop for Pass<'_> {
     #[inline]
     fn drop(&mut self) {
-        self.gate.line.leave();
+        self.gate.queue.leave();
     }
 }

@@ -19,7 +19,7 @@ pub use breaker::{
     Transition,
 };
 pub use budget::{BudgetRules, BudgetSnapshot, RetryBudget};
-pub use bulkhead::{Bulkhead, BulkheadConfig, Place};
+pub use bulkhead::{Bulkhead, BulkheadConfig, BulkheadPermit};
 pub use class::{Class, Classify};
 pub use deadline::Deadline;
 pub use deadlock::retry_on_deadlock;

@@ -1,17 +1,17 @@
-//! Repetition of failed work: how often, for which classes, within which budget, and never past the deadline.
+//! Retries of failed work, limited by number, failure class, budget and deadline.
 
 use crate::{Backoff, Class, Classify, Deadline, RetryBudget};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// A retry policy: number of repetitions, delays between them, and the classes of failure that are repeated.
+/// A retry policy: number of retries, delays between them, and the classes of failure that are retried.
 ///
-/// Each policy has a [`RetryBudget`], which its clones share. Keep the policy for as long as the dependency, since a
-/// new policy starts with a new budget. The budget pays for every repetition except those of [`Class::Deadlock`], which
-/// are bounded by their number alone.
+/// Each policy has a [`RetryBudget`], which its clones share. Create the policy once for each dependency, since a new
+/// policy starts with a new budget. The budget pays for every retry except those of [`Class::Deadlock`], which are limited
+/// by number only.
 ///
-/// [`Class::Ambiguous`] is never repeated, whatever the policy says: the work may have taken effect, and only its caller
-/// can find out.
+/// [`Class::Ambiguous`] is never retried, regardless of the policy: the work may have taken effect, and only the caller
+/// can check.
 #[derive(Clone, Debug)]
 pub struct Retry {
     retries: u32,
@@ -22,16 +22,16 @@ pub struct Retry {
 }
 
 impl Retry {
-    /// Returns a policy of at most `retries` repetitions after the first attempt, with a budget of its own.
+    /// Returns a policy of at most `retries` retries after the first attempt, with a new budget.
     ///
-    /// Repeats the failures that a later attempt may not meet: [`Class::Unavailable`], [`Class::Timeout`],
-    /// [`Class::Overload`] and [`Class::Deadlock`]. All others are returned at once.
+    /// Retries transient failures: [`Class::Unavailable`], [`Class::Timeout`], [`Class::Overload`] and
+    /// [`Class::Deadlock`]. All others are returned immediately.
     pub fn new(retries: u32, backoff: Backoff) -> Self {
         let budget = Some(Arc::new(RetryBudget::default()));
         Self { budget, ..Self::unbudgeted(retries, backoff) }
     }
 
-    /// Returns a policy that never repeats.
+    /// Returns a policy that never retries.
     pub const fn none() -> Self {
         Self::unbudgeted(0, Backoff::exponential(Duration::ZERO, Duration::ZERO))
     }
@@ -48,14 +48,14 @@ impl Retry {
         }
     }
 
-    /// Repeats the classes that `on` accepts instead of the default ones. [`Class::Ambiguous`] is never repeated, even if
+    /// Retries the classes that `on` accepts instead of the default ones. [`Class::Ambiguous`] is never retried, even if
     /// `on` accepts it.
     #[must_use]
     pub fn on(self, on: fn(Class) -> bool) -> Self {
         Self { on, ..self }
     }
 
-    /// Starts no repetition later than `max_elapsed` after the first attempt. Unlimited by default.
+    /// Starts no retry later than `max_elapsed` after the first attempt. Unlimited by default.
     #[must_use]
     pub fn max_elapsed(self, max_elapsed: Duration) -> Self {
         Self { max_elapsed: Some(max_elapsed), ..self }
@@ -67,13 +67,13 @@ impl Retry {
         Self { budget: Some(budget), ..self }
     }
 
-    /// Removes the budget. If every call fails, such a policy multiplies the load on the dependency.
+    /// Removes the budget. If every call fails, the policy then multiplies the load on the dependency.
     #[must_use]
     pub fn without_budget(self) -> Self {
         Self { budget: None, ..self }
     }
 
-    /// Starts counting the attempts of one piece of work that has to end by `deadline`.
+    /// Starts counting the attempts of one call that must end by `deadline`.
     pub fn attempts(&self, deadline: Deadline) -> Attempts<'_> {
         if let Some(budget) = &self.budget {
             budget.deposit();
@@ -82,8 +82,8 @@ impl Retry {
         Attempts { policy: self, deadline, failed: 0 }
     }
 
-    /// Runs `work` until it succeeds, fails with an error that is not repeated, or the policy is exhausted. Starts no
-    /// repetition after `deadline`.
+    /// Runs `work` until it succeeds, fails with an error that is not retried, or the policy is exhausted. Starts no
+    /// retry after `deadline`.
     ///
     /// # Errors
     /// Returns the error of the last attempt.
@@ -96,7 +96,7 @@ impl Retry {
         self.repeat(deadline, |error| (error.class(), error.retry_after()), work).await
     }
 
-    /// Runs `work` like [`Retry::run`], for errors of any type: `class_of` says what a failure means.
+    /// Runs `work` like [`Retry::run`], for errors of any type. `class_of` classifies the errors.
     ///
     /// # Errors
     /// Returns the error of the last attempt.
@@ -138,7 +138,7 @@ impl Retry {
     }
 }
 
-/// The attempts of one piece of work under a [`Retry`] policy.
+/// The attempts of one call under a [`Retry`] policy.
 #[derive(Debug)]
 pub struct Attempts<'a> {
     policy: &'a Retry,
@@ -147,34 +147,34 @@ pub struct Attempts<'a> {
 }
 
 impl Attempts<'_> {
-    /// Returns the pause before the next attempt, or `None` if `error` is final: its class is not repeated, the
-    /// repetitions are used up, the pause would end after the deadline, or the budget is exhausted.
+    /// Returns the delay before the next attempt, or `None` if `error` is final: its class is not retried, no retries are
+    /// left, the delay would end after the deadline, or the budget is exhausted.
     ///
-    /// The pause is at least as long as [`Classify::retry_after`] of the error.
+    /// The delay is at least as long as [`Classify::retry_after`] of the error.
     pub fn delay_after(&mut self, error: &impl Classify) -> Option<Duration> {
         self.delay(error.class(), error.retry_after())
     }
 
     fn delay(&mut self, class: Class, retry_after: Option<Duration>) -> Option<Duration> {
-        let is_repeated = class != Class::Ambiguous && (self.policy.on)(class);
-        if self.failed >= self.policy.retries || !is_repeated {
+        let is_retried = class != Class::Ambiguous && (self.policy.on)(class);
+        if self.failed >= self.policy.retries || !is_retried {
             return None;
         }
         let delay = self.policy.backoff.delay(self.failed).max(retry_after.unwrap_or_default());
-        if delay >= self.deadline.remaining() || !self.is_paid(class) {
+        if delay >= self.deadline.remaining() || !self.pay(class) {
             return None;
         }
         self.failed += 1;
         Some(delay)
     }
 
-    /// Returns the number of repetitions granted so far.
-    pub fn repeated(&self) -> u32 {
+    /// Returns the number of retries granted so far.
+    pub fn retries(&self) -> u32 {
         self.failed
     }
 
-    fn is_paid(&self, class: Class) -> bool {
-        // Deadlocks show contention between callers, not a dependency in trouble.
+    fn pay(&self, class: Class) -> bool {
+        // Deadlocks indicate contention between callers, not a failing dependency.
         class == Class::Deadlock || self.policy.budget.as_ref().is_none_or(|budget| budget.withdraw())
     }
 }

@@ -1,4 +1,4 @@
-//! What flows through allocates nothing.
+//! Successful calls do not allocate memory.
 
 #![expect(clippy::expect_used, reason = "a test fails by panicking")]
 
@@ -11,7 +11,7 @@ use steadfast_resilience::{
 const OPEN_FOR: Duration = Duration::from_secs(30);
 const CALLS: usize = 10_000;
 
-/// Allocations of so many runs.
+/// Returns the number of allocations of [`CALLS`] runs.
 fn allocations(mut run: impl FnMut()) -> u64 {
     allocation_counter::measure(|| (0..CALLS).for_each(|_| run())).count_total
 }
@@ -21,7 +21,7 @@ fn succeed(breaker: &Breaker) {
 }
 
 #[test]
-fn a_call_through_a_closed_breaker_allocates_nothing() {
+fn closed_breaker_does_not_allocate() {
     let window = CountWindow { size: 100, minimum_calls: 10, failure_percent: 50 };
     for config in [BreakerConfig::consecutive(3, OPEN_FOR), BreakerConfig::count_window(window, OPEN_FOR)] {
         let breaker = Breaker::new("depot", config);
@@ -31,19 +31,19 @@ fn a_call_through_a_closed_breaker_allocates_nothing() {
             failing();
             (0..4).for_each(|_| succeed(&breaker));
         });
-        assert_eq!(mixed, 0, "a failure that does not open it is no dearer");
+        assert_eq!(mixed, 0, "failures that do not open the breaker do not allocate either");
     }
 }
 
 #[test]
-fn a_pass_through_an_open_gate_a_free_bulkhead_and_a_budget_allocates_nothing() {
+fn open_gate_bulkhead_and_budget_do_not_allocate() {
     let gate = ContentionGate::new("replant", ContentionRules::default());
     let bulkhead = Bulkhead::new("orchard", BulkheadConfig { concurrency: 1, queue: 0 });
     let (budget, deadline) = (RetryBudget::default(), Deadline::after(OPEN_FOR));
     let counted = allocations(|| {
         budget.deposit();
         let entered = std::pin::pin!(async {
-            let _place = bulkhead.enter(deadline).await.expect("free");
+            let _permit = bulkhead.enter(deadline).await.expect("free");
             let _pass = gate.enter(deadline).await.expect("open");
         });
         let mut context = std::task::Context::from_waker(std::task::Waker::noop());
@@ -53,6 +53,6 @@ fn a_pass_through_an_open_gate_a_free_bulkhead_and_a_budget_allocates_nothing() 
 }
 
 #[test]
-fn the_counter_counts() {
+fn allocation_counter_counts() {
     assert_eq!(allocations(|| drop(std::hint::black_box(Box::new(1)))), CALLS as u64);
 }

@@ -1,8 +1,7 @@
-//! Every order in which threads can meet in a breaker and in a contention gate, explored by loom.
+//! Thread interleavings in the breaker and the contention gate, explored by loom.
 //!
-//! The sources of both are compiled here a second time, over loom's locks and atomics instead of the standard
-//! library's: `crate::sync` is all that differs. So the crate itself needs no feature and no flag for it. Where all
-//! orders are too many, all with so many involuntary switches of the thread are explored; each test says so.
+//! The sources of both are compiled here a second time with loom's locks and atomics in `crate::sync`, so the crate itself
+//! needs no feature or flag. Tests with too many interleavings limit the number of preemptions.
 #![expect(
     dead_code,
     unreachable_pub,
@@ -11,12 +10,12 @@
 
 #[path = "../src/breaker/config.rs"]
 mod config;
-#[path = "../src/gate/line.rs"]
-mod line;
 #[path = "../src/breaker/machine.rs"]
 mod machine;
 #[path = "../src/breaker/permit.rs"]
 mod permit;
+#[path = "../src/gate/queue.rs"]
+mod queue;
 #[path = "../src/gate/rules.rs"]
 mod rules;
 #[path = "../src/breaker/window.rs"]
@@ -34,16 +33,16 @@ mod sync {
 }
 
 use config::{BreakerConfig, CountWindow};
-use line::{Entry, Line};
 use loom::sync::Arc;
 use machine::Breaker;
+use queue::{Entry, Queue};
 use rules::ContentionRules;
 use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering::SeqCst};
 use std::time::Duration;
 pub(crate) use steadfast_resilience::{Backoff, Class, Deadline, Jitter};
 use steadfast_resilience::{BreakerState, Control};
 
-/// Explores every interleaving of `scene` with at most `switches` involuntary ones of the thread, if given.
+/// Explores every interleaving of `scene`, with at most `switches` preemptions if given.
 fn explore(name: &str, switches: Option<usize>, scene: impl Fn() + Send + Sync + 'static) {
     let explored = std::sync::Arc::new(AtomicUsize::new(0));
     let counter = std::sync::Arc::clone(&explored);
@@ -54,10 +53,10 @@ fn explore(name: &str, switches: Option<usize>, scene: impl Fn() + Send + Sync +
         scene();
     });
     println!("{name}: {} interleavings", explored.load(SeqCst));
-    assert!(explored.load(SeqCst) > 10, "{name}: nothing was interleaved");
+    assert!(explored.load(SeqCst) > 10, "{name}: too few interleavings");
 }
 
-/// Runs each of `scenes` in a thread of its own.
+/// Runs each of `scenes` in a separate thread.
 fn together<T: 'static>(shared: &Arc<T>, scenes: impl IntoIterator<Item = fn(&T)>) {
     let threads: Vec<_> = scenes
         .into_iter()
@@ -69,7 +68,7 @@ fn together<T: 'static>(shared: &Arc<T>, scenes: impl IntoIterator<Item = fn(&T)
     threads.into_iter().for_each(|thread| assert!(thread.join().is_ok(), "a thread panicked"));
 }
 
-/// An open breaker whose time is over at once, with so many permits.
+/// Returns an open breaker that may probe immediately, with this number of permits.
 fn probing(permits: u32) -> Breaker {
     let breaker =
         Breaker::new("depot", BreakerConfig::consecutive(1, Duration::ZERO).half_open_permits(permits));
@@ -94,14 +93,14 @@ fn leave(breaker: &Breaker) {
     drop(breaker.try_acquire());
 }
 
-/// Whatever happened: calls flow again as soon as one of them ends well for each permit.
+/// Asserts that one success for each permit closes the breaker.
 fn assert_no_permit_is_lost(breaker: &Breaker, permits: u32) {
     (0..permits).for_each(|_| succeed(breaker));
     assert_eq!(breaker.snapshot().state, BreakerState::Closed, "a permit was lost");
 }
 
 #[test]
-fn two_callers_of_a_half_open_breaker_lose_no_permit() {
+fn two_half_open_callers_lose_no_permit() {
     const ENDS: [fn(&Breaker); 3] = [succeed, fail, leave];
     for (at, first) in ENDS.into_iter().enumerate() {
         for second in &ENDS[at..] {
@@ -118,7 +117,7 @@ fn two_callers_of_a_half_open_breaker_lose_no_permit() {
 }
 
 #[test]
-fn three_callers_of_a_half_open_breaker_lose_no_permit() {
+fn three_half_open_callers_lose_no_permit() {
     explore("half-open, three callers, at most 2 switches", Some(2), || {
         let breaker = Arc::new(probing(2));
         together(&breaker, [succeed as fn(&Breaker), fail, leave]);
@@ -127,7 +126,7 @@ fn three_callers_of_a_half_open_breaker_lose_no_permit() {
 }
 
 #[test]
-fn a_half_open_breaker_never_admits_more_than_its_permits() {
+fn half_open_never_admits_more_than_permits() {
     struct Scene {
         breaker: Breaker,
         admitted: AtomicU32,
@@ -135,7 +134,7 @@ fn a_half_open_breaker_never_admits_more_than_its_permits() {
     fn hold(scene: &Scene) {
         if let Ok(permit) = scene.breaker.try_acquire() {
             scene.admitted.fetch_add(1, SeqCst);
-            // Never ends, so that nothing decides before all have come.
+            // The call never ends, so that the breaker decides nothing before all threads have arrived.
             std::mem::forget(permit);
         }
     }
@@ -149,7 +148,7 @@ fn a_half_open_breaker_never_admits_more_than_its_permits() {
 }
 
 #[test]
-fn failures_at_the_same_instant_open_a_breaker_once() {
+fn concurrent_failures_open_breaker_once() {
     let window = CountWindow { size: 2, minimum_calls: 2, failure_percent: 100 };
     let hour = Duration::from_secs(3_600);
     for config in [BreakerConfig::consecutive(2, hour), BreakerConfig::count_window(window, hour)] {
@@ -163,7 +162,7 @@ fn failures_at_the_same_instant_open_a_breaker_once() {
 }
 
 #[test]
-fn an_outcome_of_an_earlier_phase_never_counts_in_a_later_one() {
+fn outcomes_never_count_in_later_phase() {
     explore("closed, a late success and a late failure", Some(3), || {
         let hour = Duration::from_secs(3_600);
         let breaker = Arc::new(Breaker::new("depot", BreakerConfig::consecutive(2, hour)));
@@ -172,7 +171,7 @@ fn an_outcome_of_an_earlier_phase_never_counts_in_a_later_one() {
         let late = loom::thread::spawn(move || succeed(&late));
         let opener = loom::thread::spawn(move || {
             (0..2).for_each(|_| fail(&other));
-            other.reached();
+            other.report_reachable();
             succeed(&other);
             fail(&other);
         });
@@ -185,11 +184,11 @@ fn an_outcome_of_an_earlier_phase_never_counts_in_a_later_one() {
 }
 
 #[test]
-fn failure_of_earlier_phase_never_counts_in_window_of_later_one() {
+fn failures_never_count_in_window_of_later_phase() {
     explore("closed, a late failure in a window", None, || {
         let window = CountWindow { size: 4, minimum_calls: 4, failure_percent: 100 };
         let config = BreakerConfig::count_window(window, Duration::from_secs(3_600));
-        // A permit borrows its breaker for as long as its thread runs.
+        // A permit borrows its breaker while its thread runs.
         let breaker: &'static Breaker = Box::leak(Box::new(Breaker::new("depot", config)));
         let permit = breaker.try_acquire().expect("closed");
         let late = loom::thread::spawn(move || permit.record(Some(Class::Unavailable)));
@@ -203,39 +202,39 @@ fn failure_of_earlier_phase_never_counts_in_window_of_later_one() {
     });
 }
 
-/// A gate that stays limited to one for as long as the test takes.
-fn limited() -> Line {
+/// Returns a gate that stays limited to one caller during the test.
+fn limited() -> Queue {
     let hour = Duration::from_secs(3_600);
-    let line = Line::new(ContentionRules { raise_every: hour, open_after: hour, queue: 8 });
-    line.contended();
-    line
+    let queue = Queue::new(ContentionRules { raise_every: hour, open_after: hour, queue: 8 });
+    queue.contended();
+    queue
 }
 
 struct Gate {
-    line: Line,
+    queue: Queue,
     inside: AtomicU32,
 }
 
-/// Comes in however long it takes, is inside, leaves. Nobody else may be.
+/// Enters, waiting if necessary, asserts that no other thread is inside, and leaves.
 fn pass(gate: &Gate) {
-    if !gate.line.try_pass() {
-        match gate.line.line_up() {
+    if !gate.queue.try_pass() {
+        match gate.queue.enter_or_wait() {
             Entry::Inside => {}
-            Entry::Full(_) => unreachable!("fewer threads than places in line"),
+            Entry::Full(_) => unreachable!("fewer threads than queue slots"),
             Entry::Waiting(mut waiting) => loom::future::block_on(waiting.turn()),
         }
     }
-    assert_eq!(gate.inside.fetch_add(1, SeqCst), 0, "two inside a gate that lets in one");
+    assert_eq!(gate.inside.fetch_add(1, SeqCst), 0, "two threads are inside a gate limited to one");
     loom::thread::yield_now();
     gate.inside.fetch_sub(1, SeqCst);
-    gate.line.leave();
+    gate.queue.leave();
 }
 
-/// Lines up and leaves the line, whether or not it was given a place meanwhile.
+/// Joins the queue and leaves it, with or without a slot.
 fn give_up(gate: &Gate) {
-    match gate.line.line_up() {
-        Entry::Inside => gate.line.leave(),
-        Entry::Full(_) => unreachable!("fewer threads than places in line"),
+    match gate.queue.enter_or_wait() {
+        Entry::Inside => gate.queue.leave(),
+        Entry::Full(_) => unreachable!("fewer threads than queue slots"),
         Entry::Waiting(waiting) => {
             loom::thread::yield_now();
             drop(waiting);
@@ -249,45 +248,45 @@ fn explore_limited(
     scenes: impl IntoIterator<Item = fn(&Gate)> + Clone + Send + Sync + 'static,
 ) {
     explore(name, switches, move || {
-        let gate = Arc::new(Gate { line: limited(), inside: AtomicU32::new(0) });
+        let gate = Arc::new(Gate { queue: limited(), inside: AtomicU32::new(0) });
         together(&gate, scenes.clone());
-        let now = gate.line.snapshot();
-        assert_eq!((now.inside, now.waiting), (0, 0), "a place was lost");
+        let now = gate.queue.snapshot();
+        assert_eq!((now.inside, now.waiting), (0, 0), "a slot was lost");
     });
 }
 
 #[test]
-fn a_limited_gate_lets_in_one_at_a_time_and_loses_no_place() {
+fn limited_gate_admits_one_at_a_time() {
     explore_limited("limited gate, two callers", None, [pass as fn(&Gate); 2]);
     explore_limited("limited gate, one of two gives up", None, [pass as fn(&Gate), give_up]);
 }
 
 #[test]
-fn a_place_given_to_callers_who_give_up_is_not_lost() {
+fn slots_of_cancelled_callers_are_not_lost() {
     let scenes = [pass as fn(&Gate), give_up, give_up];
     explore_limited("limited gate, two of three give up, at most 2 switches", Some(2), scenes);
 }
 
 #[test]
-fn a_gate_that_closes_while_callers_come_and_go_loses_no_place() {
+fn closing_gate_loses_no_slot() {
     fn come_and_go(gate: &Gate) {
-        if !gate.line.try_pass() {
+        if !gate.queue.try_pass() {
             return give_up(gate);
         }
-        gate.line.leave();
+        gate.queue.leave();
     }
     fn contend(gate: &Gate) {
-        if gate.line.try_pass() {
-            gate.line.contended();
-            gate.line.leave();
+        if gate.queue.try_pass() {
+            gate.queue.contended();
+            gate.queue.leave();
         }
     }
     explore("closing gate, three callers, at most 2 switches", Some(2), || {
         let hour = Duration::from_secs(3_600);
         let rules = ContentionRules { raise_every: hour, open_after: hour, queue: 8 };
-        let gate = Arc::new(Gate { line: Line::new(rules), inside: AtomicU32::new(0) });
+        let gate = Arc::new(Gate { queue: Queue::new(rules), inside: AtomicU32::new(0) });
         together(&gate, [come_and_go as fn(&Gate), come_and_go, contend]);
-        let now = gate.line.snapshot();
+        let now = gate.queue.snapshot();
         assert_eq!((now.inside, now.waiting, now.limit), (0, 0, Some(1)));
     });
 }

@@ -119,7 +119,7 @@ impl Checker {
         let asked: Result<Vec<_>, _> =
             pasted.keys().iter().map(|key| pidkey::ProductKey::parse(key.as_str())).collect();
         // A check may cost an activation: none is spent on an answer that cannot be stored.
-        store.within(deadline).reach().await?;
+        store.within(deadline).ping().await?;
         let began = Instant::now();
         let answer = self.client.check(&asked.map_err(Upstream::from)?, deadline.earlier_by(STORING)).await;
         durations.api = began.elapsed();

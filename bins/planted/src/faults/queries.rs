@@ -109,7 +109,7 @@ pub(super) fn unbounded() -> Vec<Fault> {
     let up_to = Contract::new("more_rows_than_declared").reads(Reads::UpTo(1000), "counts exactly");
     let up_to = Operation::new(up_to.served_by(&["orders_customer"]))
         .sends("SELECT count(*) AS id FROM orders WHERE customer_id = $1");
-    let lists = Contract::new("exact_count_beside_reads_lists").reads(Reads::Lists, "counts exactly");
+    let lists = Contract::new("exact_count_beside_reads_lists").reads(Reads::PostingLists, "counts exactly");
     let lists = Operation::new(lists.served_by(&["orders_customer"]))
         .sends("SELECT count(*) AS id FROM orders WHERE customer_id = $1");
     let all = Contract::new("quadratic_beside_reads_all").reads(Reads::All, "compares all of a region");

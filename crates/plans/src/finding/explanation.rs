@@ -188,8 +188,8 @@ condition on and off by a NULL? Write the constant as literal SQL, and send one 
 const GROWTH: Explanation = Explanation {
     meaning: "\
 At ten times the data a statement touches more pages than its bound: 1.5 times as many, 8, and 4 for each row more that
-it returns or changes in each of its tables, unless it declares more by `reads`. With `Reads::All` and `Reads::Lists` its
-work must still grow no faster than the data.",
+it returns or changes in each of its tables, unless it declares more by `reads`. With `Reads::All` and
+`Reads::PostingLists` its work must still grow no faster than the data.",
     reason: "\
 Work that grows with the table exceeds every deadline one day. Pages are counted because they are the same on every
 machine.",

@@ -1,5 +1,5 @@
-//! Record of NULL parameters: which parameters of which statements were NULL in a process, for the coverage of a
-//! verification. The file may be shared by many processes.
+//! Record of the parameters that were NULL in each statement of a process, for the coverage of a verification. Several
+//! processes may share the file.
 
 use super::message::{Bind, Body, Parse};
 use std::collections::{HashMap, HashSet};
@@ -9,7 +9,7 @@ use std::io::{self, Write as _};
 use std::path::PathBuf;
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 
-/// Environment variable with the path of the file. Without it nothing is recorded.
+/// Environment variable with the path of the file. Nothing is recorded if it is unset.
 const FILE: &str = "STEADFAST_BINDS";
 
 /// Maximum number of patterns that a process records.
@@ -37,7 +37,7 @@ impl BindLog {
         Self { record, prepared: HashMap::new() }
     }
 
-    /// Takes note of a message to the server.
+    /// Processes a message to the server.
     pub(crate) fn sent(&mut self, tag: u8, body: &[u8]) {
         match tag {
             b'P' => {
@@ -69,7 +69,7 @@ impl BindLog {
     }
 }
 
-/// Patterns that a process has written, each once.
+/// Patterns that the process has written, each once.
 #[derive(Debug)]
 struct Record {
     path: PathBuf,
@@ -83,8 +83,8 @@ impl Record {
         Self { path, file, written: HashSet::new() }
     }
 
-    /// Writes a line: a digit for each parameter, 1 if it was NULL; then the statement. Lines of several processes do not
-    /// mix, because each is one write at the end of the file.
+    /// Writes a line: one digit per parameter, 1 if it was NULL; then the statement. Each line is one appending write,
+    /// so the lines of several processes do not mix.
     fn add(&mut self, nulls: &str, sql: &str) {
         let mut hasher = DefaultHasher::new();
         (nulls, sql).hash(&mut hasher);
@@ -105,11 +105,11 @@ impl Record {
         }
     }
 
-    /// Marks the record as incomplete by a file beside it. Whoever reads the record fails; the program itself goes on.
+    /// Marks the record as incomplete by creating a file beside it. Readers of the record fail; the program continues.
     fn fail(&self, why: &str) {
         let mut path = self.path.clone().into_os_string();
         path.push(".failed");
-        // If that fails too, the file has most likely nothing of this process at all.
+        // If this fails too, the file most likely contains nothing of this process.
         _ = std::fs::write(path, why);
     }
 }

@@ -1,18 +1,18 @@
-//! Reads the messages of PostgreSQL's protocol that a capture needs. A body that is cut or malformed gives nothing.
+//! Parses the protocol messages that a capture needs. Truncated or malformed bodies give `None`.
 
 use super::Parameter;
 
-/// Reads a message body from its front.
+/// Parser of a message body.
 pub(super) struct Body<'a>(&'a [u8]);
 
-/// Parse: a statement gets a name, empty for the unnamed one.
+/// Parse: assigns a name to a statement; empty for the unnamed statement.
 pub(super) struct Parse<'a> {
     pub(super) name: &'a [u8],
     pub(super) sql: &'a [u8],
     pub(super) types: Vec<u32>,
 }
 
-/// Bind: a statement and its values get the name of a portal, empty for the unnamed one.
+/// Bind: assigns a portal name to a statement and its values; empty for the unnamed portal.
 pub(super) struct Bind<'a> {
     pub(super) portal: &'a [u8],
     pub(super) statement: &'a [u8],
@@ -25,7 +25,7 @@ impl<'a> Body<'a> {
         Self(bytes)
     }
 
-    /// Text up to its zero byte.
+    /// Returns the text up to the next zero byte.
     pub(super) fn text(&mut self) -> Option<&'a [u8]> {
         let end = self.0.iter().position(|byte| *byte == 0)?;
         let text = &self.0[..end];
@@ -47,7 +47,7 @@ impl<'a> Body<'a> {
         Some(Bind { portal, statement, parameters, result_formats: self.formats()? })
     }
 
-    /// No format means text, one is for all.
+    /// No format means text; a single format applies to all parameters.
     fn parameter(&mut self, formats: &[i16], at: u16) -> Option<Parameter> {
         let format = match formats {
             [] => 0,

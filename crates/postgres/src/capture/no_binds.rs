@@ -1,16 +1,16 @@
-//! Stands in for the record of NULL parameters where it is not compiled in.
+//! Replacement of the record of NULL parameters in builds without it.
 
-/// A log that no session has.
+/// Log that does not exist in this build.
 #[derive(Debug)]
 pub(crate) enum BindLog {}
 
 impl BindLog {
-    /// Returns no log.
+    /// Returns `None`.
     pub(crate) fn of_process() -> Option<Self> {
         None
     }
 
-    /// Is never called.
+    /// Unreachable.
     pub(crate) fn sent(&mut self, _tag: u8, _body: &[u8]) {
         match *self {}
     }

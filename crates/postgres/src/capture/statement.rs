@@ -1,14 +1,14 @@
-//! One captured statement: text, types, values, answer.
+//! Captured statements.
 
 use std::fmt;
 use std::sync::Arc;
 
-/// A value as it went over the wire. Shown without its bytes.
+/// A parameter value as sent. Its `Debug` does not show the bytes.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Parameter {
-    /// Whether the bytes are in PostgreSQL's binary form; its text form otherwise.
+    /// True if the bytes are in PostgreSQL's binary format, false for the text format.
     pub binary: bool,
-    /// The bytes; `None` is NULL.
+    /// Bytes of the value; `None` is NULL.
     pub value: Option<Vec<u8>>,
 }
 
@@ -21,62 +21,61 @@ impl fmt::Debug for Parameter {
     }
 }
 
-/// What a session's transaction was like after a simple query.
+/// Transaction status after a simple query.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TransactionStatus {
-    /// None is open.
+    /// No transaction is open.
     Idle,
-    /// One is open.
+    /// A transaction is open.
     Open,
-    /// One is open that failed: it can only be rolled back.
+    /// The open transaction has failed and can only be rolled back.
     Failed,
 }
 
-/// What a captured statement is for.
+/// Purpose of a captured statement.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum StatementKind {
-    /// The program's own.
+    /// A statement of the program itself.
     Own,
-    /// BEGIN, COMMIT, ROLLBACK, savepoints, also with the settings of the transaction in the same message.
+    /// BEGIN, COMMIT, ROLLBACK or a savepoint, including settings of the transaction in the same message.
     Transaction,
-    /// SET and RESET alone.
+    /// SET or RESET.
     Setting,
-    /// Empty: asks only whether the server is there.
+    /// An empty query.
     Ping,
-    /// Asks for the type ids of enums and domains, as diesel-async and tokio-postgres do once a connection.
+    /// A look-up of the type ids of enums and domains, as diesel-async and tokio-postgres send once per connection.
     TypeLookup,
 }
 
-/// A statement that was sent and answered. Its `Debug` shows no values.
+/// A statement that was sent and answered. Its `Debug` does not show values.
 #[derive(Clone, Debug)]
 pub struct CapturedStatement {
-    /// Which session sent it: a number that no other session of the recorder has.
+    /// Number of the session that sent the statement, unique within the recorder.
     pub session: u64,
-    /// The operation that the session worked for; `unnamed` outside of one.
+    /// Operation of the session; `unnamed` outside of an operation.
     pub operation: &'static str,
-    /// Its whole text.
+    /// Full text of the statement.
     pub sql: Arc<str>,
-    /// Whether it went as a simple query: then it has no parameters and may be several statements.
+    /// True for a simple query, which has no parameters and may contain several statements.
     pub simple: bool,
-    /// The type ids that the program gave, one a parameter from the first on; 0 or absent where it left that to the
-    /// server.
+    /// Type ids that the program sent, one per parameter; 0 or absent where the server infers the type.
     pub types: Vec<u32>,
-    /// Its values.
+    /// Values of the parameters.
     pub parameters: Vec<Parameter>,
-    /// The forms in which the results were asked for: none is text, one is for all columns, 1 is binary.
+    /// Result formats that the program requested: none means text, a single one applies to all columns, 1 is binary.
     pub result_formats: Vec<i16>,
-    /// What the server answered, e.g. `SELECT 3` or `INSERT 0 1`: one tag, or one for each statement of a simple query.
-    /// Empty when it failed, when it was empty, or when not all rows were fetched.
+    /// Command tags of the answer, e.g. `SELECT 3` or `INSERT 0 1`; one per statement of a simple query. Empty if the
+    /// statement failed, was empty, or not all rows were fetched.
     pub tags: Vec<String>,
-    /// The SQLSTATE that it failed with.
+    /// SQLSTATE of the error if the statement failed.
     pub error: Option<String>,
-    /// After a simple query, the state of the transaction.
+    /// Transaction status, for simple queries.
     pub after: Option<TransactionStatus>,
     pub(super) order: u64,
 }
 
 impl CapturedStatement {
-    /// What it is for.
+    /// Returns the purpose of the statement.
     pub fn kind(&self) -> StatementKind {
         let mut words = self.tags.iter().map(|tag| tag.split(' ').next().unwrap_or_default());
         match words.next() {
@@ -96,7 +95,7 @@ impl CapturedStatement {
         }
     }
 
-    /// The rows that it returned or changed, as the server counted them; `None` for what is not counted.
+    /// Returns the number of rows that the statement returned or changed; `None` if the server did not count them.
     pub fn rows(&self) -> Option<u64> {
         let [tag] = &self.tags[..] else { return None };
         tag.rsplit(' ').next()?.parse().ok()
@@ -108,7 +107,7 @@ impl CapturedStatement {
     }
 }
 
-/// Whether it is one of the texts by which the libraries ask for types: these begin alike and read the catalogue alone.
+/// Returns true for the type look-ups of the libraries, which read only the catalogue and begin alike.
 fn asks_for_types(sql: &str) -> bool {
     let mut words = sql.split_whitespace();
     const TABLES: [&str; 3] = ["pg_type", "pg_enum", "pg_attribute"];

@@ -1,4 +1,4 @@
-//! One call on a connection, counted from its first step to its end: what a caller leaves half done is not forgotten.
+//! Calls on a connection, counted from the first poll to the end, so that abandoned calls are noticed.
 
 use crate::error::LISTENS;
 use crate::wire::Wire;
@@ -9,8 +9,8 @@ use std::pin::Pin;
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use std::task::{Context, Poll};
 
-/// A call whose caller may leave. Between its first step and the moment at which its request goes over the wire, nothing
-/// but this count knows of it: the library has queued it, and will send it also when nobody waits for the answer.
+/// A call that its caller may abandon. Until its request is sent, only this count shows that it exists: the library has
+/// queued the request and will send it even if the caller has left.
 #[derive(Debug)]
 pub struct Call<'a, F> {
     work: F,
@@ -35,7 +35,7 @@ impl<T, F: Future<Output = QueryResult<T>> + Unpin> Future for Call<'_, F> {
         }
         let answer = Pin::new(&mut self.work).poll(cx);
         if answer.is_ready() {
-            // Left early, it stays counted: the connection is never quiet again.
+            // An abandoned call stays counted, so the connection never becomes idle again.
             self.unfinished.fetch_sub(1, Relaxed);
             if self.wire.listens() {
                 let text = Box::new(LISTENS.to_owned());

@@ -1,4 +1,4 @@
-//! What makes a [`Conn`] usable with diesel-async: its connection traits, each statement counted on the way.
+//! diesel-async's connection traits for [`Conn`]. Each statement is counted.
 
 use super::Conn;
 use super::call::Call;
@@ -61,7 +61,7 @@ impl AsyncConnectionCore for Conn {
     }
 }
 
-/// Shared access pipelines: futures that are polled together share their round trips.
+/// Shared access pipelines: futures that are polled together share round trips.
 impl<'a> AsyncConnectionCore for &'a Conn {
     type LoadFuture<'conn, 'query> = Call<'a, <&'a Inner as AsyncConnectionCore>::LoadFuture<'conn, 'query>>;
     type ExecuteFuture<'conn, 'query> =
@@ -96,10 +96,10 @@ impl<'a> AsyncConnectionCore for &'a Conn {
 }
 
 impl Conn {
-    /// As [`AsyncConnection::establish`], with these settings of the session: a connection outside of any pool.
+    /// Opens a connection outside of any pool with the given session settings.
     ///
     /// # Errors
-    /// [`ConnectionError`] with the cause; what names the URL repeats nothing of it.
+    /// Returns [`ConnectionError`] with the cause. Errors about the URL repeat nothing of it.
     pub async fn establish_with(url: &str, session: &SessionSettings) -> ConnectionResult<Self> {
         let target = Target::new(url, session);
         let target = target.map_err(|error| ConnectionError::InvalidConnectionUrl(error.to_string()))?;

@@ -1,4 +1,4 @@
-//! Connections of other programs, written down by a recorder.
+//! Recorded connections for programs that do not use [`Conn`](super::Conn).
 
 use crate::capture::Recorder;
 use crate::connect;
@@ -7,11 +7,11 @@ use crate::target::{SessionSettings, Target};
 use diesel_async::AsyncPgConnection;
 
 impl Recorder {
-    /// A plain diesel-async connection to the database at `url`, written down by this recorder: for programs that have
-    /// connections of their own kind. Its session begins with the default [`SessionSettings`].
+    /// Opens a plain diesel-async connection to the database at `url` that this recorder records, with the default
+    /// [`SessionSettings`].
     ///
     /// # Errors
-    /// [`ConnectError`] when the URL cannot be used, the server not be reached, or it refuses.
+    /// Returns [`ConnectError`] if the URL is invalid, or if the server cannot be reached or refuses the session.
     pub async fn connect(&self, url: &str) -> Result<AsyncPgConnection, ConnectError> {
         let session = SessionSettings { recorder: Some(self.clone()), ..SessionSettings::default() };
         let unusable =

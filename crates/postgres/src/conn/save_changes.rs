@@ -1,4 +1,4 @@
-//! diesel-async's `save_changes`, which it defines for its own connections only.
+//! `save_changes` for [`Conn`], which diesel-async defines only for its own connections.
 
 use super::Conn;
 use diesel::associations::{HasTable, Identifiable};

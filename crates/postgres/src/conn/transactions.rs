@@ -1,7 +1,7 @@
 //! Transactions and savepoints of a connection.
 //!
-//! A nested level whose future was dropped is still open when the level around it ends. Releasing the innermost
-//! savepoint would then pass for the commit. So each level knows its own depth, and ends only from there.
+//! If the future of a nested level is dropped, its savepoint is still open when the outer level ends, and releasing the
+//! innermost savepoint would be mistaken for the commit. So each level knows its own depth and ends only from there.
 
 use super::Conn;
 use super::NestedWork;
@@ -10,7 +10,8 @@ use diesel::connection::{TransactionDepthChange, TransactionManagerStatus};
 use diesel::result::{DatabaseErrorKind, Error};
 use diesel_async::{SimpleAsyncConnection, TransactionManager};
 
-/// PostgreSQL answers COMMIT by ROLLBACK, without an error, if a statement of the transaction failed.
+/// Error text for a COMMIT that PostgreSQL answered by ROLLBACK, which it does without an error if a statement had
+/// failed.
 const ROLLED_BACK: &str = "COMMIT was answered by ROLLBACK: nothing was stored, because the error of a failed statement was ignored";
 
 const UNFINISHED: &str = "a statement or nested transaction was dropped before it finished, so its transaction cannot \
@@ -24,7 +25,7 @@ const NESTED: &str = "nested transactions through the trait AsyncConnection are 
 pub struct Nesting(TransactionManagerStatus);
 
 impl Nesting {
-    /// Returns true if no transaction was opened through this connection, and none failed to end.
+    /// Returns true if no transaction is open through this connection, and none failed to end.
     pub(super) fn is_none(&self) -> bool {
         self.depth() == Ok(0)
     }
@@ -53,8 +54,8 @@ impl Conn {
     /// This is for programs that use a [`Pool`](crate::Pool) without operations; see [`Db::write`](crate::Db::write).
     ///
     /// # Errors
-    /// Returns the error of `work` after the level was rolled back, or the error of BEGIN or COMMIT. If a statement or a
-    /// nested level was dropped before it finished, the level is rolled back and an error returned.
+    /// Returns the error of `work` after rolling the level back, or the error of BEGIN or COMMIT. If a statement or a
+    /// nested level was dropped before it finished, the level is rolled back and an error is returned.
     pub async fn transaction<T, E, F>(&mut self, work: F) -> Result<T, E>
     where
         F: NestedWork<T, E>,
@@ -66,12 +67,12 @@ impl Conn {
         self.close_level(outer, outcome).await
     }
 
-    /// Runs `work` within a savepoint of the open transaction. If it fails, its effects are undone and the transaction
-    /// goes on: the way to try something that may be refused, such as a duplicate.
+    /// Runs `work` within a savepoint of the open transaction. If `work` fails, its effects are rolled back and the
+    /// transaction continues. Use this for statements that may be refused, for example because of a duplicate key.
     ///
     /// # Errors
-    /// Returns the error of `work`, or `NotInTransaction` if no transaction is open, as in `Db::read`. If a statement or
-    /// a nested level was dropped before it finished, the savepoint is rolled back and an error returned.
+    /// Returns the error of `work`, or `NotInTransaction` if no transaction is open, as in `Db::read`. If a statement
+    /// or a nested level was dropped before it finished, the savepoint is rolled back and an error is returned.
     pub async fn savepoint<T, E, F>(&mut self, work: F) -> Result<T, E>
     where
         F: NestedWork<T, E>,
@@ -90,7 +91,7 @@ impl Conn {
         self.open_level("BEGIN").await
     }
 
-    /// Opens a transaction by `begin`, or a savepoint if one is open. Returns the depth outside of the new level.
+    /// Opens a transaction with `begin`, or a savepoint if a transaction is open. Returns the depth of the outer level.
     pub(crate) async fn open_level(&mut self, begin: &str) -> QueryResult<u32> {
         let outer = self.nesting.depth()?;
         if self.has_unfinished_calls() {
@@ -104,7 +105,7 @@ impl Conn {
         Ok(outer)
     }
 
-    /// Ends the level inside of `outer`: keeps its effects if the `outcome` is `Ok`, undoes them if not.
+    /// Ends the level inside of `outer`: commits it if `outcome` is `Ok`, rolls it back otherwise.
     pub(crate) async fn close_level<T, E>(&mut self, outer: u32, outcome: Result<T, E>) -> Result<T, E>
     where
         E: From<Error>,
@@ -112,7 +113,7 @@ impl Conn {
         match outcome {
             Ok(value) => self.commit_level(outer).await.map(|()| value).map_err(E::from),
             Err(error) => {
-                // If it fails, the connection knows that it is broken; the first error says more.
+                // If the rollback fails, the connection is marked as broken; the first error is more useful.
                 _ = self.roll_back_to(outer).await;
                 Err(error)
             }
@@ -134,7 +135,7 @@ impl Conn {
         }
         if outer == 0 {
             let answer = self.batch_execute("COMMIT").await;
-            // Whatever the answer, the transaction is over.
+            // The transaction is over, whatever the answer.
             self.nesting.set_depth(0)?;
             return answer;
         }
@@ -147,7 +148,7 @@ impl Conn {
         }
     }
 
-    /// Undoes everything inside of `outer`. If that fails, no level of this connection can be ended any more.
+    /// Rolls back everything inside of `outer`. If that fails, no level of this connection can be ended.
     pub(crate) async fn roll_back_to(&mut self, outer: u32) -> QueryResult<()> {
         let undone = match self.has_unfinished_calls() {
             true => Err(unfinished()),
@@ -175,7 +176,7 @@ impl Conn {
 
 /// The transaction manager of [`Conn`], for code that is generic over diesel-async's `AsyncConnection`.
 ///
-/// It opens no nested transactions: [`Conn::transaction`] and [`Conn::savepoint`] do.
+/// Nested transactions must use [`Conn::transaction`] or [`Conn::savepoint`].
 #[derive(Debug)]
 pub enum Transactions {}
 

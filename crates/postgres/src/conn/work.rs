@@ -1,4 +1,4 @@
-//! The closures that units of work and nested transactions take.
+//! Closure traits of units of work and nested transactions.
 
 use super::Conn;
 use std::future::Future;
@@ -19,7 +19,7 @@ where
     type Fut = Fut;
 }
 
-/// As [`Work`], for closures that are called once.
+/// A closure like [`Work`] that is called once.
 pub trait WorkOnce<T, R>: AsyncFnOnce(T) -> R + FnOnce(T) -> <Self as WorkOnce<T, R>>::Fut {
     /// The closure's future.
     type Fut: Future<Output = R>;
@@ -34,7 +34,7 @@ where
 }
 
 /// The closure of a unit of work: takes a connection and returns a `T` or an error. It runs again when the unit of work
-/// is repeated, so effects outside of the database must be safe to repeat.
+/// is retried, so its effects outside of the database must be idempotent.
 ///
 /// Implemented for every closure of this shape.
 pub trait UnitOfWork<T, E = diesel::result::Error>:

@@ -1,19 +1,19 @@
-//! Connection strings in the form of pairs: `host=localhost user=app password='with spaces'`.
+//! Connection strings of `name=value` pairs: `host=localhost user=app password='with spaces'`.
 
 use super::{Assignment, Assignments};
 use crate::error::UrlError;
 use std::iter::Peekable;
 use std::str::Chars;
 
-/// Reads all pairs.
+/// Parses all pairs.
 ///
 /// # Errors
 /// Returns [`UrlError`] if `text` is malformed. The error repeats nothing of it.
 pub(super) fn read(text: &str) -> Result<Assignments, UrlError> {
     if text.contains("://") && !text.contains(char::is_whitespace) {
-        return Err(UrlError("has another scheme than postgres:// and postgresql://".to_owned()));
+        return Err(UrlError("the scheme is not supported: use postgres:// or postgresql://".to_owned()));
     }
-    // As in libpq: programs append pairs in order to replace others.
+    // As in libpq, so that programs can append pairs to override others.
     let mut assignments = Assignments { may_repeat: true, ..Assignments::default() };
     let mut characters = text.chars().peekable();
     loop {
@@ -28,7 +28,7 @@ pub(super) fn read(text: &str) -> Result<Assignments, UrlError> {
         skip_blanks(&mut characters);
         if name.is_empty() || characters.next() != Some('=') {
             return Err(UrlError(
-                "is neither a postgres:// URL nor a list of name=value pairs: put values with spaces in single quotes"
+                "neither a postgres:// URL nor a list of name=value pairs: put values with spaces in single quotes"
                     .to_owned(),
             ));
         }
@@ -42,7 +42,7 @@ fn skip_blanks(characters: &mut Peekable<Chars<'_>>) {
     while characters.next_if(|character| character.is_whitespace()).is_some() {}
 }
 
-/// Reads up to the closing quote, or the next blank without quotes. A backslash takes the next character as it is.
+/// Reads up to the closing quote, or to the next blank if there are no quotes. A backslash escapes the next character.
 fn read_value(characters: &mut Peekable<Chars<'_>>) -> Result<String, UrlError> {
     let is_quoted = characters.next_if_eq(&'\'').is_some();
     let mut value = String::new();
@@ -53,7 +53,7 @@ fn read_value(characters: &mut Peekable<Chars<'_>>) -> Result<String, UrlError> 
                 return Ok(value);
             }
             Some(character) if !is_quoted && character.is_whitespace() => return Ok(value),
-            None if is_quoted => return Err(UrlError("has a value that lacks its closing quote".to_owned())),
+            None if is_quoted => return Err(UrlError("a value has no closing quote".to_owned())),
             None => return Ok(value),
             Some(_) => match characters.next() {
                 Some('\\') => value.extend(characters.next()),

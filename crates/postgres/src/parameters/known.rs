@@ -1,10 +1,10 @@
-//! The parameters of libpq and tokio-postgres, with what this library makes of each.
+//! The parameters of libpq and tokio-postgres, and their support.
 
 /// A parameter that libpq or tokio-postgres knows.
 #[derive(Debug)]
 pub(super) struct Known {
     pub(super) name: &'static str,
-    /// Environment variable that gives its default.
+    /// Environment variable with the default value.
     pub(super) variable: Option<&'static str>,
     pub(super) rule: Rule,
 }
@@ -12,15 +12,15 @@ pub(super) struct Known {
 /// Treatment of a parameter.
 #[derive(Debug)]
 pub(super) enum Rule {
-    /// It is honoured under the condition that the text states.
+    /// Supported. The text states the condition under which the parameter has an effect.
     Used(&'static str),
-    /// It is accepted with these values, because they describe what this library does in any case.
+    /// Accepted only with these values, which match the behaviour of this library.
     Only(&'static [&'static str], &'static str),
-    /// It is refused with this text.
+    /// Rejected with this text.
     Refused(&'static str),
 }
 
-/// Second names of parameters: what tokio-postgres calls them.
+/// Alternative names of parameters in tokio-postgres.
 const ALIASES: [(&str, &str); 1] = [("keepalives_retries", "keepalives_count")];
 
 const NEEDS_TCP: &str = "it needs a TCP host";
@@ -30,7 +30,7 @@ const NEEDS_TLS: &str =
 const NO_GSS: &str = "is for logins by GSSAPI, which are not supported: leave it out";
 const NO_OAUTH: &str = "is for logins by OAuth, which are not supported: leave it out";
 
-/// All parameters, in the order of libpq's documentation.
+/// All parameters in the order of libpq's documentation.
 pub(super) const ALL: &[Known] = &[
     used("host", "PGHOST", "hosts are always used"),
     used("hostaddr", "PGHOSTADDR", NEEDS_TCP),
@@ -153,7 +153,7 @@ const fn refused(name: &'static str, variable: &'static str, advice: &'static st
     Known { name, variable: Some(variable), rule: Rule::Refused(advice) }
 }
 
-/// Returns the parameter that `name` means, and the name in static form.
+/// Returns the parameter with this name or alias, and the name in static form.
 pub(super) fn find(name: &str) -> Option<(&'static Known, &'static str)> {
     let by_name = |name: &str| ALL.iter().find(|known| known.name == name);
     if let Some(known) = by_name(name) {

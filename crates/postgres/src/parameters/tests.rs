@@ -1,4 +1,4 @@
-//! Tests of connection strings, their completion by the environment, and what errors show.
+//! Tests of connection strings, environment variables and error texts.
 
 use super::*;
 use proptest::prelude::*;
@@ -16,7 +16,7 @@ fn error(text: &str) -> String {
     read(text).expect_err(text)
 }
 
-/// Parameters as a list, sorted by name.
+/// Returns parameters as a list sorted by name.
 fn list(pairs: &[(&'static str, &str)]) -> Vec<(&'static str, String)> {
     pairs.iter().map(|(name, value)| (*name, (*value).to_owned())).collect()
 }
@@ -44,13 +44,13 @@ fn reads_every_form_of_url() {
 }
 
 #[test]
-fn named_parameters_replace_those_of_the_authority() {
+fn named_parameters_override_authority() {
     let expected = list(&[("dbname", "e"), ("host", "/run/pg"), ("port", "2"), ("user", "v")]);
     assert_eq!(read("postgres://u@localhost:2/d?host=/run/pg&dbname=e&user=v"), Ok(expected));
 }
 
 #[test]
-fn passwords_may_have_unencoded_signs_where_they_are_unambiguous() {
+fn accepts_unambiguous_unencoded_passwords() {
     for (url, password) in [
         ("postgres://u:a@b@h/d", "a@b"),
         ("postgres://u:a:b@h/d", "a:b"),
@@ -72,23 +72,23 @@ fn reads_pairs_with_quotes_and_blanks() {
 }
 
 #[test]
-fn appended_pairs_replace_earlier_ones() {
+fn later_pairs_override_earlier_ones() {
     assert_eq!(read("host=h dbname=d dbname='e'"), Ok(list(&[("dbname", "e"), ("host", "h")])));
 }
 
 #[test]
 fn rejects_malformed_strings() {
     for (text, expected) in [
-        ("mysql://u:s3cret@h/d", "has another scheme"),
-        ("mysql://u:s3cret@h/d?a=b", "has another scheme"),
-        ("s3cret", "is neither a postgres:// URL nor a list"),
-        ("host=h s3cret", "is neither a postgres:// URL nor a list"),
-        ("host=h password='s3cret", "lacks its closing quote"),
-        ("postgres://u:s3cret@h?sslmode", "has a parameter without a value"),
-        ("postgres://u:s3cret@[::1/d", "lacks its `]`"),
-        ("postgres://u:s3/cret@h/d", "has an `@` behind its first `/`"),
-        ("postgres://u:1/s3cret?x=s3cret@h/d", "has an `@` behind its first `/`"),
-        ("postgres://u:s3cret%FF@h/d", "is not UTF-8"),
+        ("mysql://u:s3cret@h/d", "the scheme is not supported"),
+        ("mysql://u:s3cret@h/d?a=b", "the scheme is not supported"),
+        ("s3cret", "neither a postgres:// URL nor a list"),
+        ("host=h s3cret", "neither a postgres:// URL nor a list"),
+        ("host=h password='s3cret", "has no closing quote"),
+        ("postgres://u:s3cret@h?sslmode", "a parameter has no value"),
+        ("postgres://u:s3cret@[::1/d", "has no `]`"),
+        ("postgres://u:s3/cret@h/d", "unexpected `@` after the first `/`"),
+        ("postgres://u:1/s3cret?x=s3cret@h/d", "unexpected `@` after the first `/`"),
+        ("postgres://u:s3cret%FF@h/d", "not UTF-8 after percent-decoding"),
         ("postgres://u:s3cret@h/d?sslmode=", "sslmode is empty"),
         ("postgres://u:s3cret@h/d?user=a%00b", "user contains a zero byte"),
         ("postgres://u:s3cret@h/d?sslmode=prefer&sslmode=require", "sslmode is given twice"),
@@ -101,7 +101,7 @@ fn rejects_malformed_strings() {
 }
 
 #[test]
-fn names_unknown_parameters_unless_they_may_be_part_of_a_password() {
+fn hides_unknown_parameters_that_may_be_passwords() {
     assert!(error("postgres://h?wal_level=1").contains("wal_level is not a known parameter"));
     assert!(error("host=h wal_level=1").contains("wal_level is not a known parameter"));
     for text in [
@@ -117,7 +117,7 @@ fn names_unknown_parameters_unless_they_may_be_part_of_a_password() {
 }
 
 #[test]
-fn refuses_unsupported_parameters_by_name() {
+fn rejects_unsupported_parameters_by_name() {
     for (pair, advice) in [
         ("service=s3cret", "service is not supported: service files are not read"),
         ("gssencmode=require", "gssencmode is not supported: use sslmode"),
@@ -139,7 +139,7 @@ fn refuses_unsupported_parameters_by_name() {
 }
 
 #[test]
-fn every_refused_parameter_is_refused() {
+fn rejects_every_unsupported_parameter() {
     for known in known::ALL {
         if let Rule::Refused(advice) = known.rule {
             assert_eq!(error(&format!("{}=1", known.name)), format!("database URL: {} {advice}", known.name));
@@ -148,7 +148,7 @@ fn every_refused_parameter_is_refused() {
 }
 
 #[test]
-fn variables_complete_the_string_and_never_replace_it() {
+fn variables_never_override_connection_string() {
     let environment = |name: &str| match name {
         "PGUSER" => Some("from_environment".into()),
         "PGHOST" => Some("h".into()),
@@ -164,7 +164,7 @@ fn variables_complete_the_string_and_never_replace_it() {
 }
 
 #[test]
-fn refused_variables_are_named() {
+fn rejects_unsupported_variables_by_name() {
     let environment = |name: &str| (name == "PGSERVICE").then(|| "s3cret".into());
     let error = Parameters::read("", &environment).map(drop).expect_err("a service").to_string();
     assert!(error.contains("PGSERVICE is not supported"), "{error}");
@@ -172,7 +172,7 @@ fn refused_variables_are_named() {
 }
 
 #[test]
-fn finish_names_what_nobody_took() {
+fn finish_names_unused_parameter() {
     let parameters = Parameters::read("host=h sslsni=1", &nothing).expect("parameters");
     let error = parameters.finish().expect_err("nothing was taken").to_string();
     assert!(error.contains("host would be ignored"), "{error}");
@@ -204,7 +204,7 @@ proptest! {
     }
 
     #[test]
-    fn any_text_is_read_or_refused(text in "(postgres://)?[a-z0-9:/?#@&=%'\\\\, \\[\\]]{0,40}") {
+    fn any_text_is_parsed_or_rejected(text in "(postgres://)?[a-z0-9:/?#@&=%'\\\\, \\[\\]]{0,40}") {
         _ = read(&text);
     }
 }

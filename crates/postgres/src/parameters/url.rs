@@ -4,12 +4,12 @@ use super::{Assignment, Assignments};
 use crate::error::UrlError;
 use percent_encoding::percent_decode_str;
 
-/// Returns what follows the scheme; `None` if `text` is no URL for PostgreSQL.
+/// Returns the text after the scheme; `None` if `text` is not a URL for PostgreSQL.
 pub(super) fn without_scheme(text: &str) -> Option<&str> {
     ["postgres://", "postgresql://"].into_iter().find_map(|scheme| text.strip_prefix(scheme))
 }
 
-/// Reads what follows the scheme.
+/// Parses the text after the scheme.
 ///
 /// # Errors
 /// Returns [`UrlError`] if it is malformed. The error repeats nothing of it.
@@ -18,9 +18,9 @@ pub(super) fn read(rest: &str) -> Result<Assignments, UrlError> {
     let (address, query) = rest.split_once('?').unwrap_or((rest, ""));
     let (hosts, database) = address.split_once('/').unwrap_or((address, ""));
     if address.contains('@') || (credentials.is_empty() && query.contains('@')) {
-        // A password with a `/` would be taken for port, database and parameters, and so be shown.
+        // A password with a `/` would be parsed as port, database and parameters, and thus be shown.
         return Err(UrlError(
-            "has an `@` behind its first `/` or `?`: percent-encode the special characters of user, password, database \
+            "unexpected `@` after the first `/` or `?`: percent-encode the special characters of user, password, database \
              and parameters"
                 .to_owned(),
         ));
@@ -42,16 +42,14 @@ pub(super) fn read(rest: &str) -> Result<Assignments, UrlError> {
     }
     for pair in query.split('&').filter(|pair| !pair.is_empty()) {
         let (name, value) = pair.split_once('=').ok_or_else(|| {
-            UrlError(
-                "has a parameter without a value: write name=value and percent-encode `?` and `&`".to_owned(),
-            )
+            UrlError("a parameter has no value: write name=value and percent-encode `?` and `&`".to_owned())
         })?;
         assignments.named.push(named(decoded(name)?, decoded(value)?));
     }
     Ok(assignments)
 }
 
-/// JDBC's `ssl=true` is understood, as libpq does.
+/// Accepts JDBC's `ssl=true`, as libpq does.
 fn named(name: String, value: String) -> Assignment {
     match (&*name, &*value) {
         ("ssl", "true") => Assignment { name: "sslmode".to_owned(), value: "require".to_owned() },
@@ -59,8 +57,7 @@ fn named(name: String, value: String) -> Assignment {
     }
 }
 
-/// Splits off user and password, which end at an `@` before the first `/`. No host name contains an `@`, so a password
-/// that does is read as one.
+/// Splits off user and password, which end at an `@` before the first `/`. Host names contain no `@`, so passwords may.
 fn split_credentials(rest: &str) -> (&str, &str) {
     let authority = rest.split('/').next().unwrap_or_default();
     let Some(first) = authority.find('@') else { return ("", rest) };
@@ -69,15 +66,15 @@ fn split_credentials(rest: &str) -> (&str, &str) {
     (&rest[..last], &rest[last + 1..])
 }
 
-/// Reads a list of hosts, each with its port, into the forms of the parameters `host` and `port`.
+/// Parses a list of hosts with ports into the values of the parameters `host` and `port`.
 fn read_hosts(hosts: &str) -> Result<(String, String), UrlError> {
     let (mut names, mut ports) = (Vec::new(), Vec::new());
     for host in hosts.split(',') {
         let (name, port) = match host.strip_prefix('[') {
             Some(rest) => {
-                let (name, port) = rest.split_once(']').ok_or_else(|| {
-                    UrlError("has a host that begins with `[` and lacks its `]`".to_owned())
-                })?;
+                let (name, port) = rest
+                    .split_once(']')
+                    .ok_or_else(|| UrlError("a host begins with `[` but has no `]`".to_owned()))?;
                 (name, port.strip_prefix(':').unwrap_or(port))
             }
             None => host.split_once(':').unwrap_or((host, "")),
@@ -91,5 +88,5 @@ fn read_hosts(hosts: &str) -> Result<(String, String), UrlError> {
 
 fn decoded(text: &str) -> Result<String, UrlError> {
     let decoded = percent_decode_str(text).decode_utf8();
-    Ok(decoded.map_err(|_| UrlError("is not UTF-8 after percent-decoding".to_owned()))?.into_owned())
+    Ok(decoded.map_err(|_| UrlError("not UTF-8 after percent-decoding".to_owned()))?.into_owned())
 }

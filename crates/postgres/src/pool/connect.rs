@@ -1,8 +1,8 @@
-//! Opening connections: few at a time, and none on behalf of a caller while they fail.
+//! Opening connections with limited concurrency. While opening fails, only the prober tries.
 
 use super::Inner;
 use super::impairment::Cause;
-use super::patience::Patience;
+use super::scheduled_timeout::ScheduledTimeout;
 use crate::Conn;
 use crate::activity::Moment;
 use crate::error::{ConnectError, Error};
@@ -13,16 +13,15 @@ use std::time::Duration;
 use steadfast_resilience::Deadline;
 use tokio::time::{Instant, timeout_at};
 
-/// How long opening a connection may take if the server sends something now and then, or the target's own limit if that
-/// is longer.
+/// Maximum time for opening a connection while the server keeps sending, unless the target's own limit is longer.
 const OPENING_MAX: Duration = Duration::from_secs(10);
 
-/// A caller whose deadline leaves less than this to a connect proves nothing if the server sends nothing.
-const HURRY: Duration = Duration::from_millis(500);
+/// Minimum time that a failed attempt must have had before the server's silence means anything.
+const MIN_CONCLUSIVE_TIME: Duration = Duration::from_millis(500);
 
-/// Reason why a caller got no new connection.
+/// Reason why a caller gets no new connection.
 pub(super) enum NoConnection {
-    /// None can be opened at present. Sessions that are open may work.
+    /// No further connection can be opened at present, but open sessions may work.
     Impaired,
     /// The caller cannot be served.
     Failed(Error),
@@ -35,58 +34,61 @@ impl From<Error> for NoConnection {
 }
 
 impl Inner {
-    /// Opens a connection, at the latest at `deadline`. Few are opened at once. After a session was lost, one caller
-    /// connects and the others wait for what it learns.
+    /// Opens a connection before `deadline`. After a lost session, one caller connects first and the others wait for
+    /// its result.
     pub(super) async fn connect(self: &Arc<Self>, deadline: Deadline) -> Result<Conn, NoConnection> {
         let began = Instant::now();
         let by = deadline.instant();
         let out_of_time = |_| out_of_time(began, Duration::ZERO);
         self.check_connectable()?;
-        let alone = match self.trust.is_server_doubted() {
+        let alone = match self.freshness.is_server_suspect() {
             true => Some(timeout_at(by, self.connect_lock.acquire()).await.map_err(out_of_time)?),
             false => None,
         };
         self.check_connectable()?;
-        let _alone = alone.filter(|_| self.trust.is_server_doubted());
+        let _alone = alone.filter(|_| self.freshness.is_server_suspect());
         let _few = timeout_at(by, self.connecting.acquire()).await.map_err(out_of_time)?;
         self.check_connectable()?;
         self.connect_now(deadline).await
     }
 
-    /// Makes one attempt. Only from here on is silence the server's.
+    /// Makes one attempt. The server's silence is measured from here on.
     async fn connect_now(self: &Arc<Self>, deadline: Deadline) -> Result<Conn, NoConnection> {
         let (began, asked) = (Instant::now(), Moment::now());
-        let mut patience = Patience::default();
+        let mut scheduled_timeout = ScheduledTimeout::default();
         let attempt = {
             let opening = pin!(self.open());
-            timeout_at(deadline.instant(), self.while_answering(&mut patience, opening)).await
+            timeout_at(deadline.instant(), self.while_answering(&mut scheduled_timeout, opening)).await
         };
         let (cause, had_time) = match attempt {
             Ok(Some(Ok(conn))) => {
-                self.reached();
+                self.note_connected();
                 return Ok(conn);
             }
             Ok(Some(Err(cause))) => (Cause::Refused(cause), true),
             Ok(None) => (Cause::Silent, true),
-            // Slow, or the caller is in a hurry: that says nothing about the server.
-            Err(_) if patience.spent() < HURRY || self.server.answered_opening_since(asked) => {
+            // Slow progress or a caller with little time proves nothing about the server.
+            Err(_)
+                if scheduled_timeout.spent() < MIN_CONCLUSIVE_TIME
+                    || self.server.answered_opening_since(asked) =>
+            {
                 return Err(out_of_time(began, began.elapsed()).into());
             }
             Err(_) => (Cause::Silent, false),
         };
-        let is_outage = had_time && self.can_serve_nobody(&cause, asked);
+        let is_outage = had_time && self.cannot_serve_callers(&cause, asked);
         let silent = if matches!(cause, Cause::Silent) { began.elapsed() } else { Duration::ZERO };
         self.impair(cause, is_outage, silent);
         match self.check_connectable() {
-            Err(NoConnection::Impaired) if !had_time => Err(self.too_slow(began, asked).into()),
+            Err(NoConnection::Impaired) if !had_time => Err(self.deadline_error(began, asked).into()),
             Err(why) => Err(why),
-            // It is over already.
+            // The impairment has ended already.
             Ok(()) => Err(NoConnection::Impaired),
         }
     }
 
-    /// Returns the error of a caller whose deadline has passed while the server sent nothing.
-    fn too_slow(&self, began: Instant, asked: Moment) -> Error {
+    /// Returns the error of a caller whose deadline passed while the server sent nothing.
+    fn deadline_error(&self, began: Instant, asked: Moment) -> Error {
         let silent = began.elapsed();
         match self.impairment() {
             Some((cause, _)) if !self.server.served_since(asked) => cause.into(),
@@ -97,13 +99,13 @@ impl Inner {
     /// Returns the output of `opening`, or `None` if no host of the target sends anything within its limit.
     pub(super) async fn while_answering<F: Future>(
         &self,
-        patience: &mut Patience,
+        scheduled_timeout: &mut ScheduledTimeout,
         mut opening: Pin<&mut F>,
     ) -> Option<F::Output> {
         let (began, limit) = (Instant::now(), self.target.connect_limit());
         loop {
             let asked = Moment::now();
-            if let Some(output) = patience.wait(limit, opening.as_mut()).await {
+            if let Some(output) = scheduled_timeout.wait(limit, opening.as_mut()).await {
                 return Some(output);
             }
             if !self.server.answered_opening_since(asked) || began.elapsed() >= OPENING_MAX.max(limit) {
@@ -112,10 +114,10 @@ impl Inner {
         }
     }
 
-    /// Opens a connection, without regard to earlier failures.
+    /// Opens a connection regardless of earlier failures.
     pub(super) async fn open(&self) -> Result<Conn, ConnectError> {
         let conn = Conn::open(self.target.clone()).await?;
-        self.trust.reached();
+        self.freshness.note_connected();
         self.counters.opened();
         Ok(conn)
     }

@@ -1,28 +1,28 @@
-//! What the pool did since the start: connections opened, and closed for which reason.
+//! Counters of the pool: opened and closed connections, waiting callers.
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
-/// Why a connection was closed.
+/// Reason why a connection was closed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum CloseReason {
-    /// It was beyond `pool_size` and not needed any more.
+    /// The connection was beyond `pool_size` and no longer needed.
     Overflow,
-    /// It had reached its age.
+    /// The connection reached its maximum age.
     Recycled,
-    /// Nobody may use it again: it broke, or its session ended, or a transaction was left open on it.
+    /// The connection broke, its session ended, or a transaction was left open.
     Broken,
-    /// Its borrower left while the server worked for it; the server was asked to stop.
+    /// The borrower left while the server was working. The server was asked to cancel.
     Abandoned,
-    /// It gave no sign of life, or was as old as one that gave none.
+    /// The connection did not respond, or it is as old as one that did not.
     Dead,
-    /// Its borrower changed the session: a setting, the role, a session lock, a temporary object.
+    /// The borrower changed the session: a setting, the role, a session lock, a temporary object.
     Altered,
     /// The pool was closed or disposed of.
     Disposed,
 }
 
 impl CloseReason {
-    /// All reasons, in the order of their declaration.
+    /// All reasons, in order of declaration.
     pub const ALL: [Self; 7] = [
         Self::Overflow,
         Self::Recycled,
@@ -33,7 +33,7 @@ impl CloseReason {
         Self::Disposed,
     ];
 
-    /// The reason as a metric label: lower case, never changes.
+    /// Returns the stable lower-case name for metric labels.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Overflow => "overflow",
@@ -47,7 +47,7 @@ impl CloseReason {
     }
 }
 
-/// Counts since the start.
+/// Counters since the start.
 #[derive(Debug, Default)]
 pub(super) struct Counters {
     pub(super) opened: AtomicU64,
@@ -67,7 +67,7 @@ impl Counters {
         metrics::counter!("db_pool_opened_total").increment(1);
     }
 
-    /// Returns how many connections were closed, for any reason.
+    /// Returns the number of connections closed for any reason.
     pub(super) fn closed_in_all(&self) -> u64 {
         self.closed.iter().map(|closed| closed.load(Relaxed)).sum()
     }
@@ -77,7 +77,7 @@ impl Counters {
     }
 }
 
-/// Counts a caller as waiting for as long as it does, also when it leaves early.
+/// Counts a caller as waiting until it is dropped.
 pub(super) struct Waiting<'a>(&'a AtomicU64);
 
 impl<'a> Waiting<'a> {

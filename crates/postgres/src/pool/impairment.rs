@@ -1,7 +1,7 @@
-//! What is known when connections cannot be opened: since when, why, and whether the open ones still serve.
+//! State of a pool that cannot open connections.
 //!
-//! One refused connect is no outage. While a session of the pool works, callers wait for it, and only the prober tries
-//! to open more. It is an outage when nobody can be served: no session is open, or the server is silent on all of them.
+//! A refused connection alone is no outage: while open sessions work, callers wait for them, and only the prober tries
+//! to open more. It is an outage if no session is open or the server is silent on all of them.
 
 use super::{Inner, probe};
 use crate::activity::Moment;
@@ -13,20 +13,20 @@ use steadfast_resilience::Class;
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 
-/// How long a session may owe an answer before it no longer counts as working, if no new one can be opened.
-const OWING_MAX: Duration = Duration::from_secs(2);
+/// Time after which a session with an outstanding answer no longer counts as working, if no new one can be opened.
+const UNANSWERED_MAX: Duration = Duration::from_secs(2);
 
 /// Reason why a connection could not be opened.
 #[derive(Clone, Debug)]
 pub(super) enum Cause {
-    /// The server refused it, or cannot be reached.
+    /// The server refused the connection or cannot be reached.
     Refused(ConnectError),
-    /// The server accepted it, or not even that, and sent nothing.
+    /// The server sent nothing.
     Silent,
 }
 
 impl Cause {
-    /// Returns true if only a server that works refuses a connection so: its other sessions work too.
+    /// Returns true if only a working server refuses a connection in this way, so that its other sessions work.
     fn is_of_a_working_server(&self) -> bool {
         match self {
             Self::Refused(ConnectError::Refused { sqlstate, .. }) => sqlstate.class() != Class::Unavailable,
@@ -35,29 +35,29 @@ impl Cause {
     }
 }
 
-/// A time in which no connection can be opened.
+/// Period in which no connection can be opened.
 #[derive(Debug)]
 struct Impairment {
-    /// Distinguishes it from earlier and later ones.
+    /// Number that identifies the impairment.
     number: u64,
-    /// When it began; once it is an outage, when that began.
+    /// Start of the impairment, or of the outage if it is one.
     since: Instant,
     cause: Cause,
-    /// When the server fell silent, if it did.
+    /// Start of the server's silence.
     silent_since: Option<Instant>,
-    /// When nobody could be served any more.
+    /// Start of the outage.
     outage: Option<Moment>,
-    /// Turns of callers that could not connect. While they are withheld there are as many turns as sessions, so that
+    /// Permits of callers that could not connect. While they are withheld, there are as many permits as sessions, so
     /// callers queue for the sessions that work.
     withheld: Vec<OwnedSemaphorePermit>,
 }
 
-/// The pool's impairment, if there is one.
+/// The current impairment of a pool, if any.
 #[derive(Debug, Default)]
 pub(super) struct Impaired {
     state: Mutex<State>,
-    /// Tells the prober that there is a turn for it.
-    turn_withheld: Notify,
+    /// Notifies the prober that a permit was withheld.
+    permit_withheld: Notify,
 }
 
 #[derive(Debug, Default)]
@@ -65,7 +65,7 @@ struct State {
     present: Option<Impairment>,
     /// Number of impairments so far.
     count: u64,
-    /// Cause of the last one: the breaker may be open for some moments longer.
+    /// Cause of the last impairment. Used while the breaker is still open after the impairment has ended.
     last_cause: Option<ConnectError>,
 }
 
@@ -75,46 +75,46 @@ impl Impaired {
         self.state().present.is_some()
     }
 
-    /// Returns whether the impairment `number` is an outage; `None` if it is over.
+    /// Returns true if the impairment `number` is an outage; `None` if it has ended.
     pub(super) fn is_outage(&self, number: u64) -> Option<bool> {
         let state = self.state();
         let present = state.present.as_ref().filter(|present| present.number == number)?;
         Some(present.outage.is_some())
     }
 
-    /// Forgets the impairment, although it is not known whether connections can be opened again.
+    /// Ends the impairment without knowing whether connections can be opened again.
     pub(super) fn forget(&self) {
         let forgotten = self.state().present.take();
         drop(forgotten);
     }
 
-    /// Keeps `turn` out of use until connections can be opened again.
-    pub(super) fn withhold(&self, turn: Option<OwnedSemaphorePermit>) {
+    /// Withholds `permit` until connections can be opened again.
+    pub(super) fn withhold(&self, permit: Option<OwnedSemaphorePermit>) {
         let mut state = self.state();
         match state.present.as_mut().filter(|present| present.outage.is_none()) {
             Some(present) => {
-                present.withheld.extend(turn);
-                self.turn_withheld.notify_one();
+                present.withheld.extend(permit);
+                self.permit_withheld.notify_one();
             }
             None => {
-                // Releasing it wakes others, who may ask for the state.
+                // Releasing the permit wakes callers that may need the lock.
                 drop(state);
-                drop(turn);
+                drop(permit);
             }
         }
     }
 
-    /// Returns a turn for the prober: a withheld one, or that for which it queues like every caller. `None` if the pool
-    /// was closed.
-    pub(super) async fn take_turn(&self, turns: &Arc<Semaphore>) -> Option<OwnedSemaphorePermit> {
+    /// Acquires a permit for the prober: a withheld one, or the next one in the queue of callers. Returns `None` if the
+    /// pool was closed.
+    pub(super) async fn acquire_permit(&self, permits: &Arc<Semaphore>) -> Option<OwnedSemaphorePermit> {
         loop {
             let withheld = self.state().present.as_mut().and_then(|present| present.withheld.pop());
             if withheld.is_some() {
                 return withheld;
             }
             tokio::select! {
-                turn = turns.clone().acquire_owned() => return turn.ok(),
-                () = self.turn_withheld.notified() => {}
+                permit = permits.clone().acquire_owned() => return permit.ok(),
+                () = self.permit_withheld.notified() => {}
             }
         }
     }
@@ -125,8 +125,8 @@ impl Impaired {
 }
 
 impl Inner {
-    /// Notes that a connect failed for `cause`, before which the server was silent for `silent`. If that is an outage,
-    /// callers fail at once; otherwise they wait for the sessions that are open.
+    /// Records a failed attempt to connect and the preceding silence of the server. During an outage, callers fail
+    /// immediately; otherwise they wait for the open sessions.
     pub(super) fn impair(self: &Arc<Self>, cause: Cause, is_outage: bool, silent: Duration) {
         let mut state = self.impaired.state();
         if self.is_closed() {
@@ -154,26 +154,26 @@ impl Inner {
             impairment.outage = Some(Moment::now());
         }
         let released = if is_outage { take(&mut impairment.withheld) } else { Vec::new() };
-        let words = self.words(impairment);
+        let error = self.connect_error(impairment);
         drop(state);
         drop(released);
         if begins_outage {
-            self.trust.doubt();
-            tracing::error!(cause = %words, "the database cannot be reached");
+            self.freshness.suspect_all();
+            tracing::error!(cause = %error, "the database cannot be reached");
         } else if is_new {
-            self.trust.doubt_server();
-            tracing::warn!(cause = %words, "no further database connection can be opened; callers share the open ones");
+            self.freshness.suspect_server();
+            tracing::warn!(cause = %error, "no further database connection can be opened; callers share the open ones");
         }
         if is_new {
-            // A refusal was an attempt already; silence may have been that of a caller with little time.
+            // A refusal was a full attempt; silence may have been that of a caller with little time.
             let attempt_at_once = is_silent && !is_outage;
             tokio::spawn(probe::run(Arc::downgrade(self), self.server.clone(), number, attempt_at_once));
         }
     }
 
-    /// Notes that a connection was opened. A server that had refused it may not accept another one: then the prober
-    /// opens one after the other, until nobody waits for one.
-    pub(super) fn reached(&self) {
+    /// Records that a connection was opened. A server that refused connections before may refuse the next one too, so
+    /// the prober continues until no caller waits.
+    pub(super) fn note_connected(&self) {
         let is_over = match self.impaired.state().present.as_ref() {
             Some(present) => {
                 present.outage.is_some()
@@ -187,11 +187,11 @@ impl Inner {
         }
     }
 
-    /// Ends the impairment, since the server answers.
+    /// Ends the impairment because the server responds.
     pub(super) fn end_impairment(&self) {
         let mut state = self.impaired.state();
         let Some(ended) = state.present.take() else { return };
-        state.last_cause = Some(self.words(&ended));
+        state.last_cause = Some(self.connect_error(&ended));
         drop(state);
         let lasted = ended.since.elapsed().as_secs_f64();
         let was_outage = ended.outage.is_some();
@@ -202,20 +202,21 @@ impl Inner {
         }
     }
 
-    /// Returns true if nobody can be served, given that a connect that began at `asked` failed for `cause`.
-    pub(super) fn can_serve_nobody(&self, cause: &Cause, asked: Moment) -> bool {
+    /// Returns true if no caller can be served, given that an attempt that began at `asked` failed with `cause`.
+    pub(super) fn cannot_serve_callers(&self, cause: &Cause, asked: Moment) -> bool {
         if !self.server.has_sessions() {
             return true;
         }
         match cause {
             cause if cause.is_of_a_working_server() => false,
-            Cause::Refused(_) => self.server.owing_for() >= OWING_MAX,
+            Cause::Refused(_) => self.server.unanswered_for() >= UNANSWERED_MAX,
             Cause::Silent => !self.server.served_since(asked),
         }
     }
 
-    /// Notes that a session was lost during an impairment that is not an outage. If it was the last one, a server that
-    /// cannot be reached is gone. Returns true if it is worth an attempt: a server that works has room for one more.
+    /// Handles the loss of a session during an impairment. If it was the last session of an unreachable server, an
+    /// outage begins. Returns true if the server works and has a free connection slot now, so that an attempt is
+    /// worthwhile.
     pub(super) fn lost_session(self: &Arc<Self>) -> bool {
         if self.server.has_sessions() {
             return false;
@@ -228,39 +229,39 @@ impl Inner {
         has_room
     }
 
-    /// Returns the cause for which no connection can be opened, and whether that is an outage.
+    /// Returns the cause of the current impairment, and true if it is an outage.
     pub(super) fn impairment(&self) -> Option<(ConnectError, bool)> {
         let state = self.impaired.state();
-        state.present.as_ref().map(|present| (self.words(present), present.outage.is_some()))
+        state.present.as_ref().map(|present| (self.connect_error(present), present.outage.is_some()))
     }
 
-    /// Returns how long the present impairment has lasted, its cause, and whether it is an outage.
+    /// Returns the duration and cause of the current impairment, and true if it is an outage.
     pub(super) fn impaired_for(&self) -> Option<(Duration, ConnectError, bool)> {
         let state = self.impaired.state();
         let present = state.present.as_ref()?;
-        Some((present.since.elapsed(), self.words(present), present.outage.is_some()))
+        Some((present.since.elapsed(), self.connect_error(present), present.outage.is_some()))
     }
 
-    /// Returns true if there is an outage, and bytes have come since it began on a session that is still open.
-    pub(super) fn serves_again(&self) -> bool {
+    /// Returns true if there is an outage, and an open session has received bytes since it began.
+    pub(super) fn has_recovered(&self) -> bool {
         let began = self.impaired.state().present.as_ref().and_then(|present| present.outage);
         began.is_some_and(|began| self.server.served_since(began) && self.server.has_sessions())
     }
 
-    /// Returns why no connection can be opened, or could not be the last time.
+    /// Returns the cause of the current or last impairment.
     pub(super) fn last_cause(&self) -> Option<ConnectError> {
         let state = self.impaired.state();
-        state.present.as_ref().map(|present| self.words(present)).or_else(|| state.last_cause.clone())
+        state.present.as_ref().map(|present| self.connect_error(present)).or_else(|| state.last_cause.clone())
     }
 
-    fn words(&self, impairment: &Impairment) -> ConnectError {
+    fn connect_error(&self, impairment: &Impairment) -> ConnectError {
         match &impairment.cause {
             Cause::Refused(cause) => cause.clone(),
             Cause::Silent => self.no_answer(impairment.silent_since.unwrap_or(impairment.since).elapsed()),
         }
     }
 
-    /// The server accepted the connection, or not even that, and sent nothing for so long.
+    /// Returns the error for a server that sent nothing for this time.
     pub(super) fn no_answer(&self, silent: Duration) -> ConnectError {
         self.target.unreachable(format!("no answer from the server for {:.1} s", silent.as_secs_f64()))
     }

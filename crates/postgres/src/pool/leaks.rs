@@ -1,4 +1,4 @@
-//! Who has a connection, and for how long: a connection that is away for too long is reported with its borrower.
+//! Reports connections that are borrowed for too long, with the name of the borrower.
 
 use super::Inner;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
@@ -6,14 +6,14 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// Bounds of the pause between two looks at the borrowers. The task outlives its pool by the longer one at most.
+/// Bounds of the interval between checks. The task outlives its pool by at most the upper bound.
 const PAUSE_MIN: Duration = Duration::from_millis(50);
 const PAUSE_MAX: Duration = Duration::from_secs(60);
 
 /// The borrowers of a pool.
 #[derive(Debug, Default)]
 pub(super) struct Borrowers {
-    /// Of the connections there are; those of closed ones are dropped when the next one enrols.
+    /// Loans of all open connections. Those of closed connections are removed when the next one registers.
     loans: Mutex<Vec<Weak<Loan>>>,
     watched: AtomicBool,
 }
@@ -21,13 +21,13 @@ pub(super) struct Borrowers {
 /// A connection that was not returned.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Unreturned {
-    /// Name of its borrower: the operation of a unit of work.
+    /// Name of the borrower: the operation of a unit of work.
     pub borrower: &'static str,
-    /// How long ago it was borrowed.
+    /// Time since it was borrowed.
     pub away: Duration,
 }
 
-/// Who has one connection. Each has its own, so that borrowers of different ones do not meet here.
+/// Borrower of one connection. Each connection has its own lock, so that borrowers do not contend.
 #[derive(Debug, Default)]
 pub(super) struct Loan(Mutex<Option<Borrowed>>);
 
@@ -39,17 +39,18 @@ struct Borrowed {
 }
 
 impl Loan {
-    /// Notes who has the connection from `since` on.
-    pub(super) fn lend(&self, by: &'static str, since: Instant) {
+    /// Records the borrower of the connection from `since` on.
+    pub(super) fn begin(&self, by: &'static str, since: Instant) {
         *self.borrowed() = Some(Borrowed { by, since, reported: false });
     }
 
-    /// Notes that the connection came back.
-    pub(super) fn take_back(&self) {
+    /// Records that the connection was returned.
+    pub(super) fn end(&self) {
         *self.borrowed() = None;
     }
 
-    /// Its borrower when the connection is away for longer than `limit`, told once, with the time.
+    /// Returns the borrower and the time if the connection has been borrowed for longer than `limit`. Reports each loan
+    /// once.
     fn overdue(&self, limit: Duration) -> Option<(&'static str, Duration)> {
         let mut borrowed = self.borrowed();
         let late = borrowed.as_mut().filter(|loan| !loan.reported && loan.since.elapsed() >= limit)?;
@@ -57,8 +58,8 @@ impl Loan {
         Some((late.by, late.since.elapsed()))
     }
 
-    /// Returns its borrower, if it has one, and for how long it has been away.
-    fn away(&self) -> Option<Unreturned> {
+    /// Returns the current borrower, if any.
+    fn unreturned(&self) -> Option<Unreturned> {
         self.borrowed().as_ref().map(|loan| Unreturned { borrower: loan.by, away: loan.since.elapsed() })
     }
 
@@ -68,8 +69,8 @@ impl Loan {
 }
 
 impl Borrowers {
-    /// The book page of a new connection.
-    pub(super) fn enrol(&self) -> Arc<Loan> {
+    /// Adds a new connection.
+    pub(super) fn register(&self) -> Arc<Loan> {
         let loan = Arc::<Loan>::default();
         let mut loans = self.loans();
         loans.retain(|loan| loan.strong_count() > 0);
@@ -77,12 +78,12 @@ impl Borrowers {
         loan
     }
 
-    /// Whether nobody watches yet; from now on somebody has to.
-    pub(super) fn is_unwatched(&self) -> bool {
+    /// Returns true on the first call, whose caller must start [`watch`].
+    pub(super) fn claim_watch(&self) -> bool {
         !self.watched.load(Relaxed) && !self.watched.swap(true, Relaxed)
     }
 
-    /// The borrowers whose connection is away for longer than `limit`, each told once, with the time.
+    /// Returns the borrowers whose connection has been borrowed for longer than `limit`. Reports each loan once.
     fn overdue(&self, limit: Duration) -> Vec<(&'static str, Duration)> {
         let loans: Vec<_> = self.loans().iter().filter_map(Weak::upgrade).collect();
         loans.iter().filter_map(|loan| loan.overdue(limit)).collect()
@@ -91,7 +92,7 @@ impl Borrowers {
     /// Returns the borrowers that have not returned their connections.
     pub(super) fn unreturned(&self) -> Vec<Unreturned> {
         let loans: Vec<_> = self.loans().iter().filter_map(Weak::upgrade).collect();
-        loans.iter().filter_map(|loan| loan.away()).collect()
+        loans.iter().filter_map(|loan| loan.unreturned()).collect()
     }
 
     fn loans(&self) -> MutexGuard<'_, Vec<Weak<Loan>>> {
@@ -99,7 +100,7 @@ impl Borrowers {
     }
 }
 
-/// Reports overdue connections until the pool is gone.
+/// Reports overdue connections until the pool is dropped.
 pub(super) async fn watch(pool: Weak<Inner>) {
     while let Some(inner) = pool.upgrade() {
         let limit = inner.settings.leak_after;

@@ -1,12 +1,12 @@
-//! How long each connection lives: those born together die one after the other, evenly spread.
+//! Lifetimes of connections, evenly spread so that connections opened together do not expire together.
 
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use std::time::Duration;
 
-/// The lifetimes of a pool's connections: `recycle`, give or take a tenth.
+/// The lifetimes of a pool's connections: `recycle` plus or minus a tenth.
 ///
-/// Chance alone would let some of them die in the same second. So each birth takes the next of as many steps as the
-/// pool has places, and chance decides only where a pool begins, so that instances differ.
+/// Purely random lifetimes could let several connections expire in the same second. So the lifetimes advance in as many
+/// steps as the pool has slots, and only the first step is random, so that instances differ.
 #[derive(Debug)]
 pub(super) struct Lifetimes {
     recycle: Duration,
@@ -20,7 +20,7 @@ impl Lifetimes {
         Self { recycle, steps, begin: rand::random(), births: AtomicU32::new(0) }
     }
 
-    /// The lifetime of the connection that is born now.
+    /// Returns the lifetime of the next connection.
     pub(super) fn next(&self) -> Duration {
         let step = self.births.fetch_add(1, Relaxed) % self.steps;
         let place = (self.begin + f64::from(step) / f64::from(self.steps)).fract();
@@ -33,7 +33,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn lifetimes_of_one_generation_are_evenly_spread_over_a_fifth_of_recycle() {
+    fn lifetimes_are_evenly_spread() {
         let lifetimes = Lifetimes::new(Duration::from_secs(3600), 30);
         let mut lives: Vec<_> = (0..30).map(|_| lifetimes.next()).collect();
         lives.sort();

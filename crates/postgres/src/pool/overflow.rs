@@ -1,7 +1,7 @@
-//! Closing what lingers: connections beyond `pool_size` that nobody needed for a while.
+//! Closes idle connections beyond `pool_size` that were not needed for a while.
 
 use super::counters::CloseReason;
-use super::slot::Places;
+use super::slot::PooledSlot;
 use super::{Inner, Pool};
 use futures_util::future::join_all;
 use std::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release};
@@ -9,12 +9,10 @@ use std::sync::{Arc, Weak};
 use tokio::sync::{OwnedSemaphorePermit, TryAcquireError};
 use tokio::time::Instant;
 
-type Place = bb8::PooledConnection<'static, Places>;
-
 impl Inner {
-    /// Whether more connections rest than the pool keeps.
+    /// Returns true if the number of idle connections has reached `pool_size`, so that another one is surplus.
     pub(super) fn has_surplus(&self) -> bool {
-        // A pool without overflow cannot have more than it keeps, and need not count.
+        // A pool without overflow has no surplus and need not count.
         (self.settings.max_overflow > 0 || self.settings.pool_size == 0)
             && self.slots.state().idle_connections >= self.settings.pool_size
     }
@@ -23,24 +21,24 @@ impl Inner {
         self.slots.state().connections > self.settings.pool_size
     }
 
-    /// Notes how many are in use, so that the sweep knows how many were needed at once.
+    /// Records the number of connections in use for the next sweep.
     pub(super) fn note_use(&self) {
-        let in_use = (self.settings.ceiling() as usize - self.turns.available_permits()) as u32;
-        // Shared by all borrowers: written only by those who set a new peak.
+        let in_use = (self.settings.ceiling() as usize - self.permits.available_permits()) as u32;
+        // All borrowers share this counter; only a new peak writes to it.
         if in_use > self.peak.load(Relaxed) {
             self.peak.fetch_max(in_use, Relaxed);
         }
     }
 
-    /// Has the surplus closed after it lingered. One sweep at a time for the whole pool.
-    pub(super) fn let_linger(self: &Arc<Self>) {
+    /// Starts the sweep that closes surplus connections, unless one is running.
+    pub(super) fn start_sweep(self: &Arc<Self>) {
         if !self.sweeping.swap(true, AcqRel) {
             tokio::spawn(sweep(Arc::downgrade(self)));
         }
     }
 }
 
-/// Closes, after each linger, what was not needed during it; ends when nothing is left to close.
+/// After each linger period, closes the connections that were not needed in it. Ends if there is no surplus left.
 async fn sweep(pool: Weak<Inner>) {
     while let Some(inner) = pool.upgrade() {
         let linger = inner.settings.linger;
@@ -51,10 +49,10 @@ async fn sweep(pool: Weak<Inner>) {
         let Some(inner) = pool.upgrade() else { return };
         let needed = inner.peak.load(Acquire).max(inner.settings.pool_size);
         let surplus = inner.slots.state().connections.saturating_sub(needed);
-        inner.close_resting(surplus as usize, CloseReason::Overflow).await;
+        inner.close_idle(surplus as usize, CloseReason::Overflow).await;
         if inner.slots.state().connections <= inner.settings.pool_size {
             inner.sweeping.store(false, Release);
-            // Somebody may have returned one more just before, and relied on this sweep.
+            // Another connection may have been returned just before and rely on this sweep.
             if !inner.has_surplus_beyond_size() || inner.sweeping.swap(true, AcqRel) {
                 return;
             }
@@ -63,47 +61,47 @@ async fn sweep(pool: Weak<Inner>) {
 }
 
 impl Inner {
-    /// Closes up to `count` of the resting connections, those that rested longest.
-    pub(super) async fn close_resting(&self, count: usize, reason: CloseReason) {
-        let mut resting = self.take_resting().await;
-        resting.sort_by_key(|(place, _)| place.last_used());
-        let kept = resting.split_off(count.min(resting.len()));
-        // In this order each is handed out next as before.
-        kept.into_iter().for_each(drop);
-        let closing = resting.into_iter().map(|(mut place, turn)| async move {
-            if let Some(conn) = place.take() {
+    /// Closes up to `count` idle connections, the least recently used first.
+    pub(super) async fn close_idle(&self, count: usize, reason: CloseReason) {
+        let mut idle = self.take_idle().await;
+        idle.sort_by_key(|(slot, _)| slot.last_used());
+        let remaining = idle.split_off(count.min(idle.len()));
+        // Returning them in this order preserves the order of the pool.
+        remaining.into_iter().for_each(drop);
+        let closing = idle.into_iter().map(|(mut slot, permit)| async move {
+            if let Some(conn) = slot.take() {
                 self.counters.closed(reason);
                 conn.end().await;
             }
-            drop(place);
-            drop(turn);
+            drop(slot);
+            drop(permit);
         });
         join_all(closing).await;
     }
 
-    /// Takes out all resting connections, each with a turn, without which it might be promised to somebody. A closed
-    /// pool has no turns, and promises nothing.
-    async fn take_resting(&self) -> Vec<(Place, Option<OwnedSemaphorePermit>)> {
-        let mut resting = Vec::new();
+    /// Takes out all idle connections, each with a permit so that it is not promised to a caller. A closed pool has no
+    /// permits and promises nothing.
+    async fn take_idle(&self) -> Vec<(PooledSlot, Option<OwnedSemaphorePermit>)> {
+        let mut idle = Vec::new();
         while self.slots.state().idle_connections > 0 {
-            let turn = match self.turns.clone().try_acquire_owned() {
-                Ok(turn) => Some(turn),
+            let permit = match self.permits.clone().try_acquire_owned() {
+                Ok(permit) => Some(permit),
                 Err(TryAcquireError::Closed) => None,
                 Err(TryAcquireError::NoPermits) => break,
             };
             match self.slots.get_owned().await {
-                Ok(place) if place.conn().is_some() => resting.push((place, turn)),
+                Ok(slot) if slot.conn().is_some() => idle.push((slot, permit)),
                 _ => break,
             }
         }
-        resting
+        idle
     }
 }
 
 impl Pool {
-    /// Closes the connections that rest now, whatever their age. Those in use are closed on return.
+    /// Closes all idle connections, regardless of age. Borrowed connections are closed on return.
     pub async fn dispose(&self) {
-        self.0.trust.outdate(Instant::now());
-        self.0.close_resting(usize::MAX, CloseReason::Disposed).await;
+        self.0.freshness.invalidate_opened_before(Instant::now());
+        self.0.close_idle(usize::MAX, CloseReason::Disposed).await;
     }
 }

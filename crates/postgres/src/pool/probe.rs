@@ -1,7 +1,7 @@
-//! The prober: tries for the whole pool whether connections can be opened again.
+//! The prober: checks on behalf of the whole pool whether connections can be opened again.
 
 use super::impairment::Cause;
-use super::patience::Patience;
+use super::scheduled_timeout::ScheduledTimeout;
 use super::{CloseReason, Inner, Pooled};
 use crate::activity::{Moment, Server};
 use crate::error::ConnectError;
@@ -12,16 +12,16 @@ use std::time::Duration;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Instant, sleep_until};
 
-/// Pause between two attempts: at most five a second for the whole pool.
+/// Pause between attempts: at most five per second for the whole pool.
 const PAUSE: Duration = Duration::from_millis(200);
 
-/// Maximum random addition to the pause, so that many instances do not connect together.
+/// Maximum random addition to the pause, so that instances do not connect at the same time.
 const SPREAD: Duration = Duration::from_millis(10);
 
-/// How long a resting connection may take to give a sign of life before a new one is opened.
+/// Time limit for a ping on an idle connection before a new one is opened.
 const PING_LIMIT: Duration = Duration::from_secs(1);
 
-/// Probes during the impairment `number`, until it is over or the pool is gone.
+/// Probes during the impairment `number` until it ends or the pool is dropped.
 pub(super) async fn run(pool: Weak<Inner>, server: Arc<Server>, number: u64, attempt_at_once: bool) {
     let mut is_first = true;
     let mut next = if attempt_at_once { Instant::now() } else { next_attempt() };
@@ -38,10 +38,10 @@ pub(super) async fn run(pool: Weak<Inner>, server: Arc<Server>, number: u64, att
             }
             continue;
         }
-        if is_outage && inner.serves_again() {
+        if is_outage && inner.has_recovered() {
             return inner.end_impairment();
         }
-        // As long as sessions work, a connection is only needed by those who wait.
+        // While sessions work, only waiting callers need another connection.
         let is_needed = is_outage || inner.counters.waiting.load(Relaxed) > 0 || !server.has_sessions();
         if !(is_needed || attempt_at_once && is_first) {
             return inner.impaired.forget();
@@ -56,52 +56,52 @@ fn next_attempt() -> Instant {
 }
 
 impl Inner {
-    /// Makes one attempt to serve somebody: on a resting connection or on a new one. Returns true if it succeeded.
+    /// Tries to provide one working connection, idle or new. Returns true on success.
     ///
-    /// It needs a turn like every caller's, so that there is never a connection above the maximum.
+    /// The attempt needs a permit like every caller's, so that the number of connections never exceeds the maximum.
     async fn probe_once(self: &Arc<Self>, number: u64) -> bool {
-        let Some(turn) = self.impaired.take_turn(&self.turns).await else { return false };
+        let Some(permit) = self.impaired.acquire_permit(&self.permits).await else { return false };
         if self.impaired.is_outage(number).is_none() {
             return false;
         }
         let (began, asked) = (Instant::now(), Moment::now());
-        let (mut patience, mut turn) = (Patience::default(), Some(turn));
-        let answer = self.while_answering(&mut patience, pin!(self.serve_one(&mut turn))).await;
+        let (mut scheduled_timeout, mut permit) = (ScheduledTimeout::default(), Some(permit));
+        let answer = self.while_answering(&mut scheduled_timeout, pin!(self.serve_one(&mut permit))).await;
         let cause = match answer {
             Some(Ok(())) => {
-                // With it, the first who waits gets the connection.
-                drop(turn);
-                self.reached();
+                // Releasing the permit serves the first waiting caller.
+                drop(permit);
+                self.note_connected();
                 return true;
             }
             Some(Err(cause)) => Cause::Refused(cause),
             None => Cause::Silent,
         };
-        self.impaired.withhold(turn);
-        let is_outage = self.can_serve_nobody(&cause, asked);
+        self.impaired.withhold(permit);
+        let is_outage = self.cannot_serve_callers(&cause, asked);
         let silent = if matches!(cause, Cause::Silent) { began.elapsed() } else { Duration::ZERO };
         self.impair(cause, is_outage, silent);
         false
     }
 
-    /// Makes sure that a working connection rests: one that does already, or a new one.
+    /// Ensures that one idle connection works: an existing or a new one.
     async fn serve_one(
         self: &Arc<Self>,
-        turn: &mut Option<OwnedSemaphorePermit>,
+        permit: &mut Option<OwnedSemaphorePermit>,
     ) -> Result<(), ConnectError> {
         if self.slots.state().idle_connections > 0
-            && let Ok(place) = self.slots.get_owned().await
-            && let Some(taken) = turn.take()
+            && let Ok(slot) = self.slots.get_owned().await
+            && let Some(taken) = permit.take()
         {
-            let mut resting = Pooled::new(place, self.clone(), taken);
-            let works = resting.works(PING_LIMIT).await;
-            *turn = resting.into_turn();
-            if works {
+            let mut idle = Pooled::new(slot, self.clone(), taken);
+            let is_alive = idle.is_alive(PING_LIMIT).await;
+            *permit = idle.into_permit();
+            if is_alive {
                 return Ok(());
             }
         }
         let conn = self.open().await?;
-        // The turn that is held leaves room for it.
+        // The held permit reserves a slot for it.
         if self.has_surplus() {
             self.counters.closed(CloseReason::Overflow);
             conn.end().await;

@@ -1,22 +1,22 @@
-//! How large the pool is and how long its connections live: one plain struct, each field with unit and reason.
+//! Settings of the pool.
 
 use crate::SessionSettings;
 use std::time::Duration;
 
-/// Longest duration that a setting has; longer ones mean the same, never. Far enough, and clocks can add it.
+/// Longest duration of a setting. Longer ones mean "never"; this one can still be added to the clock.
 const NEVER: Duration = Duration::from_secs(30 * 365 * 24 * 60 * 60);
 
-/// Returns `duration`, or what stands for "never" if it is longer.
+/// Returns `duration`, at most [`NEVER`].
 pub(super) fn bounded(duration: Duration) -> Duration {
     duration.min(NEVER)
 }
 
-/// Which of the resting connections is handed out next.
+/// Order in which idle connections are reused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Order {
-    /// The one that was used last: few stay busy, the others may be closed.
+    /// Most recently used first: few connections stay busy, and the others can be closed.
     Lifo,
-    /// The one that rested longest: all stay warm.
+    /// Least recently used first: all connections stay in use.
     Fifo,
 }
 
@@ -25,62 +25,64 @@ pub enum Order {
 /// Durations may have any value; [`Duration::MAX`] means "never".
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PoolSettings {
-    /// Connections that are kept open. Zero is a null pool: each borrower gets a connection of its own, closed on
-    /// return; `max_overflow` bounds their number. PostgreSQL allows 100 in all by default.
+    /// Number of connections that stay open. With zero, each borrower gets a new connection that is closed on return,
+    /// and `max_overflow` limits their number. PostgreSQL allows 100 connections in total by default.
     pub pool_size: u32,
-    /// Connections more while they are needed.
+    /// Number of additional connections under load.
     pub max_overflow: u32,
-    /// How long a connection beyond `pool_size` may rest before it is closed. Zero closes it on return, which is
-    /// QueuePool's own rule: steady load just above `pool_size` then opens 100 connections a second and more.
-    /// [`Duration::MAX`] keeps it.
+    /// Idle time after which a connection beyond `pool_size` is closed. Zero closes it on return, as QueuePool does:
+    /// steady load just above `pool_size` then opens 100 connections per second or more. [`Duration::MAX`] never closes
+    /// it.
     pub linger: Duration,
-    /// Maximum wait for a connection. Zero hands out what rests and waits for nothing; [`Duration::MAX`] waits until
-    /// the caller's own deadline.
+    /// Maximum wait for a connection. With zero, callers never wait; with [`Duration::MAX`], they wait until their own
+    /// deadline.
     pub timeout: Duration,
-    /// The age at which a connection is replaced, give or take a tenth, so that those born together do not die
-    /// together. Zero uses each connection once; [`Duration::MAX`] replaces none.
+    /// Maximum age of a connection, plus or minus a tenth so that connections opened together are not replaced
+    /// together. Zero replaces each connection after one use; [`Duration::MAX`] never replaces it.
     pub recycle: Duration,
-    /// Whether a connection that rested for more than half a second is asked for a sign of life before it is handed out.
+    /// True if connections that were idle for more than half a second are pinged before use.
     pub pre_ping: bool,
-    /// Which connection is handed out next.
+    /// Order in which idle connections are reused.
     pub order: Order,
-    /// A connection that is away for longer is reported, with its borrower: it may have been forgotten.
-    /// [`Duration::MAX`] reports none.
+    /// Time after which a borrowed connection is reported as a possible leak, with the name of its borrower.
+    /// [`Duration::MAX`] disables the report.
     pub leak_after: Duration,
-    /// How each session begins.
+    /// Settings of each session.
     pub session: SessionSettings,
 }
 
 impl Default for PoolSettings {
-    /// [`PoolSettings::production`].
+    /// Returns [`PoolSettings::production`].
     fn default() -> Self {
         Self::production()
     }
 }
 
 impl PoolSettings {
-    /// 5 connections and 5 more: for one developer.
+    /// Returns 5 connections plus 5 overflow, for development.
     pub fn development() -> Self {
         Self::sized(5, 5)
     }
 
-    /// 20 connections and 10 more: the default. Leaves room for two more such servers below PostgreSQL's 100.
+    /// Returns 20 connections plus 10 overflow, the default. Three such instances fit PostgreSQL's default of 100
+    /// connections.
     pub fn production() -> Self {
         Self::sized(20, 10)
     }
 
-    /// 20 connections and 30 more: for bursts of short statements.
+    /// Returns 20 connections plus 30 overflow, for bursts of short statements.
     pub fn bursts() -> Self {
         Self::sized(20, 30)
     }
 
-    /// 10 connections and 20 more, replaced after 300 s: behind proxies that drop what is older.
+    /// Returns 10 connections plus 20 overflow, replaced after 300 s, for use behind proxies that drop older
+    /// connections.
     pub fn short_lived() -> Self {
         Self { recycle: Duration::from_secs(300), ..Self::sized(10, 20) }
     }
 
-    /// A pool of `pool_size` and `max_overflow`; waits 30 s, replaces after an hour, pings after a rest, lets overflow
-    /// linger for a second, reports what is away for a minute.
+    /// Returns settings for `pool_size` and `max_overflow`. Callers wait up to 30 s, connections are replaced after an
+    /// hour and pinged after idle time, overflow lingers for a second, and leaks are reported after a minute.
     pub fn sized(pool_size: u32, max_overflow: u32) -> Self {
         Self {
             pool_size,
@@ -95,7 +97,7 @@ impl PoolSettings {
         }
     }
 
-    /// Returns these settings with durations that clocks can add.
+    /// Returns these settings with durations that can be added to the clock.
     pub(super) fn bounded(self) -> Self {
         Self {
             linger: bounded(self.linger),
@@ -106,7 +108,7 @@ impl PoolSettings {
         }
     }
 
-    /// The most connections at any moment; at least one.
+    /// Returns the maximum number of open connections, at least one.
     pub fn ceiling(&self) -> u32 {
         self.pool_size.saturating_add(self.max_overflow).max(1)
     }
@@ -117,7 +119,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_documented_profiles_have_their_sizes() {
+    fn profiles_have_documented_sizes() {
         let sizes =
             |settings: PoolSettings| (settings.pool_size, settings.max_overflow, settings.recycle.as_secs());
         assert_eq!(sizes(PoolSettings::development()), (5, 5, 3600));

@@ -1,30 +1,30 @@
-//! A place in the pool: bb8 keeps the ledger of places, the pool itself puts connections into them.
+//! Slots of the pool. bb8 manages the slots; the pool itself puts connections into them.
 //!
-//! bb8 connects in the background, repeats on its own schedule, and tells its callers nothing but "timed out". So its
-//! `connect` only makes an empty place; the borrower connects, and learns at once why it could not.
+//! If bb8 opened connections, it would do so in the background with its own retries, and report nothing but a timeout.
+//! So its `connect` only creates an empty slot; the borrower connects and learns the cause of a failure immediately.
 
 use super::leaks::Loan;
 use crate::Conn;
-use crate::alarm::Alarm;
+use crate::deadline_timer::DeadlineTimer;
 use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// A place, with a connection or without one.
-///
-/// In a box, since bb8 moves its places about.
+/// A slot that is taken out of bb8's pool.
+pub(super) type PooledSlot = bb8::PooledConnection<'static, Slots>;
+/// A slot, with or without a connection. Boxed because bb8 moves its items.
 #[derive(Debug)]
-pub(super) struct Slot(Box<Seat>);
+pub(super) struct Slot(Box<SlotState>);
 
 #[derive(Debug)]
-struct Seat {
+struct SlotState {
     conn: Option<Conn>,
-    /// Who has it; none in an empty place.
+    /// Loan of the connection; `None` in an empty slot.
     loan: Option<Arc<Loan>>,
-    /// Away while a unit of work runs.
-    alarm: Option<Alarm>,
-    born: Instant,
+    /// `None` while a unit of work runs.
+    timer: Option<DeadlineTimer>,
+    opened_at: Instant,
     last_used: Instant,
     expires: Instant,
 }
@@ -32,14 +32,21 @@ struct Seat {
 impl Slot {
     pub(super) fn empty() -> Self {
         let now = Instant::now();
-        Self(Box::new(Seat { conn: None, loan: None, alarm: None, born: now, last_used: now, expires: now }))
+        Self(Box::new(SlotState {
+            conn: None,
+            loan: None,
+            timer: None,
+            opened_at: now,
+            last_used: now,
+            expires: now,
+        }))
     }
 
-    /// A place with a fresh connection that is to be replaced after `life`.
+    /// Returns a slot with a new connection that is to be replaced after `life`.
     pub(super) fn with(conn: Conn, life: Duration, loan: Arc<Loan>) -> Self {
         let now = Instant::now();
-        let (conn, loan, alarm) = (Some(conn), Some(loan), Some(Alarm::new(now)));
-        Self(Box::new(Seat { conn, loan, alarm, born: now, last_used: now, expires: now + life }))
+        let (conn, loan, timer) = (Some(conn), Some(loan), Some(DeadlineTimer::new(now)));
+        Self(Box::new(SlotState { conn, loan, timer, opened_at: now, last_used: now, expires: now + life }))
     }
 
     pub(super) fn conn(&self) -> Option<&Conn> {
@@ -50,7 +57,7 @@ impl Slot {
         self.0.conn.as_mut()
     }
 
-    /// Takes the connection out; the place is then given up on return.
+    /// Takes the connection out. The slot is then discarded on return.
     pub(super) fn take(&mut self) -> Option<Conn> {
         self.0.conn.take()
     }
@@ -59,8 +66,8 @@ impl Slot {
         self.0.loan.as_deref()
     }
 
-    pub(super) fn alarm(&mut self) -> &mut Option<Alarm> {
-        &mut self.0.alarm
+    pub(super) fn timer(&mut self) -> &mut Option<DeadlineTimer> {
+        &mut self.0.timer
     }
 
     pub(super) fn touch(&mut self, now: Instant) {
@@ -75,16 +82,16 @@ impl Slot {
         now >= self.0.expires
     }
 
-    pub(super) fn born(&self) -> Instant {
-        self.0.born
+    pub(super) fn opened_at(&self) -> Instant {
+        self.0.opened_at
     }
 }
 
-/// What bb8 manages: places, not connections.
+/// Manager of slots for bb8.
 #[derive(Debug)]
-pub(super) struct Places;
+pub(super) struct Slots;
 
-impl bb8::ManageConnection for Places {
+impl bb8::ManageConnection for Slots {
     type Connection = Slot;
     type Error = Infallible;
 
@@ -96,7 +103,7 @@ impl bb8::ManageConnection for Places {
         Ok(())
     }
 
-    /// Who returned it has looked already, and taken out what cannot be used again.
+    /// The borrower has already removed a connection that cannot be reused.
     fn has_broken(&self, slot: &mut Slot) -> bool {
         slot.conn().is_none()
     }

@@ -1,46 +1,47 @@
-//! What the pool looks like at one moment, in QueuePool's terms.
+//! Snapshot of the pool's state, in QueuePool's terms.
 
 use super::counters::CloseReason;
 use crate::error::ConnectError;
 use std::time::Duration;
 
-/// What the pool looks like at one moment.
+/// Snapshot of the pool's state.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PoolState {
-    /// Connections that are kept.
+    /// Number of connections that stay open.
     pub size: u32,
-    /// Connections more on demand.
+    /// Number of additional connections under load.
     pub max_overflow: u32,
-    /// Connections that are open now, or are being opened.
+    /// Number of connections that are open or being opened.
     pub open: u32,
-    /// Of those, in use.
+    /// Number of connections in use.
     pub checked_out: u32,
-    /// Callers that wait for one.
+    /// Number of callers waiting for a connection.
     pub waiting: u64,
-    /// Callers that waited in vain, since the start.
+    /// Number of callers that timed out while waiting, since the start.
     pub timed_out: u64,
-    /// Connections opened, since the start.
+    /// Number of connections opened since the start.
     pub opened: u64,
-    /// Connections closed, since the start, by reason.
+    /// Numbers of connections closed since the start, by reason.
     pub closed: [(CloseReason, u64); CloseReason::ALL.len()],
-    /// How long and why nobody can be served.
+    /// Duration and cause of the current outage, during which callers fail.
     pub outage: Option<(Duration, ConnectError)>,
-    /// How long and why no further connection can be opened, although nobody has to fail: callers share the open ones.
+    /// Duration and cause of the current impairment, during which callers share the open connections because no further
+    /// one can be opened.
     pub impairment: Option<(Duration, ConnectError)>,
 }
 
 impl PoolState {
-    /// Connections beyond the size of the pool.
+    /// Returns the number of open connections beyond `size`.
     pub fn overflow(&self) -> u32 {
         self.open.saturating_sub(self.size)
     }
 
-    /// Connections in use as a share of the most that there may be, from 0 to 1.
+    /// Returns the share of connections in use, from 0 to 1.
     pub fn utilisation(&self) -> f64 {
         f64::from(self.checked_out) / f64::from((self.size + self.max_overflow).max(1))
     }
 
-    /// How often a connection was closed for `reason`.
+    /// Returns the number of connections closed for `reason`.
     pub fn closed_for(&self, reason: CloseReason) -> u64 {
         self.closed.iter().find(|(known, _)| *known == reason).map_or(0, |(_, count)| *count)
     }

@@ -1,8 +1,8 @@
-//! Streams to a host. All its addresses are tried, each a little later than the one before, and the first to answer
-//! wins ("happy eyeballs", RFC 8305).
+//! Opens streams to a host. All addresses are tried with staggered starts, and the first to answer wins ("happy
+//! eyeballs", RFC 8305).
 
 use super::Target;
-use super::hosts::{Host, Place, socket};
+use super::hosts::{Host, Location, socket};
 use crate::stream::Dialled;
 use futures_util::future::BoxFuture;
 use futures_util::stream::{FuturesUnordered, StreamExt};
@@ -17,13 +17,13 @@ use std::time::Duration;
 use tokio::net::{TcpStream, UnixStream, lookup_host};
 use tokio::time::{Instant, sleep_until};
 
-/// How long an address is tried alone: the delay that RFC 8305 recommends.
+/// Delay before the next address is tried, as recommended by RFC 8305.
 const HEAD_START: Duration = Duration::from_millis(250);
 
-/// The address of a stream. A cancel request has to go to the address of its session.
+/// Address of a stream. Cancel requests must go to the address of their session.
 #[derive(Clone, Debug)]
 pub(crate) struct Peer {
-    /// The name that a certificate must have.
+    /// Host name that the certificate must have.
     server_name: Arc<str>,
     address: Address,
 }
@@ -44,7 +44,7 @@ impl fmt::Display for Peer {
 }
 
 impl Target {
-    /// Opens a stream to `peer`, with TLS where that is wanted.
+    /// Opens a stream to `peer`, with TLS if configured.
     pub(crate) async fn dial(&self, peer: &Peer) -> io::Result<Dialled> {
         match &peer.address {
             Address::Tcp(address) => {
@@ -65,11 +65,11 @@ impl Target {
         Ok(stream)
     }
 
-    /// Returns the addresses of `host`, looking up its name if it has one.
+    /// Returns the addresses of `host`, resolving its name if necessary.
     async fn peers(&self, host: &Host) -> io::Result<Vec<Peer>> {
-        let (name, addresses, port) = match &host.place {
-            Place::Tcp { name, addresses, port } => (name, addresses, *port),
-            Place::Unix { folder, port } => {
+        let (name, addresses, port) = match &host.location {
+            Location::Tcp { name, addresses, port } => (name, addresses, *port),
+            Location::Unix { folder, port } => {
                 let address = Address::Unix(socket(folder, *port));
                 return Ok(vec![Peer { server_name: "".into(), address }]);
             }
@@ -95,21 +95,21 @@ impl Target {
     }
 }
 
-/// Attempts at all addresses of one host. Dropping it ends those under way.
+/// Attempts at all addresses of one host. Dropping the race cancels the running attempts.
 pub(crate) struct Race<'a> {
     target: &'a Target,
     host: &'a Host,
-    /// Addresses that are still to be tried; `None` until they are known.
+    /// Addresses that were not tried yet; `None` before name resolution.
     waiting: Option<VecDeque<Peer>>,
     running: FuturesUnordered<BoxFuture<'a, (usize, io::Result<Dialled>)>>,
-    /// Addresses that were tried, each with the cause of its failure.
+    /// Addresses that were tried, with the cause of their failure.
     tried: Vec<(Peer, Option<String>)>,
     head_start: Duration,
     next_start: Instant,
 }
 
 impl<'a> Race<'a> {
-    /// Creates a race that has not begun.
+    /// Creates a race without starting it.
     pub(crate) fn new(target: &'a Target, host: &'a Host) -> Self {
         Self {
             target,
@@ -122,15 +122,15 @@ impl<'a> Race<'a> {
         }
     }
 
-    /// Returns the next stream that is ready, or `None` if there are no more addresses. If the future is
-    /// dropped, the next call continues where it was.
+    /// Returns the next stream that is ready, or `None` if there are no more addresses. Cancel safe: if the future is
+    /// dropped, the next call continues.
     ///
     /// # Errors
-    /// Returns the error of the name lookup.
+    /// Returns the error of name resolution.
     pub(crate) async fn next(&mut self) -> io::Result<Option<(Peer, Dialled)>> {
         if self.waiting.is_none() {
             let peers = self.target.peers(self.host).await?;
-            // All addresses have had their turn by half of the limit.
+            // All addresses are started within half of the limit.
             let share = self.target.connect_timeout / u32::try_from(2 * peers.len()).unwrap_or(u32::MAX);
             self.head_start = HEAD_START.min(share);
             self.waiting = Some(peers.into());
@@ -156,7 +156,7 @@ impl<'a> Race<'a> {
         }
     }
 
-    /// Begins to try one more address, if there is one.
+    /// Starts an attempt at the next address. Returns false if there is none.
     fn start_next(&mut self) -> bool {
         let Some(peer) = self.waiting.as_mut().and_then(VecDeque::pop_front) else { return false };
         let (target, number, address) = (self.target, self.tried.len(), peer.clone());
@@ -166,7 +166,7 @@ impl<'a> Race<'a> {
         true
     }
 
-    /// Notes that the stream to `peer` gave no session.
+    /// Records that the stream to `peer` gave no session.
     pub(crate) fn note_failure(&mut self, peer: &Peer, cause: String) {
         let tried = self.tried.iter_mut().find(|(tried, _)| tried.address == peer.address);
         if let Some((_, noted)) = tried {
@@ -174,16 +174,16 @@ impl<'a> Race<'a> {
         }
     }
 
-    /// Returns true if no address has answered anything.
+    /// Returns true if no address has responded.
     pub(crate) fn is_silent(&self) -> bool {
         self.tried.iter().all(|(_, cause)| cause.is_none())
     }
 
-    /// Describes why there is no session: the cause of each address, or `silence` where it gave none.
+    /// Returns the cause of failure of each address, or `silence` where none is known.
     pub(crate) fn causes(&self, silence: &str) -> String {
         let causes = self.tried.iter().map(|(peer, cause)| (peer, cause.as_deref().unwrap_or(silence)));
         match self.tried.len() {
-            0 => format!("the name was not looked up: {silence}"),
+            0 => format!("the name was not resolved: {silence}"),
             1 => causes.map(|(_, cause)| cause).collect(),
             _ => causes.map(|(peer, cause)| format!("{peer}: {cause}")).collect::<Vec<_>>().join("; "),
         }

@@ -11,59 +11,59 @@ use tokio_postgres::Config;
 
 const DEFAULT_PORT: u16 = 5432;
 
-/// How long a host that gave no session is tried after the others. As long as pgjdbc's `hostRecheckSeconds`.
+/// Time for which a failed host is tried after the others, like pgjdbc's `hostRecheckSeconds`.
 const RECHECK: Duration = Duration::from_secs(10);
 
-/// Folders of the socket for which `localhost` stands in a password file.
+/// Directories of the socket that `localhost` matches in a password file.
 const DEFAULT_SOCKET_FOLDERS: [&str; 3] = ["/tmp", "/run/postgresql", "/var/run/postgresql"];
 
-/// One of the hosts where the database may be.
+/// A host of the target.
 #[derive(Debug)]
 pub(crate) struct Host {
-    /// Host and port, or the socket's path, for errors.
+    /// Host and port, or the path of the socket, for errors.
     pub(crate) address: String,
-    pub(crate) place: Place,
-    /// Credentials and settings of a session.
+    pub(crate) location: Location,
+    /// Credentials and settings of the session.
     pub(crate) config: Config,
     failed_at: Mutex<Option<Instant>>,
 }
 
 /// Location of a host.
 #[derive(Clone, Debug)]
-pub(crate) enum Place {
+pub(crate) enum Location {
     Tcp {
-        /// The name that a certificate must have.
+        /// Host name that the certificate must have.
         name: String,
-        /// Addresses; the name is looked up if there are none.
+        /// IP addresses; the name is resolved if there are none.
         addresses: Vec<IpAddr>,
         port: u16,
     },
     Unix {
-        /// The folder that has the socket.
+        /// Directory of the socket.
         folder: String,
         port: u16,
     },
 }
 
 impl Host {
-    /// Notes that the host gave no session.
+    /// Records that the host gave no session.
     pub(crate) fn note_failure(&self) {
         *self.failed_at.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
     }
 
-    /// Notes that the host gave a session.
+    /// Records that the host gave a session.
     pub(crate) fn note_success(&self) {
         *self.failed_at.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
 
-    /// Returns true if the host gave no session a short while ago.
-    pub(super) fn failed_lately(&self) -> bool {
+    /// Returns true if the host failed recently.
+    pub(super) fn failed_recently(&self) -> bool {
         let failed_at = *self.failed_at.lock().unwrap_or_else(PoisonError::into_inner);
         failed_at.is_some_and(|failed_at| failed_at.elapsed() < RECHECK)
     }
 }
 
-impl Place {
+impl Location {
     fn new(name: &str, address: Option<IpAddr>, port: u16) -> Self {
         match address {
             None if name.starts_with('/') => Self::Unix { folder: name.to_owned(), port },
@@ -71,7 +71,7 @@ impl Place {
         }
     }
 
-    /// Returns host and port, or the socket's path.
+    /// Returns host and port, or the path of the socket.
     fn address(&self) -> String {
         match self {
             Self::Tcp { name, port, .. } if name.contains(':') => format!("[{name}]:{port}"),
@@ -80,7 +80,7 @@ impl Place {
         }
     }
 
-    /// Returns host and port as a password file has them.
+    /// Returns host and port as written in a password file.
     fn in_passfile(&self) -> (&str, u16) {
         match self {
             Self::Tcp { name, port, .. } => (name, *port),
@@ -91,28 +91,28 @@ impl Place {
         }
     }
 
-    /// Returns true for a host that is reached over TCP.
+    /// Returns true if the host is reached over TCP.
     pub(crate) fn is_tcp(&self) -> bool {
         matches!(self, Self::Tcp { .. })
     }
 }
 
-/// Returns the path of the socket that a server at `port` has in `folder`.
+/// Returns the path of the socket of a server at `port` in `folder`.
 pub(super) fn socket(folder: &str, port: u16) -> PathBuf {
     PathBuf::from(folder).join(format!(".s.PGSQL.{port}"))
 }
 
-/// Takes host, hostaddr and port.
+/// Takes `host`, `hostaddr` and `port`.
 ///
 /// # Errors
-/// Returns [`UrlError`] if there is no host, if the lists have different lengths, or an entry is malformed.
-pub(super) fn read_places(parameters: &mut Parameters<'_>) -> Result<Vec<Place>, UrlError> {
+/// Returns [`UrlError`] if there is no host, the lists have different lengths, or an entry is malformed.
+pub(super) fn read_locations(parameters: &mut Parameters<'_>) -> Result<Vec<Location>, UrlError> {
     let (hosts, addresses) = (parameters.take("host"), parameters.take("hostaddr"));
     let names = hosts.as_ref().map(read_names).transpose()?.unwrap_or_default();
     let addresses_of = addresses.as_ref().map(read_addresses).transpose()?.unwrap_or_default();
     let count = match (&addresses, names.len(), addresses_of.len()) {
         (None, 0, _) => {
-            return Err(UrlError("names no host: add one, or set PGHOST".to_owned()));
+            return Err(UrlError("no host is given: add one or set PGHOST".to_owned()));
         }
         (Some(addresses), names @ 1.., count) if names != count => {
             return Err(addresses.refused(&format!("has {count} entries for {names} hosts")));
@@ -120,22 +120,24 @@ pub(super) fn read_places(parameters: &mut Parameters<'_>) -> Result<Vec<Place>,
         (_, names, addresses) => names.max(addresses),
     };
     let ports = read_ports(parameters, count)?;
-    let places = (0..count).map(|number| {
+    let locations = (0..count).map(|number| {
         let address = addresses_of.get(number).copied().flatten();
         match (names.get(number), address) {
             (Some(name), None) if name.is_empty() => Err(UrlError("host has an empty entry".to_owned())),
-            (Some(name), _) if !name.is_empty() => Ok(Place::new(name, address, ports[number])),
-            (_, Some(address)) => Ok(Place::new(&address.to_string(), Some(address), ports[number])),
+            (Some(name), _) if !name.is_empty() => Ok(Location::new(name, address, ports[number])),
+            (_, Some(address)) => Ok(Location::new(&address.to_string(), Some(address), ports[number])),
             (_, None) => Err(UrlError("hostaddr has an empty entry for a host without a name".to_owned())),
         }
     });
-    places.collect()
+    locations.collect()
 }
 
 fn read_names(hosts: &Parameter) -> Result<Vec<String>, UrlError> {
     let names: Vec<String> = hosts.value.split(',').map(str::to_owned).collect();
     if names.iter().any(|name| !name.starts_with('/') && name.contains(['@', '/', '?', '#', ' '])) {
-        return Err(hosts.refused("has a character that no host name has: percent-encode user and password"));
+        return Err(hosts.refused(
+            "contains a character that is invalid in a host name: percent-encode user and password",
+        ));
     }
     Ok(names)
 }
@@ -146,10 +148,10 @@ fn read_addresses(addresses: &Parameter) -> Result<Vec<Option<IpAddr>>, UrlError
         address => address.parse().map(Some),
     });
     let parsed: Result<_, _> = parsed.collect();
-    parsed.map_err(|_| addresses.refused("is no IP address, nor a list of them: put names into host"))
+    parsed.map_err(|_| addresses.refused("is not a list of IP addresses: use host for names"))
 }
 
-/// Returns one port for each host. A single one is for all.
+/// Returns one port for each host. A single port applies to all.
 fn read_ports(parameters: &mut Parameters<'_>, hosts: usize) -> Result<Vec<u16>, UrlError> {
     let Some(ports) = parameters.take("port") else { return Ok(vec![DEFAULT_PORT; hosts]) };
     let parsed = ports.value.split(',').map(|port| match port {
@@ -167,17 +169,17 @@ fn read_ports(parameters: &mut Parameters<'_>, hosts: usize) -> Result<Vec<u16>,
     }
 }
 
-/// Gives each place the session's settings and its password.
-pub(super) fn with_passwords(places: Vec<Place>, config: &Config, passwords: &Passfile) -> Vec<Host> {
+/// Combines each location with the session's settings and its password.
+pub(super) fn with_passwords(locations: Vec<Location>, config: &Config, passwords: &Passfile) -> Vec<Host> {
     let user = config.get_user().unwrap_or_default();
     let database = config.get_dbname().unwrap_or(user);
-    let hosts = places.into_iter().map(|place| {
-        let (host, port) = place.in_passfile();
+    let hosts = locations.into_iter().map(|location| {
+        let (host, port) = location.in_passfile();
         let mut config = config.clone();
         if let Some(password) = passwords.password(&Login { host, port, database, user }) {
             config.password(password);
         }
-        Host { address: place.address(), place, config, failed_at: Mutex::default() }
+        Host { address: location.address(), location, config, failed_at: Mutex::default() }
     });
     hosts.collect()
 }

@@ -1,17 +1,17 @@
-//! The password file: lines of `host:port:database:user:password`, of which the first that matches counts.
+//! The password file: lines of `host:port:database:user:password`, of which the first matching one counts.
 
 use crate::error::UrlError;
 use crate::parameters::Parameters;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
-/// Passwords of a file. It has no `Debug`, which would show them.
+/// Entries of a password file. Has no `Debug`, which would show passwords.
 #[derive(Default)]
 pub(super) struct Passfile {
     entries: Vec<[String; 5]>,
 }
 
-/// The session that a password is for.
+/// The login that needs a password.
 pub(super) struct Login<'a> {
     pub(super) host: &'a str,
     pub(super) port: u16,
@@ -20,11 +20,11 @@ pub(super) struct Login<'a> {
 }
 
 impl Passfile {
-    /// Reads the file that `passfile` or `PGPASSFILE` names, else `~/.pgpass` if there is one.
+    /// Reads the file named by `passfile` or `PGPASSFILE`, or `~/.pgpass` if it exists.
     ///
     /// # Errors
-    /// Returns [`UrlError`] if the named file cannot be read or others can read it. A `~/.pgpass` that others can read
-    /// is not used, which is logged as a warning.
+    /// Returns [`UrlError`] if the named file cannot be read or is accessible to others. A `~/.pgpass` that is
+    /// accessible to others is ignored with a warning.
     pub(super) fn read(parameters: &mut Parameters<'_>) -> Result<Self, UrlError> {
         if let Some(named) = parameters.take("passfile") {
             let read = read_protected(Path::new(&named.value));
@@ -62,7 +62,7 @@ impl Passfile {
     }
 }
 
-/// Reads a file unless its group or others have any access, libpq's rule for files with secrets.
+/// Reads a file unless its group or others have access, like libpq.
 fn read_protected(path: &Path) -> Result<String, String> {
     let cause = |error: std::io::Error| format!("{}: {error}", path.display());
     let found = path.metadata().map_err(cause)?;
@@ -75,8 +75,8 @@ fn read_protected(path: &Path) -> Result<String, String> {
     std::fs::read_to_string(path).map_err(cause)
 }
 
-/// Returns the five fields of a line. A backslash takes the next character as it is. The password ends with the line, so that
-/// it may contain colons.
+/// Splits a line into five fields. A backslash escapes the next character. The password extends to the end of the line
+/// and may contain colons.
 fn fields(line: &str) -> Option<[String; 5]> {
     let mut fields: [String; 5] = Default::default();
     let mut number = 0;

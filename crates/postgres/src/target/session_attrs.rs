@@ -1,21 +1,21 @@
 //! The values of `target_session_attrs`.
 
-/// Kind of sessions that are handed out.
+/// Required kind of sessions.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct SessionAttrs {
-    /// The word that a connection string has for it.
+    /// The value in a connection string.
     pub(crate) word: &'static str,
-    /// All hosts are tried with the first requirement, then with the next one. `None` takes every session.
+    /// Requirements in order: all hosts are tried with the first one, then with the next. `None` accepts every session.
     pub(crate) rounds: &'static [Option<Requirement>],
 }
 
-/// A property of a session, found out by one statement.
+/// A requirement on a session, checked by one statement.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Requirement {
     pub(crate) statement: &'static str,
-    /// The value that the statement has to return.
+    /// Value that the statement must return.
     pub(crate) expected: &'static str,
-    /// Description of a session that returns anything else.
+    /// Error text for any other value.
     pub(crate) otherwise: &'static str,
 }
 
@@ -41,7 +41,7 @@ impl SessionAttrs {
         Self { word: "prefer-standby", rounds: &[STANDBY, None] },
     ];
 
-    /// Returns all kinds with their words.
+    /// Returns all values with their kinds.
     pub(crate) fn words() -> [(&'static str, Self); 6] {
         Self::ALL.map(|attrs| (attrs.word, attrs))
     }

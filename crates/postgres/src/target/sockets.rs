@@ -1,4 +1,4 @@
-//! Options of TCP sockets: keepalive and the limit for unacknowledged data.
+//! Options of TCP sockets: keepalive and user timeout.
 
 use crate::error::UrlError;
 use crate::parameters::Parameters;
@@ -7,11 +7,11 @@ use std::io;
 use std::time::Duration;
 use tokio::net::TcpStream;
 
-/// Seconds after which an idle socket sends its first keepalive probe. The system's default of two hours is longer
-/// than firewalls and load balancers remember a connection.
+/// Idle seconds before the first keepalive probe. The system's default of two hours is longer than the timeouts of
+/// firewalls and load balancers.
 const KEEPALIVES_IDLE: u32 = 60;
 
-/// Options that every TCP socket to the server gets.
+/// Options of all TCP sockets to the server.
 #[derive(Debug, Default)]
 pub(super) struct SocketOptions {
     keepalive: Option<TcpKeepalive>,
@@ -20,7 +20,7 @@ pub(super) struct SocketOptions {
 }
 
 impl SocketOptions {
-    /// Takes the parameters of sockets.
+    /// Takes the socket parameters.
     ///
     /// # Errors
     /// Returns [`UrlError`] if a value is out of range.
@@ -36,7 +36,7 @@ impl SocketOptions {
         Ok(Self { keepalive, user_timeout: user_timeout.map(|limit| Duration::from_millis(limit.into())) })
     }
 
-    /// Sets the options of `stream`.
+    /// Applies the options to `stream`.
     pub(super) fn apply(&self, stream: &TcpStream) -> io::Result<()> {
         stream.set_nodelay(true)?;
         let socket = SockRef::from(stream);
@@ -51,7 +51,7 @@ impl SocketOptions {
     }
 }
 
-/// Takes the parameters of keepalive. Zero stands for the system's default, as in libpq.
+/// Takes the keepalive parameters. Zero means the system's default, as in libpq.
 fn read_keepalive(parameters: &mut Parameters<'_>) -> Result<TcpKeepalive, UrlError> {
     let mut keepalive = TcpKeepalive::new();
     let idle = parameters.take_number("keepalives_idle", "seconds", 0..=32_767)?.unwrap_or(KEEPALIVES_IDLE);

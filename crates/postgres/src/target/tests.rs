@@ -1,4 +1,4 @@
-//! Tests of what parameters and variables make of a target.
+//! Tests of parameters and environment variables.
 
 use super::*;
 use proptest::prelude::*;
@@ -19,7 +19,7 @@ fn error(url: &str) -> String {
     read(url, &[]).expect_err(url).to_string()
 }
 
-/// All that parameters decide, with the passwords.
+/// Formats all settings of a target, including passwords.
 fn fingerprint(target: &Target) -> String {
     let Target { hosts, is_shuffled, attrs, connect_timeout, sockets, tls, .. } = target;
     let passwords: Vec<_> = target.hosts.iter().map(|host| host.config.get_password()).collect();
@@ -27,7 +27,7 @@ fn fingerprint(target: &Target) -> String {
 }
 
 #[test]
-fn addresses_name_host_and_port_or_socket() {
+fn address_is_host_and_port_or_socket() {
     for (url, address) in [
         ("postgres://app@db.example:6543/shop", "db.example:6543"),
         ("postgres://app@db.example/shop", "db.example:5432"),
@@ -43,7 +43,7 @@ fn addresses_name_host_and_port_or_socket() {
 }
 
 #[test]
-fn options_of_url_follow_session_settings_and_so_win() {
+fn url_options_override_session_settings() {
     let target = target("postgres://app@h/d?options=-c%20statement_timeout%3D5");
     let options = target.hosts[0].config.get_options().expect("options");
     assert!(options.starts_with("-c statement_timeout=30000 -c lock_timeout=10000"), "{options}");
@@ -51,7 +51,7 @@ fn options_of_url_follow_session_settings_and_so_win() {
 }
 
 #[test]
-fn limits_of_sessions_stay_in_the_range_of_the_server() {
+fn session_limits_are_clamped_to_server_range() {
     for (limit, milliseconds) in [
         (Duration::ZERO, 0),
         (Duration::from_nanos(1), 1),
@@ -64,7 +64,7 @@ fn limits_of_sessions_stay_in_the_range_of_the_server() {
 }
 
 #[test]
-fn application_name_comes_from_url_then_environment_then_settings() {
+fn application_name_precedence() {
     let name = |url: &str, variables: &[(&str, &str)]| {
         let target = read(url, variables).expect(url);
         target.hosts[0].config.get_application_name().map(str::to_owned).expect("a name")
@@ -78,7 +78,7 @@ fn application_name_comes_from_url_then_environment_then_settings() {
 }
 
 #[test]
-fn connect_timeout_is_the_limit_of_each_host() {
+fn connect_timeout_applies_to_each_host() {
     assert_eq!(target("postgres://h").connect_limit(), Duration::from_secs(2));
     assert_eq!(target("postgres://h?connect_timeout=7").connect_limit(), Duration::from_secs(7));
     let several = target("postgres://h1,h2?connect_timeout=7&target_session_attrs=prefer-standby");
@@ -91,17 +91,17 @@ fn connect_timeout_is_the_limit_of_each_host() {
 }
 
 #[test]
-fn malformed_values_are_refused_by_name() {
+fn rejects_malformed_values_by_name() {
     for (url, expected) in [
-        ("postgres://", "names no host: add one, or set PGHOST"),
+        ("postgres://", "no host is given: add one or set PGHOST"),
         ("postgres://h1,h2/d?port=1,2,3", "port has 3 entries for 2 hosts"),
         ("postgres://h1,h2/d?hostaddr=127.0.0.1", "hostaddr has 1 entries for 2 hosts"),
         ("postgres://h1,/d", "host has an empty entry"),
-        ("postgres://h/d?hostaddr=h", "hostaddr is no IP address"),
+        ("postgres://h/d?hostaddr=h", "hostaddr is not a list of IP addresses"),
         ("postgres://h:0/d", "port is not a number from 1 to 65535"),
         ("postgres://h:65536/d", "port is not a number from 1 to 65535"),
         ("postgres://h/d?options=-c%20client_encoding%3DLATIN1", "options sets client_encoding"),
-        ("postgres:///d?host=a%40b", "host has a character that no host name has"),
+        ("postgres:///d?host=a%40b", "host contains a character that is invalid in a host name"),
     ] {
         let error = error(url);
         assert!(error.contains(expected), "{url}: {error}");
@@ -109,7 +109,7 @@ fn malformed_values_are_refused_by_name() {
 }
 
 #[test]
-fn parameters_without_effect_are_refused() {
+fn rejects_parameters_without_effect() {
     for (url, name) in [
         ("postgres:///d?host=/run/pg&keepalives_idle=5", "keepalives_idle"),
         ("postgres:///d?host=/run/pg&sslmode=require", "sslmode"),
@@ -131,7 +131,7 @@ fn parameters_without_effect_are_refused() {
 }
 
 #[test]
-fn environment_is_the_default_of_every_parameter_that_has_a_variable() {
+fn environment_variables_are_defaults() {
     let variables = [
         ("PGHOST", "h1,h2"),
         ("PGPORT", "7"),
@@ -171,7 +171,7 @@ fn environment_is_the_default_of_every_parameter_that_has_a_variable() {
 }
 
 #[test]
-fn malformed_variables_are_named() {
+fn rejects_malformed_variables_by_name() {
     for (name, value) in [
         ("PGCONNECT_TIMEOUT", "soon"),
         ("PGPORT", "x"),
@@ -197,7 +197,7 @@ fn recently_failed_hosts_are_tried_last() {
     assert_eq!(order()[..3], ["h1:5432", "h2:5432", "h3:5432"]);
 }
 
-/// Parameters with a value that is not their default.
+/// Generates parameters with values that differ from their defaults.
 fn parameters() -> impl Strategy<Value = Vec<(&'static str, &'static str)>> {
     let values = [
         ("hostaddr", vec!["127.0.0.9"]),
@@ -247,7 +247,7 @@ proptest! {
 
     /// A parameter is honoured if the target differs from the one without it.
     #[test]
-    fn every_parameter_has_an_effect_or_is_refused_by_name(
+    fn every_parameter_has_effect_or_is_rejected(
         host in proptest::sample::select(vec!["h", "/run/pg", "h,/run/pg"]),
         parameters in parameters(),
     ) {
@@ -255,7 +255,7 @@ proptest! {
             Ok(target) => for left_out in 0..parameters.len() {
                 let mut others = parameters.clone();
                 let (name, value) = others.remove(left_out);
-                // A socket has no TLS, and whoever names authorities has it required.
+                // A socket has no TLS, and naming authorities requires it.
                 let names_roots = others.iter().any(|(name, _)| *name == "sslrootcert");
                 match (name, value) {
                     ("sslmode", "disable") if target.tls.is_none() => continue,
@@ -273,9 +273,9 @@ proptest! {
         }
     }
 
-    /// The letters of the password are in no text of ours, so that one of them in an error is a part of the password.
+    /// No error text contains the letters of the password, so finding one of them shows a leak.
     #[test]
-    fn no_part_of_a_password_is_shown(password in "[жюλ1/@:?&=#%+ ]{1,12}") {
+    fn errors_never_show_password(password in "[жюλ1/@:?&=#%+ ]{1,12}") {
         let shown = match read(&format!("postgres://ann:{password}@h/shop?sslmode=allow"), &[]) {
             Ok(target) => format!("{target:?}"),
             Err(error) => error.to_string(),

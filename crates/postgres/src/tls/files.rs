@@ -1,4 +1,4 @@
-//! PEM files: the authorities that are believed, and the certificate and key of this client.
+//! PEM files: certificate authorities, client certificate and key.
 
 use crate::parameters::Parameter;
 use rustls::RootCertStore;
@@ -7,18 +7,18 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
-/// Authorities that are believed when the server's certificate is verified.
+/// Certificate authorities that are trusted to sign the server's certificate.
 ///
-/// `sslrootcert` in the connection string names a file of them too; naming authorities in both places is an error.
-/// Authorities that are named turn `sslmode=prefer`, the default, into `require`. A unix socket has no TLS.
+/// `sslrootcert` in the connection string also names a file; naming authorities in both places is an error. Named
+/// authorities turn `sslmode=prefer`, the default, into `require`. Unix sockets have no TLS.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum TlsRoots {
-    /// Those that the operating system believes.
+    /// The authorities of the operating system.
     #[default]
     Platform,
-    /// Only those in this file of PEM certificates, which is read when the pool is made.
+    /// The authorities in this PEM file, which is read when the pool is created.
     File(PathBuf),
-    /// Only those in this PEM text.
+    /// The authorities in this PEM text.
     Pem(String),
 }
 
@@ -38,7 +38,7 @@ impl TlsRoots {
     }
 }
 
-/// A file that a parameter names.
+/// File named by a parameter.
 #[derive(Clone, Debug)]
 pub(super) struct NamedFile {
     path: PathBuf,
@@ -56,7 +56,7 @@ impl NamedFile {
     }
 }
 
-/// The files with this client's certificate and key, by which it logs in.
+/// Files with the client certificate and key.
 #[derive(Clone, Debug)]
 pub(super) struct Identity {
     pub(super) certificate: NamedFile,
@@ -64,7 +64,7 @@ pub(super) struct Identity {
 }
 
 impl Identity {
-    /// Returns the certificates, the client's own first, and the key.
+    /// Returns the certificates, the client's first, and the key.
     pub(super) fn read(&self) -> Result<(Vec<CertificateDer<'static>>, PrivateKeyDer<'static>), String> {
         let certificates = read(&self.certificate.path).and_then(|pem| certificates(&pem));
         Ok((self.certificate.named(certificates)?, self.key.named(read_key(&self.key.path))?))
@@ -78,7 +78,7 @@ fn read_key(path: &Path) -> Result<PrivateKeyDer<'static>, String> {
     })
 }
 
-/// libpq's rule: the key is its owner's alone, except that root may share it with a group.
+/// Checks like libpq that only the owner can read the key; root may share it with a group.
 fn check_protection(key: &Path) -> Result<(), String> {
     let found = key.metadata().map_err(|error| unreadable(key, &error))?;
     let shared = if found.uid() == 0 { 0o037 } else { 0o077 };

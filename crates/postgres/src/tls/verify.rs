@@ -1,4 +1,4 @@
-//! Verification of certificates without the name of the host: for the modes that promise less than `verify-full`.
+//! Certificate verification without host names, for modes weaker than `verify-full`.
 
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::client::verify_server_cert_signed_by_trust_anchor;
@@ -8,8 +8,8 @@ use rustls::server::ParsedCertificate;
 use rustls::{DigitallySignedStruct, Error, RootCertStore, SignatureScheme};
 use std::sync::Arc;
 
-/// Accepts every certificate that comes from the given authorities, whatever host it names. Without authorities it
-/// accepts every certificate, for `prefer`, which promises encryption against listeners and no more.
+/// Accepts every certificate signed by the given authorities, regardless of its host name. Without authorities it
+/// accepts every certificate, for `prefer`, which only protects against passive listeners.
 #[derive(Debug)]
 pub(super) struct WithoutName {
     roots: Option<RootCertStore>,

@@ -1,13 +1,13 @@
-//! Which statements change the state of a session beyond their transaction.
+//! Detects statements that change the state of a session beyond their transaction.
 
-/// Functions that take a lock for the session.
+/// Functions that acquire a session-level lock.
 const SESSION_LOCKS: [&str; 4] =
     ["pg_advisory_lock", "pg_advisory_lock_shared", "pg_try_advisory_lock", "pg_try_advisory_lock_shared"];
 
-/// Returns true if `sql` may leave something behind in its session: a setting, a role, a lock, a temporary object, a
-/// cursor or a prepared statement. Effects hidden in functions are not seen.
+/// Returns true if `sql` may leave a setting, role, lock, temporary object, cursor or prepared statement in its
+/// session. Effects hidden in functions are not detected.
 ///
-/// Errs on the side of true: a session is then closed that could have been kept.
+/// False positives only cause a session to be closed that could have been reused.
 pub(super) fn alters_session(sql: &str) -> bool {
     statements(sql).any(|statement| starts_altering(statement) || calls_altering(statement))
 }
@@ -25,7 +25,7 @@ pub(super) fn may_commit(sql: &str) -> bool {
     })
 }
 
-/// Splits `sql` at semicolons, but not within dollar-quoted texts. A semicolon in another string splits as well.
+/// Splits `sql` at semicolons outside of dollar-quoted strings. A semicolon in other strings splits as well.
 fn statements(sql: &str) -> impl Iterator<Item = &str> {
     let mut rest = Some(sql);
     std::iter::from_fn(move || {
@@ -44,7 +44,7 @@ fn statements(sql: &str) -> impl Iterator<Item = &str> {
     })
 }
 
-/// Returns the length of the dollar-quoted text at the beginning of `text`, if there is one.
+/// Returns the length of the dollar-quoted string at the beginning of `text`, if there is one.
 fn dollar_quoted(text: &str) -> Option<usize> {
     let name = text[1..].split_once('$')?.0;
     // `$1` is a parameter.
@@ -79,7 +79,7 @@ fn starts_altering(statement: &str) -> bool {
     is(first, &["RESET", "LOAD", "DO", "CALL", "DISCARD", "DEALLOCATE"])
 }
 
-/// Returns true for `ON COMMIT DROP`, with which a temporary table ends with its transaction.
+/// Returns true for `ON COMMIT DROP`, which drops a temporary table at the end of its transaction.
 fn ends_with_commit(statement: &str) -> bool {
     let words: Vec<&str> = words(statement).collect();
     words
@@ -96,7 +96,7 @@ fn selects_into_temporary(statement: &str) -> bool {
     })
 }
 
-/// Returns true if a function is called by which a session keeps a lock or a setting.
+/// Returns true if `statement` calls a function that leaves a lock or a setting in the session.
 fn calls_altering(statement: &str) -> bool {
     statement.match_indices('(').any(|(at, _)| {
         let before = statement[..at].trim_end();
@@ -109,7 +109,8 @@ fn calls_altering(statement: &str) -> bool {
     })
 }
 
-/// Returns true if the arguments of `set_config` end with a literal `true`: the setting ends with the transaction.
+/// Returns true if the arguments of `set_config` end with a literal `true`, which limits the setting to the
+/// transaction.
 fn is_local(arguments: &str) -> bool {
     let end = arguments.find(')').unwrap_or(arguments.len());
     words(&arguments[..end]).last().is_some_and(|word| word.eq_ignore_ascii_case("true"))
@@ -140,7 +141,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn statements_that_outlive_their_transaction_alter_the_session() {
+    fn detects_statements_that_alter_session() {
         for sql in [
             "SET search_path TO other",
             "set session characteristics as transaction read only",
@@ -167,7 +168,7 @@ mod tests {
     }
 
     #[test]
-    fn commits_are_seen_wherever_they_start_a_statement() {
+    fn detects_commits() {
         for sql in [
             "COMMIT",
             "SELECT 1; commit and chain",
@@ -191,7 +192,7 @@ mod tests {
     }
 
     #[test]
-    fn statements_that_end_with_their_transaction_do_not() {
+    fn ignores_effects_limited_to_transaction() {
         for sql in [
             "",
             "BEGIN; SET LOCAL statement_timeout = 30000",

@@ -1,32 +1,32 @@
-//! Cuts the bytes of one direction of PostgreSQL's protocol into messages, however they are chunked.
+//! Splits the byte stream of one direction of PostgreSQL's protocol into messages.
 
-/// Stands for the first message of the client, which has no tag on the wire.
+/// Tag used here for the first message of the client, which has none on the wire.
 pub(super) const STARTUP: u8 = 0;
 
-/// The state of one direction: where in a message the next byte stands.
+/// Parser state of one direction.
 #[derive(Debug)]
 pub(super) struct Frames {
     header: [u8; 5],
-    /// Bytes of the header that have come; the first message of a client has no tag, so it begins at 1.
+    /// Number of header bytes received. Begins at 1 for the first message of a client, which has no tag.
     header_len: usize,
-    /// Bytes of the current body that have not come yet.
+    /// Number of body bytes that are still to come.
     missing: usize,
     tag: Option<u8>,
     body: Vec<u8>,
 }
 
 impl Frames {
-    /// The direction from the server.
+    /// Creates the state for the direction from the server.
     pub(super) fn from_server() -> Self {
         Self { header: [0; 5], header_len: 0, missing: 0, tag: None, body: Vec::new() }
     }
 
-    /// The direction to the server, from the first byte on: its first message is untagged.
+    /// Creates the state for the direction to the server, whose first message has no tag.
     pub(super) fn to_server() -> Self {
         Self { header_len: 1, header: [STARTUP, 0, 0, 0, 0], ..Self::from_server() }
     }
 
-    /// Takes the next bytes and calls `message` with tag and body of each message that is complete now. The body is cut at
+    /// Processes `bytes` and calls `message` with the tag and the body of each complete message. The body is cut to
     /// `limit` bytes for its tag.
     pub(super) fn feed(
         &mut self,
@@ -52,7 +52,7 @@ impl Frames {
         }
     }
 
-    /// The next message, when nothing of it came before and all of it is here: nearly always, and without a copy.
+    /// Returns the next message without copying if all of it is in `bytes`, which is the usual case.
     fn whole<'a>(&self, bytes: &'a [u8]) -> Option<(u8, &'a [u8], &'a [u8])> {
         if self.tag.is_some() || self.header_len != 0 {
             return None;
@@ -85,7 +85,7 @@ impl Frames {
     }
 }
 
-/// The length on the wire counts itself. Less than that is no PostgreSQL; the libraries above will say so.
+/// Returns the length of the body; the length on the wire includes itself. Other libraries report invalid lengths.
 fn body_length(length: [u8; 4]) -> usize {
     (u32::from_be_bytes(length) as usize).saturating_sub(4)
 }
@@ -113,7 +113,7 @@ mod tests {
     }
 
     #[test]
-    fn the_first_message_of_a_client_has_no_tag() {
+    fn first_client_message_has_no_tag() {
         let startup = [&8_u32.to_be_bytes()[..], &[0, 3, 0, 0]].concat();
         let bytes = [startup, framed(b'S', b"")].concat();
         let seen = read(&mut Frames::to_server(), &[&bytes]);
@@ -121,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn a_huge_error_is_cut_and_the_next_message_is_still_found() {
+    fn cuts_huge_errors() {
         let bytes = [framed(b'E', &[b'x'; 100_000]), framed(b'Z', b"I")].concat();
         let seen = read(&mut Frames::from_server(), &[&bytes]);
         assert_eq!(seen[0].1.len(), limit(b'E'));
@@ -130,7 +130,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn messages_are_the_same_however_the_bytes_are_chunked(
+        fn chunking_does_not_change_messages(
             messages in prop::collection::vec((prop::sample::select(b"ZCEDT12".to_vec()), prop::collection::vec(any::<u8>(), 0..50)), 0..20),
             cuts in prop::collection::vec(1_usize..9, 1..50),
         ) {

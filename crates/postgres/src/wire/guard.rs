@@ -1,4 +1,4 @@
-//! The protocol guard: a stream that passes every byte on unchanged and notes what it means.
+//! The protocol guard: a stream that passes all bytes through unchanged and tracks the protocol state.
 
 use super::Wire;
 use super::frames::Frames;
@@ -12,24 +12,30 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Sleep, sleep};
 use tokio_postgres::tls::{ChannelBinding, TlsStream};
 
-/// The longest that the end of a session waits for the server to end it too.
-const FAREWELL: Duration = Duration::from_secs(1);
+/// Maximum wait for the server to close its side of the connection.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// A stream to PostgreSQL that keeps a [`Wire`] up to date. With TLS it stands above the TLS stream.
+/// A stream to PostgreSQL that updates a [`Wire`]. It wraps the TLS stream if there is one.
 #[derive(Debug)]
 pub(crate) struct Guard<S> {
     stream: S,
     wire: Arc<Wire>,
     incoming: Frames,
     outgoing: Frames,
-    /// Set once nothing is sent any more: until when the server's own end is waited for.
-    farewell: Option<Pin<Box<Sleep>>>,
+    /// Timer for the server's close, set after shutdown.
+    close_timeout: Option<Pin<Box<Sleep>>>,
 }
 
 impl<S> Guard<S> {
-    /// A guard over a stream on which nothing was sent yet.
+    /// Wraps a stream on which nothing was sent yet.
     pub(crate) fn new(stream: S, wire: Arc<Wire>) -> Self {
-        Self { stream, wire, incoming: Frames::from_server(), outgoing: Frames::to_server(), farewell: None }
+        Self {
+            stream,
+            wire,
+            incoming: Frames::from_server(),
+            outgoing: Frames::to_server(),
+            close_timeout: None,
+        }
     }
 }
 
@@ -52,7 +58,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Guard<S> {
         if bytes.is_empty() || result.is_err() {
             this.wire.close();
         }
-        this.wire.came(bytes, &mut this.incoming, Instant::now());
+        this.wire.on_received(bytes, &mut this.incoming, Instant::now());
         Poll::Ready(result)
     }
 }
@@ -62,7 +68,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Guard<S> {
         let this = &mut *self;
         let written = ready!(Pin::new(&mut this.stream).poll_write(cx, buf));
         match &written {
-            Ok(count) => this.wire.went(&buf[..*count], &mut this.outgoing, Instant::now()),
+            Ok(count) => this.wire.on_sent(&buf[..*count], &mut this.outgoing, Instant::now()),
             Err(_) => this.wire.close(),
         }
         Poll::Ready(written)
@@ -72,15 +78,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Guard<S> {
         Pin::new(&mut self.stream).poll_flush(cx)
     }
 
-    /// Ready when the server has closed its side too, which it does when the session is really gone: only then may
-    /// another one take its place without exceeding the server's limit.
+    /// Completes when the server has closed its side too, so that the session has ended and a new one does not exceed
+    /// the server's connection limit.
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = &mut *self;
-        if this.farewell.is_none() {
+        if this.close_timeout.is_none() {
             ready!(Pin::new(&mut this.stream).poll_shutdown(cx))?;
         }
-        let farewell = this.farewell.get_or_insert_with(|| Box::pin(sleep(FAREWELL)));
-        if farewell.as_mut().poll(cx).is_ready() {
+        let close_timeout = this.close_timeout.get_or_insert_with(|| Box::pin(sleep(CLOSE_TIMEOUT)));
+        if close_timeout.as_mut().poll(cx).is_ready() {
             return Poll::Ready(Ok(()));
         }
         let mut scratch = [0; 256];

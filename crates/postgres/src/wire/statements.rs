@@ -1,35 +1,33 @@
-//! The statements of a connection: which are prepared, and to which one an answer belongs.
-//!
-//! Answers come in the order of the requests.
+//! Prepared and outstanding statements of a connection. Answers arrive in the order of the requests.
 
 use super::effects::{alters_session, may_commit};
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// Characters of a statement that are kept for logs and errors.
+/// Number of characters of a statement stored for logs and errors.
 const SHOWN: usize = 2_000;
 
-/// The statements of one connection: those that are prepared, and those whose answer is outstanding.
+/// Prepared and outstanding statements of one connection.
 #[derive(Debug, Default)]
 pub(super) struct Statements {
-    /// By name. Names are few and short: comparing them is faster than hashing.
+    /// Prepared statements by name. Names are few and short, so comparing is faster than hashing.
     prepared: BTreeMap<Vec<u8>, Statement>,
     outstanding: VecDeque<Outstanding>,
-    /// For each request that is not answered to its end: whether it makes the server work.
+    /// For each unanswered request, true if it makes the server work.
     requests: VecDeque<bool>,
-    /// Number of the request that is being sent. Those before it were sent to their end.
+    /// Number of the request that is being sent.
     sending: u64,
 }
 
-/// The text of a statement, and what it does to its session.
+/// Text and effects of a statement.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Statement {
-    /// The beginning of its text, on one line.
+    /// Beginning of the text, on one line.
     pub(super) text: Arc<str>,
-    /// Whether it may change the session beyond its transaction.
+    /// True if the statement may change the session beyond its transaction.
     pub(super) alters_session: bool,
-    /// Whether it may commit the transaction that it runs in.
+    /// True if the statement may commit its transaction.
     may_commit: bool,
 }
 
@@ -39,31 +37,31 @@ struct Outstanding {
     sent: Instant,
     request: u64,
     may_commit: bool,
-    /// Simple queries may hold several statements, each with an answer of its own.
+    /// True for simple queries, which may contain several statements with separate answers.
     is_simple: bool,
 }
 
-/// A statement whose answer has come.
+/// A statement that was answered.
 #[derive(Debug)]
 pub(super) struct Answered {
-    /// The beginning of its text, where it is known.
+    /// Beginning of the text, if known.
     pub(super) text: Option<Arc<str>>,
-    /// From sending it to the end of its answer.
+    /// Time from sending the statement to the end of its answer.
     pub(super) took: Duration,
 }
 
 impl Statements {
-    /// Notes a Parse: name, then text. It has an answer of its own.
+    /// Records a Parse message: name, then text. It has a separate answer.
     pub(super) fn parsed(&mut self, body: &[u8], now: Instant) {
         let Some((name, rest)) = split_name(body) else { return };
         let statement = Statement::new(rest);
-        // It does nothing yet.
+        // Preparing a statement does not execute it.
         let prepared = Statement { may_commit: false, ..statement.clone() };
         self.prepared.insert(name.to_vec(), statement);
         self.expect(Some(&prepared), now, false);
     }
 
-    /// Notes a Bind: portal, then name. Its statement is run next.
+    /// Records a Bind message: portal, then name. The statement is executed next.
     pub(super) fn bound(&mut self, body: &[u8], now: Instant) -> Option<&Statement> {
         let name = split_name(body).and_then(|(_portal, rest)| split_name(rest)).map(|(name, _)| name)?;
         let statement = self.prepared.get(name).cloned();
@@ -71,26 +69,26 @@ impl Statements {
         self.prepared.get(name)
     }
 
-    /// Notes a simple query.
+    /// Records a simple query.
     pub(super) fn queried(&mut self, body: &[u8], now: Instant) -> Statement {
         let statement = Statement::new(body);
         self.expect(Some(&statement), now, true);
         statement
     }
 
-    /// Notes a Close of a prepared statement.
+    /// Records a Close message of a prepared statement.
     pub(super) fn closed(&mut self, body: &[u8]) {
         if let Some((b'S', name)) = body.split_first() {
             self.prepared.remove(split_name(name).map_or(name, |(name, _)| name));
         }
     }
 
-    /// Number of prepared statements.
+    /// Returns the number of prepared statements.
     pub(super) fn prepared(&self) -> usize {
         self.prepared.len()
     }
 
-    /// Returns the statement that an answer belongs to.
+    /// Returns the statement that the next answer belongs to.
     pub(super) fn answered(&mut self, now: Instant) -> Option<Answered> {
         let front = self.outstanding.front()?;
         let took = now.saturating_duration_since(front.sent);
@@ -101,14 +99,14 @@ impl Statements {
         Some(Answered { text, took })
     }
 
-    /// Notes that a request was sent to its end.
-    pub(super) fn asked(&mut self, works: bool) {
+    /// Records that a request was sent completely.
+    pub(super) fn request_sent(&mut self, works: bool) {
         self.requests.push_back(works);
         self.sending += 1;
     }
 
-    /// Notes that the oldest request was answered to its end, and returns whether it made the server work. What an
-    /// error kept from running has no answer.
+    /// Records the end of the answer to the oldest request, and returns true if that request made the server work.
+    /// Removes statements that did not run because of an error.
     pub(super) fn ready(&mut self) -> bool {
         let Some(works) = self.requests.pop_front() else { return false };
         let unanswered = self.sending - self.requests.len() as u64;
@@ -118,7 +116,7 @@ impl Statements {
         works
     }
 
-    /// Notes that the oldest request has failed: what is left of it does not run.
+    /// Records that the oldest request has failed. The rest of it does not run.
     pub(super) fn failed(&mut self) {
         if let Some(front) = self.outstanding.front_mut() {
             front.may_commit = false;
@@ -153,7 +151,7 @@ fn split_name(body: &[u8]) -> Option<(&[u8], &[u8])> {
     Some((&body[..end], &body[end + 1..]))
 }
 
-/// Returns the beginning of `text`, on one line.
+/// Returns the beginning of `text` on one line.
 fn on_one_line(text: &str) -> Arc<str> {
     let shown = text.char_indices().nth(SHOWN).map_or(text, |(end, _)| &text[..end]);
     shown.split_whitespace().collect::<Vec<_>>().join(" ").into()
@@ -164,7 +162,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn answers_belong_to_requests_in_their_order() {
+    fn assigns_answers_in_order() {
         let mut statements = Statements::default();
         let now = Instant::now();
         statements.parsed(b"s0\0SELECT  1\n FROM a\0\0\0", now);
@@ -180,15 +178,15 @@ mod tests {
     }
 
     #[test]
-    fn statements_after_an_error_are_not_mistaken_for_those_of_the_next_request() {
+    fn skips_statements_after_error() {
         let mut statements = Statements::default();
         let now = Instant::now();
         for name in ["s0", "s1", "s2"] {
             statements.parsed(format!("{name}\0SELECT {name}\0").as_bytes(), now);
         }
-        statements.asked(true);
+        statements.request_sent(true);
         statements.queried(b"COMMIT; BEGIN\0", now);
-        statements.asked(true);
+        statements.request_sent(true);
         let text = |statements: &mut Statements| statements.answered(now).and_then(|answer| answer.text);
         assert_eq!(text(&mut statements).as_deref(), Some("SELECT s0"), "refused: the others do not run");
         assert!(statements.ready());
@@ -200,7 +198,7 @@ mod tests {
     }
 
     #[test]
-    fn closed_statements_are_forgotten_and_later_ones_known() {
+    fn forgets_closed_statements() {
         let mut statements = Statements::default();
         let now = Instant::now();
         for number in 0..5_000 {

@@ -1,4 +1,4 @@
-//! What two threads see of one connection: its task receives while a borrower gives it back.
+//! Concurrent access to one connection: its task receives while a borrower returns it.
 
 use super::*;
 use std::sync::Barrier;
@@ -6,7 +6,7 @@ use std::thread;
 
 const ROUNDS: usize = 20_000;
 
-/// A message as it goes over the wire.
+/// Encodes a protocol message.
 fn message(tag: u8, body: &[u8]) -> Vec<u8> {
     let mut message = vec![tag];
     message.extend((body.len() as u32 + 4).to_be_bytes());
@@ -15,19 +15,19 @@ fn message(tag: u8, body: &[u8]) -> Vec<u8> {
 }
 
 #[test]
-fn the_end_of_an_answer_is_never_taken_for_work_of_the_server() {
+fn end_of_answer_is_not_mistaken_for_work() {
     let wire = Wire::new(Arc::new(Server::new()), StatementLog::default(), None);
     let (query, error) = (message(b'Q', b"SELECT 1 / 0\0"), message(b'E', b"C22012\0Mdivision by zero\0\0"));
     let (ready, together) = (message(b'Z', b"I"), Barrier::new(2));
     thread::scope(|threads| {
         threads.spawn(|| {
-            // After its first message, the direction to the server is framed as the one from it.
+            // After the first message, both directions have the same framing.
             let (mut sent, mut received) = (Frames::from_server(), Frames::from_server());
             for _ in 0..ROUNDS {
-                wire.went(&query, &mut sent, Instant::now());
-                wire.came(&error, &mut received, Instant::now());
+                wire.on_sent(&query, &mut sent, Instant::now());
+                wire.on_received(&error, &mut received, Instant::now());
                 together.wait();
-                wire.came(&ready, &mut received, Instant::now());
+                wire.on_received(&ready, &mut received, Instant::now());
                 together.wait();
             }
         });

@@ -1,7 +1,7 @@
-//! The time that plain sessions take to open while a test runs.
+//! Measures how long plain sessions take to open during a test.
 //!
-//! A borrower that needs a new session waits for the server to start a process. On a machine that runs other work beside,
-//! that takes as long as for anybody else, which is measured here and taken off.
+//! A borrower that needs a new session waits for the server to start a process, which takes longer on a busy machine.
+//! The tests subtract the time measured here.
 
 use anyhow::Result;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -12,17 +12,17 @@ use tokio::task::AbortHandle;
 /// Pause between two sessions.
 const PAUSE: Duration = Duration::from_millis(20);
 
-/// When the opening of a session began and ended. One without an end is still being opened, or has failed.
+/// Start and end of opening a session. Without an end, the session is still being opened or has failed.
 type Opening = (Instant, Option<Instant>);
 
-/// Opens plain sessions one after the other and keeps how long each took.
+/// Opens plain sessions one after the other and records their times.
 pub(crate) struct ConnectTimes {
     opened: Arc<Mutex<Vec<Opening>>>,
     task: AbortHandle,
 }
 
 impl ConnectTimes {
-    /// Starts to measure.
+    /// Starts measuring.
     pub(crate) fn watch(url: String) -> Self {
         let opened = Arc::<Mutex<Vec<Opening>>>::default();
         let noted = opened.clone();
@@ -39,7 +39,7 @@ impl ConnectTimes {
         Self { opened, task: task.abort_handle() }
     }
 
-    /// Returns the longest time that a session took which was being opened between the two moments.
+    /// Returns the longest time to open a session among those opened between the two moments.
     pub(crate) fn longest(&self, from: Instant, to: Instant) -> Duration {
         let opened = locked(&self.opened);
         let overlapping = opened.iter().map(|(began, ended)| (*began, ended.unwrap_or(to)));

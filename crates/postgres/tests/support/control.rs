@@ -1,7 +1,7 @@
 //! A control group: callers without a pool, at the same time on the same machine and server.
 //!
-//! Rates and connect times depend on what else the machine does. What plain sessions achieve beside the pool tells the
-//! pool's share from the machine's.
+//! Rates and connect times depend on the load of the machine. Plain sessions separate the pool's share from the
+//! machine's.
 
 use anyhow::Result;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use steadfast_postgres::tokio_postgres::{Client, NoTls, connect};
 use tokio::task::JoinSet;
 
-/// Callers that each have a session of their own, and open another one when it is lost.
+/// Callers with one session each, which they reopen when it is lost.
 pub(crate) struct Control {
     served: Arc<Mutex<Vec<Instant>>>,
     _callers: JoinSet<()>,
@@ -36,7 +36,7 @@ impl Control {
         Self { served, _callers: crowd }
     }
 
-    /// Returns the number of calls that were served between the two moments.
+    /// Returns the number of successful calls between the two moments.
     pub(crate) fn served(&self, from: Instant, to: Instant) -> usize {
         let served = self.served.lock().unwrap_or_else(PoisonError::into_inner);
         served.iter().filter(|moment| from <= **moment && **moment < to).count()
@@ -49,7 +49,7 @@ async fn plain_session(url: &str) -> Result<Client> {
     Ok(client)
 }
 
-/// Returns the time that `count` plain sessions take to open, one after the other.
+/// Returns the time for opening `count` plain sessions one after the other.
 pub(crate) async fn connect_time(url: &str, count: usize) -> Result<Duration> {
     let began = Instant::now();
     for _ in 0..count {

@@ -1,4 +1,4 @@
-//! A proxy in front of a server: it counts who connects, how many at once, and plays the dead server.
+//! A proxy that counts connects and concurrent openings, and can act as a dead server.
 
 use anyhow::{Result, bail};
 use std::net::SocketAddr;
@@ -9,10 +9,10 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt, copy_bidirectional};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 
-/// ReadyForQuery, outside of a transaction.
+/// ReadyForQuery with idle status.
 const READY: &[u8] = b"Z\0\0\0\x05I";
 
-/// The proxy. It ends with the runtime.
+/// The proxy. It stops with the runtime.
 pub(crate) struct CountingProxy {
     address: SocketAddr,
     up: watch::Sender<bool>,
@@ -20,14 +20,14 @@ pub(crate) struct CountingProxy {
     opening: Arc<Opening>,
 }
 
-/// Sessions that are being opened: taken by the proxy, and not yet told by the server that they may ask.
+/// Number of sessions being opened: accepted by the proxy and not yet ready for queries.
 #[derive(Default)]
 struct Opening {
     now: AtomicUsize,
     most: AtomicUsize,
 }
 
-/// Counts a session as being opened.
+/// Counts a session as being opened until it is dropped.
 struct Opener<'a>(&'a Opening);
 
 impl<'a> Opener<'a> {
@@ -44,7 +44,7 @@ impl Drop for Opener<'_> {
 }
 
 impl CountingProxy {
-    /// A proxy for the server on `port`.
+    /// Starts a proxy for the server on `port`.
     pub(crate) async fn start(port: u16) -> Result<Self> {
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let (address, connects) = (listener.local_addr()?, Arc::<Mutex<Vec<Instant>>>::default());
@@ -64,27 +64,27 @@ impl CountingProxy {
         format!("postgres://postgres@{}/postgres", self.address)
     }
 
-    /// Cuts every connection and closes each new one at once; or lets them pass again. The moment before the change: a
-    /// caller can learn of it sooner than this function returns.
+    /// Closes every connection and each new one, or lets them pass again. Returns the moment before the change, since
+    /// callers can notice it before this function returns.
     pub(crate) fn set_up(&self, up: bool) -> Instant {
         let before = Instant::now();
         self.up.send_replace(up);
         before
     }
 
-    /// Connects between the two moments.
+    /// Returns the number of connects between the two moments.
     pub(crate) fn connects(&self, from: Instant, to: Instant) -> usize {
         guarded(&self.connects).iter().filter(|moment| (from..to).contains(moment)).count()
     }
 
-    /// The most connects within any second between the two moments.
+    /// Returns the maximum number of connects per second between the two moments.
     pub(crate) fn most_a_second(&self, from: Instant, to: Instant) -> usize {
         let moments = guarded(&self.connects).clone();
         let begins = moments.iter().filter(|moment| (from..to).contains(moment));
         begins.map(|begin| self.connects(*begin, to.min(*begin + Duration::from_secs(1)))).max().unwrap_or(0)
     }
 
-    /// The most sessions that were ever being opened at once.
+    /// Returns the maximum number of sessions opened concurrently.
     pub(crate) fn most_opening(&self) -> usize {
         self.opening.most.load(SeqCst)
     }
@@ -114,8 +114,8 @@ async fn connect(mut client: TcpStream, port: u16, opening: &Opening) -> Result<
     Ok(())
 }
 
-/// Passes on until the server has said that it is ready. Then the session is not being opened any more, and only then its
-/// client learns of it: whoever opens the next one in its stead is counted alone.
+/// Forwards until the server is ready for queries. The session stops counting as being opened before its client is
+/// notified, so that its successor is not counted together with it.
 async fn open(client: &mut TcpStream, server: &mut TcpStream, opener: Opener<'_>) -> Result<()> {
     let (mut asked, mut answer) = ([0; 1024], Vec::new());
     while !answer.ends_with(READY) {

@@ -7,40 +7,40 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Notify;
 use tokio::task::AbortHandle;
 
-/// Which way the bytes go that are counted.
+/// Direction of the counted bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Way {
+pub(crate) enum Direction {
     ToServer,
     ToClient,
 }
 
-/// How both ends learn of the cut.
+/// Manner in which both ends notice the cut.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum End {
-    /// FIN: what was forwarded arrives, then the stream ends.
+    /// FIN: the forwarded bytes arrive, then the stream ends.
     Closed,
-    /// RST: the stream breaks, perhaps before what was forwarded was read.
+    /// RST: the stream breaks, possibly before the forwarded bytes were read.
     Reset,
-    /// Nothing: no byte passes any more, either way, until the client leaves.
+    /// Silence: no byte passes in either direction until the client leaves.
     Stalled,
 }
 
-/// What becomes of connections that are made after the cut.
+/// Treatment of connections made after the cut.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Afterwards {
     Refuse,
     Pass,
 }
 
-/// One cut: after `bytes` bytes have gone `way`.
+/// A cut after `bytes` bytes in one direction.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Cut {
-    pub(crate) way: Way,
+    pub(crate) direction: Direction,
     pub(crate) bytes: usize,
     pub(crate) end: End,
 }
 
-/// Stands between a client and a server on 127.0.0.1.
+/// A proxy between a client and a server on 127.0.0.1.
 pub(crate) struct CutProxy {
     pub(crate) port: u16,
     line: Arc<Line>,
@@ -56,14 +56,14 @@ struct Line {
 #[derive(Default)]
 struct State {
     cut: Option<Cut>,
-    /// What went over the line since it was watched, by way.
+    /// Bytes forwarded since recording began, by direction.
     watched: Option<[Vec<u8>; 2]>,
     has_cut: bool,
     refuses: bool,
 }
 
 impl CutProxy {
-    /// A proxy to the server on `server_port`, which forwards until it is told to cut.
+    /// Starts a proxy for the server on `server_port`, which forwards until a cut is armed.
     pub(crate) async fn before(server_port: u16, afterwards: Afterwards) -> io::Result<Self> {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
         let (port, line) = (listener.local_addr()?.port(), Arc::<Line>::default());
@@ -71,22 +71,22 @@ impl CutProxy {
         Ok(Self { port, line, accepting })
     }
 
-    /// Notes from now on what goes over the line.
+    /// Starts recording the forwarded bytes.
     pub(crate) fn watch(&self) {
         self.line.state().watched = Some(Default::default());
     }
 
-    /// What went to the server and to the client since [`CutProxy::watch`].
+    /// Returns the bytes sent to the server and to the client since [`CutProxy::watch`].
     pub(crate) fn watched(&self) -> [Vec<u8>; 2] {
         self.line.state().watched.take().unwrap_or_default()
     }
 
-    /// Whether the session was cut as [`CutProxy::arm`] said.
+    /// Returns true if the session was cut as armed.
     pub(crate) fn has_cut(&self) -> bool {
         self.line.state().has_cut
     }
 
-    /// Cuts the session once `cut` says so, counted from now on. Nothing may be under way at this moment.
+    /// Arms `cut`, counted from now on. Nothing may be in flight at this moment.
     pub(crate) fn arm(&self, cut: Cut) {
         let mut state = self.line.state();
         state.cut = Some(cut);
@@ -108,13 +108,15 @@ impl Line {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// How many of the bytes that came may go on, and whether the line ends after them.
-    fn pass(&self, way: Way, bytes: &[u8]) -> (usize, Option<End>) {
+    /// Returns the number of bytes to forward, and true if the cut is due after them.
+    fn pass(&self, direction: Direction, bytes: &[u8]) -> (usize, Option<End>) {
         let mut state = self.state();
         if let Some(watched) = &mut state.watched {
-            watched[way as usize].extend_from_slice(bytes);
+            watched[direction as usize].extend_from_slice(bytes);
         }
-        let Some(cut) = state.cut.as_mut().filter(|cut| cut.way == way) else { return (bytes.len(), None) };
+        let Some(cut) = state.cut.as_mut().filter(|cut| cut.direction == direction) else {
+            return (bytes.len(), None);
+        };
         let passed = cut.bytes.min(bytes.len());
         cut.bytes -= passed;
         let end = (cut.bytes == 0).then_some(cut.end);
@@ -142,7 +144,7 @@ async fn accept(listener: TcpListener, server_port: u16, afterwards: Afterwards,
         let line = line.clone();
         tokio::spawn(async move {
             let (mut client, mut server) = (client, server);
-            // An end that goes away by itself is no cut.
+            // An end that closes on its own is not a cut.
             if let Ok(Some(end)) = forward(&mut client, &mut server, &line).await {
                 line.has_ended(afterwards);
                 if end == End::Stalled {
@@ -158,24 +160,24 @@ async fn accept(listener: TcpListener, server_port: u16, afterwards: Afterwards,
     }
 }
 
-/// Forwards both ways until an end closes (`None`) or the cut is due.
+/// Forwards in both directions until an end closes (`None`) or the cut is due.
 async fn forward(client: &mut TcpStream, server: &mut TcpStream, line: &Line) -> io::Result<Option<End>> {
     client.set_nodelay(true)?;
     server.set_nodelay(true)?;
     let (mut from_client, mut from_server) = ([0; 8192], [0; 8192]);
     loop {
-        let (way, bytes) = tokio::select! {
-            read = client.read(&mut from_client) => (Way::ToServer, &from_client[..read?]),
-            read = server.read(&mut from_server) => (Way::ToClient, &from_server[..read?]),
+        let (direction, bytes) = tokio::select! {
+            read = client.read(&mut from_client) => (Direction::ToServer, &from_client[..read?]),
+            read = server.read(&mut from_server) => (Direction::ToClient, &from_server[..read?]),
             () = line.armed.notified() => return Ok(Some(line.end())),
         };
         if bytes.is_empty() {
             return Ok(None);
         }
-        let (passed, end) = line.pass(way, bytes);
-        match way {
-            Way::ToServer => server.write_all(&bytes[..passed]).await?,
-            Way::ToClient => client.write_all(&bytes[..passed]).await?,
+        let (passed, end) = line.pass(direction, bytes);
+        match direction {
+            Direction::ToServer => server.write_all(&bytes[..passed]).await?,
+            Direction::ToClient => client.write_all(&bytes[..passed]).await?,
         }
         if end.is_some() {
             return Ok(end);

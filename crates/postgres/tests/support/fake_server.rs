@@ -1,4 +1,4 @@
-//! A server in this process that speaks just enough of PostgreSQL's protocol to hold sessions, and counts them exactly.
+//! An in-process server that implements just enough of PostgreSQL's protocol to hold sessions, and counts them exactly.
 
 use anyhow::Result;
 use std::collections::HashMap;
@@ -12,7 +12,7 @@ use tokio::sync::{Notify, watch};
 const PORT: u16 = 5432;
 const CANCEL_CODE: [u8; 4] = 80_877_102_u32.to_be_bytes();
 
-/// The server. It ends with the runtime that it was started on.
+/// The server. It stops with the runtime that it was started on.
 pub(crate) struct FakeServer(Arc<State>);
 
 struct State {
@@ -22,12 +22,12 @@ struct State {
     refusing: AtomicBool,
     next_session: AtomicU32,
     sleepers: Mutex<HashMap<u32, Arc<Notify>>>,
-    /// Sessions that began in an earlier age than this are cut.
+    /// Sessions opened in an earlier epoch are closed.
     age: watch::Sender<u64>,
 }
 
 impl FakeServer {
-    /// Listens on a socket in `folder`.
+    /// Starts a server on a socket in `folder`.
     pub(crate) fn start(folder: &Path) -> Result<Self> {
         std::fs::create_dir_all(folder)?;
         let socket = folder.join(format!(".s.PGSQL.{PORT}"));
@@ -55,28 +55,28 @@ impl FakeServer {
         format!("postgres:///fake?host={}&port={PORT}&user=fake", self.0.folder.display())
     }
 
-    /// Sessions that are open now.
+    /// Returns the number of open sessions.
     pub(crate) fn live(&self) -> usize {
         self.0.live.load(SeqCst)
     }
 
-    /// The most sessions that were ever open at once.
+    /// Returns the maximum number of open sessions so far.
     pub(crate) fn most(&self) -> usize {
         self.0.most.load(SeqCst)
     }
 
-    /// Whether new sessions are refused from now on, as by a server that has too many.
+    /// Sets whether new sessions are refused with "too many clients".
     pub(crate) fn refuse(&self, refusing: bool) {
         self.0.refusing.store(refusing, SeqCst);
     }
 
-    /// Cuts every session that is open now.
+    /// Closes every open session.
     pub(crate) fn cut_all(&self) {
         self.0.age.send_modify(|age| *age += 1);
     }
 }
 
-/// Counts a session for as long as it is open.
+/// Counts a session until it is dropped.
 struct Session<'a>(&'a State);
 
 impl<'a> Session<'a> {
@@ -112,7 +112,7 @@ async fn serve(state: Arc<State>, mut stream: UnixStream) {
         _ = stream.write_all(&error("53300", "sorry, too many clients already")).await;
         return;
     }
-    // Counted until just before the stream is closed: whoever sees it closed sees it uncounted.
+    // Counted until just before the stream is closed, so that a client that sees it closed sees it uncounted.
     let _stream_outlives = Session::new(&state);
     let number = state.next_session.fetch_add(1, SeqCst);
     let cancelled = Arc::new(Notify::new());

@@ -1,4 +1,4 @@
-//! Callers that never give up: each calls, pauses and calls again, and every call is written down.
+//! Callers that repeatedly call and pause, with a record of every call.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
@@ -9,7 +9,7 @@ use steadfast_postgres::resilience::{Class, Classify};
 use steadfast_postgres::{Conn, Db, Operation, Read, cached};
 use tokio::task::JoinSet;
 
-/// One call of one caller.
+/// A call.
 #[derive(Debug)]
 pub(crate) struct Call {
     pub(crate) caller: usize,
@@ -25,7 +25,7 @@ impl Call {
     }
 }
 
-/// A crowd of callers that reads.
+/// Concurrent reading callers.
 pub(crate) struct Load {
     done: Arc<AtomicBool>,
     callers: JoinSet<Vec<Call>>,
@@ -57,7 +57,7 @@ impl Load {
         Self { done, callers: crowd }
     }
 
-    /// Lets every caller end its call; all calls.
+    /// Waits until every caller has ended its call, and returns all calls.
     pub(crate) async fn stop(self) -> Vec<Call> {
         self.done.store(true, Relaxed);
         self.callers.join_all().await.into_iter().flatten().collect()
@@ -68,12 +68,12 @@ pub(crate) async fn look(conn: &mut Conn) -> QueryResult<usize> {
     cached(sql_query("SELECT 1")).execute(conn).await
 }
 
-/// The errors among `calls`.
+/// Returns the errors among `calls`.
 pub(crate) fn errors(calls: &[Call]) -> impl Iterator<Item = (&Call, Class, &str)> {
     calls.iter().filter_map(|call| call.error.as_ref().map(|(class, text)| (call, *class, text.as_str())))
 }
 
-/// How long after `moment` the last caller had its first success, and the last error came.
+/// Returns how long after `moment` the last caller had its first success, and the last error occurred.
 pub(crate) fn recovery(calls: &[Call], callers: usize, moment: Instant) -> (Duration, Duration) {
     let first_success = |caller: usize| {
         let served = |call: &&Call| call.caller == caller && call.error.is_none() && call.ended() >= moment;
@@ -84,14 +84,14 @@ pub(crate) fn recovery(calls: &[Call], callers: usize, moment: Instant) -> (Dura
     (last_served, last_error.unwrap_or_default())
 }
 
-/// The wait that 99 of 100 do not exceed.
+/// Returns the 99th percentile of the waits.
 pub(crate) fn percentile_99(waits: impl Iterator<Item = Duration>) -> Duration {
     let mut waits: Vec<_> = waits.collect();
     waits.sort_unstable();
     waits.get(waits.len().saturating_sub(1) * 99 / 100).copied().unwrap_or_default()
 }
 
-/// The length of a campaign: the short one, unless `STEADFAST_LONG` asks for the full one.
+/// Returns the duration of a test: short, unless `STEADFAST_LONG` is set.
 pub(crate) fn length(short: Duration, full: Duration) -> Duration {
     if std::env::var_os("STEADFAST_LONG").is_some() { full } else { short }
 }

@@ -1,4 +1,4 @@
-//! What these tests share: a small table in a database of the test's own, and a session beside the pool to look from.
+//! Shared fixture: a small table in a separate database, and a session outside of the pool.
 
 use anyhow::Result;
 use steadfast_postgres::diesel::query_builder::SqlQuery;
@@ -15,12 +15,12 @@ pub(crate) struct Forest {
 }
 
 impl Forest {
-    /// A forest with a pool of 4.
+    /// Creates a forest with a pool of 4.
     pub(crate) async fn new() -> Result<Self> {
         Self::with(|_| {}).await
     }
 
-    /// A forest whose settings are those of a pool of 4, changed by `change`.
+    /// Creates a forest with a pool of 4 and settings changed by `change`.
     pub(crate) async fn with(change: impl FnOnce(&mut DbSettings)) -> Result<Self> {
         let plant = async |url: &str| -> Result<()> {
             client(url)
@@ -37,7 +37,7 @@ impl Forest {
         Ok(Self { db, looker, _database: database })
     }
 
-    /// The ids of the trees that stand.
+    /// Returns the ids of the stored trees.
     pub(crate) async fn trees(&self) -> Result<Vec<i64>> {
         let rows = self.looker.query("SELECT id FROM trees ORDER BY id", &[]).await?;
         Ok(rows.iter().map(|row| row.get(0)).collect())
@@ -50,7 +50,7 @@ async fn client(url: &str) -> Result<Client> {
     Ok(client)
 }
 
-/// Plants a tree.
+/// Inserts a tree.
 pub(crate) fn insert(id: i64) -> Cached<SqlQuery> {
     cached(sql_query(format!("INSERT INTO trees (id, height_cm) VALUES ({id}, 100)")))
 }

@@ -1,4 +1,4 @@
-//! A private PgBouncer before a server.
+//! A private PgBouncer in front of a server.
 
 use anyhow::{Context as _, Result, ensure};
 use std::net::{TcpListener, TcpStream};
@@ -7,10 +7,10 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 use steadfast_testkit::{Account, claim_folder, find_program};
 
-/// What does not accept connections by then does not start.
+/// Maximum time for PgBouncer to start.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// A PgBouncer of the test alone, ended and deleted with its value.
+/// A PgBouncer that is stopped and deleted on drop.
 pub(crate) struct PgBouncer {
     pub(crate) port: u16,
     folder: PathBuf,
@@ -18,7 +18,7 @@ pub(crate) struct PgBouncer {
 }
 
 impl PgBouncer {
-    /// Starts one before the server on `server_port`, with these settings besides.
+    /// Starts a PgBouncer for the server on `server_port` with additional `settings`.
     pub(crate) fn before(server_port: u16, settings: &str) -> Result<Self> {
         let program = find_program("pgbouncer").context("install it: apt-get install pgbouncer")?;
         let port = TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port();
@@ -48,7 +48,7 @@ impl PgBouncer {
         Ok(started)
     }
 
-    /// What it has logged.
+    /// Returns its log.
     pub(crate) fn log(&self) -> String {
         std::fs::read_to_string(self.folder.join("log")).unwrap_or_default()
     }

@@ -1,12 +1,12 @@
-//! A proxy in front of a server whose connects can be delayed, held and counted.
+//! A proxy that can delay, hold and count connects.
 
 use anyhow::{Result, bail};
 use std::net::SocketAddr;
 use tokio::io::copy_bidirectional;
 use tokio::net::{TcpListener, TcpStream};
 
-/// Starts a proxy for the server of `url`. It accepts each connection at once and connects it to the server when the
-/// future of `opening` ends. Returns the URL of the proxy.
+/// Starts a proxy for the server of `url`. It accepts each connection immediately and forwards it when the future of
+/// `opening` completes. Returns the URL of the proxy.
 pub(crate) async fn proxy<F>(url: &str, opening: impl Fn() -> F + Send + 'static) -> Result<String>
 where
     F: Future<Output = ()> + Send + 'static,
@@ -22,7 +22,7 @@ where
             tokio::spawn(async move {
                 opening.await;
                 if let Ok(mut server) = TcpStream::connect(server).await {
-                    // Ends with either of them.
+                    // Ends when either side closes.
                     _ = copy_bidirectional(&mut client, &mut server).await;
                 }
             });

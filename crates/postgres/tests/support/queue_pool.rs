@@ -1,44 +1,44 @@
-//! A plain model of SQLAlchemy's QueuePool, with what the pool adds to it: linger, and waiting while the server refuses.
+//! A simple model of SQLAlchemy's QueuePool, extended by lingering and by waiting while the server refuses connections.
 
 use std::collections::VecDeque;
 use steadfast_postgres::Order;
 
-/// A connection, as QueuePool's ledger has it.
+/// State of a connection record in QueuePool.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Record {
     Good,
-    /// Open, and not to be handed out again: it is too old.
-    Spent,
-    /// Cut by the server.
+    /// Open, but too old to be handed out.
+    Expired,
+    /// Closed by the server.
     Dead,
 }
 
-/// What a borrower gets.
+/// Outcome for a borrower.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Borrowed {
     Given,
-    /// Nothing until somebody returns a connection.
+    /// The borrower waits until a connection is returned.
     Waits,
-    /// The server's refusal, at once: no session is open for which it could wait.
+    /// The server's refusal, immediately: there is no open session to wait for.
     Refused,
 }
 
-/// QueuePool. One difference is meant: where QueuePool keeps the empty record of a connection that broke in line, the
-/// place is given up.
+/// QueuePool, with one intended difference: where QueuePool keeps the empty record of a broken connection, the slot is
+/// discarded.
 #[derive(Debug)]
 pub(crate) struct Model {
     pub(crate) size: usize,
     pub(crate) ceiling: usize,
     pub(crate) order: Order,
     pub(crate) lingers: bool,
-    /// In the order in which they were returned.
-    pub(crate) resting: Vec<Record>,
+    /// Idle connections in the order in which they were returned.
+    pub(crate) idle: Vec<Record>,
     pub(crate) out: Vec<Record>,
-    /// Borrowers that wait, by number.
+    /// Numbers of the waiting borrowers.
     pub(crate) waiting: VecDeque<usize>,
-    /// Turns without a session, while the server refuses.
+    /// Number of permits without a session while the server refuses.
     pub(crate) withheld: usize,
-    /// Most turns in use since the sweep of lingering connections began to watch, if it does.
+    /// Maximum number of permits in use since the running sweep began.
     pub(crate) peak: Option<usize>,
 }
 
@@ -49,7 +49,7 @@ impl Model {
             ceiling: size + overflow,
             order,
             lingers,
-            resting: Vec::new(),
+            idle: Vec::new(),
             out: Vec::new(),
             waiting: VecDeque::new(),
             withheld: 0,
@@ -57,7 +57,7 @@ impl Model {
         }
     }
 
-    /// The borrower `number` asks for a connection.
+    /// Handles the request of borrower `number`.
     pub(crate) fn borrow_one(&mut self, number: usize, refusing: bool) -> Borrowed {
         while self.out.len() + self.withheld < self.ceiling {
             if self.next() == Some(Record::Good) || !refusing {
@@ -73,19 +73,19 @@ impl Model {
         Borrowed::Waits
     }
 
-    /// Returns who is served by what is returned, and whether all others are refused.
-    pub(crate) fn give_back(&mut self, index: usize, refusing: bool) -> (Option<usize>, bool) {
+    /// Returns the borrower that is served by the returned connection, and true if all others are refused.
+    pub(crate) fn return_one(&mut self, index: usize, refusing: bool) -> (Option<usize>, bool) {
         let record = self.out.remove(index);
-        let is_kept = record == Record::Good && (self.resting.len() < self.size || self.lingers);
+        let is_kept = record == Record::Good && (self.idle.len() < self.size || self.lingers);
         if is_kept {
-            self.resting.push(record);
-            if self.resting.len() > self.size && self.peak.is_none() {
+            self.idle.push(record);
+            if self.idle.len() > self.size && self.peak.is_none() {
                 self.peak = Some(self.in_use());
             }
         }
         if refusing && !is_kept && !self.waiting.is_empty() {
             if self.withheld == 0 {
-                // The first that is refused queues again.
+                // The first refused borrower queues again.
                 self.waiting.rotate_left(1);
             }
             self.withheld += 1;
@@ -100,10 +100,10 @@ impl Model {
     }
 
     fn next(&mut self) -> Option<Record> {
-        match (self.resting.is_empty(), self.order) {
+        match (self.idle.is_empty(), self.order) {
             (true, _) => None,
-            (_, Order::Lifo) => self.resting.pop(),
-            (_, Order::Fifo) => Some(self.resting.remove(0)),
+            (_, Order::Lifo) => self.idle.pop(),
+            (_, Order::Fifo) => Some(self.idle.remove(0)),
         }
     }
 
@@ -116,36 +116,36 @@ impl Model {
         self.out.len() + self.withheld
     }
 
-    /// The server accepts connections again, and nobody waits.
+    /// Handles a server that accepts connections again while no borrower waits.
     pub(crate) fn recover(&mut self, prober_connected: bool) {
         self.withheld = 0;
         if prober_connected {
-            // In place of one that rested, if there is one.
+            // Replaces an idle connection, if there is one.
             self.next();
-            if self.resting.len() < self.size {
-                self.resting.push(Record::Good);
+            if self.idle.len() < self.size {
+                self.idle.push(Record::Good);
             }
         }
     }
 
-    /// The time to linger is over.
+    /// Handles the end of the linger time.
     pub(crate) fn sweep(&mut self) {
         let Some(peak) = self.peak else { return };
         let surplus = self.open().saturating_sub(peak.max(self.size));
-        self.resting.drain(..surplus.min(self.resting.len()));
+        self.idle.drain(..surplus.min(self.idle.len()));
         self.peak = (self.open() > self.size).then(|| self.in_use());
     }
 
     pub(crate) fn turn_all(&mut self, from: &[Record], to: Record) {
-        let all = self.resting.iter_mut().chain(&mut self.out);
+        let all = self.idle.iter_mut().chain(&mut self.out);
         all.filter(|record| from.contains(record)).for_each(|record| *record = to);
     }
 
     pub(crate) fn open(&self) -> usize {
-        self.resting.len() + self.out.len()
+        self.idle.len() + self.out.len()
     }
 
     pub(crate) fn sessions(&self) -> usize {
-        self.resting.iter().chain(&self.out).filter(|record| **record != Record::Dead).count()
+        self.idle.iter().chain(&self.out).filter(|record| **record != Record::Dead).count()
     }
 }

@@ -1,4 +1,4 @@
-//! The sessions of a test's own database, as the server counts them.
+//! Counts the sessions of a test's database on the server.
 
 use crate::address::url;
 use crate::stolen::StolenTime;
@@ -7,13 +7,13 @@ use anyhow::{Result, ensure};
 use std::time::{Duration, Instant};
 use steadfast_postgres::tokio_postgres::{Client, NoTls, connect};
 
-/// What has not come by then does not come.
+/// Maximum wait for a condition.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Sessions of the forest's pool.
 const OF_THE_POOL: &str = "application_name = 'steadfast'";
 
-/// Working, or with a transaction open.
+/// Condition for sessions that run a statement or have an open transaction.
 const BUSY: &str = "state <> 'idle'";
 
 async fn count(looker: &Client, condition: &str) -> Result<i64> {
@@ -22,7 +22,7 @@ async fn count(looker: &Client, condition: &str) -> Result<i64> {
     Ok(looker.query_one(&sql, &[]).await?.get(0))
 }
 
-/// How many sessions of the pool there are for which `condition` holds.
+/// Returns the number of sessions of the pool that satisfy `condition`.
 pub(crate) async fn sessions(looker: &Client, condition: &str) -> Result<i64> {
     count(looker, &format!("{OF_THE_POOL} AND ({condition})")).await
 }
@@ -44,18 +44,18 @@ async fn come_to(
     }
 }
 
-/// Waits until there are as many sessions of the pool as `expected` for which `condition` holds.
+/// Waits until `expected` sessions of the pool satisfy `condition`.
 pub(crate) async fn sessions_become(looker: &Client, condition: &str, expected: u32) -> Result<()> {
     come_to(looker, &format!("{OF_THE_POOL} AND ({condition})"), || expected, PATIENCE).await.map(drop)
 }
 
-/// Waits until there are as many sessions beside `looker` and those of the pool as `expected` says at that moment.
+/// Waits until the number of sessions other than `looker` and those of the pool equals the current value of `expected`.
 pub(crate) async fn others_become(looker: &Client, expected: impl Fn() -> u32) -> Result<()> {
     let others = "application_name <> 'steadfast' AND pid <> pg_backend_pid()";
     come_to(looker, others, expected, PATIENCE).await.map(drop)
 }
 
-/// Waits until no session of the pool works or has a transaction open; returns how long that took, which is at most
+/// Waits until no session of the pool runs a statement or has an open transaction. Returns the time that took, at most
 /// `limit`.
 pub(crate) async fn quiet(forest: &Forest, limit: Duration, stolen: &StolenTime) -> Result<Duration> {
     let began = Instant::now();
@@ -65,7 +65,7 @@ pub(crate) async fn quiet(forest: &Forest, limit: Duration, stolen: &StolenTime)
     Ok(took)
 }
 
-/// One more session beside the pool.
+/// Opens a session outside of the pool.
 pub(crate) async fn client(forest: &Forest) -> Result<Client> {
     let (client, connection) = connect(&url(forest).await?, NoTls).await?;
     tokio::spawn(connection);

@@ -1,4 +1,4 @@
-//! Listeners that stand in for servers which refuse, stay silent or answer late.
+//! Listeners that act as servers which refuse, stay silent or respond late.
 
 use anyhow::Result;
 use std::sync::Arc;
@@ -7,7 +7,7 @@ use std::time::Duration;
 use steadfast_postgres::tokio_postgres::Config;
 use tokio::net::{TcpListener, TcpStream};
 
-/// A port on 127.0.0.1 where nobody listens.
+/// Returns a port on 127.0.0.1 without a listener.
 pub(crate) async fn refusing_port() -> Result<u16> {
     Ok(TcpListener::bind("127.0.0.1:0").await?.local_addr()?.port())
 }
@@ -37,20 +37,20 @@ impl SilentServer {
         self.port
     }
 
-    /// Number of connections accepted so far.
+    /// Returns the number of connections accepted so far.
     pub(crate) fn accepted(&self) -> usize {
         self.accepted.load(SeqCst)
     }
 }
 
-/// A proxy that lets each connection wait before it passes on the first byte.
+/// A proxy that delays each connection before forwarding its first byte.
 pub(crate) struct SlowServer {
     port: u16,
     behind: u16,
 }
 
 impl SlowServer {
-    /// Stands in front of the server of `url`.
+    /// Starts a proxy for the server of `url`.
     pub(crate) async fn start(url: &str, delay: Duration) -> Result<Self> {
         let behind = url.parse::<Config>()?.get_ports()[0];
         let listener = TcpListener::bind("127.0.0.1:0").await?;
@@ -67,7 +67,7 @@ impl SlowServer {
         Ok(Self { port, behind })
     }
 
-    /// `url` through this proxy.
+    /// Returns `url` through this proxy.
     pub(crate) fn url(&self, url: &str) -> String {
         url.replace(&format!(":{}/", self.behind), &format!(":{}/", self.port))
     }

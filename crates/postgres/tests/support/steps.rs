@@ -1,4 +1,4 @@
-//! Work that is dropped at its k-th step.
+//! Drops work at its k-th step.
 
 use anyhow::{Result, bail};
 use std::pin::pin;
@@ -6,23 +6,24 @@ use std::task::Poll;
 use std::time::Duration;
 use steadfast_postgres::Error;
 
-/// How a unit of work ended that is dropped at its k-th step.
+/// Outcome of a unit of work that is dropped at its k-th step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum End {
-    /// It was through, without an error.
+    /// It completed successfully.
     Finished,
     Dropped,
-    /// Dropped while it waited for somebody else: there is no later step.
+    /// Dropped while it waited for another session, so there is no later step.
     DroppedStuck,
 }
 
-/// Polls `work` until it was pending `steps` times, or `stuck` says that it can make no step, then drops it.
+/// Polls `work` until it was pending `steps` times, or until `stuck` returns true because it can make no step, then
+/// drops it.
 pub(crate) async fn drop_at<T>(
     steps: usize,
     work: impl Future<Output = Result<T, Error>>,
     stuck: impl Future<Output = Result<()>> + Send + 'static,
 ) -> Result<End> {
-    // Waits beside, so that what wakes it is not taken for a step.
+    // Waits separately, so that its wake-ups are not counted as steps.
     let mut stuck = tokio::spawn(stuck);
     let (mut work, mut left) = (pin!(work), steps);
     let stepping = std::future::poll_fn(|cx| match work.as_mut().poll(cx) {
@@ -41,7 +42,7 @@ pub(crate) async fn drop_at<T>(
     Ok(end)
 }
 
-/// Work that makes no step for so long hangs, which it never may.
+/// Time without a step after which the work counts as hanging, which is an error.
 pub(crate) async fn never_stuck() -> Result<()> {
     tokio::time::sleep(Duration::from_secs(10)).await;
     bail!("no step for ten seconds")

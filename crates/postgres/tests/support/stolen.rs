@@ -1,7 +1,7 @@
-//! Time that the machine took from a test.
+//! Measures time in which a test was not scheduled.
 //!
-//! Bounds on waits are bounds on the pool. On a machine that runs other work beside, each step takes longer, whoever
-//! makes it. What a task loses that does nothing but sleep is measured here, and added to the bounds.
+//! Time limits of the tests apply to the pool, but on a busy machine every step takes longer. A task that only sleeps
+//! measures the delay, which is added to the limits.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -9,17 +9,17 @@ use tokio::task::AbortHandle;
 
 const TICK: Duration = Duration::from_millis(2);
 
-/// Timers are exact to a millisecond, and a tick that is this late is nobody's fault.
+/// Tolerance for the resolution of timers.
 const USUAL: Duration = Duration::from_micros(1_500);
 
-/// Delays of a task that only sleeps: when it should have run, and when it ran.
+/// Delays of a task that only sleeps: times at which it should have run and did run.
 pub(crate) struct StolenTime {
     delays: Arc<Mutex<Vec<(Instant, Instant)>>>,
     ticker: AbortHandle,
 }
 
 impl StolenTime {
-    /// Starts to measure.
+    /// Starts measuring.
     pub(crate) fn watch() -> Self {
         let delays = Arc::<Mutex<Vec<(Instant, Instant)>>>::default();
         let noted = delays.clone();
@@ -36,13 +36,13 @@ impl StolenTime {
         Self { delays, ticker: ticker.abort_handle() }
     }
 
-    /// Returns how much of the time between the two moments was taken.
+    /// Returns the unscheduled time between the two moments.
     pub(crate) fn between(&self, from: Instant, to: Instant) -> Duration {
         let delays = self.delays.lock().unwrap_or_else(PoisonError::into_inner);
         delays.iter().map(|(due, ran)| (*ran).min(to).saturating_duration_since((*due).max(from))).sum()
     }
 
-    /// Returns `took` without what was taken from it, for something that began at `began`.
+    /// Returns `took` minus the unscheduled time since `began`.
     pub(crate) fn own(&self, began: Instant, took: Duration) -> Duration {
         took.saturating_sub(self.between(began, began.checked_add(took).unwrap_or(began)))
     }

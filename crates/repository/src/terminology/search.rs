@@ -25,13 +25,13 @@ pub const SEARCH_CODE: Operation<Read> =
 /// Terms that have all words of a text.
 pub const SEARCH_TERM: Operation<Read> = Operation::read("terminology.search_term")
     .served_by(&["idx_icd10_term_fulltext"])
-    .reads(Reads::Lists, LISTS);
+    .reads(Reads::PostingLists, LISTS);
 
 /// Terms that look like a text.
 pub const SEARCH_SIMILARITY: Operation<Read> = Operation::read("terminology.search_similarity")
     .statements(3)
     .served_by(&["icd10_words_pkey", "idx_icd10_words_forms", "idx_icd10_term_fulltext"])
-    .reads(Reads::Lists, LISTS);
+    .reads(Reads::PostingLists, LISTS);
 
 /// Why the legs that look at terms read more when there are more terms.
 const LISTS: &str =

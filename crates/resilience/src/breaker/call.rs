@@ -1,4 +1,4 @@
-//! A whole call through a breaker.
+//! Calls through a breaker.
 
 use super::{Breaker, Rejected};
 use crate::{Class, Classify};
@@ -6,8 +6,8 @@ use std::error::Error;
 use std::fmt;
 use std::time::Duration;
 
-/// Why a call through [`Breaker::call_with`] has no result. Knows its class, so that a [`Retry`](crate::Retry) can repeat
-/// it.
+/// Error of a call through [`Breaker::call_with`]. Implements [`Classify`], so that a [`Retry`](crate::Retry) can retry the
+/// call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CallError<E> {
     /// The breaker rejected the call. Nothing was sent.
@@ -22,8 +22,8 @@ pub enum CallError<E> {
 }
 
 impl Breaker {
-    /// Makes the call that `work` begins, and records its outcome. If the returned future is dropped before the call
-    /// ends, the call counts as cancelled.
+    /// Calls `work` and records its outcome. If the returned future is dropped before the call ends, the call counts as
+    /// cancelled.
     ///
     /// # Errors
     /// Returns [`Rejected`], converted into the error type of the call, if the breaker is open, else the error of the
@@ -40,7 +40,7 @@ impl Breaker {
         result
     }
 
-    /// Makes a call like [`Breaker::call`], for errors of any type: `class_of` says what a failure means.
+    /// Calls `work` like [`Breaker::call`], for errors of any type. `class_of` classifies the errors.
     ///
     /// # Errors
     /// Returns [`CallError::Rejected`] if the breaker is open, and [`CallError::Failed`] if the call failed.

@@ -1,4 +1,4 @@
-//! The state machine. While calls flow, one atomic word decides. Every transition is made under the lock.
+//! The state machine. While calls flow, one atomic word decides. Every transition takes the lock.
 
 use super::config::BreakerConfig;
 use super::state::{BreakerState, Control, Rejected, Snapshot, Transition};
@@ -11,8 +11,8 @@ use std::time::Duration;
 use tokio::sync::broadcast;
 use tokio::time::Instant;
 
-/// Number of transitions by which a reader of [`Breaker::transitions`] may fall behind before it loses the oldest.
-const TRANSITIONS_KEPT: usize = 16;
+/// Number of transitions by which a receiver of [`Breaker::transitions`] may lag before it loses the oldest.
+const TRANSITIONS_BUFFERED: usize = 16;
 
 /// A circuit breaker. Share it by reference or in an `Arc`.
 #[derive(Debug)]
@@ -35,7 +35,7 @@ struct Inner {
     open_until: Option<Instant>,
     /// Failures and calls that opened the breaker.
     opened_by: (u32, u32),
-    /// Number of failed probes since the breaker was closed: how far the open time has grown.
+    /// Number of failed probes since the breaker was closed. The open time doubles with each.
     regressions: u32,
     probing: u32,
     probed: u32,
@@ -43,7 +43,7 @@ struct Inner {
 }
 
 impl Breaker {
-    /// Returns a closed breaker. `name` is what the callers depend on; it appears in errors and logs.
+    /// Returns a closed breaker. `name` describes the dependency and appears in errors and logs.
     pub fn new(name: &'static str, config: BreakerConfig) -> Self {
         let config = config.within_range();
         let inner = Inner {
@@ -64,7 +64,7 @@ impl Breaker {
             cancelled: AtomicU64::new(0),
             rejected: AtomicU64::new(0),
             inner: Mutex::new(inner),
-            transitions: broadcast::Sender::new(TRANSITIONS_KEPT),
+            transitions: broadcast::Sender::new(TRANSITIONS_BUFFERED),
         }
     }
 
@@ -73,17 +73,17 @@ impl Breaker {
         self.name
     }
 
-    /// Reports that the dependency was reached by other means. An open breaker becomes half-open at once, as if its time
-    /// were over. A breaker that an operator opened stays open.
-    pub fn reached(&self) {
+    /// Reports that the dependency was reached by other means, such as a health check. An open breaker becomes half-open
+    /// immediately, unless an operator opened it.
+    pub fn report_reachable(&self) {
         let mut inner = self.lock();
         if inner.state == BreakerState::Open && inner.control == Control::Automatic {
             self.enter(&mut inner, BreakerState::HalfOpen);
         }
     }
 
-    /// Hands the decision to an operator, or back to the outcomes of calls. A breaker that was forced open is then
-    /// half-open, to find out; any other starts closed and without failures.
+    /// Lets an operator override the breaker, or makes it automatic again. A breaker that was forced open becomes
+    /// half-open; any other starts closed and without failures.
     pub fn set_control(&self, control: Control) {
         let mut inner = self.lock();
         if inner.control == control {
@@ -99,15 +99,15 @@ impl Breaker {
         self.enter(&mut inner, state);
     }
 
-    /// Returns all transitions from now on, in order.
+    /// Subscribes to all transitions from now on, in order.
     ///
-    /// This is a channel instead of a callback, so that no reader can delay a call. It is bounded: a reader that falls
-    /// more than 16 transitions behind learns how many it missed.
+    /// This is a channel instead of a callback, so that no receiver can delay a call. It is bounded: a receiver that lags
+    /// by more than 16 transitions learns how many it missed.
     pub fn transitions(&self) -> broadcast::Receiver<Transition> {
         self.transitions.subscribe()
     }
 
-    /// Returns a snapshot of the breaker.
+    /// Returns a snapshot of the breaker's state.
     pub fn snapshot(&self) -> Snapshot {
         let inner = self.lock();
         let (failures, calls) =
@@ -139,7 +139,7 @@ impl Breaker {
             self.enter(&mut inner, BreakerState::HalfOpen);
         }
         if inner.state == BreakerState::HalfOpen {
-            // Successful probes count too: no more calls than permits are let through before the decision.
+            // Successful probes count too, so that no more calls than permits go through before the decision.
             if inner.probing + inner.probed >= self.config.half_open_permits {
                 return Err(self.reject(Duration::ZERO));
             }
@@ -153,7 +153,7 @@ impl Breaker {
         Rejected { breaker: self.name, retry_after }
     }
 
-    /// Opens because of outcomes of `phase`, unless that phase is over or an operator decides.
+    /// Opens because of outcomes of `phase`, unless that phase is over or an operator overrides the breaker.
     #[cold]
     pub(super) fn open_from(&self, phase: Word, counts: (u32, u32)) {
         let mut inner = self.lock();
@@ -181,9 +181,9 @@ impl Breaker {
         }
     }
 
-    /// Takes back the permit of a cancelled probe.
+    /// Returns the permit of a cancelled probe.
     #[cold]
-    pub(super) fn give_back(&self, phase: Word) {
+    pub(super) fn return_permit(&self, phase: Word) {
         let mut inner = self.lock();
         if self.load().is_phase_of(phase) {
             inner.probing -= 1;
@@ -205,7 +205,7 @@ impl Breaker {
             _ => Flow::Gated,
         };
         self.word.store(self.load().next(flow).0, Ordering::Release);
-        self.tell(inner, from);
+        self.publish(inner, from);
     }
 
     fn begin_closed(&self, inner: &mut Inner) {
@@ -216,15 +216,15 @@ impl Breaker {
     fn begin_open(&self, inner: &mut Inner) {
         inner.opened += 1;
         if inner.control == Control::Automatic {
-            let times = Backoff::exponential(self.config.open_for, self.config.open_for_at_most);
+            let times = Backoff::exponential(self.config.open_for, self.config.max_open_for);
             let open_for = times.jitter(self.config.jitter).delay(inner.regressions);
             inner.open_until = Some(Deadline::after(open_for).instant());
         }
     }
 
-    fn tell(&self, inner: &Inner, from: BreakerState) {
+    fn publish(&self, inner: &Inner, from: BreakerState) {
         let transition = Transition { breaker: self.name, from, to: inner.state, control: inner.control };
-        // Nobody has to listen.
+        // Sending fails if there is no receiver, which is fine.
         let _ = self.transitions.send(transition);
         let (state, control) = (inner.state.as_str(), inner.control.as_str());
         if inner.state == BreakerState::Open {

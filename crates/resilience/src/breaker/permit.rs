@@ -1,4 +1,4 @@
-//! Permits for single calls. Recording an outcome takes no lock while calls flow, unless it opens the breaker.
+//! Permits for calls. Recording an outcome takes no lock while calls flow, unless it opens the breaker.
 
 use super::machine::Breaker;
 use super::state::Rejected;
@@ -40,13 +40,13 @@ impl Breaker {
                     self.open_from(phase, window.count(phase.mark()));
                 }
             }
-            _ => self.record_apart(phase, failed),
+            _ => self.record_slow(phase, failed),
         }
     }
 
-    /// Every outcome but a success while calls flow and count.
+    /// Records every outcome except a success while calls flow and count.
     #[cold]
-    fn record_apart(&self, phase: Word, failed: bool) {
+    fn record_slow(&self, phase: Word, failed: bool) {
         match (phase.flow(), &self.window) {
             (Flow::Counted, None) => self.count_failure(phase),
             (Flow::Counted, Some(window)) => {
@@ -92,7 +92,7 @@ impl Breaker {
         }
         self.cancelled.fetch_add(1, Ordering::Relaxed);
         if phase.flow() == Flow::Gated {
-            self.give_back(phase);
+            self.return_permit(phase);
         }
     }
 
@@ -104,11 +104,11 @@ impl Breaker {
 
 impl Permit<'_> {
     /// Records the outcome of the call: `None` for success, else the class of its failure. Only [`Class::Unavailable`]
-    /// counts as a failure of the dependency, since any other class proves that it answers.
+    /// counts as a failure of the dependency, since any other class proves that it responds.
     #[inline]
     pub fn record(self, failure: Option<Class>) {
         let (breaker, phase) = (self.breaker, self.phase);
-        // It has its outcome: its end must not count as a cancellation.
+        // The call has its outcome, so dropping the permit must not count as a cancellation.
         std::mem::forget(self);
         breaker.record(phase, failure == Some(Class::Unavailable));
     }

@@ -1,4 +1,4 @@
-//! Public view of a breaker: its state, its transitions, and why it rejected a call.
+//! Public view of a breaker: state, transitions, snapshot and the error of rejected calls.
 
 use crate::{Class, Classify};
 use std::time::Duration;
@@ -10,12 +10,12 @@ pub enum BreakerState {
     Closed,
     /// Calls are rejected.
     Open,
-    /// A few calls are let through to find out.
+    /// A few calls are let through as probes.
     HalfOpen,
 }
 
 impl BreakerState {
-    /// Returns the state as it appears in log fields and health answers.
+    /// Returns the name for log fields and health responses.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Closed => "closed",
@@ -25,7 +25,7 @@ impl BreakerState {
     }
 }
 
-/// Who decides whether calls flow: the outcomes or an operator.
+/// Control mode of a breaker: automatic, or overridden by an operator.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Control {
     /// The outcomes of calls decide.
@@ -34,12 +34,12 @@ pub enum Control {
     ForcedOpen,
     /// Calls flow and their outcomes are counted, but the breaker never opens.
     ForcedClosed,
-    /// Calls flow and nothing is counted.
+    /// Calls flow and their outcomes are not counted.
     Disabled,
 }
 
 impl Control {
-    /// Returns the value as it appears in log fields and health answers.
+    /// Returns the name for log fields and health responses.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Automatic => "automatic",
@@ -57,20 +57,20 @@ pub struct Transition {
     pub breaker: &'static str,
     /// State before the change.
     pub from: BreakerState,
-    /// State after the change; the same as before if only the control changed.
+    /// State after the change; equal to `from` if only the control changed.
     pub to: BreakerState,
     /// Control after the change.
     pub control: Control,
 }
 
-/// Error of a call that was not made because the breaker is open. Its class is [`Class::Unavailable`].
+/// Error of a call that was not made because the breaker is open. The class is [`Class::Unavailable`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{breaker} is unavailable: circuit breaker open, next attempt in {:.1} s", retry_after.as_secs_f64())]
 pub struct Rejected {
     /// Name of the breaker.
     pub breaker: &'static str,
-    /// Time until a call may be let through. Zero while half-open probes are under way; the configured open time while an
-    /// operator keeps the breaker open, since nobody knows for how long.
+    /// Time until a call may be let through. Zero while half-open probes are in progress; the configured open time while
+    /// an operator keeps the breaker open, since its end is unknown.
     pub retry_after: Duration,
 }
 
@@ -84,20 +84,21 @@ impl Classify for Rejected {
     }
 }
 
-/// Snapshot of a breaker, for health answers.
+/// Snapshot of a breaker's state, for health responses.
 ///
-/// It has no number of successes, since counting them would be the most expensive part of a successful call.
+/// Successes are not counted, since counting would be the most expensive part of a successful call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Snapshot {
     /// State of the breaker.
     pub state: BreakerState,
-    /// Who decides about the state.
+    /// Control mode of the breaker.
     pub control: Control,
-    /// Number of consecutive failures, or of failures in the window. Unless the breaker is closed, those that opened it.
+    /// Number of consecutive failures, or of failures in the window. If the breaker is not closed, the number of failures
+    /// that opened it.
     pub failures: u32,
-    /// Number of outcomes in the window. Without a window the same as `failures`.
+    /// Number of outcomes in the window. Equal to `failures` if there is no window.
     pub calls: u32,
-    /// Number of calls since the start that were dropped before an outcome.
+    /// Number of calls since the start that were dropped without an outcome.
     pub cancelled: u64,
     /// Number of rejected calls since the start.
     pub rejected: u64,
@@ -108,7 +109,7 @@ pub struct Snapshot {
 }
 
 impl Snapshot {
-    /// Returns the share of failures among `calls`, from 0 to 1; 0 without calls.
+    /// Returns the share of failures among `calls`, from 0 to 1; 0 if there are no calls.
     pub fn failure_rate(&self) -> f64 {
         f64::from(self.failures) / f64::from(self.calls.max(1))
     }

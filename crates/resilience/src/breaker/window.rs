@@ -1,18 +1,18 @@
-//! The last outcomes of a breaker in a ring that needs no lock.
+//! A lock-free ring buffer with the last outcomes of a breaker.
 //!
-//! A slot holds the mark of the phase in which it failed, or zero. So a success that follows a success writes nothing
-//! but the position, and an old phase's failures count no more without being cleared.
+//! A slot holds the mark of the phase in which a call failed, or zero for a success. So a success that overwrites a success
+//! writes only the position, and failures of an old phase no longer count without being cleared.
 
 use super::config::CountWindow;
 use crate::sync::{AtomicU32, AtomicU64, Ordering, fence};
 
-/// The ring. Outcomes that arrive at the same instant stand in it in any order.
+/// The ring buffer. Concurrent outcomes are stored in any order.
 #[derive(Debug)]
 pub(super) struct Window {
     rule: CountWindow,
-    /// A power of two that is at least the window, so that a slot is found without a division.
+    /// Slots of the ring. Their number is a power of two, at least the window, so that indexing needs no division.
     slots: Box<[AtomicU32]>,
-    /// Outcomes since the phase began: where the next one goes.
+    /// Number of outcomes since the phase began, which is the position of the next one.
     next: AtomicU64,
 }
 
@@ -22,7 +22,7 @@ impl Window {
         Self { rule, slots, next: AtomicU64::new(0) }
     }
 
-    /// Counts a success of the phase with this mark. True when the breaker has to open.
+    /// Counts a success of the phase with this mark. Returns true if the breaker must open.
     #[inline]
     pub(super) fn succeeded(&self, mark: u32) -> bool {
         let position = self.next.fetch_add(1, Ordering::Relaxed);
@@ -30,22 +30,22 @@ impl Window {
         if slot.load(Ordering::Relaxed) != 0 {
             slot.store(0, Ordering::Relaxed);
         }
-        // Of all successes only the one that completes the minimum can make it open.
+        // Only the success that completes the minimum number of calls can open the breaker.
         position + 1 == u64::from(self.rule.minimum_calls) && self.is_over(mark)
     }
 
-    /// Counts a failure of the phase with this mark. True when the breaker has to open.
+    /// Counts a failure of the phase with this mark. Returns true if the breaker must open.
     pub(super) fn failed(&self, mark: u32) -> bool {
         self.slot(self.next.fetch_add(1, Ordering::Relaxed)).store(mark, Ordering::Relaxed);
         self.is_over(mark)
     }
 
-    /// Forgets the phase's outcomes. The next phase's mark must differ.
+    /// Forgets the outcomes of the phase. The next phase must have a different mark.
     pub(super) fn clear(&self) {
         self.next.store(0, Ordering::Relaxed);
     }
 
-    /// Failures and outcomes that the window holds of the phase with this mark.
+    /// Returns the numbers of failures and outcomes in the window of the phase with this mark.
     pub(super) fn count(&self, mark: u32) -> (u32, u32) {
         let next = self.next.load(Ordering::Relaxed);
         let calls = next.min(u64::from(self.rule.size));
@@ -56,7 +56,7 @@ impl Window {
 
     #[cold]
     fn is_over(&self, mark: u32) -> bool {
-        // Of two failures at the same instant at least one has to see both.
+        // Of two concurrent failures, at least one must see both.
         fence(Ordering::SeqCst);
         let (failures, calls) = self.count(mark);
         calls >= self.rule.minimum_calls

@@ -1,13 +1,13 @@
-//! All that a call has to know while calls flow, in one word: how they flow, failures in a row, which phase.
+//! The packed state that every call reads: flow, consecutive failures and phase.
 
-/// How calls flow.
+/// Admission mode of calls.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Flow {
-    /// Freely, and their outcomes count.
+    /// All calls are admitted and their outcomes count.
     Counted,
-    /// Freely, and nothing counts.
+    /// All calls are admitted and their outcomes do not count.
     Uncounted,
-    /// By permits alone, or not at all: the lock knows.
+    /// Calls are admitted under the lock, if at all.
     Gated,
 }
 
@@ -16,23 +16,23 @@ const FAILURES_SHIFT: u32 = 2;
 const FAILURES: u64 = 0x00ff_ffff << FAILURES_SHIFT;
 const PHASE_SHIFT: u32 = 26;
 
-/// From the lowest bit: two bits of flow, 24 of failures in a row, 38 of the phase's number.
+/// Packed state. From the lowest bit: 2 bits of flow, 24 of consecutive failures, 38 of the phase number.
 ///
-/// The phase changes with every transition: an outcome of an earlier phase must not count in a later one. Being
-/// one word with the failures, neither can be changed under the other.
+/// The phase changes with every transition, so that outcomes of an earlier phase do not count in a later one. Phase and
+/// failures share one word so that both are read and replaced atomically.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Word(pub(super) u64);
 
 impl Word {
-    /// The largest number of failures that it holds.
+    /// Largest number of failures that fits.
     pub(super) const FAILURES_MAX: u32 = 0x00ff_ffff;
 
-    /// The first phase, with no failures.
+    /// Returns the first phase, without failures.
     pub(super) const fn first() -> Self {
         Self(1 << PHASE_SHIFT)
     }
 
-    /// The phase after this one, with no failures.
+    /// Returns the phase after this one, without failures.
     pub(super) const fn next(self, flow: Flow) -> Self {
         let flow = match flow {
             Flow::Counted => 0,
@@ -52,7 +52,7 @@ impl Word {
         }
     }
 
-    /// A mark of the phase that is never zero. Repeats after two thousand million phases.
+    /// Returns a mark of the phase, which is never zero. Marks repeat after two billion phases.
     #[inline]
     pub(super) const fn mark(self) -> u32 {
         (self.0 >> PHASE_SHIFT) as u32 | 1 << 31
@@ -68,12 +68,12 @@ impl Word {
         ((self.0 & FAILURES) >> FAILURES_SHIFT) as u32
     }
 
-    /// The same phase with one failure more, up to [`Word::FAILURES_MAX`].
+    /// Returns the same phase with one more failure, up to [`Word::FAILURES_MAX`].
     pub(super) const fn failed(self) -> Self {
         if self.failures() == Self::FAILURES_MAX { self } else { Self(self.0 + (1 << FAILURES_SHIFT)) }
     }
 
-    /// The same phase without failures.
+    /// Returns the same phase without failures.
     pub(super) const fn succeeded(self) -> Self {
         Self(self.0 & !FAILURES)
     }

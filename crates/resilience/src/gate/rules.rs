@@ -5,9 +5,9 @@ use std::time::Duration;
 /// Rules by which a [`ContentionGate`](crate::ContentionGate) opens again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ContentionRules {
-    /// Time without contention after which the gate admits one more caller. Defaults to 1 s; 1 ms is the shortest.
+    /// Time without contention after which the gate admits one more caller. Defaults to 1 s; at least 1 ms.
     pub raise_every: Duration,
-    /// Time without contention after which the gate is open again. Defaults to 30 s; `Duration::MAX` means never.
+    /// Time without contention after which the gate opens again. Defaults to 30 s; `Duration::MAX` means never.
     pub open_after: Duration,
     /// Maximum number of waiting callers. Defaults to 1,000.
     pub queue: usize,

@@ -1,4 +1,4 @@
-//! The breaker's behaviour on a paused clock.
+//! The states of the breaker, on a paused clock.
 
 use super::Failed;
 use std::time::Duration;
@@ -25,7 +25,7 @@ fn opened() -> Breaker {
 }
 
 #[tokio::test(start_paused = true)]
-async fn three_failures_in_a_row_open_it_and_the_rejection_says_for_how_long() {
+async fn consecutive_failures_open_breaker() {
     let breaker = opened();
     tokio::time::advance(Duration::from_secs(10)).await;
     let rejected = breaker.try_acquire().expect_err("open");
@@ -35,7 +35,7 @@ async fn three_failures_in_a_row_open_it_and_the_rejection_says_for_how_long() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_success_in_between_starts_the_count_again() {
+async fn success_resets_failure_count() {
     let breaker = breaker();
     fail(&breaker);
     fail(&breaker);
@@ -46,7 +46,7 @@ async fn a_success_in_between_starts_the_count_again() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn only_an_unavailable_dependency_counts() {
+async fn only_unavailable_counts_as_failure() {
     let breaker = breaker();
     for class in
         [Class::Caller, Class::Duplicate, Class::Deadlock, Class::Timeout, Class::Overload, Class::Fault]
@@ -57,7 +57,7 @@ async fn only_an_unavailable_dependency_counts() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn after_its_time_one_probe_goes_through_and_its_success_closes_it() {
+async fn successful_probe_closes_breaker() {
     let breaker = opened();
     tokio::time::advance(OPEN_FOR).await;
     let probe = breaker.try_acquire().expect("the probe");
@@ -69,7 +69,7 @@ async fn after_its_time_one_probe_goes_through_and_its_success_closes_it() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_failed_probe_opens_it_again_for_the_whole_time() {
+async fn failed_probe_reopens_breaker() {
     let breaker = opened();
     tokio::time::advance(OPEN_FOR).await;
     fail(&breaker);
@@ -77,7 +77,7 @@ async fn a_failed_probe_opens_it_again_for_the_whole_time() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_probe_whose_caller_leaves_gives_its_permit_back() {
+async fn dropped_probe_returns_its_permit() {
     let breaker = opened();
     tokio::time::advance(OPEN_FOR).await;
     drop(breaker.try_acquire().expect("the probe"));
@@ -87,7 +87,7 @@ async fn a_probe_whose_caller_leaves_gives_its_permit_back() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_outcome_of_an_earlier_phase_changes_nothing() {
+async fn outcomes_of_earlier_phases_do_not_count() {
     let breaker = breaker();
     let slow = [breaker.try_acquire().expect("closed"), breaker.try_acquire().expect("closed")];
     (0..3).for_each(|_| fail(&breaker));
@@ -102,13 +102,13 @@ async fn an_outcome_of_an_earlier_phase_changes_nothing() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn being_reached_by_other_means_ends_the_open_time_at_once() {
+async fn report_reachable_ends_open_time() {
     let breaker = opened();
-    breaker.reached();
+    breaker.report_reachable();
     succeed(&breaker);
     assert_eq!(breaker.snapshot().state, BreakerState::Closed);
-    breaker.reached();
-    assert_eq!(breaker.snapshot().state, BreakerState::Closed, "nothing to do while closed");
+    breaker.report_reachable();
+    assert_eq!(breaker.snapshot().state, BreakerState::Closed, "no effect while closed");
 }
 
 fn windowed(size: u32, minimum_calls: u32, failure_percent: u32) -> Breaker {
@@ -117,7 +117,7 @@ fn windowed(size: u32, minimum_calls: u32, failure_percent: u32) -> Breaker {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_window_opens_at_its_rate_and_not_before_the_minimum_of_calls() {
+async fn window_opens_at_failure_rate_after_minimum_calls() {
     let breaker = windowed(10, 4, 50);
     (0..2).for_each(|_| fail(&breaker));
     succeed(&breaker);
@@ -129,7 +129,7 @@ async fn a_window_opens_at_its_rate_and_not_before_the_minimum_of_calls() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_has_left_the_window_counts_no_more() {
+async fn outcomes_outside_window_do_not_count() {
     let breaker = windowed(4, 4, 75);
     (0..2).for_each(|_| fail(&breaker));
     (0..4).for_each(|_| succeed(&breaker));
@@ -140,10 +140,10 @@ async fn what_has_left_the_window_counts_no_more() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_window_begins_empty_after_it_was_open() {
+async fn window_is_empty_after_closing() {
     let breaker = windowed(4, 2, 50);
     (0..2).for_each(|_| fail(&breaker));
-    breaker.reached();
+    breaker.report_reachable();
     succeed(&breaker);
     assert_eq!((breaker.snapshot().state, breaker.snapshot().calls), (BreakerState::Closed, 0));
     fail(&breaker);
@@ -151,16 +151,16 @@ async fn a_window_begins_empty_after_it_was_open() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn no_more_calls_than_permits_go_through_before_it_is_decided() {
+async fn half_open_admits_no_more_calls_than_permits() {
     let breaker = Breaker::new("depot", BreakerConfig::consecutive(1, OPEN_FOR).half_open_permits(3));
     fail(&breaker);
     tokio::time::advance(OPEN_FOR).await;
     let [first, second, third] = [(); 3].map(|()| breaker.try_acquire().expect("a permit"));
     assert!(breaker.try_acquire().is_err(), "all permits are out");
     first.record(None);
-    assert!(breaker.try_acquire().is_err(), "a permit that was used well is used");
+    assert!(breaker.try_acquire().is_err(), "a successful probe does not return its permit");
     drop(second);
-    let fourth = breaker.try_acquire().expect("a permit that was given back");
+    let fourth = breaker.try_acquire().expect("the returned permit");
     third.record(None);
     assert_eq!(breaker.snapshot().state, BreakerState::HalfOpen);
     fourth.record(Some(Class::Caller));
@@ -168,7 +168,7 @@ async fn no_more_calls_than_permits_go_through_before_it_is_decided() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn each_failed_probe_doubles_the_wait_up_to_its_cap_and_a_good_one_forgets_it() {
+async fn failed_probes_double_open_time_up_to_cap() {
     let config = BreakerConfig::consecutive(1, OPEN_FOR)
         .growing_to(OPEN_FOR * 3)
         .jitter(steadfast_resilience::Jitter::None);
@@ -184,7 +184,7 @@ async fn each_failed_probe_doubles_the_wait_up_to_its_cap_and_a_good_one_forgets
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_growing_wait_is_spread_over_its_upper_half() {
+async fn growing_open_time_is_jittered_over_upper_half() {
     let waits: Vec<Duration> = (0..50)
         .map(|_| {
             let breaker = Breaker::new("depot", BreakerConfig::consecutive(1, OPEN_FOR).growing_to(OPEN_FOR));
@@ -197,7 +197,7 @@ async fn a_growing_wait_is_spread_over_its_upper_half() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_whole_call_is_recorded_rejected_or_cancelled() {
+async fn call_is_recorded_rejected_or_cancelled() {
     let breaker = Breaker::new("depot", BreakerConfig::consecutive(1, OPEN_FOR));
     assert_eq!(breaker.call(async || Ok::<_, Failed>(7)).await, Ok(7));
     {
@@ -212,7 +212,7 @@ async fn a_whole_call_is_recorded_rejected_or_cancelled() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn settings_outside_their_range_are_replaced_by_the_nearest() {
+async fn settings_are_clamped() {
     let window = |size, minimum_calls, failure_percent| CountWindow { size, minimum_calls, failure_percent };
     for (window, failures) in [
         (window(0, 0, 0), 1),
@@ -236,11 +236,11 @@ async fn settings_outside_their_range_are_replaced_by_the_nearest() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn late_success_keeps_failures_of_later_phase() {
+async fn late_success_does_not_reset_failures_of_later_phase() {
     let breaker = breaker();
     let late = breaker.try_acquire().expect("closed");
     (0..3).for_each(|_| fail(&breaker));
-    breaker.reached();
+    breaker.report_reachable();
     succeed(&breaker);
     fail(&breaker);
     late.record(None);

@@ -1,4 +1,4 @@
-//! What an operator decides about a breaker, and what its observers see.
+//! Operator overrides, transitions and logging of a breaker.
 
 use super::log::logged_by;
 use std::time::Duration;
@@ -21,18 +21,18 @@ fn fail(breaker: &Breaker, times: u32) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn forced_open_rejects_whatever_time_passes_and_whoever_reaches_it() {
+async fn forced_open_ignores_time_and_reachability() {
     let breaker = breaker();
     breaker.set_control(Control::ForcedOpen);
     tokio::time::advance(OPEN_FOR * 100).await;
-    breaker.reached();
+    breaker.report_reachable();
     assert_eq!(breaker.try_acquire().expect_err("forced open").retry_after, OPEN_FOR);
     let now = breaker.snapshot();
     assert_eq!((now.state, now.control, now.next_probe_in), (BreakerState::Open, Control::ForcedOpen, None));
 }
 
 #[tokio::test(start_paused = true)]
-async fn after_forced_open_it_finds_out_by_a_probe() {
+async fn probes_after_forced_open() {
     let breaker = breaker();
     breaker.set_control(Control::ForcedOpen);
     breaker.set_control(Control::Automatic);
@@ -43,20 +43,20 @@ async fn after_forced_open_it_finds_out_by_a_probe() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn forced_closed_counts_and_never_opens() {
+async fn forced_closed_counts_failures_without_opening() {
     let breaker = breaker();
     breaker.set_control(Control::ForcedClosed);
     fail(&breaker, 10);
     assert_eq!((breaker.snapshot().state, breaker.snapshot().failures), (BreakerState::Closed, 10));
     breaker.set_control(Control::Automatic);
     fail(&breaker, 1);
-    assert_eq!(breaker.snapshot().state, BreakerState::Closed, "what was counted before is void");
+    assert_eq!(breaker.snapshot().state, BreakerState::Closed, "earlier failures do not count");
     fail(&breaker, 1);
     assert_eq!(breaker.snapshot().state, BreakerState::Open);
 }
 
 #[tokio::test(start_paused = true)]
-async fn disabled_lets_everything_flow_and_counts_nothing() {
+async fn disabled_admits_all_calls_without_counting() {
     let breaker = breaker();
     fail(&breaker, 2);
     breaker.set_control(Control::Disabled);
@@ -67,7 +67,7 @@ async fn disabled_lets_everything_flow_and_counts_nothing() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_outcome_of_a_call_from_before_a_command_is_void() {
+async fn outcomes_from_before_override_do_not_count() {
     let breaker = breaker();
     let calls = [permit(&breaker), permit(&breaker)];
     breaker.set_control(Control::Disabled);
@@ -77,7 +77,7 @@ async fn the_outcome_of_a_call_from_before_a_command_is_void() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn every_transition_is_told_in_order() {
+async fn publishes_transitions_in_order() {
     let breaker = breaker();
     let mut transitions = breaker.transitions();
     fail(&breaker, 2);
@@ -93,7 +93,7 @@ async fn every_transition_is_told_in_order() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_reader_that_falls_behind_is_told_how_many_it_missed() {
+async fn lagging_receiver_learns_number_of_missed_transitions() {
     let breaker = breaker();
     let mut transitions = breaker.transitions();
     for _ in 0..10 {
@@ -105,12 +105,12 @@ async fn a_reader_that_falls_behind_is_told_how_many_it_missed() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn open_breaker_is_a_warning_and_every_other_change_is_not() {
+async fn only_opening_is_logged_as_warning() {
     let breaker = breaker();
     assert_eq!(breaker.name(), "depot");
     let logged = logged_by(|| {
         fail(&breaker, 2);
-        breaker.reached();
+        breaker.report_reachable();
         permit(&breaker).record(None);
     });
     let levels: Vec<Level> = logged.iter().map(|(level, _)| *level).collect();

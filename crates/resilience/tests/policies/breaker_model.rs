@@ -1,4 +1,4 @@
-//! Any sequence of calls and outcomes, against a model that is too plain to be wrong.
+//! Compares the breaker with a simple model for random sequences of calls and outcomes.
 
 use proptest::prelude::*;
 use std::collections::VecDeque;
@@ -8,7 +8,7 @@ use steadfast_resilience::{Breaker, BreakerConfig, BreakerState, Class, CountWin
 #[derive(Clone, Copy, Debug)]
 enum Step {
     Call,
-    /// The oldest or newest call under way succeeds, fails, fails by its caller's mistake, or is dropped.
+    /// The oldest or newest running call succeeds, fails, fails because of its caller, or is dropped.
     End {
         newest: bool,
         outcome: Outcome,
@@ -27,7 +27,7 @@ enum Outcome {
     Leaves,
 }
 
-/// A breaker in the words of its documentation. Seconds, no locks, no tricks.
+/// Single-threaded model of a breaker, written after its documentation, in whole seconds.
 struct Model {
     config: BreakerConfig,
     state: BreakerState,
@@ -71,7 +71,7 @@ impl Model {
             BreakerState::Open => {
                 self.opened += 1;
                 self.open_until = self.now + self.open_for;
-                self.open_for = (self.open_for * 2).min(self.config.open_for_at_most.as_secs());
+                self.open_for = (self.open_for * 2).min(self.config.max_open_for.as_secs());
             }
             BreakerState::HalfOpen => {}
         }
@@ -196,7 +196,7 @@ async fn take<'a>(
             model.now += seconds;
         }
         Step::Reached => {
-            breaker.reached();
+            breaker.report_reachable();
             if model.state == BreakerState::Open {
                 model.enter(BreakerState::HalfOpen);
             }
@@ -219,7 +219,7 @@ fn compare(breaker: &Breaker, model: &Model) -> Result<(), TestCaseError> {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(2_000))]
     #[test]
-    fn any_sequence_agrees_with_the_model(config in configs(), steps in steps()) {
+    fn breaker_matches_model(config in configs(), steps in steps()) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build()?;
         runtime.block_on(async {
             let (breaker, mut model) = (Breaker::new("depot", config), Model::new(config));

@@ -1,4 +1,4 @@
-//! The bulkhead: how many are inside, how many wait, who is turned away.
+//! The bulkhead: concurrency, queue and refusals.
 
 use super::poll_once;
 use std::time::Duration;
@@ -11,24 +11,24 @@ fn bulkhead(concurrency: usize, queue: usize) -> Bulkhead {
 }
 
 #[tokio::test(start_paused = true)]
-async fn one_waits_in_line_and_the_next_is_turned_away_at_once() {
+async fn refuses_callers_when_queue_is_full() {
     let bulkhead = bulkhead(1, 1);
-    let place = bulkhead.enter(Deadline::after(LIMIT)).await.expect("a place");
+    let permit = bulkhead.enter(Deadline::after(LIMIT)).await.expect("a permit");
     let mut waiting = Box::pin(bulkhead.enter(Deadline::after(LIMIT)));
     assert!(poll_once(waiting.as_mut()).is_pending());
     assert_eq!((bulkhead.inside(), bulkhead.waiting()), (1, 1));
     let refused = bulkhead.enter(Deadline::after(LIMIT)).await.expect_err("the line is full");
     assert_eq!(refused, Refused::Full { name: "orchard", waiting: 1 });
     assert_eq!(refused.class(), Class::Overload);
-    drop(place);
-    let place = waiting.await.expect("its turn");
+    drop(permit);
+    let permit = waiting.await.expect("its turn");
     assert_eq!((bulkhead.inside(), bulkhead.waiting()), (1, 0));
-    drop(place);
+    drop(permit);
     assert_eq!(bulkhead.inside(), 0);
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_wait_ends_with_the_deadline_and_leaves_nothing_behind() {
+async fn wait_ends_at_deadline_without_leaking() {
     let bulkhead = bulkhead(1, 1);
     let _place = bulkhead.enter(Deadline::after(LIMIT)).await;
     for _ in 0..3 {
@@ -39,19 +39,19 @@ async fn the_wait_ends_with_the_deadline_and_leaves_nothing_behind() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn whoever_leaves_the_line_makes_room_in_it() {
+async fn cancelled_waiters_free_queue_slots() {
     let bulkhead = bulkhead(1, 1);
-    let place = bulkhead.enter(Deadline::after(LIMIT)).await.expect("a place");
+    let permit = bulkhead.enter(Deadline::after(LIMIT)).await.expect("a permit");
     for _ in 0..3 {
         let mut left = Box::pin(bulkhead.enter(Deadline::after(LIMIT)));
         assert!(poll_once(left.as_mut()).is_pending());
     }
-    drop(place);
+    drop(permit);
     assert!(bulkhead.enter(Deadline::after(LIMIT)).await.is_ok());
 }
 
 #[tokio::test(start_paused = true)]
-async fn without_a_line_nobody_waits() {
+async fn refuses_callers_without_queue() {
     let bulkhead = bulkhead(1, 0);
     let _place = bulkhead.enter(Deadline::after(LIMIT)).await;
     let refused = bulkhead.enter(Deadline::after(LIMIT)).await.expect_err("full");
@@ -59,10 +59,10 @@ async fn without_a_line_nobody_waits() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn bulkhead_admits_one_caller_at_least() {
+async fn concurrency_is_at_least_one() {
     let bulkhead = bulkhead(0, 0);
     assert_eq!(bulkhead.inside(), 0);
-    let place = bulkhead.enter(Deadline::after(LIMIT)).await.expect("a place");
+    let permit = bulkhead.enter(Deadline::after(LIMIT)).await.expect("a permit");
     assert!(bulkhead.enter(Deadline::after(LIMIT)).await.is_err());
-    drop(place);
+    drop(permit);
 }

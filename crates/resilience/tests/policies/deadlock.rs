@@ -1,4 +1,4 @@
-//! A storm: fifty workers that take two locks in opposite orders.
+//! A deadlock storm: fifty workers that take two locks in opposite orders.
 
 use super::Failed;
 use std::cell::Cell;
@@ -9,8 +9,8 @@ use steadfast_resilience::{
 };
 use tokio::sync::Mutex;
 
-/// Two trees, each taken in order of arrival, as a database's rows are: whoever survives a deadlock stands in line
-/// behind others for its second tree, and is caught again.
+/// Two trees that are locked in order of arrival, like rows of a database: a worker that survives a deadlock waits behind
+/// others for its second tree and deadlocks again.
 #[derive(Default)]
 struct Orchard {
     trees: [Mutex<()>; 2],
@@ -18,7 +18,7 @@ struct Orchard {
 }
 
 impl Orchard {
-    /// Takes both trees; even workers begin with the first one, odd ones with the other.
+    /// Locks both trees. Even workers begin with the first one, odd workers with the second.
     async fn replant(&self, worker: usize) -> Result<(), Failed> {
         self.attempts.set(self.attempts.get() + 1);
         let _first = self.trees[worker % 2].lock().await;
@@ -62,22 +62,22 @@ async fn storm(rules: ContentionRules) -> (usize, u32) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_gate_ends_a_storm_of_deadlocks() {
+async fn gate_ends_deadlock_storm() {
     let (failed, attempts) = storm(ContentionRules::default()).await;
     assert_eq!(failed, 0);
-    assert!((200..=260).contains(&attempts), "{attempts} attempts for 200 pieces of work");
+    assert!((200..=260).contains(&attempts), "{attempts} attempts for 200 units of work");
 }
 
 #[tokio::test(start_paused = true)]
-async fn delays_alone_do_not_end_it() {
-    // Open again at once: what is left is the retry.
+async fn delays_alone_do_not_end_deadlock_storm() {
+    // The gate reopens immediately, which leaves only the retries.
     let (failed, _) =
         storm(ContentionRules { open_after: Duration::ZERO, ..ContentionRules::default() }).await;
-    assert!(failed > 0, "a storm that ends by itself proves nothing about the gate");
+    assert!(failed > 0, "without failures the test proves nothing about the gate");
 }
 
 #[tokio::test(start_paused = true)]
-async fn only_a_deadlock_closes_the_gate() {
+async fn only_deadlocks_close_gate() {
     let gate = ContentionGate::new("replant", ContentionRules::default());
     let deadline = Deadline::after(Duration::from_secs(1));
     let conflict = async || Err::<(), _>(Failed(Class::Conflict));

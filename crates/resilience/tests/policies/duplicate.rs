@@ -1,4 +1,4 @@
-//! Duplicate keys: skipped, fetched, raised, and logged as the caller chose.
+//! Duplicate keys: skip, fetch, raise and log.
 
 use super::Failed;
 use super::log::logged_by;
@@ -9,14 +9,14 @@ const DUPLICATE: Result<u8, Failed> = Err(Failed(Class::Duplicate));
 const CONFLICT: Result<u8, Failed> = Err(Failed(Class::Conflict));
 
 #[test]
-fn a_skipped_duplicate_is_nothing_and_all_else_stays() {
+fn skip_turns_only_duplicates_into_none() {
     assert_eq!(on_duplicate_key(DUPLICATE).skip(), Ok(None));
     assert_eq!(on_duplicate_key(Ok::<_, Failed>(7)).skip(), Ok(Some(7)));
     assert_eq!(on_duplicate_key(CONFLICT).skip(), Err(Failed(Class::Conflict)));
 }
 
 #[tokio::test]
-async fn only_a_duplicate_is_fetched() {
+async fn fetch_runs_only_for_duplicates() {
     let existing = async || Ok(3);
     assert_eq!(on_duplicate_key(DUPLICATE).fetch(existing).await, Ok(3));
     let never = async || unreachable!("nothing to fetch");
@@ -25,12 +25,12 @@ async fn only_a_duplicate_is_fetched() {
 }
 
 #[test]
-fn a_raised_duplicate_stays_an_error() {
+fn raise_keeps_error() {
     assert_eq!(on_duplicate_key(DUPLICATE).raise(), DUPLICATE);
 }
 
 #[test]
-fn a_duplicate_is_logged_once_at_the_chosen_level_with_its_key() {
+fn logs_duplicate_once_at_chosen_level() {
     for level in [Level::ERROR, Level::WARN, Level::INFO, Level::DEBUG, Level::TRACE] {
         let logged = logged_by(|| drop(on_duplicate_key(DUPLICATE).log(level).skip()));
         assert_eq!(logged, [(level, "message=duplicate key key=trees_name_key done=skipped ".to_owned())]);
@@ -38,7 +38,7 @@ fn a_duplicate_is_logged_once_at_the_chosen_level_with_its_key() {
 }
 
 #[test]
-fn error_without_key_is_logged_as_unknown() {
+fn logs_unknown_key() {
     #[derive(Debug)]
     struct Keyless;
     impl Classify for Keyless {
@@ -52,7 +52,7 @@ fn error_without_key_is_logged_as_unknown() {
 }
 
 #[test]
-fn nothing_is_logged_unasked_nor_for_anything_else() {
+fn logs_nothing_by_default_or_for_other_errors() {
     let logged = logged_by(|| {
         drop(on_duplicate_key(DUPLICATE).raise());
         drop(on_duplicate_key(DUPLICATE).log(None).raise());

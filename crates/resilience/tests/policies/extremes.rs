@@ -1,4 +1,4 @@
-//! Durations of every size: no policy panics, and "never" means never.
+//! Extreme durations: no policy panics, and `Duration::MAX` means never.
 
 use super::{Failed, poll_once};
 use proptest::prelude::*;
@@ -12,7 +12,7 @@ use tokio::time::Instant;
 const HOUR: Duration = Duration::from_secs(3_600);
 const DAY: Duration = Duration::from_secs(86_400);
 
-/// Durations that callers write: zero, tiny, ordinary, and the largest ones for "never".
+/// Generates zero, tiny, ordinary and maximum durations.
 fn durations() -> impl Strategy<Value = Duration> {
     prop_oneof![
         Just(Duration::ZERO),
@@ -32,13 +32,13 @@ fn jitters() -> impl Strategy<Value = Jitter> {
     prop_oneof![Just(Jitter::None), Just(Jitter::Full), Just(Jitter::Half)]
 }
 
-/// Runs `test` on a paused clock of its own.
+/// Runs `test` on a new paused clock.
 fn paused(test: impl Future<Output = Result<(), TestCaseError>>) -> Result<(), TestCaseError> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build()?;
     runtime.block_on(test)
 }
 
-/// An error whose dependency asks to be left alone for some time.
+/// Error with a `retry_after`.
 struct Busy(Class, Duration);
 
 impl Classify for Busy {
@@ -53,7 +53,7 @@ impl Classify for Busy {
 
 proptest! {
     #[test]
-    fn deadline_is_as_far_as_its_limit(limit in durations(), other in durations()) {
+    fn deadline_remaining_equals_limit(limit in durations(), other in durations()) {
         paused(async {
             let deadline = Deadline::after(limit);
             prop_assert_eq!(deadline.has_passed(), limit.is_zero());
@@ -68,7 +68,7 @@ proptest! {
     }
 
     #[test]
-    fn delay_grows_to_its_cap_whatever_the_limits(
+    fn delays_grow_to_cap(
         first in durations(),
         cap in durations(),
         jitter in jitters(),
@@ -84,7 +84,7 @@ proptest! {
     }
 
     #[test]
-    fn open_breaker_rejects_calls_for_its_whole_time(
+    fn open_breaker_rejects_calls_until_open_time_ends(
         open_for in durations(),
         at_most in durations(),
         jitter in jitters(),
@@ -120,7 +120,7 @@ proptest! {
     }
 
     #[test]
-    fn retry_never_starts_after_its_deadline(
+    fn no_retry_starts_after_deadline(
         first in durations(),
         limit in durations(),
         elapsed in durations(),
@@ -138,9 +138,9 @@ proptest! {
     }
 
     #[test]
-    fn budget_keeps_its_floor(floor in any::<u32>(), floor_period in durations(), passes in durations()) {
+    fn budget_grants_its_floor(floor in any::<u32>(), floor_period in durations(), passes in durations()) {
         paused(async {
-            let rules = BudgetRules { percent: u32::MAX, saved_at_most: u32::MAX, floor, floor_period };
+            let rules = BudgetRules { percent: u32::MAX, max_saved: u32::MAX, floor, floor_period };
             let budget = RetryBudget::new(rules);
             prop_assert_eq!(budget.snapshot().available, u64::from(floor));
             prop_assert_eq!(budget.withdraw(), floor > 0);
@@ -155,7 +155,7 @@ proptest! {
     }
 
     #[test]
-    fn gate_lets_callers_in_or_refuses_them_in_time(
+    fn gate_admits_or_refuses_callers_by_deadline(
         raise_every in durations(),
         open_after in durations(),
         limit in durations(),
@@ -166,7 +166,7 @@ proptest! {
             holder.contended();
             let began = Instant::now();
             let entered = gate.enter(Deadline::after(limit.min(HOUR))).await;
-            // Timers count in milliseconds.
+            // Timers have a resolution of a millisecond.
             let rule = raise_every.min(open_after).saturating_add(Duration::from_millis(2));
             prop_assert!(entered.is_ok() || rule >= limit.min(HOUR), "refused after {:?}", began.elapsed());
             prop_assert!(began.elapsed() <= rule.min(limit.min(HOUR) + Duration::from_millis(2)));
@@ -178,15 +178,15 @@ proptest! {
 }
 
 #[tokio::test(start_paused = true)]
-async fn nobody_is_turned_away_by_a_deadline_that_never_comes() {
+async fn infinite_deadline_never_refuses_callers() {
     let never = Deadline::after(Duration::MAX);
     let bulkhead = Bulkhead::new("orchard", BulkheadConfig { concurrency: 1, queue: 1 });
-    let place = bulkhead.enter(never).await.expect("a place");
+    let permit = bulkhead.enter(never).await.expect("a permit");
     let mut waiting = Box::pin(bulkhead.enter(never));
     assert!(poll_once(waiting.as_mut()).is_pending());
     tokio::time::advance(365 * DAY).await;
     assert!(poll_once(waiting.as_mut()).is_pending());
-    drop(place);
+    drop(permit);
     assert!(waiting.await.is_ok());
 
     let policy = Retry::new(1, Backoff::exponential(HOUR, HOUR)).max_elapsed(Duration::MAX);

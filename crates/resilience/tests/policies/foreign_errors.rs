@@ -1,4 +1,4 @@
-//! Errors of libraries that know no failure classes: a classifier function instead of an implementation.
+//! Errors of other libraries, which need a classifier function.
 
 use std::error::Error as _;
 use std::net::SocketAddr;
@@ -19,7 +19,7 @@ fn class_of(error: &reqwest::Error) -> Class {
 }
 
 fn client() -> reqwest::Client {
-    // No certificates: a machine without any must be able to run the tests.
+    // The tests must also run on machines without certificates.
     reqwest::Client::builder().no_proxy().tls_certs_only([]).build().expect("a client")
 }
 
@@ -46,7 +46,7 @@ async fn server(statuses: &'static [&'static str]) -> SocketAddr {
     tokio::spawn(async move {
         for status in statuses {
             let (mut stream, _) = listener.accept().await.expect("a caller");
-            // The client refuses an answer that comes before its request.
+            // The client rejects a response that arrives before its request.
             assert!(stream.read(&mut [0; 1024]).await.expect("a request") > 0);
             let answer = format!("HTTP/1.1 {status}\r\ncontent-length: 5\r\nconnection: close\r\n\r\napple");
             stream.write_all(answer.as_bytes()).await.expect("sent");
@@ -56,7 +56,7 @@ async fn server(statuses: &'static [&'static str]) -> SocketAddr {
 }
 
 #[tokio::test]
-async fn retry_repeats_calls_of_http_client_through_breaker() {
+async fn retries_http_calls_through_breaker() {
     let url = format!("http://{}", server(&["503 Busy", "500 Broken", "200 OK"]).await);
     let (client, breaker) = (client(), breaker());
     let call = || breaker.call_with(class_of, || get(&client, &url));
@@ -78,7 +78,7 @@ async fn refused_connections_open_breaker() {
 }
 
 #[tokio::test]
-async fn fault_of_caller_is_returned_at_once() {
+async fn caller_errors_are_not_retried() {
     let url = format!("http://{}", server(&["404 Nowhere"]).await);
     let (client, breaker) = (client(), breaker());
     let failed = retry().run_with(soon(), class_of, || get(&client, &url)).await.expect_err("404");
@@ -89,7 +89,7 @@ async fn fault_of_caller_is_returned_at_once() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn retry_repeats_errors_by_their_class_alone() {
+async fn retry_depends_only_on_class() {
     let mut calls = 0;
     let unavailable: Result<(), &str> = retry()
         .run_with(
@@ -118,7 +118,7 @@ async fn retry_repeats_errors_by_their_class_alone() {
 }
 
 #[tokio::test]
-async fn call_error_reads_like_its_cause() {
+async fn call_error_displays_its_cause() {
     let refused = refused().await;
     let (text, cause) = (refused.to_string(), refused.source().map(ToString::to_string));
     assert!(cause.is_some());
@@ -133,7 +133,7 @@ async fn call_error_reads_like_its_cause() {
     assert!(open.source().is_none());
 }
 
-/// The error of a refused connection, which has a source.
+/// Returns the error of a refused connection, which has a source.
 async fn refused() -> reqwest::Error {
     let unused = TcpListener::bind("127.0.0.1:0").await.expect("a port").local_addr().expect("bound");
     get(&client(), &format!("http://{unused}")).await.expect_err("nobody listens")

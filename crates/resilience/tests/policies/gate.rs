@@ -1,4 +1,4 @@
-//! The contention gate: who is let in when.
+//! The contention gate: order and limits of admission.
 
 use super::log::logged_by;
 use super::poll_once;
@@ -19,7 +19,7 @@ async fn inside(gate: &ContentionGate) -> Pass<'_> {
     gate.enter(soon()).await.expect("room")
 }
 
-/// A gate that has just been limited, with nobody inside.
+/// Returns a gate that has just been limited, without callers inside.
 async fn limited() -> ContentionGate {
     let gate = gate();
     inside(&gate).await.contended();
@@ -27,7 +27,7 @@ async fn limited() -> ContentionGate {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_open_gate_never_waits() {
+async fn open_gate_admits_everyone_immediately() {
     let gate = gate();
     let mut passes = Vec::new();
     for _ in 0..1_000 {
@@ -42,20 +42,20 @@ async fn an_open_gate_never_waits() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn who_is_inside_when_it_closes_is_not_disturbed_and_nobody_joins_them() {
+async fn closing_keeps_current_callers_inside() {
     let gate = gate();
     let (first, second) = (inside(&gate).await, inside(&gate).await);
     first.contended();
     let mut third = Box::pin(gate.enter(soon()));
     assert!(poll_once(third.as_mut()).is_pending());
     drop(first);
-    assert!(poll_once(third.as_mut()).is_pending(), "one is inside still");
+    assert!(poll_once(third.as_mut()).is_pending(), "one caller is still inside");
     drop(second);
     assert!(poll_once(third.as_mut()).is_ready());
 }
 
 #[tokio::test(start_paused = true)]
-async fn those_who_wait_come_in_by_order_of_arrival() {
+async fn waiting_callers_are_admitted_in_order_of_arrival() {
     let gate = limited().await;
     let holder = inside(&gate).await;
     let mut waiting: Vec<_> = (0..3).map(|_| Box::pin(gate.enter(soon()))).collect();
@@ -70,7 +70,7 @@ async fn those_who_wait_come_in_by_order_of_arrival() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_place_that_was_given_to_somebody_who_leaves_goes_to_the_next() {
+async fn slot_of_cancelled_caller_goes_to_next() {
     let gate = limited().await;
     let holder = inside(&gate).await;
     let (mut first, mut second) = (Box::pin(gate.enter(soon())), Box::pin(gate.enter(soon())));
@@ -81,13 +81,13 @@ async fn a_place_that_was_given_to_somebody_who_leaves_goes_to_the_next() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn each_quiet_second_lets_one_more_in_and_in_the_end_it_is_open() {
+async fn limit_rises_each_quiet_second_until_open() {
     let gate = limited().await;
     let mut passes = vec![inside(&gate).await];
     for second in 1..=3 {
         let began = tokio::time::Instant::now();
         passes.push(inside(&gate).await);
-        assert_eq!(began.elapsed(), SECOND, "the place number {second} opens a second after the one before");
+        assert_eq!(began.elapsed(), SECOND, "slot {second} opens one second after the previous one");
     }
     assert_eq!(gate.snapshot().limit, Some(4));
     tokio::time::advance(27 * SECOND).await;
@@ -95,7 +95,7 @@ async fn each_quiet_second_lets_one_more_in_and_in_the_end_it_is_open() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn contention_begins_the_quiet_time_anew() {
+async fn contention_restarts_quiet_time() {
     let gate = limited().await;
     tokio::time::advance(10 * SECOND).await;
     assert_eq!(gate.snapshot().limit, Some(11));
@@ -104,7 +104,7 @@ async fn contention_begins_the_quiet_time_anew() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn nobody_waits_past_the_deadline_or_in_a_line_that_is_full() {
+async fn refuses_callers_at_deadline_or_full_queue() {
     let gate = ContentionGate::new("replant", ContentionRules { queue: 1, ..ContentionRules::default() });
     inside(&gate).await.contended();
     let _holder = inside(&gate).await;
@@ -119,10 +119,10 @@ async fn nobody_waits_past_the_deadline_or_in_a_line_that_is_full() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn contention_is_logged_with_its_number() {
+async fn logs_contention_count() {
     let gate = limited().await;
     let pass = inside(&gate).await;
     let logged = logged_by(|| pass.contended());
-    let text = "message=contention: one at a time gate=replant contentions=2 ".to_owned();
+    let text = "message=contention: admitting one caller at a time gate=replant contentions=2 ".to_owned();
     assert_eq!(logged, [(tracing::Level::DEBUG, text)]);
 }

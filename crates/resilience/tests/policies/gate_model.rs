@@ -1,4 +1,4 @@
-//! Any sequence of arrivals, departures, contentions and times, against a plain model of the gate.
+//! Compares the gate with a simple model for random sequences of arrivals, departures, contentions and delays.
 
 use super::poll_once;
 use proptest::prelude::*;
@@ -17,12 +17,12 @@ const RULES: ContentionRules = ContentionRules {
 #[derive(Clone, Copy, Debug)]
 enum Step {
     Arrive,
-    /// Somebody inside leaves, with or without contention; the number chooses who.
+    /// The caller inside that the number selects leaves, with or without contention.
     Leave {
         who: usize,
         contended: bool,
     },
-    /// Somebody gives up waiting.
+    /// A waiting caller is cancelled.
     GiveUp {
         who: usize,
     },
@@ -38,12 +38,12 @@ struct Model {
     now: u64,
     contended_at: Option<u64>,
     inside: u64,
-    /// In order of arrival; the names are numbers.
+    /// Numbers of the waiting callers in order of arrival.
     waiting: VecDeque<usize>,
 }
 
 impl Model {
-    /// Lets in whom the rules let in.
+    /// Admits callers by the rules and returns their numbers.
     fn admit(&mut self) -> Vec<usize> {
         self.contended_at = self.contended_at.filter(|at| self.now - at < RULES.open_after.as_secs());
         let limit = self.contended_at.map_or(u64::MAX, |at| 1 + self.now - at);
@@ -92,7 +92,7 @@ impl<'a> Scene<'a> {
         }
     }
 
-    /// Polls everybody, twice: the first to see that time has passed lets in others.
+    /// Polls all waiting callers twice, because the first one that notices the elapsed time admits others.
     fn let_in(&mut self) -> Vec<usize> {
         let mut admitted = self.poll_all();
         admitted.extend(self.poll_all());
@@ -129,7 +129,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(1_000))]
     #[test]
-    fn any_sequence_lets_in_whom_the_model_lets_in(steps in steps()) {
+    fn gate_matches_model(steps in steps()) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build()?;
         runtime.block_on(async {
             let gate = ContentionGate::new("replant", RULES);

@@ -1,9 +1,9 @@
-//! A look at the events that the policies log.
+//! Captures the events that the policies log.
 
 use std::sync::{Arc, Mutex};
 use tracing::{Event, Level, Metadata, field, span};
 
-/// Returns the events of `work`, each with its level and fields.
+/// Returns the level and fields of each event that `work` logs.
 pub(crate) fn logged_by(work: impl FnOnce()) -> Vec<(Level, String)> {
     let log = Log::default();
     tracing::subscriber::with_default(log.clone(), work);

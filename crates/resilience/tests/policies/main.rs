@@ -1,4 +1,4 @@
-//! What the policies promise, on a paused clock. One program, which links faster than many.
+//! Tests of the policies on a paused clock. They form one binary, which links faster than many.
 
 #![expect(clippy::expect_used, reason = "a test fails by panicking")]
 
@@ -17,7 +17,7 @@ mod retry;
 
 use steadfast_resilience::{BreakerState, Class, Classify, Control, Refused, Rejected};
 
-/// A failure that is nothing but its class.
+/// Failure with a class.
 #[derive(Debug, PartialEq, Eq)]
 struct Failed(Class);
 
@@ -43,14 +43,14 @@ impl From<Refused> for Failed {
     }
 }
 
-/// Polls once, with nobody to wake.
+/// Polls once with a waker that does nothing.
 fn poll_once<F: Future + ?Sized>(future: std::pin::Pin<&mut F>) -> std::task::Poll<F::Output> {
     future.poll(&mut std::task::Context::from_waker(std::task::Waker::noop()))
 }
 
-/// Log fields, metric labels and health answers of running systems depend on these names.
+/// Log fields, metric labels and health responses of running systems depend on these names.
 #[test]
-fn names_in_logs_and_metrics_never_change() {
+fn names_in_logs_and_metrics_are_stable() {
     let states = [BreakerState::Closed, BreakerState::Open, BreakerState::HalfOpen];
     assert_eq!(states.map(BreakerState::as_str), ["closed", "open", "half_open"]);
     let controls = [Control::Automatic, Control::ForcedOpen, Control::ForcedClosed, Control::Disabled];

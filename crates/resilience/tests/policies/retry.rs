@@ -1,4 +1,4 @@
-//! Retry: how often, how far apart, and how much more load it makes.
+//! Retry: number, delays, deadline and budget.
 
 use super::Failed;
 use std::cell::Cell;
@@ -19,7 +19,7 @@ fn at_once(retries: u32) -> Retry {
     Retry::new(retries, backoff).on(|class| class == Class::Unavailable)
 }
 
-/// A stub that only fails: how often it was called, and for how long.
+/// Returns how often and for how long the policy calls work that always fails.
 async fn calls_until_final(policy: &Retry, limit: Duration, class: Class) -> (u32, Duration) {
     let (calls, start) = (Cell::new(0), Instant::now());
     let outcome: Result<(), Failed> = policy
@@ -32,7 +32,7 @@ async fn calls_until_final(policy: &Retry, limit: Duration, class: Class) -> (u3
     (calls.get(), start.elapsed())
 }
 
-/// Calls that reach a stub that only fails, for so many pieces of work.
+/// Returns the number of attempts that the policy makes for this number of failing calls.
 async fn load(policy: &Retry, pieces: u32) -> u32 {
     let mut load = 0;
     for _ in 0..pieces {
@@ -42,20 +42,20 @@ async fn load(policy: &Retry, pieces: u32) -> u32 {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_deadlock_is_repeated_three_times_at_growing_distance() {
+async fn deadlocks_are_retried_with_growing_delays() {
     let (calls, took) = calls_until_final(&documented(), LIMIT, Class::Deadlock).await;
     assert_eq!(calls, 4);
     assert_eq!(took, Duration::from_millis(100 + 200 + 400));
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_duplicate_is_never_repeated() {
+async fn duplicates_are_never_retried() {
     let (calls, took) = calls_until_final(&documented(), LIMIT, Class::Duplicate).await;
     assert_eq!((calls, took), (1, Duration::ZERO));
 }
 
 #[tokio::test(start_paused = true)]
-async fn default_policy_repeats_transient_failures_alone() {
+async fn default_policy_retries_only_transient_failures() {
     for (class, calls) in [
         (Class::Unavailable, 4),
         (Class::Timeout, 4),
@@ -90,7 +90,7 @@ async fn budget_pays_for_every_class_except_deadlocks() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn ambiguous_failure_is_never_repeated() {
+async fn ambiguous_failures_are_never_retried() {
     for policy in [documented().on(|_| true), documented().on(|class| class == Class::Ambiguous)] {
         let (calls, took) = calls_until_final(&policy.without_budget(), LIMIT, Class::Ambiguous).await;
         assert_eq!((calls, took), (1, Duration::ZERO));
@@ -98,21 +98,21 @@ async fn ambiguous_failure_is_never_repeated() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn no_attempt_starts_after_the_deadline() {
+async fn no_attempt_starts_after_deadline() {
     let (calls, took) = calls_until_final(&documented(), Duration::from_millis(250), Class::Deadlock).await;
     assert_eq!(calls, 2, "100 ms fits, the next 200 ms do not");
     assert!(took < Duration::from_millis(250));
 }
 
 #[tokio::test(start_paused = true)]
-async fn no_attempt_starts_after_the_policys_own_time() {
+async fn no_attempt_starts_after_max_elapsed() {
     let policy = documented().max_elapsed(Duration::from_millis(350));
     let (calls, took) = calls_until_final(&policy, LIMIT, Class::Deadlock).await;
     assert_eq!((calls, took), (3, Duration::from_millis(300)));
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_dependency_that_asks_for_time_gets_it() {
+async fn delay_respects_retry_after() {
     struct Busy;
     impl Classify for Busy {
         fn class(&self) -> Class {
@@ -124,23 +124,23 @@ async fn a_dependency_that_asks_for_time_gets_it() {
     }
     let delay = |limit| documented().attempts(Deadline::after(limit)).delay_after(&Busy);
     assert_eq!(delay(LIMIT), Some(Duration::from_secs(7)));
-    assert_eq!(delay(Duration::from_secs(7)), None, "it would begin when nobody waits any more");
+    assert_eq!(delay(Duration::from_secs(7)), None, "the retry would start after the deadline");
 }
 
 #[tokio::test(start_paused = true)]
-async fn with_every_call_failing_the_load_grows_by_a_tenth_and_the_floor() {
+async fn budget_bounds_load_when_every_call_fails() {
     let load = load(&at_once(3), 10_000).await;
-    assert!(load <= 10_000 + 1_000 + 10, "{load} calls for 10,000 pieces of work");
-    assert!(load >= 10_000 + 1_000, "{load}: the budget pays less than it promises");
+    assert!(load <= 10_000 + 1_000 + 10, "{load} attempts for 10,000 calls");
+    assert!(load >= 10_000 + 1_000, "{load}: the budget pays less than documented");
 }
 
 #[tokio::test(start_paused = true)]
-async fn without_the_budget_the_same_policy_makes_four_times_the_load() {
+async fn load_quadruples_without_budget() {
     assert_eq!(load(&at_once(3).without_budget(), 1_000).await, 4_000);
 }
 
 #[tokio::test(start_paused = true)]
-async fn deadlocks_are_not_paid_for() {
+async fn deadlock_retries_are_free() {
     let policy = documented();
     for _ in 0..100 {
         assert_eq!(calls_until_final(&policy, LIMIT, Class::Deadlock).await.0, 4);
@@ -148,7 +148,7 @@ async fn deadlocks_are_not_paid_for() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn policies_that_share_a_budget_are_bounded_together() {
+async fn policies_can_share_budget() {
     let budget = Arc::new(RetryBudget::new(BudgetRules { percent: 0, ..BudgetRules::default() }));
     let policies = [at_once(3).budget(Arc::clone(&budget)), at_once(8).budget(Arc::clone(&budget)).clone()];
     let mut calls = 0;
@@ -161,7 +161,7 @@ async fn policies_that_share_a_budget_are_bounded_together() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_floor_fills_up_with_time_and_no_further() {
+async fn floor_refills_with_time_up_to_limit() {
     let budget = RetryBudget::default();
     while budget.withdraw() {}
     tokio::time::advance(Duration::from_millis(2_500)).await;
@@ -173,15 +173,15 @@ async fn the_floor_fills_up_with_time_and_no_further() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn first_attempts_save_up_to_a_limit() {
+async fn first_attempts_save_retries() {
     let budget = RetryBudget::default();
     (0..100_000).for_each(|_| budget.deposit());
     assert_eq!(budget.snapshot().available, 100 + 10);
 }
 
 #[tokio::test(start_paused = true)]
-async fn saving_stops_at_its_limit() {
-    let rules = BudgetRules { percent: 100, saved_at_most: 2, floor: 0, ..BudgetRules::default() };
+async fn savings_are_capped() {
+    let rules = BudgetRules { percent: 100, max_saved: 2, floor: 0, ..BudgetRules::default() };
     let budget = RetryBudget::new(rules);
     (0..5).for_each(|_| budget.deposit());
     assert_eq!(budget.snapshot().available, 2);
@@ -190,10 +190,10 @@ async fn saving_stops_at_its_limit() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn floor_loses_no_time_between_looks() {
+async fn floor_refill_loses_no_time_to_rounding() {
     let budget = RetryBudget::default();
     while budget.withdraw() {}
-    // A hundredth of a repetition takes 10 ms: half of the time of each look is left over.
+    // A hundredth of a retry takes 10 ms, so each snapshot leaves a remainder of half a unit.
     for _ in 0..100 {
         tokio::time::advance(Duration::from_millis(15)).await;
         budget.snapshot();
@@ -203,7 +203,7 @@ async fn floor_loses_no_time_between_looks() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn full_floor_saves_up_nothing_more() {
+async fn full_floor_does_not_accumulate() {
     let budget = RetryBudget::default();
     tokio::time::advance(Duration::from_secs(3_600)).await;
     assert_eq!((0..100).filter(|_| budget.withdraw()).count(), 10);
@@ -213,12 +213,12 @@ async fn full_floor_saves_up_nothing_more() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn attempts_count_their_repetitions() {
+async fn attempts_count_retries() {
     let policy = documented();
     let mut attempts = policy.attempts(Deadline::after(LIMIT));
-    assert_eq!(attempts.repeated(), 0);
+    assert_eq!(attempts.retries(), 0);
     for (granted, repeated) in [(true, 1), (true, 2), (true, 3), (false, 3)] {
         assert_eq!(attempts.delay_after(&Failed(Class::Deadlock)).is_some(), granted);
-        assert_eq!(attempts.repeated(), repeated);
+        assert_eq!(attempts.retries(), repeated);
     }
 }

@@ -1,4 +1,4 @@
-//! Tests of the race between the addresses of a host, and of socket options.
+//! Tests of dialling several addresses, and of socket options.
 
 use super::super::SessionSettings;
 use super::*;
@@ -9,22 +9,22 @@ use steadfast_testkit::Server;
 use tokio::net::{TcpListener, TcpSocket};
 use tokio::time::timeout;
 
-/// What a starved machine needs at most for anything here.
+/// Time limit that even an overloaded machine meets.
 const PATIENCE: Duration = Duration::from_secs(20);
 
 const FIRST: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 2);
 const SECOND: Ipv4Addr = Ipv4Addr::LOCALHOST;
 
-/// A target whose host has these addresses, as if its name had been looked up.
+/// Returns a target whose host resolves to these addresses.
 fn target(port: u16, addresses: &[Ipv4Addr], query: &str) -> Target {
     let url = format!("postgres://postgres@harbour:{port}/postgres?sslmode=disable&{query}");
     let mut target = Target::new(&url, &SessionSettings::default()).expect("a target");
     let addresses = addresses.iter().map(|address| IpAddr::V4(*address)).collect();
-    target.hosts[0].place = Place::Tcp { name: "harbour".to_owned(), addresses, port };
+    target.hosts[0].location = Location::Tcp { name: "harbour".to_owned(), addresses, port };
     target
 }
 
-/// A listener that nobody can connect to, because its queue is full, with the connections that fill it.
+/// Returns a listener with a full queue, which accepts no connection, and the connections that fill it.
 async fn black_hole(address: Ipv4Addr, port: u16) -> (TcpListener, Vec<TcpStream>) {
     let socket = TcpSocket::new_v4().expect("a socket");
     socket.bind((address, port).into()).expect("a free port");
@@ -44,12 +44,12 @@ async fn black_holed_address_does_not_delay_the_next_one() {
     let began = Instant::now();
     let session = timeout(PATIENCE, connect::open(&target)).await.expect("in time").expect("a session");
     assert_eq!(session.peer.to_string(), format!("127.0.0.1:{}", server.port()));
-    // One attempt after the other would take the whole limit.
+    // Sequential attempts would take the whole limit.
     assert!(began.elapsed() < Duration::from_secs(10), "connected after {:?}", began.elapsed());
 }
 
 #[tokio::test]
-async fn refused_address_is_followed_at_once_and_all_causes_are_told() {
+async fn refused_address_is_followed_immediately() {
     let listener = TcpListener::bind((SECOND, 0)).await.expect("a listener");
     let port = listener.local_addr().expect("an address").port();
     let target = target(port, &[FIRST, SECOND], "connect_timeout=1");

@@ -1,4 +1,5 @@
-//! Who is inside a gate and who waits. Open, one word decides; limited, every entry is made under the lock.
+//! Slots and waiting callers of a gate. While the gate is open, one atomic word decides; while it is limited, every entry
+//! takes the lock.
 
 use super::rules::{ContentionRules, ContentionSnapshot};
 use crate::Deadline;
@@ -9,13 +10,13 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
-/// Timers count in milliseconds: waiting for less would be a busy loop.
+/// Resolution of tokio's timers. Shorter waits would be a busy loop.
 const RAISE_EVERY_MIN: Duration = Duration::from_millis(1);
-/// Set in the word while the gate is limited; the bits below count who is inside.
+/// Bit of the word that is set while the gate is limited. The bits below it count the callers inside.
 const LIMITED: u64 = 1 << 63;
 
 #[derive(Debug)]
-pub(super) struct Line {
+pub(super) struct Queue {
     rules: ContentionRules,
     word: AtomicU64,
     inner: Mutex<Inner>,
@@ -23,39 +24,39 @@ pub(super) struct Line {
 
 #[derive(Debug)]
 struct Inner {
-    /// The last contention while limited; its time decides how many may be inside.
+    /// Time of the last contention while the gate is limited. The limit rises with the time since then.
     contended_at: Option<Instant>,
-    /// In order of arrival. Being told means that a place inside is taken already.
+    /// Waiting callers in order of arrival. A caller is notified after its slot has been taken for it.
     waiting: VecDeque<oneshot::Sender<()>>,
     contentions: u64,
 }
 
-/// How a caller that could not pass stands.
+/// Result of [`Queue::enter_or_wait`].
 #[derive(Debug)]
 pub(super) enum Entry<'a> {
-    /// It is inside after all.
+    /// The caller is inside.
     Inside,
-    /// So many wait already.
+    /// The queue is full, with this number of waiting callers.
     Full(usize),
-    /// It waits.
+    /// The caller waits.
     Waiting(Waiting<'a>),
 }
 
-/// A caller in line. Dropped, it leaves the line, and gives back the place that it may have been given meanwhile.
+/// A waiting caller. Dropping it leaves the queue and returns the slot if one has been taken for it.
 #[derive(Debug)]
 pub(super) struct Waiting<'a> {
-    line: &'a Line,
+    queue: &'a Queue,
     turn: oneshot::Receiver<()>,
 }
 
-impl Line {
+impl Queue {
     pub(super) fn new(rules: ContentionRules) -> Self {
         let rules = ContentionRules { raise_every: rules.raise_every.max(RAISE_EVERY_MIN), ..rules };
         let inner = Inner { contended_at: None, waiting: VecDeque::new(), contentions: 0 };
         Self { rules, word: AtomicU64::new(0), inner: Mutex::new(inner) }
     }
 
-    /// Takes a place if the gate is open.
+    /// Takes a slot if the gate is open.
     #[inline]
     pub(super) fn try_pass(&self) -> bool {
         let mut seen = self.word.load(Ordering::Relaxed);
@@ -72,24 +73,24 @@ impl Line {
         self.word.load(Ordering::Relaxed) & LIMITED != 0
     }
 
-    /// Takes a place if there is one and nobody waits for it, else one in line.
-    pub(super) fn line_up(&self) -> Entry<'_> {
+    /// Takes a free slot that no earlier caller waits for, or joins the queue.
+    pub(super) fn enter_or_wait(&self) -> Entry<'_> {
         let (mut inner, now) = (self.lock(), Instant::now());
         self.admit(&mut inner, now);
-        // A place that is free now is wanted by nobody who came before.
-        if self.has_place(&inner, now) {
+        // `admit` served the waiting callers first, so a slot that is still free belongs to no earlier caller.
+        if self.has_slot(&inner, now) {
             self.word.fetch_add(1, Ordering::AcqRel);
             return Entry::Inside;
         }
         if inner.waiting.len() >= self.rules.queue {
             return Entry::Full(inner.waiting.len());
         }
-        let (teller, turn) = oneshot::channel();
-        inner.waiting.push_back(teller);
-        Entry::Waiting(Waiting { line: self, turn })
+        let (sender, turn) = oneshot::channel();
+        inner.waiting.push_back(sender);
+        Entry::Waiting(Waiting { queue: self, turn })
     }
 
-    /// Gives a place back.
+    /// Returns a slot.
     #[inline]
     pub(super) fn leave(&self) {
         if self.word.fetch_sub(1, Ordering::AcqRel) & LIMITED != 0 {
@@ -97,7 +98,7 @@ impl Line {
         }
     }
 
-    /// Limits the gate to one. Answers how often that happened.
+    /// Limits the gate to one caller. Returns the number of contentions so far.
     pub(super) fn contended(&self) -> u64 {
         let mut inner = self.lock();
         inner.contended_at = Some(Instant::now());
@@ -106,13 +107,13 @@ impl Line {
         inner.contentions
     }
 
-    /// Lets in whom the time that has passed lets in.
+    /// Admits the callers that the elapsed time allows.
     #[cold]
     pub(super) fn raise(&self) {
         self.admit(&mut self.lock(), Instant::now());
     }
 
-    /// When [`Line::raise`] is worth calling again.
+    /// Returns the time at which [`Queue::raise`] can next admit a caller.
     pub(super) fn next_raise(&self) -> Instant {
         let (inner, now) = (self.lock(), Instant::now());
         let Some(at) = inner.contended_at else { return now };
@@ -132,28 +133,28 @@ impl Line {
         }
     }
 
-    /// Opens the gate when it was quiet for long enough, and lets in those for whom there is a place.
+    /// Opens the gate after a long enough quiet time, and admits waiting callers while there are free slots.
     fn admit(&self, inner: &mut Inner, now: Instant) {
         if self.limit(inner, now).is_none() {
             inner.contended_at = None;
             self.word.fetch_and(!LIMITED, Ordering::AcqRel);
         }
-        while self.has_place(inner, now)
+        while self.has_slot(inner, now)
             && let Some(next) = inner.waiting.pop_front()
         {
             self.word.fetch_add(1, Ordering::AcqRel);
             if next.send(()).is_err() {
-                // It left the line. Under the lock the place goes straight to the one behind it.
+                // The caller has left. Under the lock the slot goes straight to the next one.
                 self.word.fetch_sub(1, Ordering::AcqRel);
             }
         }
     }
 
-    fn has_place(&self, inner: &Inner, now: Instant) -> bool {
+    fn has_slot(&self, inner: &Inner, now: Instant) -> bool {
         self.limit(inner, now).is_none_or(|limit| self.inside() < limit)
     }
 
-    /// How many may be inside; nothing when it is, or is about to be, open.
+    /// Returns the maximum number of callers inside, or `None` if the gate is open or about to open.
     fn limit(&self, inner: &Inner, now: Instant) -> Option<u64> {
         let quiet = now.saturating_duration_since(inner.contended_at?);
         (quiet < self.rules.open_after).then(|| self.steps(quiet).saturating_add(1))
@@ -174,10 +175,10 @@ impl Line {
 }
 
 impl Waiting<'_> {
-    /// Ends when a place was taken for this caller. Asked no more after that.
+    /// Completes when a slot has been taken for this caller. Must not be called again after that.
     pub(super) async fn turn(&mut self) {
         if (&mut self.turn).await.is_err() {
-            // The line forgets a waiting caller only by telling it, and the caller borrows the line.
+            // Unreachable: the queue drops a sender only after using it, and this caller borrows the queue.
             std::future::pending::<()>().await;
         }
     }
@@ -187,8 +188,8 @@ impl Drop for Waiting<'_> {
     fn drop(&mut self) {
         self.turn.close();
         if self.turn.try_recv().is_ok() {
-            return self.line.leave();
+            return self.queue.leave();
         }
-        self.line.lock().waiting.retain(|teller| !teller.is_closed());
+        self.queue.lock().waiting.retain(|sender| !sender.is_closed());
     }
 }

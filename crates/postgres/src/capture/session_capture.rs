@@ -1,22 +1,22 @@
-//! What one session sends and is answered, followed message by message: answers come in the order of the requests.
+//! Capture of one session: follows its messages and assigns answers to statements in the order of the requests.
 
 use super::message::{Bind, Body, Parse};
 use super::{CapturedStatement, Parameter, Recorder, Refusal, TransactionStatus};
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
-/// How much of a message is read while a session is recorded: more than a server takes in one statement in practice.
-pub(crate) const WHOLE: usize = 64 << 20;
+/// Maximum number of bytes read of a message of a recorded session; more than practical statements need.
+pub(crate) const MESSAGE_MAX: usize = 64 << 20;
 
-/// The texts of a session's prepared statements, and the requests whose answers are still to come.
+/// Prepared statements and unanswered requests of a session.
 #[derive(Debug)]
-pub(crate) struct Tape {
+pub(crate) struct SessionCapture {
     recorder: Recorder,
     session: u64,
     prepared: HashMap<Vec<u8>, Prepared>,
     portals: HashMap<Vec<u8>, Bound>,
     awaited: VecDeque<Awaited>,
-    /// The text that was prepared last.
+    /// Text of the last prepared statement.
     parsed: Arc<str>,
 }
 
@@ -33,47 +33,47 @@ struct Bound {
     result_formats: Vec<i16>,
 }
 
-/// What the server owes an answer to. `None` where no capture was on when it was sent.
+/// A request without an answer. `None` if no capture was running when it was sent.
 #[derive(Debug)]
 enum Awaited {
-    Execute(Option<Ran>),
-    Query(Option<Ran>),
+    Execute(Option<Execution>),
+    Query(Option<Execution>),
     Sync,
 }
 
 #[derive(Debug)]
-struct Ran {
+struct Execution {
     epoch: u64,
     statement: CapturedStatement,
 }
 
-impl Tape {
+impl SessionCapture {
     pub(crate) fn new(recorder: Recorder) -> Self {
         let session = recorder.next_session();
         let (prepared, portals, awaited) = (HashMap::new(), HashMap::new(), VecDeque::new());
         Self { recorder, session, prepared, portals, awaited, parsed: "".into() }
     }
 
-    /// A message went out to the server, for `operation`.
+    /// Processes a message to the server, sent for `operation`.
     pub(crate) fn sent(&mut self, tag: u8, body: &[u8], operation: &'static str) {
         match tag {
             b'P' => self.parsed(body),
             b'B' => self.bound(body),
             b'C' => self.closed(body),
             b'E' => {
-                let ran = self.executed(body, operation);
-                self.awaited.push_back(Awaited::Execute(ran));
+                let execution = self.executed(body, operation);
+                self.awaited.push_back(Awaited::Execute(execution));
             }
             b'Q' => {
-                let ran = self.queried(body, operation);
-                self.awaited.push_back(Awaited::Query(ran));
+                let execution = self.queried(body, operation);
+                self.awaited.push_back(Awaited::Query(execution));
             }
             b'S' => self.awaited.push_back(Awaited::Sync),
             _ => {}
         }
     }
 
-    /// A message came in from the server.
+    /// Processes a message from the server.
     pub(crate) fn received(&mut self, tag: u8, body: &[u8]) {
         match tag {
             b'C' => self.completed(Body::new(body).text().unwrap_or_default()),
@@ -112,24 +112,27 @@ impl Tape {
         }
     }
 
-    /// A portal that is run a second time fetches more rows of the same statement.
-    fn executed(&mut self, body: &[u8], operation: &'static str) -> Option<Ran> {
+    /// Executing a portal again fetches more rows of the same statement, whose text is unknown by then.
+    fn executed(&mut self, body: &[u8], operation: &'static str) -> Option<Execution> {
         let epoch = self.recorder.epoch()?;
         let bound = Body::new(body).text().and_then(|portal| self.portals.remove(portal));
         let Some(Bound { prepared, parameters, result_formats }) = bound else {
-            self.recorder.expect_in_vain();
+            self.recorder.expect_unknown();
             return None;
         };
         let Prepared { sql, types } = prepared;
         let statement =
             CapturedStatement { types, parameters, result_formats, ..self.statement(sql, operation) };
-        Some(Ran { epoch, statement })
+        Some(Execution { epoch, statement })
     }
 
-    fn queried(&mut self, body: &[u8], operation: &'static str) -> Option<Ran> {
+    fn queried(&mut self, body: &[u8], operation: &'static str) -> Option<Execution> {
         let epoch = self.recorder.epoch()?;
         let sql = String::from_utf8_lossy(Body::new(body).text()?).into();
-        Some(Ran { epoch, statement: CapturedStatement { simple: true, ..self.statement(sql, operation) } })
+        Some(Execution {
+            epoch,
+            statement: CapturedStatement { simple: true, ..self.statement(sql, operation) },
+        })
     }
 
     fn statement(&self, sql: Arc<str>, operation: &'static str) -> CapturedStatement {
@@ -151,17 +154,18 @@ impl Tape {
     fn completed(&mut self, tag: &[u8]) {
         let tag = String::from_utf8_lossy(tag).into_owned();
         match self.awaited.front_mut() {
-            Some(Awaited::Execute(ran)) => {
-                let ran = ran.take();
+            Some(Awaited::Execute(execution)) => {
+                let execution = execution.take();
                 self.awaited.pop_front();
-                self.keep(ran.map(|ran| ran.answered(tag)));
+                self.store(execution.map(|execution| execution.answered(tag)));
             }
-            Some(Awaited::Query(Some(ran))) if !tag.is_empty() => ran.statement.tags.push(tag),
+            Some(Awaited::Query(Some(execution))) if !tag.is_empty() => execution.statement.tags.push(tag),
             _ => {}
         }
     }
 
-    /// The error belongs to the oldest statement. What was sent with it, up to the next Sync, does not run.
+    /// Processes an error, which belongs to the oldest statement. The statements after it do not run up to the next
+    /// Sync.
     fn failed(&mut self, fields: &[u8]) {
         let field = |letter: &[u8]| {
             let found = fields.split(|byte| *byte == 0).find_map(|field| field.strip_prefix(letter));
@@ -173,49 +177,51 @@ impl Tape {
             sqlstate: sqlstate.clone().unwrap_or_default(),
             message: field(b"M").unwrap_or_default(),
         });
-        if let Some(Awaited::Query(Some(ran))) = self.awaited.front_mut() {
-            ran.statement.error = sqlstate;
+        if let Some(Awaited::Query(Some(execution))) = self.awaited.front_mut() {
+            execution.statement.error = sqlstate;
             return;
         }
         let together = self.awaited.iter().take_while(|next| matches!(next, Awaited::Execute(_))).count();
-        let ran: Vec<_> = self.awaited.drain(..together).collect();
-        let mut ran = ran.into_iter().filter_map(Awaited::into_ran);
-        self.keep(ran.next().map(|ran| ran.failed(sqlstate)));
-        ran.for_each(|ran| self.recorder.expect_no_more(ran.epoch));
+        let execution: Vec<_> = self.awaited.drain(..together).collect();
+        let mut execution = execution.into_iter().filter_map(Awaited::into_execution);
+        self.store(execution.next().map(|execution| execution.failed(sqlstate)));
+        execution.for_each(|execution| self.recorder.cancel_expected(execution.epoch));
     }
 
-    /// The text of the statement that the next answer is for: without one, it is being prepared.
+    /// Returns the text of the statement that the next answer belongs to. If none is running, one is being prepared.
     fn answered_now(&self) -> Arc<str> {
         match self.awaited.front() {
-            Some(Awaited::Execute(Some(ran)) | Awaited::Query(Some(ran))) => ran.statement.sql.clone(),
+            Some(Awaited::Execute(Some(execution)) | Awaited::Query(Some(execution))) => {
+                execution.statement.sql.clone()
+            }
             _ => self.parsed.clone(),
         }
     }
 
-    /// An answer has come to its end, and the session's transaction is in this state.
+    /// Processes the end of an answer with the transaction status.
     fn ready(&mut self, body: &[u8]) {
-        if let Some(Awaited::Query(ran)) = self.awaited.pop_front() {
-            self.keep(ran.map(|ran| ran.ready(body)));
+        if let Some(Awaited::Query(execution)) = self.awaited.pop_front() {
+            self.store(execution.map(|execution| execution.ready(body)));
         }
     }
 
-    fn keep(&self, ran: Option<Ran>) {
-        if let Some(Ran { epoch, statement }) = ran {
-            self.recorder.keep(epoch, statement);
+    fn store(&self, execution: Option<Execution>) {
+        if let Some(Execution { epoch, statement }) = execution {
+            self.recorder.store(epoch, statement);
         }
     }
 }
 
 impl Awaited {
-    fn into_ran(self) -> Option<Ran> {
+    fn into_execution(self) -> Option<Execution> {
         match self {
-            Self::Execute(ran) | Self::Query(ran) => ran,
+            Self::Execute(execution) | Self::Query(execution) => execution,
             Self::Sync => None,
         }
     }
 }
 
-impl Ran {
+impl Execution {
     fn answered(mut self, tag: String) -> Self {
         self.statement.tags.extend(Some(tag).filter(|tag| !tag.is_empty()));
         self
@@ -242,12 +248,12 @@ mod tests {
     use super::*;
     use crate::capture::{Captured, StatementKind};
 
-    /// A simple query, the tags that answer it, the state of the transaction after it, and what it is for.
+    /// A simple query, the command tags of its answer, the transaction status after it, and its kind.
     type Message = (&'static str, &'static [&'static [u8]], &'static [u8], StatementKind);
 
-    fn tape() -> (Recorder, Tape) {
+    fn capture() -> (Recorder, SessionCapture) {
         let recorder = Recorder::new();
-        (recorder.clone(), Tape::new(recorder))
+        (recorder.clone(), SessionCapture::new(recorder))
     }
 
     fn bind(statement: &str, value: Option<&[u8]>) -> Vec<u8> {
@@ -256,17 +262,17 @@ mod tests {
         [&head, value.unwrap_or_default(), &[0, 1, 0, 1]].concat()
     }
 
-    fn run(tape: &mut Tape, statement: &str, value: Option<&[u8]>) {
-        tape.sent(b'B', &bind(statement, value), "shelf.find");
-        tape.sent(b'E', b"\0\0\0\0\0", "shelf.find");
-        tape.sent(b'S', b"", "shelf.find");
+    fn run(capture: &mut SessionCapture, statement: &str, value: Option<&[u8]>) {
+        capture.sent(b'B', &bind(statement, value), "shelf.find");
+        capture.sent(b'E', b"\0\0\0\0\0", "shelf.find");
+        capture.sent(b'S', b"", "shelf.find");
     }
 
-    fn prepare(tape: &mut Tape, name: &str, sql: &str) {
+    fn prepare(capture: &mut SessionCapture, name: &str, sql: &str) {
         let body = [name.as_bytes(), b"\0", sql.as_bytes(), &[0, 0, 1, 0, 0, 0, 23]].concat();
-        tape.sent(b'P', &body, "shelf.find");
-        tape.sent(b'S', b"", "shelf.find");
-        tape.received(b'Z', b"I");
+        capture.sent(b'P', &body, "shelf.find");
+        capture.sent(b'S', b"", "shelf.find");
+        capture.received(b'Z', b"I");
     }
 
     fn tags(captured: &Captured) -> Vec<(&str, &[String])> {
@@ -274,16 +280,16 @@ mod tests {
     }
 
     #[test]
-    fn a_statement_prepared_before_the_capture_has_its_text_and_types() {
-        let (recorder, mut tape) = tape();
-        prepare(&mut tape, "s0", "SELECT 1 FROM books WHERE id = $1");
-        run(&mut tape, "s0", Some(b"early"));
+    fn captures_statements_prepared_earlier() {
+        let (recorder, mut capture) = capture();
+        prepare(&mut capture, "s0", "SELECT 1 FROM books WHERE id = $1");
+        run(&mut capture, "s0", Some(b"early"));
         recorder.start();
-        run(&mut tape, "s0", Some(b"abcd"));
-        run(&mut tape, "s0", None);
+        run(&mut capture, "s0", Some(b"abcd"));
+        run(&mut capture, "s0", None);
         for _ in 0..3 {
-            tape.received(b'C', b"SELECT 2\0");
-            tape.received(b'Z', b"I");
+            capture.received(b'C', b"SELECT 2\0");
+            capture.received(b'Z', b"I");
         }
         let captured = recorder.take();
         let [first, second] = &captured.statements[..] else { panic!("two statements: {captured:?}") };
@@ -301,19 +307,19 @@ mod tests {
     }
 
     #[test]
-    fn pipelined_answers_find_their_statements_and_an_error_ends_its_message_only() {
-        let (recorder, mut tape) = tape();
-        prepare(&mut tape, "a", "SELECT a");
-        prepare(&mut tape, "b", "SELECT b");
+    fn assigns_pipelined_answers_after_error() {
+        let (recorder, mut capture) = capture();
+        prepare(&mut capture, "a", "SELECT a");
+        prepare(&mut capture, "b", "SELECT b");
         recorder.start();
         for name in ["a", "b", "a"] {
-            run(&mut tape, name, None);
+            run(&mut capture, name, None);
         }
-        tape.received(b'E', b"SERROR\0C22012\0Mdivision by zero\0\0");
-        tape.received(b'Z', b"I");
+        capture.received(b'E', b"SERROR\0C22012\0Mdivision by zero\0\0");
+        capture.received(b'Z', b"I");
         for tag in [b"SELECT 5\0", b"SELECT 6\0"] {
-            tape.received(b'C', tag);
-            tape.received(b'Z', b"I");
+            capture.received(b'C', tag);
+            capture.received(b'Z', b"I");
         }
         let captured = recorder.take();
         assert_eq!(captured.statements[0].error.as_deref(), Some("22012"));
@@ -331,51 +337,51 @@ mod tests {
     }
 
     #[test]
-    fn statement_that_cannot_be_prepared_is_named() {
-        let (recorder, mut tape) = tape();
+    fn refusal_names_statement_that_cannot_be_prepared() {
+        let (recorder, mut capture) = capture();
         recorder.start();
-        tape.sent(b'P', b"s0\0DROP INDEX\n  books_shelf\0\0\0", "x");
-        tape.sent(b'S', b"", "x");
-        tape.received(b'E', b"C42704\0Mindex \"books_shelf\" does not exist\0\0");
-        tape.received(b'Z', b"I");
+        capture.sent(b'P', b"s0\0DROP INDEX\n  books_shelf\0\0\0", "x");
+        capture.sent(b'S', b"", "x");
+        capture.received(b'E', b"C42704\0Mindex \"books_shelf\" does not exist\0\0");
+        capture.received(b'Z', b"I");
         let refusal = recorder.take().refusal.map(|refusal| refusal.to_string());
         let expected = "DROP INDEX books_shelf: index \"books_shelf\" does not exist (SQLSTATE 42704)";
         assert_eq!(refusal.as_deref(), Some(expected));
     }
 
     #[test]
-    fn what_does_not_run_after_an_error_in_its_message_is_not_missing() {
-        let (recorder, mut tape) = tape();
-        prepare(&mut tape, "", "SELECT 1 / $1");
+    fn statements_skipped_after_error_are_not_missing() {
+        let (recorder, mut capture) = capture();
+        prepare(&mut capture, "", "SELECT 1 / $1");
         recorder.start();
         for _ in 0..2 {
-            tape.sent(b'B', &bind("", None), "x");
-            tape.sent(b'E', b"\0\0\0\0\0", "x");
+            capture.sent(b'B', &bind("", None), "x");
+            capture.sent(b'E', b"\0\0\0\0\0", "x");
         }
-        tape.sent(b'S', b"", "x");
-        tape.received(b'E', b"C22012\0\0");
-        tape.received(b'Z', b"I");
+        capture.sent(b'S', b"", "x");
+        capture.received(b'E', b"C22012\0\0");
+        capture.received(b'Z', b"I");
         let captured = recorder.take();
         assert_eq!((captured.statements.len(), captured.missing), (1, 0));
     }
 
     #[test]
-    fn an_answer_that_comes_after_the_end_is_missing_and_not_in_the_next_capture() {
-        let (recorder, mut tape) = tape();
-        prepare(&mut tape, "a", "SELECT a");
+    fn late_answer_is_missing_from_its_capture() {
+        let (recorder, mut capture) = capture();
+        prepare(&mut capture, "a", "SELECT a");
         recorder.start();
-        run(&mut tape, "a", None);
+        run(&mut capture, "a", None);
         assert_eq!(recorder.take().missing, 1);
         recorder.start();
-        tape.received(b'C', b"SELECT 1\0");
-        tape.received(b'Z', b"I");
+        capture.received(b'C', b"SELECT 1\0");
+        capture.received(b'Z', b"I");
         let captured = recorder.take();
         assert_eq!((captured.statements.len(), captured.missing), (0, 0));
     }
 
     #[test]
-    fn transactions_settings_pings_and_look_ups_are_not_the_programs_own() {
-        let (recorder, mut tape) = tape();
+    fn own_excludes_transactions_settings_pings_and_look_ups() {
+        let (recorder, mut capture) = capture();
         recorder.start();
         let messages: [Message; 6] = [
             (
@@ -391,13 +397,13 @@ mod tests {
             ("BEGIN; DELETE FROM books", &[b"BEGIN\0", b"DELETE 3\0"], b"T", StatementKind::Own),
         ];
         for (sql, tags, after, _) in messages {
-            tape.sent(b'Q', &[sql.as_bytes(), b"\0"].concat(), "x");
-            tags.iter().for_each(|tag| tape.received(b'C', tag));
-            tape.received(b'Z', after);
+            capture.sent(b'Q', &[sql.as_bytes(), b"\0"].concat(), "x");
+            tags.iter().for_each(|tag| capture.received(b'C', tag));
+            capture.received(b'Z', after);
         }
-        prepare(&mut tape, "t", "SELECT t.typname\nFROM pg_catalog.pg_type t WHERE t.oid = $1");
-        run(&mut tape, "t", None);
-        tape.received(b'C', b"SELECT 1\0");
+        prepare(&mut capture, "t", "SELECT t.typname\nFROM pg_catalog.pg_type t WHERE t.oid = $1");
+        run(&mut capture, "t", None);
+        capture.received(b'C', b"SELECT 1\0");
         let captured = recorder.take();
         let kinds: Vec<_> = captured.statements.iter().map(CapturedStatement::kind).collect();
         let expected = messages.map(|(.., kind)| kind).into_iter().chain([StatementKind::TypeLookup]);

@@ -7,17 +7,17 @@ use std::task::{Context, Poll};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio_postgres::tls::{ChannelBinding, TlsStream};
 
-/// Ignores the shutdown that tokio-postgres does after a cancel request. PgBouncer takes it for a client that has left,
-/// and drops the request before the server has it.
-pub(super) struct KeepOpen<'a>(pub(super) &'a mut Dialled);
+/// Ignores the shutdown that tokio-postgres performs after a cancel request. PgBouncer would take it for a client that
+/// has left, and drop the request before forwarding it.
+pub(super) struct IgnoreShutdown<'a>(pub(super) &'a mut Dialled);
 
-impl TlsStream for KeepOpen<'_> {
+impl TlsStream for IgnoreShutdown<'_> {
     fn channel_binding(&self) -> ChannelBinding {
         ChannelBinding::none()
     }
 }
 
-impl AsyncRead for KeepOpen<'_> {
+impl AsyncRead for IgnoreShutdown<'_> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -27,7 +27,7 @@ impl AsyncRead for KeepOpen<'_> {
     }
 }
 
-impl AsyncWrite for KeepOpen<'_> {
+impl AsyncWrite for IgnoreShutdown<'_> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         Pin::new(&mut *self.0).poll_write(cx, buf)
     }

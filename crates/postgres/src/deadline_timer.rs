@@ -1,25 +1,26 @@
-//! The clock of a connection: ends work at its deadline without a new timer for each piece of it.
+//! A reusable timer for the deadlines of consecutive units of work on one connection.
 
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use tokio::time::{Instant, Sleep, sleep_until};
 
-/// One timer that serves unit of work after unit of work. Setting a timer and taking it back costs more than most of what
-/// the pool does, and nearly no deadline is ever reached. So this one stays as it was set, and is set anew only when it
-/// rings too early for the work at hand, or would ring too late.
+/// Timer that is reused by consecutive units of work. Registering and cancelling a timer is expensive compared with the
+/// rest of a checkout, and deadlines rarely expire. So the timer is reset only if it fires before the current deadline
+/// or would fire after it.
 #[derive(Debug)]
-pub(crate) struct Alarm(Pin<Box<Sleep>>);
+pub(crate) struct DeadlineTimer(Pin<Box<Sleep>>);
 
-impl Alarm {
-    /// An alarm that was not set yet.
+impl DeadlineTimer {
+    /// Creates a timer that was not set yet.
     pub(crate) fn new(now: Instant) -> Self {
         Self(Box::pin(sleep_until(now)))
     }
 
-    /// What `work` gives, `None` when it has not ended by `deadline`. Work that is ready at once needs no timer.
+    /// Returns the output of `work`, or `None` if it is not ready by `deadline`. Work that is ready immediately needs
+    /// no timer.
     ///
-    /// It comes pinned: handed over by value it would be stored twice in the caller's future.
+    /// `work` is pinned because passing it by value would store it twice in the caller's future.
     pub(crate) async fn limit<F: Future>(
         &mut self,
         deadline: Instant,
@@ -57,32 +58,32 @@ mod tests {
     const SECOND: Duration = Duration::from_secs(1);
 
     #[tokio::test(start_paused = true)]
-    async fn each_piece_of_work_ends_at_its_own_deadline_whatever_the_last_one_was() {
+    async fn work_ends_at_its_own_deadline() {
         let began = Instant::now();
-        let mut alarm = Alarm::new(began);
+        let mut timer = DeadlineTimer::new(began);
         for limit in [3, 30, 1, 1, 7] {
             let deadline = Instant::now() + limit * SECOND;
-            assert_eq!(alarm.limit(deadline, pin!(pending::<()>())).await, None);
-            // A timer rings up to a millisecond late.
+            assert_eq!(timer.limit(deadline, pin!(pending::<()>())).await, None);
+            // Timers fire up to a millisecond late.
             assert!(Instant::now() - deadline <= Duration::from_millis(1));
         }
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_deadline_that_passed_between_two_pieces_of_work_does_not_end_the_second_one() {
-        let mut alarm = Alarm::new(Instant::now());
-        let work = alarm.limit(Instant::now() + 2 * SECOND, pin!(sleep(SECOND))).await;
+    async fn deadline_of_earlier_work_does_not_end_later_work() {
+        let mut timer = DeadlineTimer::new(Instant::now());
+        let work = timer.limit(Instant::now() + 2 * SECOND, pin!(sleep(SECOND))).await;
         assert_eq!(work, Some(()));
         sleep(5 * SECOND).await;
-        assert_eq!(alarm.limit(Instant::now() + 2 * SECOND, pin!(sleep(SECOND))).await, Some(()));
+        assert_eq!(timer.limit(Instant::now() + 2 * SECOND, pin!(sleep(SECOND))).await, Some(()));
     }
 
     #[tokio::test(start_paused = true)]
-    async fn work_that_is_ready_is_done_even_when_its_time_is_over() {
-        let mut alarm = Alarm::new(Instant::now());
+    async fn ready_work_completes_after_its_deadline() {
+        let mut timer = DeadlineTimer::new(Instant::now());
         let passed = Instant::now();
         sleep(SECOND).await;
-        assert_eq!(alarm.limit(passed, pin!(async { 7 })).await, Some(7));
-        assert_eq!(alarm.limit(passed, pin!(pending::<()>())).await, None);
+        assert_eq!(timer.limit(passed, pin!(async { 7 })).await, Some(7));
+        assert_eq!(timer.limit(passed, pin!(pending::<()>())).await, None);
     }
 }

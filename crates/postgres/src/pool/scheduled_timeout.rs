@@ -1,26 +1,25 @@
-//! Waiting for the server in time in which this process runs.
+//! Timeouts that count only time in which this process was scheduled.
 //!
-//! On a machine without processor time to spare, an answer can lie unread for seconds. That says nothing about the
-//! server, so the limits by which it is judged count only time in which the process was scheduled.
+//! On an overloaded machine, an answer may stay unread for seconds, which proves nothing about the server.
 
 use std::future::Future;
 use std::pin::Pin;
 use std::time::Duration;
 use tokio::time::{Instant, sleep_until};
 
-/// Length of one step. A step that ends later than its double is not counted.
+/// Length of one step. A step that takes more than twice as long is not counted.
 const STEP: Duration = Duration::from_millis(50);
 
-/// Bound of the wait in real time, as a multiple of the limit: a process that is never scheduled in time gives up too.
+/// Upper bound of the wait in real time, as a multiple of the limit, for a process that is never scheduled in time.
 const REAL_TIME_MAX: u32 = 10;
 
-/// Counts how long an answer is awaited.
+/// Timeout that counts only scheduled time.
 #[derive(Debug, Default)]
-pub(super) struct Patience {
+pub(super) struct ScheduledTimeout {
     spent: Duration,
 }
 
-impl Patience {
+impl ScheduledTimeout {
     /// Returns the output of `work`, or `None` if it is not ready after `limit`.
     pub(super) async fn wait<F: Future>(
         &mut self,
@@ -43,7 +42,7 @@ impl Patience {
         None
     }
 
-    /// Returns how long the last wait took, in time that counts.
+    /// Returns the scheduled time of the last wait.
     pub(super) fn spent(&self) -> Duration {
         self.spent
     }
@@ -60,23 +59,23 @@ mod tests {
     const LIMIT: Duration = Duration::from_secs(2);
 
     #[tokio::test(start_paused = true)]
-    async fn patience_ends_at_its_limit() {
-        let (began, mut patience) = (Instant::now(), Patience::default());
-        assert_eq!(patience.wait(LIMIT, pin!(pending::<()>())).await, None);
+    async fn wait_ends_at_limit() {
+        let (began, mut scheduled_timeout) = (Instant::now(), ScheduledTimeout::default());
+        assert_eq!(scheduled_timeout.wait(LIMIT, pin!(pending::<()>())).await, None);
         assert!((LIMIT..LIMIT + 2 * STEP).contains(&began.elapsed()), "{:?}", began.elapsed());
-        assert_eq!(patience.spent(), LIMIT);
+        assert_eq!(scheduled_timeout.spent(), LIMIT);
     }
 
     #[tokio::test(start_paused = true)]
-    async fn time_without_the_processor_does_not_count() {
-        let (mut patience, mut work) = (Patience::default(), pin!(pending::<()>()));
-        let mut waiting = pin!(patience.wait(LIMIT, work.as_mut()));
+    async fn unscheduled_time_does_not_count() {
+        let (mut scheduled_timeout, mut work) = (ScheduledTimeout::default(), pin!(pending::<()>()));
+        let mut waiting = pin!(scheduled_timeout.wait(LIMIT, work.as_mut()));
         for _ in 0..3 {
             assert_eq!(waiting.as_mut().now_or_never(), None);
             advance(Duration::from_secs(3)).await;
         }
         assert_eq!(waiting.as_mut().now_or_never(), None, "none of the nine seconds counts");
         advance(LIMIT * REAL_TIME_MAX).await;
-        assert_eq!(waiting.await, None, "a process that never runs gives up too");
+        assert_eq!(waiting.await, None, "a process that is never scheduled gives up too");
     }
 }
