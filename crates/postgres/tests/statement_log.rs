@@ -79,8 +79,8 @@ async fn logs_slow_statements_without_values() -> Result<()> {
     let slow = |text: &str| {
         logged.lines().filter(|line| line.contains("slow statement") && line.contains(text)).count()
     };
-    // Other statements may be slow as well on a busy machine; this one always is.
-    assert_eq!(slow("SELECT pg_sleep(0.1), $1::text"), 1, "{logged}");
+    // Other statements may be slow as well on a busy machine, also the preparation of this one, which always is.
+    assert!((1..=2).contains(&slow("SELECT pg_sleep(0.1), $1::text")), "{logged}");
     assert_eq!(slow("trees.hasty"), slow(""), "{logged}");
     assert!(logged.contains("slow database operation") && !logged.contains("s3cret"), "{logged}");
     Ok(())
@@ -107,9 +107,10 @@ async fn writes_slow_statements_to_stderr() -> Result<()> {
         .await?;
     let written = String::from_utf8(child.stderr)?;
     assert!(child.status.success(), "{written}");
-    // Other statements may be slow as well on a busy machine; one of the three that sleep is reported.
+    // One of the three that sleep is reported. On a busy machine its preparation, which comes first, may be slow as well.
     let lines: Vec<_> = written.lines().filter(|line| line.contains("pg_sleep")).collect();
-    let [line] = lines[..] else { panic!("not one line: {written}") };
+    assert!((1..=2).contains(&lines.len()), "{written}");
+    let line = lines[lines.len() - 1];
     let Some((time, rest)) = line.split_once("] SLOW QUERY (") else { panic!("{line}") };
     let Some((seconds, statement)) = rest.split_once("s): ") else { panic!("{line}") };
     NaiveDateTime::parse_from_str(time, "[%Y-%m-%d %H:%M:%S")?;

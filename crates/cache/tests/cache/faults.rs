@@ -127,7 +127,12 @@ async fn a_connected_server_that_says_that_it_cannot_serve() {
                 break;
             }
         }
-        assert_eq!((breaker(&cache).opened, refused.load(Ordering::Relaxed)), (1, FAILURES_MAX), "{refusal}");
+        // The keeper asks in the background as well: its question may be on its way when the breaker opens.
+        let (opened, refused) = (breaker(&cache).opened, refused.load(Ordering::Relaxed));
+        assert!(
+            opened == 1 && (FAILURES_MAX..=FAILURES_MAX + 1).contains(&refused),
+            "{refusal} {refused} times"
+        );
     }
 }
 

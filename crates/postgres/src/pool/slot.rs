@@ -13,6 +13,7 @@ use tokio::time::Instant;
 
 /// A slot that is taken out of bb8's pool.
 pub(super) type PooledSlot = bb8::PooledConnection<'static, Slots>;
+
 /// A slot, with or without a connection. Boxed because bb8 moves its items.
 #[derive(Debug)]
 pub(super) struct Slot(Box<SlotState>);
