@@ -91,7 +91,7 @@ mod tests {
     use std::collections::{BTreeSet, HashSet};
 
     /// Rules that a [`Verification`](steadfast_plans::Verification) does not check.
-    const NOT_CHECKED: [Rule; 2] = [Rule::NearTie, Rule::Survived];
+    const NOT_CHECKED: [Rule; 2] = [Rule::UnstablePlan, Rule::Survived];
 
     #[test]
     fn faults_have_names_of_their_own() {

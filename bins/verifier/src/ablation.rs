@@ -6,7 +6,7 @@ use anyhow::{Context, Result};
 use std::collections::BTreeMap;
 use steadfast_plans::{
     AblationRow, Bound, Catalogue, Finding, Index, Judged, KilledBy, Measured, Mutant, MutantKind,
-    MutantOutcome, Pristine, Refused, Rule, Run, Score, StatementOutcome, judge, judge_ablation,
+    MutantOutcome, Refused, ReplayDatabase, Rule, Run, Score, StatementOutcome, judge, judge_ablation,
     judge_mutant, mutants,
 };
 use steadfast_testkit::TestDatabase;
@@ -102,7 +102,7 @@ struct Trial<'a> {
     concerned: Vec<&'a Measurement>,
     /// Of each of them, what its statements did on the changed schema.
     replayed: Vec<Replayed>,
-    pristine: Pristine,
+    pristine: ReplayDatabase,
     _clone: TestDatabase,
 }
 
@@ -191,7 +191,7 @@ fn pages(judged: &Judged) -> u64 {
 }
 
 async fn replay(
-    changed: &Pristine,
+    changed: &ReplayDatabase,
     concerned: &[&Measurement],
     is_decided_by_one: bool,
 ) -> Result<Vec<Replayed>> {

@@ -2,7 +2,7 @@
 
 use crate::site::{Site, recorded_store};
 use anyhow::{Context, Result};
-use steadfast_plans::{Contract, Judged, Pristine, Recorder, Run, Sequences, judge, plan_kinds};
+use steadfast_plans::{Contract, Judged, Recorder, ReplayDatabase, Run, Sequences, judge, plan_kinds};
 use steadfast_postgres::Kind;
 use steadfast_repository::Store;
 use steadfast_repository::cases::Case;
@@ -28,7 +28,7 @@ pub(crate) async fn measure(site: &Site, cases: &[&Case]) -> Result<Vec<Measurem
 }
 
 /// Finds out for the cases of each operation together which plan the server settles on.
-pub(crate) async fn settle(pristine: &Pristine, measured: &mut [Measurement]) -> Result<()> {
+pub(crate) async fn settle(pristine: &ReplayDatabase, measured: &mut [Measurement]) -> Result<()> {
     measured.sort_by(|a, b| a.run.contract.operation.cmp(&b.run.contract.operation));
     for cases in measured.chunk_by_mut(|a, b| a.run.contract.operation == b.run.contract.operation) {
         let runs: Vec<_> = cases.iter().map(|one| one.run.clone()).collect();
@@ -60,7 +60,7 @@ async fn run_all(site: &Site, cases: &[&Case]) -> Result<Vec<Run>> {
 struct Stage {
     store: Store,
     recorder: Recorder,
-    looker: Pristine,
+    looker: ReplayDatabase,
     _clone: TestDatabase,
 }
 
@@ -69,7 +69,7 @@ impl Stage {
         let clone = site.clone().await?;
         let recorder = Recorder::new();
         let store = recorded_store(&clone.url(), &recorder)?;
-        let looker = Pristine::connect(&clone.url()).await?;
+        let looker = ReplayDatabase::connect(&clone.url()).await?;
         Ok(Self { store, recorder, looker, _clone: clone })
     }
 

@@ -7,7 +7,7 @@ use std::collections::HashSet;
 use std::path::Path;
 use steadfast_domain::terminology::{IcdCode, ImportRow};
 use steadfast_plans::tokio_postgres::{NoTls, connect};
-use steadfast_plans::{Pristine, Recorder, freeze};
+use steadfast_plans::{Recorder, ReplayDatabase, freeze};
 use steadfast_postgres::{Db, DbSettings, PoolSettings, SessionSettings};
 use steadfast_repository::{Store, cases, terminology};
 use steadfast_testkit::TestDatabase;
@@ -78,9 +78,9 @@ impl Site {
     }
 
     /// A clone to replay statements on.
-    pub(crate) async fn pristine(&self) -> Result<(TestDatabase, Pristine)> {
+    pub(crate) async fn pristine(&self) -> Result<(TestDatabase, ReplayDatabase)> {
         let clone = self.clone().await?;
-        let pristine = Pristine::connect(&clone.url()).await?;
+        let pristine = ReplayDatabase::connect(&clone.url()).await?;
         Ok((clone, pristine))
     }
 }

@@ -135,7 +135,7 @@ fn parameter_value(statement: &CapturedStatement, number: usize) -> Option<u64> 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Access, Touched, Via, Work};
+    use crate::{Access, TableActivity, Via, Work};
 
     /// A statement on books with a LIMIT of 20 that returned so many rows, with these parameters NULL.
     fn page(returned: u64, nulls: &[bool]) -> StatementOutcome {
@@ -147,7 +147,7 @@ mod tests {
             nulls: nulls.to_vec(),
             limit: Some(20),
             limit_parameter: Some(2),
-            touched: vec![Touched { table: table.clone(), rows_written: 0 }],
+            touched: vec![TableActivity { table: table.clone(), rows_written: 0 }],
             accesses: vec![Access { table, via }],
             ..StatementOutcome::default()
         }

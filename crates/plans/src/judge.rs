@@ -1,9 +1,9 @@
-//! One case judged: replayed on the pristine database, each statement held against the contract of its operation.
+//! One case judged: replayed on the database database, each statement held against the contract of its operation.
 
 use crate::foreign_keys::Behind;
 use crate::outcome::{Judged, StatementOutcome};
-use crate::pristine::Pristine;
 use crate::replay::{Ran, Replay, one_line};
+use crate::replay_database::ReplayDatabase;
 use crate::sequences::Sequences;
 use crate::verdict::{self, Place};
 use crate::work;
@@ -71,15 +71,15 @@ impl fmt::Display for Run {
     }
 }
 
-/// Replays `run` on `pristine`, rolled back, and holds each statement against the contract.
+/// Replays `run` on `database`, rolled back, and holds each statement against the contract.
 ///
 /// The plan that a prepared statement settles on is judged apart, by [`plan_kinds`](crate::plan_kinds).
 ///
 /// # Errors
 /// [`Error`] when no verdict can be reached: the database is lost, or its plans cannot be read. What is wrong with the
 /// statements is in the findings.
-pub async fn judge(pristine: &Pristine, run: &Run) -> Result<Judged, Error> {
-    let replay = pristine.replay(&run.captured, &run.sequences.as_sql()).await;
+pub async fn judge(database: &ReplayDatabase, run: &Run) -> Result<Judged, Error> {
+    let replay = database.replay(&run.captured, &run.sequences.as_sql()).await;
     let replay = replay.map_err(Error::during(|| format!("replay of {run}")))?;
     let mut findings = beforehand(run);
     findings.extend(replay.refused.iter().map(|(statement, why)| refused(run, statement, why)));
@@ -89,11 +89,11 @@ pub async fn judge(pristine: &Pristine, run: &Run) -> Result<Judged, Error> {
         let place = run.place(&text);
         findings.extend(difference(&place, ran));
         if run.is_judged(ran.statement) {
-            findings.extend(verdict::judge(&place, &ran.explained, &pristine.facts, replay.wrote));
-            findings.extend(behind(&place, &ran.behind, pristine));
-            findings.extend(work::cascading(&place, ran, &pristine.facts));
+            findings.extend(verdict::judge(&place, &ran.explained, &database.facts, replay.wrote));
+            findings.extend(behind(&place, &ran.behind, database));
+            findings.extend(work::cascading(&place, ran, &database.facts));
         }
-        statements.push(StatementOutcome::of(ran, &pristine.facts));
+        statements.push(StatementOutcome::of(ran, &database.facts));
     }
     findings.extend(missed(run, &replay, &statements));
     let judged = |statement: &StatementOutcome| {
@@ -190,8 +190,8 @@ fn difference(place: &Place<'_>, ran: &Ran<'_>) -> Option<Finding> {
 }
 
 /// What the server did behind the statement for foreign keys.
-fn behind(place: &Place<'_>, behind: &Behind, pristine: &Pristine) -> Vec<Finding> {
-    let (facts, contract) = (&pristine.facts, place.contract);
+fn behind(place: &Place<'_>, behind: &Behind, database: &ReplayDatabase) -> Vec<Finding> {
+    let (facts, contract) = (&database.facts, place.contract);
     let declared =
         |index: &String| contract.supports_fk.contains(index) || contract.served_by.contains(index);
     let indexes = behind.index_names(facts).into_iter();

@@ -1,9 +1,9 @@
 //! What came out for one case: figures of each statement, and what is wrong.
 
+use crate::activity::TableActivity;
 use crate::branches::Limit;
 use crate::facts::Facts;
 use crate::replay::{Ran, one_line};
-use crate::touched::Touched;
 use crate::verdict::{self, Access, Via};
 use crate::{Contract, Finding, PlanKind, Work};
 use serde::Serialize;
@@ -39,7 +39,7 @@ pub struct StatementOutcome {
     /// Each table that it reads, and how.
     pub accesses: Vec<Access>,
     /// The tables that it read or wrote, also behind its plan: by functions, triggers and foreign keys.
-    pub touched: Vec<Touched>,
+    pub touched: Vec<TableActivity>,
     /// The indexes that foreign keys took behind it, parents' and children's.
     pub behind: Vec<String>,
     /// Pages that executing it touched, in memory or on disk; planning and foreign keys excluded.

@@ -4,9 +4,9 @@ mod lost_index;
 
 use crate::explain::Explained;
 use crate::outcome::Judged;
-use crate::pristine::{Begun, Pristine, references, type_of};
 use crate::raw::Raw;
 use crate::replay::{one_line, unreadable};
+use crate::replay_database::{Begun, ReplayDatabase, references, type_of};
 use crate::sequences::quoted;
 use crate::steps::{self, Step};
 use crate::verdict;
@@ -39,10 +39,10 @@ pub struct PlanKind {
 ///
 /// # Errors
 /// As [`judge`](crate::judge).
-pub async fn plan_kinds(pristine: &Pristine, runs: &[Run], judged: &mut [Judged]) -> Result<(), Error> {
+pub async fn plan_kinds(database: &ReplayDatabase, runs: &[Run], judged: &mut [Judged]) -> Result<(), Error> {
     let mut settled = Vec::new();
     for run in runs {
-        let of_run = Settling::new(pristine, run).settle().await;
+        let of_run = Settling::new(database, run).settle().await;
         settled.push(of_run.map_err(Error::during(|| format!("seven runs of {run}")))?);
     }
     let changed: HashSet<_> =
@@ -76,7 +76,7 @@ struct Settled {
 
 /// One case on its way: its statements, each prepared once however often it is sent.
 struct Settling<'a> {
-    pristine: &'a Pristine,
+    database: &'a ReplayDatabase,
     run: &'a Run,
     prepared: HashMap<Key<'a>, Statement>,
 }
@@ -88,8 +88,8 @@ type Key<'a> = (&'a str, &'a [u32]);
 type Kinds<'a> = HashMap<Key<'a>, (String, bool)>;
 
 impl<'a> Settling<'a> {
-    fn new(pristine: &'a Pristine, run: &'a Run) -> Self {
-        Self { pristine, run, prepared: HashMap::new() }
+    fn new(database: &'a ReplayDatabase, run: &'a Run) -> Self {
+        Self { database, run, prepared: HashMap::new() }
     }
 
     /// Nothing where the case cannot be run again: that is a finding already.
@@ -97,7 +97,7 @@ impl<'a> Settling<'a> {
         for _ in 0..RUNS {
             let begun = self.begin("").await?;
             let outcome = self.run_once().await;
-            self.pristine.roll_back(begun, outcome.is_err()).await?;
+            self.database.roll_back(begun, outcome.is_err()).await?;
             match outcome {
                 Err(error) if error.as_db_error().is_some() => return Ok(Vec::new()),
                 outcome => outcome.map_err(Error::database("run a case again"))?,
@@ -106,22 +106,22 @@ impl<'a> Settling<'a> {
         let kinds = self.kinds().await?;
         let begun = self.begin("SET LOCAL plan_cache_mode = force_generic_plan").await?;
         let settled = self.explain_all(&kinds).await;
-        self.pristine.roll_back(begun, settled.is_err()).await?;
+        self.database.roll_back(begun, settled.is_err()).await?;
         settled
     }
 
     async fn begin(&self, settings: &str) -> Result<Begun, Error> {
-        self.pristine.begin(&self.run.sequences.as_sql(), settings).await
+        self.database.begin(&self.run.sequences.as_sql(), settings).await
     }
 
     async fn run_once(&mut self) -> Result<(), tokio_postgres::Error> {
         for step in steps::of(&self.run.captured) {
             match step {
-                Step::Plain(_, sql) => self.pristine.client.batch_execute(&sql).await?,
+                Step::Plain(_, sql) => self.database.client.batch_execute(&sql).await?,
                 Step::Explain(statement) => {
                     let prepared = self.prepared(statement).await?;
                     let raws = Raw::of(statement);
-                    self.pristine.client.query(&prepared, &references(&raws)).await?;
+                    self.database.client.query(&prepared, &references(&raws)).await?;
                 }
                 Step::Refused(..) => {}
             }
@@ -137,7 +137,7 @@ impl<'a> Settling<'a> {
         if let Some(prepared) = self.prepared.get(&key) {
             return Ok(prepared.clone());
         }
-        let prepared = self.pristine.prepare(&statement.sql, statement).await?;
+        let prepared = self.database.prepare(&statement.sql, statement).await?;
         self.prepared.insert(key, prepared.clone());
         Ok(prepared)
     }
@@ -147,7 +147,7 @@ impl<'a> Settling<'a> {
         let mut all = Vec::new();
         for step in steps::of(&self.run.captured) {
             match step {
-                Step::Plain(_, sql) => self.pristine.run(&sql).await?,
+                Step::Plain(_, sql) => self.database.run(&sql).await?,
                 Step::Explain(statement) => all.extend(self.explain(statement, kinds).await?),
                 Step::Refused(..) => {}
             }
@@ -167,14 +167,14 @@ impl<'a> Settling<'a> {
         let values = self.literals(statement, prepared).await?;
         let text = one_line(&statement.sql);
         let doing = || format!("explain the generic plan of `{text}`");
-        let json = self.pristine.execute(name, &values).await.map_err(Error::database(doing()))?;
+        let json = self.database.execute(name, &values).await.map_err(Error::database(doing()))?;
         let explained = Explained::parse(&json).map_err(|source| unreadable(statement, source))?;
-        let facts = &self.pristine.facts;
+        let facts = &self.database.facts;
         let mut findings = Vec::new();
         if self.run.is_judged(statement) {
             let place = self.run.place(&text);
             findings = verdict::judge(&place, &explained, facts, true);
-            let lost = LostIndex { pristine: self.pristine, place, statement, prepared, values: &values };
+            let lost = LostIndex { database: self.database, place, statement, prepared, values: &values };
             lost.name_in(&mut findings, &explained).await?;
         }
         let kind = PlanKind {
@@ -192,7 +192,7 @@ impl<'a> Settling<'a> {
              ORDER BY prepare_time DESC, name DESC LIMIT 1";
         let mut kinds = HashMap::new();
         for key in self.prepared.keys() {
-            let asked = self.pristine.client.query_one(query, &[&key.0]).await;
+            let asked = self.database.client.query_one(query, &[&key.0]).await;
             let row = asked.map_err(Error::database("read pg_prepared_statements"))?;
             kinds.insert(*key, (row.get(0), row.get(1)));
         }
@@ -225,7 +225,7 @@ impl<'a> Settling<'a> {
     ) -> Result<String, Error> {
         let oid = prepared.params().get(at).map_or(0, |of_server| of_server.oid());
         let doing = "write down a value as text";
-        let client = &self.pristine.client;
+        let client = &self.database.client;
         let asked = client.prepare_typed("SELECT $1::text", &[type_of(oid)]).await;
         let asked = asked.map_err(Error::database(doing))?;
         let raws = Raw::of(statement);

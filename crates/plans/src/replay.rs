@@ -1,11 +1,11 @@
 //! The replay: captured statements run again, explained, in one transaction that is rolled back.
 
+use crate::activity::{Counters, TableActivity};
 use crate::error::said;
 use crate::explain::Explained;
 use crate::foreign_keys::Behind;
-use crate::pristine::Pristine;
+use crate::replay_database::ReplayDatabase;
 use crate::steps::{self, Step};
-use crate::touched::{Counters, Touched};
 use crate::{Error, ExplainError};
 use steadfast_postgres::{Captured, CapturedStatement, tokio_postgres};
 
@@ -28,10 +28,10 @@ pub(crate) struct Ran<'a> {
     pub(crate) statement: &'a CapturedStatement,
     pub(crate) explained: Explained,
     pub(crate) behind: Behind,
-    pub(crate) touched: Vec<Touched>,
+    pub(crate) touched: Vec<TableActivity>,
 }
 
-impl Pristine {
+impl ReplayDatabase {
     /// Replays `captured` twice, each time rolled back: the first time fills the session's caches, the second one counts.
     pub(crate) async fn replay<'a>(&self, captured: &'a Captured, before: &str) -> Result<Replay<'a>, Error> {
         let first = self.replay_once(captured, before).await?;

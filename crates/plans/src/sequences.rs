@@ -1,6 +1,6 @@
 //! Where the sequences of a database stand: a replay that draws ids must draw those of the run.
 
-use crate::{Error, Pristine};
+use crate::{Error, ReplayDatabase};
 
 const READ: &str = "SELECT schemaname::text, sequencename::text, coalesce(last_value, start_value), last_value IS NOT NULL \
      FROM pg_sequences";
@@ -22,7 +22,7 @@ impl Sequences {
     ///
     /// # Errors
     /// [`Error::Database`].
-    pub async fn read(database: &Pristine) -> Result<Self, Error> {
+    pub async fn read(database: &ReplayDatabase) -> Result<Self, Error> {
         let rows = database.client.query(READ, &[]).await.map_err(Error::database("read the sequences"))?;
         let sequence = |row: tokio_postgres::Row| Sequence {
             schema: row.get(0),

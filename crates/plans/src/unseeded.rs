@@ -1,6 +1,6 @@
 //! Tables with too little data: reading one of eight pages without an index costs nothing, so nothing is proven there.
 
-use crate::pristine::Pristine;
+use crate::replay_database::ReplayDatabase;
 use crate::{Error, Finding, Judged, Rule};
 use std::collections::BTreeSet;
 
@@ -15,13 +15,13 @@ pub struct SmallTable<'a> {
     pub because: &'a str,
 }
 
-/// A finding for each table that a case reads or writes and that has no more than eight pages in `pristine`, the larger
+/// A finding for each table that a case reads or writes and that has no more than eight pages in `database`, the larger
 /// size, unless it is one of `small`; and for each of `small` that has more rows than it may have.
 ///
 /// # Errors
 /// Returns [`Error::Database`] if the rows of a small table cannot be counted.
 pub async fn unseeded(
-    pristine: &Pristine,
+    database: &ReplayDatabase,
     judged: impl IntoIterator<Item = &Judged>,
     small: &[SmallTable<'_>],
 ) -> Result<Vec<Finding>, Error> {
@@ -32,8 +32,8 @@ pub async fn unseeded(
     for table in touched {
         let declared = small.iter().find(|declared| declared.table == table);
         match declared {
-            Some(declared) => findings.extend(too_many(pristine, declared).await?),
-            None if pristine.facts.is_small_by_name(table) => findings.push(finding(
+            Some(declared) => findings.extend(too_many(database, declared).await?),
+            None if database.facts.is_small_by_name(table) => findings.push(finding(
                 table,
                 "more than eight pages at the larger size, or to be declared small".to_owned(),
                 "eight pages at most, which are read as fast without an index".to_owned(),
@@ -45,10 +45,10 @@ pub async fn unseeded(
     Ok(findings)
 }
 
-async fn too_many(pristine: &Pristine, declared: &SmallTable<'_>) -> Result<Option<Finding>, Error> {
+async fn too_many(database: &ReplayDatabase, declared: &SmallTable<'_>) -> Result<Option<Finding>, Error> {
     let SmallTable { table, rows, because } = declared;
     let sql = format!("SELECT count(*) FROM {table}");
-    let counted = pristine.client.query_one(&sql, &[]).await;
+    let counted = database.client.query_one(&sql, &[]).await;
     let counted: i64 = counted.map_err(Error::database(format!("count the rows of {table}")))?.get(0);
     let finding = || {
         finding(

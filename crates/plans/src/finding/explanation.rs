@@ -42,7 +42,7 @@ impl Rule {
             Self::Growth => GROWTH,
             Self::Replay => REPLAY,
             Self::Budget => BUDGET,
-            Self::NearTie => NEAR_TIE,
+            Self::UnstablePlan => UNSTABLE_PLAN,
             Self::Coverage => COVERAGE,
             Self::Unneeded => UNNEEDED,
             Self::Survived => SURVIVED,
@@ -225,7 +225,7 @@ Look for the statement that is sent repeatedly and fetch its rows in one stateme
 the statements is needed, raise `statements(n)`.",
 };
 
-const NEAR_TIE: Explanation = Explanation {
+const UNSTABLE_PLAN: Explanation = Explanation {
     meaning: "\
 After another ANALYZE of the same data a statement takes another index, or breaks a rule that it did not break before.",
     reason: "\

@@ -58,7 +58,7 @@ rules! {
     /// More statements than declared, or a number that depends on the data.
     Budget = "budget",
     /// Statistics of another sample choose another plan.
-    NearTie = "near-tie",
+    UnstablePlan = "unstable-plan",
     /// A statement that was seen belongs to no operation, or an operation has no case.
     Coverage = "coverage",
     /// An index that nothing needs.

@@ -3,7 +3,7 @@
 
 use crate::explain::Explained;
 use crate::facts::Facts;
-use crate::pristine::Pristine;
+use crate::replay_database::ReplayDatabase;
 use crate::verdict::{self, Place};
 use crate::{Error, Finding};
 use std::collections::BTreeSet;
@@ -12,7 +12,7 @@ use steadfast_postgres::tokio_postgres::{self, Statement, types::Type};
 
 /// A statement whose plan for all values has findings.
 pub(super) struct LostIndex<'a> {
-    pub(super) pristine: &'a Pristine,
+    pub(super) database: &'a ReplayDatabase,
     pub(super) place: Place<'a>,
     pub(super) statement: &'a CapturedStatement,
     pub(super) prepared: &'a Statement,
@@ -34,7 +34,7 @@ impl LostIndex<'_> {
             return Ok(());
         }
         let Some(Proof { index, parameter, left }) = self.proof(generic).await? else { return Ok(()) };
-        let predicate = self.pristine.facts.predicate(&index).unwrap_or_default();
+        let predicate = self.database.facts.predicate(&index).unwrap_or_default();
         let suggestion = format!(
             "write the value of ${parameter} into the statement as a constant: {index} is partial, WHERE {predicate}, and \
              with the constant the plan for all values takes it"
@@ -51,7 +51,7 @@ impl LostIndex<'_> {
     }
 
     async fn proof(&self, generic: &Explained) -> Result<Option<Proof>, Error> {
-        let facts = &self.pristine.facts;
+        let facts = &self.database.facts;
         let used = indexes(generic, facts);
         let is_lost = |index: &&String| facts.predicate(index).is_some() && !used.contains(*index);
         let lost: Vec<&String> = self.place.contract.served_by.iter().filter(is_lost).collect();
@@ -82,9 +82,9 @@ impl LostIndex<'_> {
     /// The plan for all values with `value` in place of the parameter. `None` if the server refuses that.
     async fn with_constant(&self, parameter: usize, value: &str) -> Result<Option<Explained>, Error> {
         let sql = replaced(&self.statement.sql, parameter, value);
-        self.pristine.run("SAVEPOINT steadfast_constant").await?;
+        self.database.run("SAVEPOINT steadfast_constant").await?;
         let json = self.explain(&sql).await;
-        self.pristine.run("ROLLBACK TO SAVEPOINT steadfast_constant").await?;
+        self.database.run("ROLLBACK TO SAVEPOINT steadfast_constant").await?;
         match json {
             Ok(json) => Ok(Explained::parse(&json).ok()),
             Err(error) if error.as_db_error().is_some() => Ok(None),
@@ -94,9 +94,9 @@ impl LostIndex<'_> {
 
     async fn explain(&self, sql: &str) -> Result<serde_json::Value, tokio_postgres::Error> {
         // Every parameter keeps its type, also the one that is no longer there.
-        let _prepared = self.pristine.client.prepare_typed(sql, self.prepared.params()).await?;
-        let name = self.pristine.prepared_name(sql).await?;
-        self.pristine.execute(&name, self.values).await
+        let _prepared = self.database.client.prepare_typed(sql, self.prepared.params()).await?;
+        let name = self.database.prepared_name(sql).await?;
+        self.database.execute(&name, self.values).await
     }
 }
 

@@ -3,7 +3,7 @@
 use super::Failure;
 use super::databases::Databases;
 use crate::replay::one_line;
-use crate::{Contract, Error, Judged, Pristine, Recorder, Run, Sequences, judge};
+use crate::{Contract, Error, Judged, Recorder, ReplayDatabase, Run, Sequences, judge};
 use steadfast_postgres::Captured;
 use steadfast_postgres::diesel_async::AsyncPgConnection;
 
@@ -12,7 +12,7 @@ use steadfast_postgres::diesel_async::AsyncPgConnection;
 pub(super) struct Size {
     databases: Databases,
     name: &'static str,
-    pub(super) pristine: Pristine,
+    pub(super) database: ReplayDatabase,
     /// Where the sequences stand in each of the three before anything has run.
     sequences: Sequences,
     recorder: Recorder,
@@ -34,10 +34,10 @@ impl Size {
         settled.map_err(Error::during(|| format!("preparation of the {name} database")))?;
         let replay = format!("{name}_replay");
         databases.copy(&replay, name).await?;
-        let pristine = Pristine::connect(&databases.url(&replay)).await?;
-        let sequences = Sequences::read(&pristine).await?;
+        let database = ReplayDatabase::connect(&databases.url(&replay)).await?;
+        let sequences = Sequences::read(&database).await?;
         let (databases, recorder) = (databases.clone(), Recorder::new());
-        Ok(Self { databases, name, pristine, sequences, recorder, is_used: true, runs: Vec::new() })
+        Ok(Self { databases, name, database, sequences, recorder, is_used: true, runs: Vec::new() })
     }
 
     /// Runs `program` and keeps what it sends.
@@ -73,7 +73,7 @@ impl Size {
     pub(super) async fn judge(&self) -> Result<Vec<Judged>, Error> {
         let mut judged = Vec::new();
         for run in &self.runs {
-            judged.push(judge(&self.pristine, run).await?);
+            judged.push(judge(&self.database, run).await?);
         }
         Ok(judged)
     }

@@ -49,9 +49,9 @@ impl Verified {
         findings.extend(never_used(&judged));
         findings.extend(branches(&judged, small_tables));
         findings.extend(unproven(&judged, at_small.iter().zip(&judged)));
-        findings.extend(unseeded(&large.pristine, &judged, small_tables).await?);
+        findings.extend(unseeded(&large.database, &judged, small_tables).await?);
         findings.extend(declared.iter().filter(|contract| !has_case(contract, &judged)).map(without_case));
-        let catalogue = Catalogue::load(large.pristine.client()).await?;
+        let catalogue = Catalogue::load(large.database.client()).await?;
         let checked = catalogue.check();
         findings.extend(unneeded(&catalogue, &judged));
         findings.extend(checked.findings);
@@ -82,7 +82,7 @@ async fn settle(size: &Size, judged: &mut [Judged]) -> Result<(), Error> {
     let mut runs = &size.runs[..];
     for judged in judged.chunk_by_mut(of_one_operation) {
         let (of_operation, others) = runs.split_at(judged.len());
-        plan_kinds(&size.pristine, of_operation, judged).await?;
+        plan_kinds(&size.database, of_operation, judged).await?;
         runs = others;
     }
     Ok(())

@@ -21,9 +21,9 @@ impl Library {
         let runs: Vec<_> = cases.iter().map(run).collect();
         let mut judged = Vec::new();
         for run in &runs {
-            judged.push(judge(&self.pristine, run).await?);
+            judged.push(judge(&self.replays, run).await?);
         }
-        plan_kinds(&self.pristine, &runs, &mut judged).await?;
+        plan_kinds(&self.replays, &runs, &mut judged).await?;
         Ok(judged)
     }
 }
@@ -81,7 +81,7 @@ async fn a_bound_constant_of_a_partial_index_is_found_and_named_in_every_case() 
     let contract = served_by(&["books_free"]);
     // With random access at the price of sequential, the generic plan by the primary key looks as cheap as the partial
     // index does; that is how a server on fast disks is set up.
-    library.pristine.client().batch_execute("SET random_page_cost = 1.0").await?;
+    library.replays.client().batch_execute("SET random_page_cost = 1.0").await?;
     let judged = library.settle(&contract, &[("rare", &rare), ("absent", &absent)]).await?;
     for judged in &judged {
         let kind = judged.statements[0].plan_kind.as_ref().expect("asked");
@@ -137,7 +137,7 @@ async fn writes_settle_too_and_leave_nothing() -> Result<()> {
     assert_eq!(judged[0].findings, []);
     assert!(judged[0].statements[0].plan_kind.is_some());
     let left = "SELECT count(*) FROM books WHERE length(notes) < 100";
-    let left: i64 = library.pristine.client().query_one(left, &[]).await?.get(0);
+    let left: i64 = library.replays.client().query_one(left, &[]).await?.get(0);
     assert_eq!(left, 0);
     Ok(())
 }

@@ -5,14 +5,14 @@ use anyhow::Result;
 use diesel::sql_query;
 use diesel::sql_types::{Integer, Text};
 use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection};
-use steadfast_plans::{Contract, Pristine, Rule, Run, Sequences, freeze, judge};
+use steadfast_plans::{Contract, ReplayDatabase, Rule, Run, Sequences, freeze, judge};
 use steadfast_postgres::{Db, DbSettings, Operation, Read, Write};
 
 #[tokio::test]
 async fn another_number_of_rows_than_the_program_got_is_found() -> Result<()> {
     let mut library = Library::open().await?;
     let captured = library.with_number("SELECT title FROM books WHERE author_id = $1", 7).await?;
-    library.pristine.client().batch_execute("DELETE FROM books WHERE id = 6").await?;
+    library.replays.client().batch_execute("DELETE FROM books WHERE id = 6").await?;
     let judged = library.judge(served_by(&["books_author"]), captured).await?;
     assert_eq!(rules(&judged), [Rule::Replay]);
     let finding = &judged.findings[0];
@@ -27,7 +27,7 @@ async fn another_number_of_rows_than_the_program_got_is_found() -> Result<()> {
 async fn a_statement_that_fails_in_the_replay_alone_is_found() -> Result<()> {
     let mut library = Library::open().await?;
     let captured = library.with_number("INSERT INTO shelves VALUES ($1, 'new')", 77).await?;
-    library.pristine.client().batch_execute("INSERT INTO shelves VALUES (77, 'there')").await?;
+    library.replays.client().batch_execute("INSERT INTO shelves VALUES (77, 'there')").await?;
     let judged = library.judge(served_by(&[]), captured).await?;
     assert_eq!(rules(&judged), [Rule::Replay]);
     assert!(judged.findings[0].found.contains("23505"), "{}", judged.findings[0]);
@@ -38,7 +38,7 @@ async fn a_statement_that_fails_in_the_replay_alone_is_found() -> Result<()> {
 async fn a_command_without_a_plan_that_fails_in_the_replay_alone_is_found() -> Result<()> {
     let mut library = Library::open().await?;
     let captured = library.plain("DROP INDEX books_mood").await?;
-    library.pristine.client().batch_execute("DROP INDEX books_mood").await?;
+    library.replays.client().batch_execute("DROP INDEX books_mood").await?;
     let judged = library.judge(served_by(&[]), captured).await?;
     assert_eq!(rules(&judged), [Rule::Replay]);
     assert!(judged.findings[0].found.contains("42704"), "{}", judged.findings[0]);
@@ -48,7 +48,7 @@ async fn a_command_without_a_plan_that_fails_in_the_replay_alone_is_found() -> R
 #[tokio::test]
 async fn frozen_data_has_statistics_of_one_size_and_nobody_vacuums_it() -> Result<()> {
     let library = Library::open().await?;
-    let client = library.pristine.client();
+    let client = library.replays.client();
     let loose = "SELECT count(*) FROM pg_class WHERE relkind = 'r' AND oid >= 16384 \
          AND NOT coalesce('autovacuum_enabled=off' = ANY(reloptions), false)";
     assert_eq!(client.query_one(loose, &[]).await?.get::<_, i64>(0), 0);
@@ -116,7 +116,7 @@ async fn transactions_savepoints_and_refused_statements_take_the_same_turns() ->
     let judged = library.judge(served_by(&[]).batch(6, "replays are tested here"), captured).await?;
     assert_eq!(judged.findings, []);
     assert_eq!(judged.statements.len(), 5, "all but the refused one");
-    let rooms: i64 = library.pristine.client().query_one("SELECT count(*) FROM shelves", &[]).await?.get(0);
+    let rooms: i64 = library.replays.client().query_one("SELECT count(*) FROM shelves", &[]).await?.get(0);
     assert_eq!(rooms, 10, "nothing is kept");
     Ok(())
 }
@@ -124,7 +124,7 @@ async fn transactions_savepoints_and_refused_statements_take_the_same_turns() ->
 #[tokio::test]
 async fn numbers_that_the_database_draws_are_those_of_the_run() -> Result<()> {
     let mut library = Library::open().await?;
-    let on_run = Pristine::connect(&library.run_on.url()).await?;
+    let on_run = ReplayDatabase::connect(&library.run_on.url()).await?;
     let insert =
         "INSERT INTO books (author_id, title, mood, tags, status) VALUES ($1, 'n', 'grave', '{}', 'lent')";
     library.with_number(insert, 5).await?;
@@ -136,8 +136,8 @@ async fn numbers_that_the_database_draws_are_those_of_the_run() -> Result<()> {
     let captured = library.recorder.take();
     let contract = served_by(&[]).statements(2);
     let run = Run::new(contract, "two", captured).sequences(sequences);
-    assert_eq!(judge(&library.pristine, &run).await?.findings, []);
-    assert_eq!(judge(&library.pristine, &run).await?.findings, [], "however often it is replayed");
+    assert_eq!(judge(&library.replays, &run).await?.findings, []);
+    assert_eq!(judge(&library.replays, &run).await?.findings, [], "however often it is replayed");
     Ok(())
 }
 

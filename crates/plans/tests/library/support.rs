@@ -5,7 +5,7 @@ use anyhow::Result;
 use diesel::sql_query;
 use diesel::sql_types::Integer;
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
-use steadfast_plans::{Captured, Contract, Judged, Pristine, Recorder, Rule, Run, freeze, judge};
+use steadfast_plans::{Captured, Contract, Judged, Recorder, ReplayDatabase, Rule, Run, freeze, judge};
 use steadfast_testkit::TestDatabase;
 use tokio_postgres::{NoTls, connect};
 
@@ -50,7 +50,7 @@ async fn build(url: &str) -> Result<()> {
 pub(crate) struct Library {
     pub(crate) conn: AsyncPgConnection,
     pub(crate) recorder: Recorder,
-    pub(crate) pristine: Pristine,
+    pub(crate) replays: ReplayDatabase,
     pub(crate) run_on: TestDatabase,
     _replayed_on: TestDatabase,
 }
@@ -61,8 +61,8 @@ impl Library {
         let replayed_on = TestDatabase::from_template("plans_library", format!("3{SCHEMA}"), build).await?;
         let recorder = Recorder::new();
         let conn = recorder.connect(&run_on.url()).await?;
-        let pristine = Pristine::connect(&replayed_on.url()).await?;
-        Ok(Self { conn, recorder, pristine, run_on, _replayed_on: replayed_on })
+        let replays = ReplayDatabase::connect(&replayed_on.url()).await?;
+        Ok(Self { conn, recorder, replays, run_on, _replayed_on: replayed_on })
     }
 
     /// What the program sends for one statement with a number.
@@ -80,7 +80,7 @@ impl Library {
     }
 
     pub(crate) async fn judge(&self, contract: Contract, captured: Captured) -> Result<Judged> {
-        Ok(judge(&self.pristine, &Run::new(contract, "case", captured)).await?)
+        Ok(judge(&self.replays, &Run::new(contract, "case", captured)).await?)
     }
 }
 

@@ -5,7 +5,7 @@ use anyhow::Result;
 use diesel::sql_query;
 use diesel::sql_types::{Array, Integer, Nullable, Numeric, Text};
 use diesel_async::RunQueryDsl;
-use steadfast_plans::{Access, Contract, Reads, Rule, Touched, Via, never_used};
+use steadfast_plans::{Access, Contract, Reads, Rule, TableActivity, Via, never_used};
 
 fn access(table: &str, via: Via) -> Access {
     Access { table: table.to_owned(), via }
@@ -76,7 +76,7 @@ async fn an_index_only_scan_is_good_until_it_needs_the_table() -> Result<()> {
     assert_eq!(judged.findings, []);
     let alone = Via::IndexOnly { index: "books_price".into(), heap_fetches: 0 };
     assert_eq!(judged.statements[0].accesses, [access("books", alone)]);
-    library.pristine.client().batch_execute("UPDATE books SET notes = '' WHERE price = 505").await?;
+    library.replays.client().batch_execute("UPDATE books SET notes = '' WHERE price = 505").await?;
     let judged = library.judge(served_by(&["books_price"]), captured).await?;
     assert_eq!(rules(&judged), [Rule::Wasteful]);
     assert!(judged.findings[0].found.contains("heap fetches"), "{}", judged.findings[0]);
@@ -107,7 +107,7 @@ async fn the_index_that_finds_conflicts_serves_an_insert_and_nothing_is_kept() -
     assert_eq!(judged.statements[0].work.returned, 2);
     assert!(judged.statements[0].wal_bytes > 0);
     let kept = "SELECT count(*) FROM shelves WHERE room IN ('moved', 'new')";
-    let kept: i64 = library.pristine.client().query_one(kept, &[]).await?.get(0);
+    let kept: i64 = library.replays.client().query_one(kept, &[]).await?.get(0);
     assert_eq!(kept, 0);
     Ok(())
 }
@@ -126,7 +126,7 @@ async fn rows_read_to_be_thrown_away_are_found() -> Result<()> {
 #[tokio::test]
 async fn a_sort_on_disk_is_found() -> Result<()> {
     let mut library = Library::open().await?;
-    library.pristine.client().batch_execute("SET work_mem = '64kB'").await?;
+    library.replays.client().batch_execute("SET work_mem = '64kB'").await?;
     let captured = library.plain("SELECT id, notes FROM books ORDER BY notes, title DESC").await?;
     let judged = library.judge(served_by(&[]).reads(Reads::All, "an export"), captured).await?;
     assert_eq!(rules(&judged), [Rule::Wasteful]);
@@ -156,8 +156,8 @@ async fn children_that_no_index_finds_are_seen_behind_a_delete() -> Result<()> {
     assert!(judged.findings[0].found.contains("all of reviews"), "{}", judged.findings[0]);
     assert!(judged.statements[0].behind.contains(&"books_author".to_owned()), "{judged:?}");
     let index = "CREATE INDEX reviews_book ON reviews (book_id)";
-    library.pristine.client().batch_execute(index).await?;
-    library.pristine.refresh().await?;
+    library.replays.client().batch_execute(index).await?;
+    library.replays.refresh().await?;
     let judged = library.judge(contract, captured.clone()).await?;
     assert_eq!(rules(&judged), [Rule::Undeclared]);
     assert_eq!(judged.findings[0].found, "reviews_book");
@@ -166,8 +166,8 @@ async fn children_that_no_index_finds_are_seen_behind_a_delete() -> Result<()> {
     Ok(())
 }
 
-fn touched(table: &str, rows_written: u64) -> Touched {
-    Touched { table: table.to_owned(), rows_written }
+fn touched(table: &str, rows_written: u64) -> TableActivity {
+    TableActivity { table: table.to_owned(), rows_written }
 }
 
 #[tokio::test]
@@ -276,7 +276,7 @@ async fn a_case_that_does_not_use_what_it_expects_is_found() -> Result<()> {
     let captured = library.with_number("SELECT title FROM books WHERE id = $1", 77).await?;
     let contract = served_by(&["books_pkey", "books_author"]);
     let run = steadfast_plans::Run::new(contract, "rare", captured).expects(&["books_author"]);
-    let judged = steadfast_plans::judge(&library.pristine, &run).await?;
+    let judged = steadfast_plans::judge(&library.replays, &run).await?;
     assert_eq!(rules(&judged), [Rule::Unserved]);
     assert_eq!(judged.findings[0].expected, "books_author to be used");
     Ok(())

@@ -6,13 +6,13 @@ use std::collections::BTreeSet;
 
 /// What is wrong with a case that was judged once more after another ANALYZE: statements that take other indexes, a
 /// number of statements that is another one, findings that were not there `before`.
-pub fn near_ties(before: &Judged, after: &Judged) -> Vec<Finding> {
+pub fn unstable_plans(before: &Judged, after: &Judged) -> Vec<Finding> {
     let found = |statement: &str, expected: String, found: String| {
         let place = Place { contract: &before.contract, case: &before.case, statement };
         let suggestion = "rewrite the statement so that one plan is clearly best; if it cannot be written otherwise, add \
                           statistics that tell the two apart";
         let found = format!("with statistics of another sample: {found}");
-        place.finding(Rule::NearTie, expected, found, suggestion)
+        place.finding(Rule::UnstablePlan, expected, found, suggestion)
     };
     let pairs = before.statements.iter().zip(&after.statements);
     let changed = pairs.filter(|(was, is)| was.indexes() != is.indexes());
@@ -61,7 +61,8 @@ mod tests {
     }
 
     fn said(before: &Judged, after: &Judged) -> Vec<(String, String)> {
-        let ties = near_ties(before, after).into_iter().inspect(|tie| assert_eq!(tie.rule, Rule::NearTie));
+        let ties =
+            unstable_plans(before, after).into_iter().inspect(|tie| assert_eq!(tie.rule, Rule::UnstablePlan));
         ties.map(|tie| (tie.expected, tie.found)).collect()
     }
 

@@ -32,7 +32,7 @@ const VACUUMS: u32 = 20;
 ///
 /// jit and parallel workers are off in its session, since both make plans depend on more than the data.
 #[derive(Debug)]
-pub struct Pristine {
+pub struct ReplayDatabase {
     pub(crate) client: Client,
     pub(crate) facts: Facts,
     connection: JoinHandle<()>,
@@ -42,7 +42,7 @@ pub struct Pristine {
 #[derive(Debug)]
 pub(crate) struct Begun(BTreeMap<String, i64>);
 
-impl Pristine {
+impl ReplayDatabase {
     /// Opens a session on the database at `url`, without TLS, as a role that may vacuum its tables.
     ///
     /// # Errors
@@ -148,7 +148,7 @@ impl Pristine {
     }
 }
 
-impl Drop for Pristine {
+impl Drop for ReplayDatabase {
     fn drop(&mut self) {
         self.connection.abort();
     }

@@ -16,7 +16,7 @@ const COUNTERS: &str = "SELECT coalesce(pg_partition_root(t.oid), t.oid)::regcla
 
 /// One table that a statement read or wrote.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Touched {
+pub struct TableActivity {
     /// The table, written as in SQL: with its schema where it needs that. A partition counts as its table.
     pub table: String,
     /// Rows inserted, updated and deleted there; 0 when it was read alone.
@@ -36,11 +36,11 @@ impl Counters {
     }
 
     /// The tables whose counters have grown since `before`.
-    pub(crate) fn since(self, before: &Self) -> Vec<Touched> {
+    pub(crate) fn since(self, before: &Self) -> Vec<TableActivity> {
         let grown = self.0.into_iter().filter_map(|(table, (scans, rows))| {
             let (scans_before, rows_before) = before.0.get(&table).copied().unwrap_or_default();
             let rows_written = u64::try_from(rows - rows_before).unwrap_or_default();
-            (scans > scans_before || rows_written > 0).then_some(Touched { table, rows_written })
+            (scans > scans_before || rows_written > 0).then_some(TableActivity { table, rows_written })
         });
         grown.collect()
     }
