@@ -75,14 +75,14 @@ async fn round(url: &str, faults: &[&Fault]) -> Result<Vec<Finding>> {
         Ok(())
     };
     let build = async |url: &str, amount| schema::build(url, amount, &changes).await;
-    let verified = Verification::run(url, build, cases).await?;
+    let report = Verification::run(url, build, cases).await?;
     eprintln!(
         "self-test {:>4.1} s: {} faults, {} findings",
         began.elapsed().as_secs_f64(),
         faults.len(),
-        verified.findings.len()
+        report.findings.len()
     );
-    Ok(verified.findings)
+    Ok(report.findings)
 }
 
 /// Returns whether `operation` of the shop runs in a round with `faults`: only if one of them must show
@@ -105,7 +105,7 @@ async fn unexplained(url: &str, broken: &Broken) -> Option<String> {
     let build = async |url: &str, _| schema::build(url, 0, &[]).await;
     let cases = async |verification: &mut Verification| broken.operation.verify(verification).await;
     let said = match Verification::run(url, build, cases).await {
-        Ok(verified) => verified.to_string(),
+        Ok(report) => report.to_string(),
         Err(error) => error.to_string(),
     };
     let name = &broken.operation.contract.operation;

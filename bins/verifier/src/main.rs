@@ -1,13 +1,11 @@
 //! Proves, on a server of its own, that every operation is served by its index and that every index is needed.
 
-mod ablation;
-mod coverage;
-mod facts;
-mod measure;
+mod internal;
+
 mod options;
-mod rows;
-mod site;
-mod ties;
+
+mod seeds;
+
 mod verify;
 
 use anyhow::Context;

@@ -13,7 +13,7 @@ use steadfast_postgres::CapturedStatement;
 /// `small` and has a parameter besides that of its LIMIT, it needs a case in which it finds something and one in which it
 /// finds nothing; if it ends in a LIMIT, a case that reaches it and one that does not; and if an OFFSET follows, a case for the
 /// first page and one for another.
-pub fn branches(judged: &[Judged], small: &[SmallTable<'_>]) -> Vec<Finding> {
+pub fn branches<'a>(judged: impl IntoIterator<Item = &'a Judged>, small: &[SmallTable<'_>]) -> Vec<Finding> {
     let mut statements: BTreeMap<(&str, &str), (&Contract, Vec<&StatementOutcome>)> = BTreeMap::new();
     for case in judged {
         for statement in &case.statements {

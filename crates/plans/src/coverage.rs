@@ -3,6 +3,13 @@
 use crate::replay::one_line;
 use crate::{Error, Finding, Rule};
 use std::collections::HashSet;
+use steadfast_postgres::tokio_postgres::Client;
+
+/// Statements of the whole server that a role has sent itself.
+const STATEMENTS: &str = "SELECT queryid, min(query) FROM pg_stat_statements \
+     WHERE userid = (SELECT oid FROM pg_roles WHERE rolname = $1) AND toplevel \
+     AND query !~* '^\\s*(begin|start|commit|rollback|savepoint|release|set|reset|truncate|create|drop|alter|analyze)\\M' \
+     GROUP BY queryid ORDER BY 2";
 
 /// What `pg_stat_statements` says of a program.
 #[derive(Clone, Debug, Default)]
@@ -11,6 +18,23 @@ pub struct Seen {
     pub statements: Vec<(i64, String)>,
     /// How often the server dropped entries since the statistics were reset.
     pub dropped: i64,
+}
+
+impl Seen {
+    /// Reads the statements that `role` has sent, other than transaction control and DDL. Creates the extension
+    /// `pg_stat_statements` in the database of `client` if it is missing.
+    ///
+    /// # Errors
+    /// Returns [`Error::Database`] if the server does not load `pg_stat_statements`.
+    pub async fn read(client: &Client, role: &str) -> Result<Self, Error> {
+        let extension = "CREATE EXTENSION IF NOT EXISTS pg_stat_statements";
+        client.batch_execute(extension).await.map_err(Error::database("create pg_stat_statements"))?;
+        let dropped = client.query_one("SELECT dealloc FROM pg_stat_statements_info", &[]).await;
+        let dropped = dropped.map_err(Error::database("read pg_stat_statements_info"))?.get(0);
+        let rows = client.query(STATEMENTS, &[&role]).await;
+        let rows = rows.map_err(Error::database("read pg_stat_statements"))?;
+        Ok(Self { statements: rows.iter().map(|row| (row.get(0), row.get(1))).collect(), dropped })
+    }
 }
 
 /// A finding for each statement that was seen and is not among `known`, the ids of what the cases send, nor internal by

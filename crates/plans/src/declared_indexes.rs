@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, HashSet};
 
 /// A finding for each index that an operation declares, in `served_by` or `supports_fk`, and that none of its cases uses.
 /// `judged` are all cases, of any number of operations.
-pub fn never_used(judged: &[Judged]) -> Vec<Finding> {
+pub fn never_used<'a>(judged: impl IntoIterator<Item = &'a Judged>) -> Vec<Finding> {
     let mut operations: BTreeMap<&str, (&Contract, HashSet<&String>)> = BTreeMap::new();
     for case in judged {
         let name = case.contract.operation.as_str();

@@ -41,6 +41,12 @@ pub enum Error {
         /// What is missing.
         source: ExplainError,
     },
+    /// The seeded data could not be frozen.
+    #[error(
+        "some pages are not visible to all transactions after VACUUM FREEZE: end the sessions on this server that hold an \
+         old transaction open"
+    )]
+    NotFrozen,
     /// The server's statistics of the program are not whole.
     #[error("the server's statistics prove nothing: {0}")]
     Statistics(String),

@@ -62,7 +62,7 @@ pub use unproven::unproven;
 pub use unseeded::{SmallTable, unseeded};
 pub use unstable::unstable_plans;
 pub use verdict::{Access, Via};
-pub use verification::{Verification, Verified};
+pub use verification::{Case, ProgramDatabase, Verification};
 pub use work::Work;
 
 pub use steadfast_postgres::{Captured, CapturedStatement, ConnectError, Reads, Recorder};

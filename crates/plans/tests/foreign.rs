@@ -44,7 +44,7 @@ fn found(fault: &str) -> Result<(Vec<String>, Vec<String>)> {
     let headings: Vec<_> =
         lines.iter().filter(|line| !line.is_empty() && !line.starts_with(' ')).cloned().collect();
     ensure!(
-        code == 1 && sum.ends_with(&format!(" {} findings", headings.len())),
+        code == 1 && sum.contains(&format!(", {} findings, ", headings.len())),
         "{code}, {sum}: {lines:#?}"
     );
     Ok((headings, paragraphs(&lines)))
@@ -69,7 +69,8 @@ fn has(paragraphs: &[String], label: &str, text: &str) -> bool {
 #[test]
 fn nothing_is_found_where_nothing_is_wrong() -> Result<()> {
     let (code, lines) = verified(&[])?;
-    assert_eq!((code, &*lines), (0, &["7 operations, 16 cases, 0 findings".to_owned()][..]));
+    assert_eq!((code, lines.len()), (0, 1), "{lines:#?}");
+    assert!(lines[0].contains(": 7 operations, 8 statements, 0 findings"), "{lines:#?}");
     Ok(())
 }
 

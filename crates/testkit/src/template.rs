@@ -85,7 +85,7 @@ impl Admin {
     /// logged and waits for the next sweep, since no test needs it gone. Only for a server of this machine: the process
     /// ids in the names say nothing elsewhere.
     pub(crate) async fn sweep(&self) {
-        let listed = self.databases("^t_[0-9]+_[0-9]+_[0-9a-f]+$").await;
+        let listed = self.databases("^t_[0-9]+_[0-9]+_[0-9a-f]+(_verification_[a-z_]+)?$").await;
         let names = listed.inspect_err(|error| tracing::warn!(%error, "leftovers of tests are not swept"));
         for name in names.unwrap_or_default() {
             let owner = name.split('_').nth(1).and_then(|pid| pid.parse().ok()).and_then(Process::new);
