@@ -1,7 +1,7 @@
 //! Branches: each statement is shown with values that find something and with values that do not, with each parameter,
 //! and with a page that is full and one that is not.
 
-use crate::verdict::Place;
+use crate::verdict::Context;
 use crate::{Contract, Finding, Judged, Rule, SmallTable, StatementOutcome};
 use std::collections::BTreeMap;
 use steadfast_postgres::CapturedStatement;
@@ -22,11 +22,11 @@ pub fn branches<'a>(judged: impl IntoIterator<Item = &'a Judged>, small: &[Small
         }
     }
     let of = |((_, statement), (contract, shown)): ((&str, &str), (&Contract, Vec<&StatementOutcome>))| {
-        let place = Place { contract, case: "", statement };
+        let context = Context { contract, case: "", statement };
         missing(&shown, small)
             .into_iter()
             .map(|(expected, found)| {
-                place.finding(
+                context.finding(
                     Rule::Branch,
                     expected,
                     found,

@@ -26,20 +26,20 @@ pub enum Error {
     #[error("no recording session: {0}")]
     Connect(#[from] ConnectError),
     /// The database refused a statement of this crate's own, or was lost.
-    #[error("cannot {doing}: {}", said(source))]
+    #[error("cannot {doing}: {}", said(cause))]
     Database {
         /// What was to be done.
         doing: String,
         /// What the server or the driver said.
-        source: tokio_postgres::Error,
+        cause: tokio_postgres::Error,
     },
     /// The server explained a statement in a way that this crate does not understand.
-    #[error("the plan of `{statement}` cannot be read: {source}")]
+    #[error("the plan of `{statement}` cannot be read: {cause}")]
     Explain {
         /// The statement, without its values.
         statement: String,
         /// What is missing.
-        source: ExplainError,
+        cause: ExplainError,
     },
     /// The seeded data could not be frozen.
     #[error(
@@ -54,31 +54,31 @@ pub enum Error {
     #[error("the record of NULL parameters proves nothing: {0}")]
     Binds(String),
     /// A step could not be finished.
-    #[error("{step}: {source}")]
+    #[error("{step}: {cause}")]
     During {
         /// The step, and the operation, case or database that it was about.
         step: String,
         /// What it failed with.
-        source: Box<Self>,
+        cause: Box<Self>,
     },
     /// What the caller gave to be run has failed: the program, or what builds its database.
-    #[error("{what}: {source}")]
+    #[error("{what}: {cause}")]
     Program {
         /// What failed.
         what: String,
         /// What it failed with.
-        source: Box<dyn std::error::Error + Send + Sync>,
+        cause: Box<dyn std::error::Error + Send + Sync>,
     },
 }
 
 impl Error {
     pub(crate) fn database(doing: impl Into<String>) -> impl FnOnce(tokio_postgres::Error) -> Self {
         let doing = doing.into();
-        move |source| Self::Database { doing, source }
+        move |cause| Self::Database { doing, cause }
     }
 
     pub(crate) fn during(step: impl FnOnce() -> String) -> impl FnOnce(Self) -> Self {
-        move |source| Self::During { step: step(), source: Box::new(source) }
+        move |cause| Self::During { step: step(), cause: Box::new(cause) }
     }
 
     pub(crate) fn program<E>(what: impl Into<String>) -> impl FnOnce(E) -> Self
@@ -86,7 +86,7 @@ impl Error {
         E: Into<Box<dyn std::error::Error + Send + Sync>>,
     {
         let what = what.into();
-        move |source| Self::Program { what, source: source.into() }
+        move |cause: E| Self::Program { what, cause: cause.into() }
     }
 }
 

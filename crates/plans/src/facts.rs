@@ -82,18 +82,13 @@ impl Facts {
         self.tables.get(relation).map(|table| table.rows).filter(|rows| *rows >= 0.0)
     }
 
-    /// Returns true if reading all of the table, with its partitions, costs next to nothing. `name` is as in SQL.
-    pub(crate) fn is_small_by_name(&self, name: &str) -> bool {
+    /// Returns true if reading the whole table, with its partitions, costs next to nothing. `name` is written as in SQL.
+    pub(crate) fn is_small_table(&self, name: &str) -> bool {
         let (schema, name) = name.split_once('.').map_or((None, name), |(schema, name)| (Some(schema), name));
         let of_table = self.tables.iter().filter(|(relation, table)| {
             table.root == name && schema.is_none_or(|schema| relation.schema == schema)
         });
         of_table.map(|(_, table)| table.pages).sum::<i64>() <= FEW_PAGES
-    }
-
-    /// The table of that name that is not small.
-    pub(crate) fn is_large_by_name(&self, name: &str) -> bool {
-        self.tables.iter().any(|(relation, table)| relation.name == name && table.pages > FEW_PAGES)
     }
 
     /// The condition of a partial index.

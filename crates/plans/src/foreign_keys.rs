@@ -2,12 +2,12 @@
 //! counters of the open transaction tell which indexes it took for that.
 
 use crate::Error;
-use crate::explain::Explained;
+use crate::explain::{Explained, Relation};
 use crate::facts::Facts;
 use std::collections::{BTreeMap, BTreeSet};
 use steadfast_postgres::tokio_postgres::Client;
 
-const SCANS: &str = "SELECT c.relname::text, c.relkind = 'i', pg_stat_get_xact_numscans(c.oid) \
+const SCANS: &str = "SELECT n.nspname::text, c.relname::text, c.relkind = 'i', pg_stat_get_xact_numscans(c.oid) \
      FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace \
      WHERE c.relkind IN ('r', 'i') AND n.nspname NOT IN ('pg_catalog', 'pg_toast', 'information_schema') \
      AND pg_stat_get_xact_numscans(c.oid) > 0";
@@ -20,7 +20,7 @@ const WRITTEN: &str = "SELECT c.oid::regclass::text, pg_stat_get_xact_tuples_ins
 #[derive(Debug, Default)]
 pub(crate) struct Behind {
     pub(crate) indexes: BTreeMap<String, i64>,
-    pub(crate) tables: BTreeMap<String, i64>,
+    pub(crate) tables: BTreeMap<Relation, i64>,
 }
 
 impl Behind {
@@ -29,8 +29,12 @@ impl Behind {
         let rows = client.query(SCANS, &[]).await.map_err(Error::database("read the counters of scans"))?;
         let mut behind = Self::default();
         for row in rows {
-            let kind = if row.get(1) { &mut behind.indexes } else { &mut behind.tables };
-            kind.insert(row.get(0), row.get(2));
+            let (schema, name, scans) = (row.get(0), row.get(1), row.get(3));
+            if row.get(2) {
+                behind.indexes.insert(name, scans);
+            } else {
+                behind.tables.insert(Relation { schema, name }, scans);
+            }
         }
         Ok(behind)
     }
@@ -51,7 +55,7 @@ impl Behind {
                 self.indexes.retain(|index, _| facts.index(index) != facts.index(used));
             }
             let read = node.relation.as_ref().filter(|_| node.kind == "Seq Scan");
-            read.into_iter().for_each(|relation| _ = self.tables.remove(&relation.name));
+            read.into_iter().for_each(|relation| _ = self.tables.remove(relation));
         }
         self
     }
@@ -71,7 +75,7 @@ pub(crate) async fn written(client: &Client) -> Result<BTreeMap<String, i64>, Er
 }
 
 /// What has grown since `before`, and by how much.
-pub(crate) fn more(now: BTreeMap<String, i64>, before: &BTreeMap<String, i64>) -> BTreeMap<String, i64> {
+pub(crate) fn more<K: Ord>(now: BTreeMap<K, i64>, before: &BTreeMap<K, i64>) -> BTreeMap<K, i64> {
     let grown = now.into_iter().map(|(name, count)| {
         let earlier = before.get(&name).copied().unwrap_or_default();
         (name, count - earlier)

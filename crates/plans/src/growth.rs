@@ -1,6 +1,6 @@
 //! Growth: what a statement handles at one size of the data, compared with ten times that size.
 
-use crate::verdict::Place;
+use crate::verdict::Context;
 use crate::{Contract, Finding, Judged, Reads, Rule, StatementOutcome, Work};
 use serde::Serialize;
 
@@ -35,8 +35,8 @@ pub struct Growth {
     pub work_large: Work,
     /// Maximum number of pages at the larger size.
     pub bound: u64,
-    /// Maximum number of rows handled at the larger size.
-    pub bound_of_rows: u64,
+    /// Maximum number of rows handled at the larger size; `None` if only the rules of one size bound them.
+    pub bound_of_rows: Option<u64>,
 }
 
 /// Compares each statement of a case at one size with the same at ten times that size. Returns the figures and the
@@ -102,12 +102,9 @@ fn pages_allowed(contract: &Contract, small: &StatementOutcome, large: &Statemen
     general.max(declared)
 }
 
-fn rows_allowed(contract: &Contract, small: &Work, large: &Work) -> u64 {
-    if contract.grows_with_tables(large.uses_inverted_index) {
-        return in_half_more(LARGER_BY * small.handled) + FREE_ROWS;
-    }
-    // The rules of one size bound the rows that are scanned, joined and skipped.
-    large.handled
+fn rows_allowed(contract: &Contract, small: &Work, large: &Work) -> Option<u64> {
+    let is_proportional = contract.grows_with_tables(large.uses_inverted_index);
+    is_proportional.then(|| in_half_more(LARGER_BY * small.handled) + FREE_ROWS)
 }
 
 fn in_half_more(number: u64) -> u64 {
@@ -115,18 +112,18 @@ fn in_half_more(number: u64) -> u64 {
 }
 
 fn other_count(small: &Judged, large: &Judged) -> Finding {
-    let place = Place { contract: &large.contract, case: &large.case, statement: "" };
+    let context = Context { contract: &large.contract, case: &large.case, statement: "" };
     let expected = format!("{} statements, as with less data", small.statements.len());
     let suggestion = "find the statement that is sent once for each row, and fetch its rows by one statement";
-    place.finding(Rule::Budget, expected, format!("{}", large.statements.len()), suggestion)
+    context.finding(Rule::Budget, expected, format!("{}", large.statements.len()), suggestion)
 }
 
 impl Growth {
     fn finding(&self, contract: &Contract) -> Option<Finding> {
         let Self { small, large, work_small, work_large, bound, bound_of_rows, .. } = self;
-        let place = Place { contract, case: &self.case, statement: &self.statement };
+        let context = Context { contract, case: &self.case, statement: &self.statement };
         if large > bound {
-            return Some(place.finding(
+            return Some(context.finding(
                 Rule::Growth,
                 format!("at most {bound} pages at the larger size"),
                 format!(
@@ -137,14 +134,13 @@ impl Growth {
                  has; if its work is meant to grow, declare by how much: `reads(..., reason)`",
             ));
         }
-        (work_large.handled > *bound_of_rows).then(|| {
-            place.finding(
-                Rule::Growth,
-                format!("at most {bound_of_rows} rows to be handled at the larger size"),
-                format!("{} rows handled, after {}", work_large.handled, work_small.handled),
-                "let the statement join by an equality: this join compares rows with each other",
-            )
-        })
+        let bound = bound_of_rows.filter(|bound| work_large.handled > *bound)?;
+        Some(context.finding(
+            Rule::Growth,
+            format!("at most {bound} rows to be handled at the larger size"),
+            format!("{} rows handled, after {}", work_large.handled, work_small.handled),
+            "let the statement join by an equality: this join compares rows with each other",
+        ))
     }
 }
 

@@ -1,11 +1,12 @@
 //! One case judged: replayed on the database database, each statement held against the contract of its operation.
 
+use crate::explain::Relation;
 use crate::foreign_keys::Behind;
 use crate::outcome::{Judged, StatementOutcome};
 use crate::replay::{Ran, Replay, one_line};
 use crate::replay_database::ReplayDatabase;
 use crate::sequences::Sequences;
-use crate::verdict::{self, Place};
+use crate::verdict::{self, Context};
 use crate::work;
 use crate::{Contract, Error, Finding, Rule};
 use std::collections::BTreeMap;
@@ -55,8 +56,8 @@ impl Run {
         Self { sequences, ..self }
     }
 
-    pub(crate) fn place<'a>(&'a self, statement: &'a str) -> Place<'a> {
-        Place { contract: &self.contract, case: &self.case, statement }
+    pub(crate) fn context<'a>(&'a self, statement: &'a str) -> Context<'a> {
+        Context { contract: &self.contract, case: &self.case, statement }
     }
 
     pub(crate) fn is_judged(&self, statement: &CapturedStatement) -> bool {
@@ -86,12 +87,12 @@ pub async fn judge(database: &ReplayDatabase, run: &Run) -> Result<Judged, Error
     let mut statements = Vec::new();
     for ran in &replay.ran {
         let text = one_line(&ran.statement.sql);
-        let place = run.place(&text);
-        findings.extend(difference(&place, ran));
+        let context = run.context(&text);
+        findings.extend(difference(&context, ran));
         if run.is_judged(ran.statement) {
-            findings.extend(verdict::judge(&place, &ran.explained, &database.facts, replay.wrote));
-            findings.extend(behind(&place, &ran.behind, database));
-            findings.extend(work::cascading(&place, ran, &database.facts));
+            findings.extend(verdict::judge(&context, &ran.explained, &database.facts, replay.wrote));
+            findings.extend(behind(&context, &ran.behind, database));
+            findings.extend(work::cascading(&context, ran, &database.facts));
         }
         statements.push(StatementOutcome::of(ran, &database.facts));
     }
@@ -115,12 +116,12 @@ fn beforehand(run: &Run) -> Vec<Finding> {
         let found = format!("a budget of {}", run.contract.statements);
         let suggestion = "fetch what belongs together in one statement; if each statement is needed, declare \
                           `batch(at_most, reason)`";
-        findings.push(run.place("").finding(Rule::Budget, expected, found, suggestion));
+        findings.push(run.context("").finding(Rule::Budget, expected, found, suggestion));
     }
     if run.captured.missing > 0 {
         let found = format!("{} statements whose answer is not in the capture", run.captured.missing);
         let suggestion = "wait for every statement before the case ends, and drop none of its futures";
-        findings.push(run.place("").finding(Rule::Replay, "every statement answered", found, suggestion));
+        findings.push(run.context("").finding(Rule::Replay, "every statement answered", found, suggestion));
     }
     findings
 }
@@ -135,7 +136,7 @@ fn over_budget(run: &Run) -> Vec<Finding> {
     let suggestion = "find the statement that is sent repeatedly, and fetch its rows by one statement; if each of them is \
                       needed, raise `statements`";
     let finding = || {
-        run.place("").finding(
+        run.context("").finding(
             Rule::Budget,
             format!("at most {limit} statements"),
             format!("{sent}"),
@@ -161,14 +162,14 @@ fn repeated(run: &Run, statements: &[StatementOutcome]) -> Vec<Finding> {
         let suggestion = "send the statement once for all of its values, e.g. by `= ANY($1)`; if it is meant to be sent in \
                           batches, declare `batch(at_most, reason)`";
         let expected = format!("each statement at most {REPETITIONS_MAX} times in one case");
-        run.place(&statement.sql).finding(Rule::Repeated, expected, format!("{times} times"), suggestion)
+        run.context(&statement.sql).finding(Rule::Repeated, expected, format!("{times} times"), suggestion)
     };
     often.map(finding).collect()
 }
 
 fn refused(run: &Run, statement: &CapturedStatement, why: &str) -> Finding {
     let text = one_line(&statement.sql);
-    run.place(&text).finding(
+    run.context(&text).finding(
         Rule::Replay,
         "a statement that can be run again on a clone",
         why,
@@ -177,10 +178,10 @@ fn refused(run: &Run, statement: &CapturedStatement, why: &str) -> Finding {
     )
 }
 
-fn difference(place: &Place<'_>, ran: &Ran<'_>) -> Option<Finding> {
+fn difference(context: &Context<'_>, ran: &Ran<'_>) -> Option<Finding> {
     let (expected, found) = (ran.statement.rows()?, ran.explained.rows());
     (expected != found).then(|| {
-        place.finding(
+        context.finding(
             Rule::Replay,
             format!("{expected} rows, as the program got"),
             format!("{found} rows in the replay"),
@@ -190,8 +191,8 @@ fn difference(place: &Place<'_>, ran: &Ran<'_>) -> Option<Finding> {
 }
 
 /// What the server did behind the statement for foreign keys.
-fn behind(place: &Place<'_>, behind: &Behind, database: &ReplayDatabase) -> Vec<Finding> {
-    let (facts, contract) = (&database.facts, place.contract);
+fn behind(context: &Context<'_>, behind: &Behind, database: &ReplayDatabase) -> Vec<Finding> {
+    let (facts, contract) = (&database.facts, context.contract);
     let declared =
         |index: &String| contract.supports_fk.contains(index) || contract.served_by.contains(index);
     let indexes = behind.index_names(facts).into_iter();
@@ -200,11 +201,11 @@ fn behind(place: &Place<'_>, behind: &Behind, database: &ReplayDatabase) -> Vec<
             "see whether the statement is meant to delete rows or change keys that others refer to; if so, name {index} \
              in `supports_fk`"
         );
-        place.finding(Rule::Undeclared, "only declared indexes behind the statement", index, suggestion)
+        context.finding(Rule::Undeclared, "only declared indexes behind the statement", index, suggestion)
     });
-    let read = behind.tables.keys().filter(|table| facts.is_large_by_name(table) && !contract.reads_all());
-    let unserved = read.map(|table| {
-        place.finding(
+    let read = behind.tables.keys().filter(|table| !facts.is_small(table) && !contract.reads_all());
+    let unserved = read.map(|Relation { name: table, .. }| {
+        context.finding(
             Rule::Unserved,
             format!("the rows of {table} that refer to this one to be found by an index"),
             format!("all of {table} read behind the statement"),
@@ -229,7 +230,7 @@ fn missed(run: &Run, replay: &Replay<'_>, statements: &[StatementOutcome]) -> Ve
         .map(|index| {
             let suggestion = "give the statement the condition or the order that the index serves; if it is right as it \
                               is, let another case expect the index";
-            run.place("").finding(
+            run.context("").finding(
                 Rule::Unserved,
                 format!("{index} to be used"),
                 shapes.join("; "),

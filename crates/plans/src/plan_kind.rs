@@ -172,9 +172,9 @@ impl<'a> Settling<'a> {
         let facts = &self.database.facts;
         let mut findings = Vec::new();
         if self.run.is_judged(statement) {
-            let place = self.run.place(&text);
-            findings = verdict::judge(&place, &explained, facts, true);
-            let lost = LostIndex { database: self.database, place, statement, prepared, values: &values };
+            let context = self.run.context(&text);
+            findings = verdict::judge(&context, &explained, facts, true);
+            let lost = LostIndex { database: self.database, context, statement, prepared, values: &values };
             lost.name_in(&mut findings, &explained).await?;
         }
         let kind = PlanKind {

@@ -99,8 +99,8 @@ impl ReplayDatabase {
     }
 }
 
-pub(crate) fn unreadable(statement: &CapturedStatement, source: ExplainError) -> Error {
-    Error::Explain { statement: one_line(&statement.sql), source }
+pub(crate) fn unreadable(statement: &CapturedStatement, cause: ExplainError) -> Error {
+    Error::Explain { statement: one_line(&statement.sql), cause }
 }
 
 /// A statement on one line.

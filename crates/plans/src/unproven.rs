@@ -1,7 +1,7 @@
 //! Declared bounds and budgets that no case needs: they would hide the next fault.
 
 use crate::growth::has_grown;
-use crate::verdict::Place;
+use crate::verdict::Context;
 use crate::{Contract, Finding, Judged, Reads, Rule};
 use std::collections::BTreeMap;
 
@@ -21,7 +21,7 @@ pub fn unproven<'a>(
     for (small, large) in pairs {
         let shown = operations.entry(&large.contract.operation).or_insert_with(|| Shown::of(&large.contract));
         shown.is_needed |= has_grown(small, large);
-        shown.has_grown = true;
+        shown.ran_at_both_sizes = true;
     }
     operations.into_values().flat_map(|shown| shown.findings()).collect()
 }
@@ -35,13 +35,13 @@ struct Shown<'a> {
     scanned: u64,
     /// Whether a statement would break a rule without the declaration.
     is_needed: bool,
-    /// Whether a case ran at both sizes.
-    has_grown: bool,
+    /// True if a case ran at both sizes.
+    ran_at_both_sizes: bool,
 }
 
 impl<'a> Shown<'a> {
     fn of(contract: &'a Contract) -> Self {
-        Self { contract, sent: 0, scanned: 0, is_needed: false, has_grown: false }
+        Self { contract, sent: 0, scanned: 0, is_needed: false, ran_at_both_sizes: false }
     }
 
     fn take(&mut self, case: &Judged) {
@@ -56,10 +56,10 @@ impl<'a> Shown<'a> {
     }
 
     fn findings(&self) -> Vec<Finding> {
-        let place = Place { contract: self.contract, case: "", statement: "" };
+        let context = Context { contract: self.contract, case: "", statement: "" };
         let mut findings = Vec::new();
         if self.contract.batch.is_none() && self.sent < self.contract.statements {
-            findings.push(place.finding(
+            findings.push(context.finding(
                 Rule::Unproven,
                 format!("a case that sends {} statements, as many as declared", self.contract.statements),
                 format!("{} at most", self.sent),
@@ -67,22 +67,22 @@ impl<'a> Shown<'a> {
             ));
         }
         if let Some((reads, _)) = &self.contract.reads
-            && self.has_grown
+            && self.ran_at_both_sizes
         {
-            findings.extend(self.of_reads(&place, *reads));
+            findings.extend(self.of_reads(&context, *reads));
         }
         findings
     }
 
-    fn of_reads(&self, place: &Place<'_>, reads: Reads) -> Option<Finding> {
+    fn of_reads(&self, context: &Context<'_>, reads: Reads) -> Option<Finding> {
         match reads {
-            _ if !self.is_needed => Some(place.finding(
+            _ if !self.is_needed => Some(context.finding(
                 Rule::Unproven,
                 format!("a case that needs `reads({reads:?}, ...)`"),
                 "every case does without it",
                 "add the case whose statement reads so much; if there is none, remove `reads`",
             )),
-            Reads::UpTo(rows) if self.scanned < u64::from(rows) / 2 => Some(place.finding(
+            Reads::UpTo(rows) if self.scanned < u64::from(rows) / 2 => Some(context.finding(
                 Rule::Unproven,
                 format!("a case that reads half of the {rows} rows that `reads(UpTo({rows}), ...)` allows"),
                 format!("{} rows at most", self.scanned),

@@ -33,7 +33,7 @@ pub async fn unseeded(
         let declared = small.iter().find(|declared| declared.table == table);
         match declared {
             Some(declared) => findings.extend(too_many(database, declared).await?),
-            None if database.facts.is_small_by_name(table) => findings.push(finding(
+            None if database.facts.is_small_table(table) => findings.push(finding(
                 table,
                 "more than eight pages at the larger size, or to be declared small".to_owned(),
                 "eight pages at most, which are read as fast without an index".to_owned(),

@@ -1,6 +1,6 @@
 //! Near ties: a plan that another sample of the same data changes is a plan that production may not have.
 
-use crate::verdict::Place;
+use crate::verdict::Context;
 use crate::{Finding, Judged, Rule, StatementOutcome};
 use std::collections::BTreeSet;
 
@@ -8,11 +8,11 @@ use std::collections::BTreeSet;
 /// number of statements that is another one, findings that were not there `before`.
 pub fn unstable_plans(before: &Judged, after: &Judged) -> Vec<Finding> {
     let found = |statement: &str, expected: String, found: String| {
-        let place = Place { contract: &before.contract, case: &before.case, statement };
+        let context = Context { contract: &before.contract, case: &before.case, statement };
         let suggestion = "rewrite the statement so that one plan is clearly best; if it cannot be written otherwise, add \
                           statistics that tell the two apart";
         let found = format!("with statistics of another sample: {found}");
-        place.finding(Rule::UnstablePlan, expected, found, suggestion)
+        context.finding(Rule::UnstablePlan, expected, found, suggestion)
     };
     let pairs = before.statements.iter().zip(&after.statements);
     let changed = pairs.filter(|(was, is)| was.indexes() != is.indexes());

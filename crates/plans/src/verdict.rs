@@ -60,13 +60,13 @@ pub struct Access {
 }
 
 /// What a finding is about.
-pub(crate) struct Place<'a> {
+pub(crate) struct Context<'a> {
     pub(crate) contract: &'a Contract,
     pub(crate) case: &'a str,
     pub(crate) statement: &'a str,
 }
 
-impl Place<'_> {
+impl Context<'_> {
     pub(crate) fn finding(
         &self,
         rule: Rule,
@@ -118,41 +118,41 @@ fn bitmap_indexes(node: &Node) -> Box<dyn Iterator<Item = &String> + '_> {
 
 /// What is wrong with a plan. `after_writes`: rows were written on the way, so the visibility map may say less.
 pub(crate) fn judge(
-    place: &Place<'_>,
+    context: &Context<'_>,
     explained: &Explained,
     facts: &Facts,
     after_writes: bool,
 ) -> Vec<Finding> {
     let nodes = || explained.nodes().filter(|node| node.ran());
-    let mut findings: Vec<_> = nodes().filter_map(|node| unserved(place, node, facts)).collect();
-    findings.extend(undeclared(place, explained, facts));
+    let mut findings: Vec<_> = nodes().filter_map(|node| unserved(context, node, facts)).collect();
+    findings.extend(undeclared(context, explained, facts));
     if !after_writes {
-        findings.extend(nodes().filter_map(|node| heap_fetches(place, node)));
+        findings.extend(nodes().filter_map(|node| heap_fetches(context, node)));
     }
     let returned = Work::of(explained, facts).returned;
-    findings.extend(nodes().filter_map(|node| removed(place, node, returned, facts)));
+    findings.extend(nodes().filter_map(|node| removed(context, node, returned, facts)));
     // A table that is read without its index and rows that a condition throws away say more exactly what is wrong.
     if !findings.iter().any(|finding| matches!(finding.rule, Rule::Unserved | Rule::Wasteful)) {
-        findings.extend(work::unbounded(place, explained, facts));
+        findings.extend(work::unbounded(context, explained, facts));
     }
-    findings.extend(spilled(place, explained));
+    findings.extend(spilled(context, explained));
     findings
 }
 
-fn unserved(place: &Place<'_>, node: &Node, facts: &Facts) -> Option<Finding> {
+fn unserved(context: &Context<'_>, node: &Node, facts: &Facts) -> Option<Finding> {
     let relation = node.relation.as_ref().filter(|relation| !facts.is_small(relation))?;
-    if place.contract.reads_all() {
+    if context.contract.reads_all() {
         return None;
     }
     let table = facts.table(relation);
     let read = node.rows() + node.filter.as_ref().map_or(0, |filter| filter.removed);
-    if node.filter.is_none() && read <= place.contract.up_to() {
+    if node.filter.is_none() && read <= context.contract.up_to() {
         return None;
     }
     match (&*node.kind, &node.index_condition, &node.filter) {
         ("Seq Scan" | "Sample Scan", _, filter) => {
             let condition = filter.as_ref().map_or("no condition", |filter| &filter.condition);
-            Some(place.finding(
+            Some(context.finding(
                 Rule::Unserved,
                 format!("{table} to be read by an index"),
                 format!("Seq Scan on {table}, {condition}"),
@@ -166,7 +166,7 @@ fn unserved(place: &Place<'_>, node: &Node, facts: &Facts) -> Option<Finding> {
         ("Index Scan" | "Index Only Scan", None, _) => {
             let index = facts.index(node.index.as_deref()?);
             (read as f64 >= WHOLE_SHARE * facts.rows(relation)?).then(|| {
-                place.finding(
+                context.finding(
                     Rule::Unserved,
                     format!("a part of {table} to be looked up in {index}"),
                     format!(
@@ -184,8 +184,8 @@ fn unserved(place: &Place<'_>, node: &Node, facts: &Facts) -> Option<Finding> {
     }
 }
 
-fn undeclared(place: &Place<'_>, explained: &Explained, facts: &Facts) -> Vec<Finding> {
-    let declared = &place.contract.served_by;
+fn undeclared(context: &Context<'_>, explained: &Explained, facts: &Facts) -> Vec<Finding> {
+    let declared = &context.contract.served_by;
     let accesses = accesses(explained, facts);
     let used =
         accesses.iter().flat_map(|access| access.via.indexes().iter().map(move |index| (access, index)));
@@ -196,7 +196,7 @@ fn undeclared(place: &Place<'_>, explained: &Explained, facts: &Facts) -> Vec<Fi
             [] => "no index".to_owned(),
             some => format!("only {}", some.join(", ")),
         };
-        place.finding(
+        context.finding(
             Rule::Undeclared,
             expected,
             format!("{index} on {}", access.table),
@@ -209,9 +209,9 @@ fn undeclared(place: &Place<'_>, explained: &Explained, facts: &Facts) -> Vec<Fi
     others.into_iter().map(finding).collect()
 }
 
-fn heap_fetches(place: &Place<'_>, node: &Node) -> Option<Finding> {
+fn heap_fetches(context: &Context<'_>, node: &Node) -> Option<Finding> {
     (node.heap_fetches > 0).then(|| {
-        place.finding(
+        context.finding(
             Rule::Wasteful,
             "an index-only scan that does without the table",
             format!("{} heap fetches for {} rows", node.heap_fetches, node.rows()),
@@ -220,18 +220,18 @@ fn heap_fetches(place: &Place<'_>, node: &Node) -> Option<Finding> {
     })
 }
 
-fn removed(place: &Place<'_>, node: &Node, returned: u64, facts: &Facts) -> Option<Finding> {
+fn removed(context: &Context<'_>, node: &Node, returned: u64, facts: &Facts) -> Option<Finding> {
     let relation = node.relation.as_ref().filter(|_| node.is_scan())?;
-    if place.contract.reads_all() || facts.is_small(relation) || node.kind == "Seq Scan" {
+    if context.contract.reads_all() || facts.is_small(relation) || node.kind == "Seq Scan" {
         return None;
     }
     let filtered = node.filter.as_ref().map_or(0, |filter| filter.removed);
     let removed = filtered + node.removed_by_recheck;
-    let per_row = place.contract.per_row().unwrap_or(REMOVED_PER_ROW);
-    let bound = REMOVED_FREE + place.contract.up_to() + per_row * returned;
+    let per_row = context.contract.per_row().unwrap_or(REMOVED_PER_ROW);
+    let bound = REMOVED_FREE + context.contract.up_to() + per_row * returned;
     let condition = node.filter.as_ref().map_or("the recheck", |filter| &filter.condition);
     (removed > bound).then(|| {
-        place.finding(
+        context.finding(
             Rule::Wasteful,
             format!("at most {bound} rows of {} to be read and thrown away", relation.name),
             format!("{removed} thrown away by {condition} for {returned} returned or changed"),
@@ -241,7 +241,7 @@ fn removed(place: &Place<'_>, node: &Node, returned: u64, facts: &Facts) -> Opti
     })
 }
 
-fn spilled(place: &Place<'_>, explained: &Explained) -> Option<Finding> {
+fn spilled(context: &Context<'_>, explained: &Explained) -> Option<Finding> {
     let spill = explained.nodes().find_map(|node| node.spill.as_ref().map(|spill| (node, spill)));
     let found = match spill {
         Some((node, spill)) => format!("{} on disk: {}, {} kB", node.kind, spill.method, spill.kilobytes),
@@ -252,7 +252,7 @@ fn spilled(place: &Place<'_>, explained: &Explained) -> Option<Finding> {
     };
     let suggestion = "let the statement sort fewer rows or columns; if it is meant to sort all of them, add an index that \
                       gives this order";
-    Some(place.finding(Rule::Wasteful, "rows to fit into memory", found, suggestion))
+    Some(context.finding(Rule::Wasteful, "rows to fit into memory", found, suggestion))
 }
 
 /// The plan on one line: each node with its index or table, what it reads from in brackets.

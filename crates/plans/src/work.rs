@@ -3,7 +3,7 @@
 use crate::explain::{Explained, Join, Node};
 use crate::facts::Facts;
 use crate::replay::Ran;
-use crate::verdict::Place;
+use crate::verdict::Context;
 use crate::{Contract, Finding, Rule};
 use serde::Serialize;
 
@@ -61,21 +61,21 @@ impl Work {
 }
 
 /// Finds a statement that handles more rows than those that it returns or changes can justify.
-pub(crate) fn unbounded(place: &Place<'_>, explained: &Explained, facts: &Facts) -> Option<Finding> {
+pub(crate) fn unbounded(context: &Context<'_>, explained: &Explained, facts: &Facts) -> Option<Finding> {
     let work = Work::of(explained, facts);
-    let allowed = work.allowed(place.contract).filter(|allowed| !work.is_within(*allowed))?;
+    let allowed = work.allowed(context.contract).filter(|allowed| !work.is_within(*allowed))?;
     let (found, suggestion) = cause(&work, allowed, explained, facts);
     let expected = format!("at most {allowed} rows to be handled for {} returned or changed", work.returned);
-    Some(place.finding(Rule::Unbounded, expected, found, suggestion))
+    Some(context.finding(Rule::Unbounded, expected, found, suggestion))
 }
 
 /// Finds a statement that writes many more rows than it changes itself: by foreign keys and triggers.
-pub(crate) fn cascading(place: &Place<'_>, ran: &Ran<'_>, facts: &Facts) -> Option<Finding> {
+pub(crate) fn cascading(context: &Context<'_>, ran: &Ran<'_>, facts: &Facts) -> Option<Finding> {
     let work = Work::of(&ran.explained, facts);
     let written: u64 = ran.touched.iter().map(|touched| touched.rows_written).sum();
-    let allowed = work.allowed(place.contract).filter(|allowed| written > *allowed)?;
+    let allowed = work.allowed(context.contract).filter(|allowed| written > *allowed)?;
     let returned = work.returned;
-    Some(place.finding(
+    Some(context.finding(
         Rule::Unbounded,
         format!("at most {allowed} rows to be written for {returned} returned or changed"),
         format!("{written} rows are written, most of them by foreign keys or triggers"),

@@ -54,7 +54,7 @@ fn case(case: &str) -> CaseRow {
         work_small: Work::default(),
         work_large: Work::default(),
         bound: 14,
-        bound_of_rows: 1_000,
+        bound_of_rows: Some(1_000),
     };
     CaseRow {
         operation: "trees.get".to_owned(),

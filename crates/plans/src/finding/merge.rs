@@ -7,10 +7,10 @@ use crate::Rule;
 /// by the first figure of what happened, gives its case and figures to the finding; the others follow in `also_in`.
 pub(crate) fn merged(findings: impl IntoIterator<Item = Finding>) -> Vec<Finding> {
     let mut faults: Vec<Finding> = Vec::new();
-    let mut places: std::collections::HashMap<Key, usize> = std::collections::HashMap::new();
+    let mut positions: std::collections::HashMap<Key, usize> = std::collections::HashMap::new();
     for finding in findings {
-        let place = *places.entry(Key::of(&finding)).or_insert(faults.len());
-        match faults.get_mut(place) {
+        let position = *positions.entry(Key::of(&finding)).or_insert(faults.len());
+        match faults.get_mut(position) {
             Some(fault) => fault.add(finding),
             None => faults.push(finding),
         }

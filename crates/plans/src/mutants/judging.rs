@@ -69,7 +69,7 @@ impl Bound {
     }
 }
 
-type Place<'a> = (&'a str, &'a str, usize);
+type Key<'a> = (&'a str, &'a str, usize);
 /// A statement of the replay before the change, and the same one after it.
 type Pair<'a> = (&'a Measured, &'a Measured);
 
@@ -98,13 +98,13 @@ pub fn judge_mutant(before: &[Measured], after: &[Result<Measured, Refused>], bo
     if before.is_empty() && after.is_empty() {
         return KilledBy::Unjudged;
     }
-    let replays = by_place(after);
-    let missing = before.iter().any(|measured| !replays.contains_key(&place(measured)));
+    let replays = by_key(after);
+    let missing = before.iter().any(|measured| !replays.contains_key(&key(measured)));
     if missing || after.iter().any(Result::is_err) {
         return KilledBy::Error;
     }
     let pairs: Vec<Pair<'_>> =
-        before.iter().filter_map(|old| Some((old, *replays.get(&place(old))?))).collect();
+        before.iter().filter_map(|old| Some((old, *replays.get(&key(old))?))).collect();
     if is_told_by_verdict(&pairs) {
         return KilledBy::Verdict;
     }
@@ -154,17 +154,17 @@ pub fn judge_ablation(
     before: &[Measured],
     after: &[Result<Measured, Refused>],
 ) -> Option<Finding> {
-    let replays = by_place(after);
+    let replays = by_key(after);
     let claiming: Vec<&Measured> =
         before.iter().filter(|measured| measured.indexes.contains(index)).collect();
-    let misses = |old: &&Measured| match replays.get(&place(old)) {
+    let misses = |old: &&Measured| match replays.get(&key(old)) {
         Some(new) => new.forbidden > old.forbidden || Bound::WORTH.is_reached(old.buffers, new.buffers),
         None => true,
     };
     let is_needed = claiming.iter().any(misses);
     let worst = claiming
         .into_iter()
-        .filter_map(|old| Some((old, *replays.get(&place(old))?)))
+        .filter_map(|old| Some((old, *replays.get(&key(old))?)))
         .max_by(|a, b| loss(a).total_cmp(&loss(b)))?;
     (!is_needed).then(|| not_worth_it(index, worst))
 }
@@ -185,10 +185,10 @@ fn not_worth_it(index: &str, (old, new): Pair<'_>) -> Finding {
     }
 }
 
-fn place(measured: &Measured) -> Place<'_> {
+fn key(measured: &Measured) -> Key<'_> {
     (&measured.operation, &measured.case, measured.statement)
 }
 
-fn by_place(after: &[Result<Measured, Refused>]) -> BTreeMap<Place<'_>, &Measured> {
-    after.iter().flatten().map(|measured| (place(measured), measured)).collect()
+fn by_key(after: &[Result<Measured, Refused>]) -> BTreeMap<Key<'_>, &Measured> {
+    after.iter().flatten().map(|measured| (key(measured), measured)).collect()
 }

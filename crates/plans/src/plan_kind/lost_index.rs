@@ -4,7 +4,7 @@
 use crate::explain::Explained;
 use crate::facts::Facts;
 use crate::replay_database::ReplayDatabase;
-use crate::verdict::{self, Place};
+use crate::verdict::{self, Context};
 use crate::{Error, Finding};
 use std::collections::BTreeSet;
 use steadfast_postgres::CapturedStatement;
@@ -13,7 +13,7 @@ use steadfast_postgres::tokio_postgres::{self, Statement, types::Type};
 /// A statement whose plan for all values has findings.
 pub(super) struct LostIndex<'a> {
     pub(super) database: &'a ReplayDatabase,
-    pub(super) place: Place<'a>,
+    pub(super) context: Context<'a>,
     pub(super) statement: &'a CapturedStatement,
     pub(super) prepared: &'a Statement,
     /// The values as constants of SQL.
@@ -54,7 +54,7 @@ impl LostIndex<'_> {
         let facts = &self.database.facts;
         let used = indexes(generic, facts);
         let is_lost = |index: &&String| facts.predicate(index).is_some() && !used.contains(*index);
-        let lost: Vec<&String> = self.place.contract.served_by.iter().filter(is_lost).collect();
+        let lost: Vec<&String> = self.context.contract.served_by.iter().filter(is_lost).collect();
         for (at, value) in self.values.iter().enumerate() {
             let may_take = |index: &&&String| {
                 facts.predicate(index).is_some_and(|predicate| self.may_imply(at, value, predicate))
@@ -65,7 +65,7 @@ impl LostIndex<'_> {
             let Some(explained) = self.with_constant(at + 1, value).await? else { continue };
             let now = indexes(&explained, facts);
             if let Some(index) = lost.iter().filter(may_take).find(|index| now.contains(**index)) {
-                let left = verdict::judge(&self.place, &explained, facts, true);
+                let left = verdict::judge(&self.context, &explained, facts, true);
                 return Ok(Some(Proof { index: (*index).clone(), parameter: at + 1, left }));
             }
         }

@@ -6,7 +6,7 @@ use super::options::{Changes, Options};
 use super::rows;
 use super::seeded::SeededDatabase;
 use super::server;
-use crate::verdict::Place;
+use crate::verdict::Context;
 use crate::{
     Catalogue, Claims, Contract, Documented, DocumentedRow, Error, Finding, Judged, Report, Rule, Seen,
     StatementOutcome, branches, never_used, resolved, unclaimed, uncovered, uncovered_binds, unproven,
@@ -123,8 +123,8 @@ fn query_ids(measured: &[Measurement]) -> HashSet<i64> {
 }
 
 fn without_case(contract: &Contract) -> Finding {
-    let place = Place { contract, case: "", statement: "" };
-    place.finding(Rule::Coverage, "a case", "none", "run the operation with values that its callers send")
+    let context = Context { contract, case: "", statement: "" };
+    context.finding(Rule::Coverage, "a case", "none", "run the operation with values that its callers send")
 }
 
 fn unneeded(catalogue: &Catalogue, judged: &[&Judged], documented: &[Documented<'_>]) -> Vec<Finding> {
