@@ -1,11 +1,11 @@
-//! What an operation declares is a closed set: no index beside it is used, and each in it is used by some case.
+//! Declared indexes that no case uses.
 
 use crate::outcome::StatementOutcome;
 use crate::verdict::Context;
 use crate::{Contract, Finding, Judged, Rule};
 use std::collections::{BTreeMap, HashSet};
 
-/// A finding for each index that an operation declares, in `served_by` or `supports_fk`, and that none of its cases uses.
+/// Returns a finding for each index in `served_by` or `supports_fk` of an operation that none of its cases uses.
 /// `judged` are all cases, of any number of operations.
 pub fn never_used<'a>(judged: impl IntoIterator<Item = &'a Judged>) -> Vec<Finding> {
     let mut operations: BTreeMap<&str, (&Contract, HashSet<&String>)> = BTreeMap::new();

@@ -1,5 +1,5 @@
-//! What happens behind a statement: the server looks for parents and children of rows without showing a plan. Its own
-//! counters of the open transaction tell which indexes it took for that.
+//! Scans that the server runs for foreign keys. They appear in no plan, so they are read from the counters of the
+//! transaction.
 
 use crate::Error;
 use crate::explain::{Explained, Relation};
@@ -16,7 +16,7 @@ const WRITTEN: &str = "SELECT c.oid::regclass::text, pg_stat_get_xact_tuples_ins
      + pg_stat_get_xact_tuples_updated(c.oid) + pg_stat_get_xact_tuples_deleted(c.oid) \
      FROM pg_class c WHERE c.relkind = 'r' AND c.oid >= 16384";
 
-/// Scans of the open transaction, by name: of indexes, and of whole tables.
+/// Scans outside of the plan, by index and by table.
 #[derive(Debug, Default)]
 pub(crate) struct Behind {
     pub(crate) indexes: BTreeMap<String, i64>,
@@ -24,7 +24,7 @@ pub(crate) struct Behind {
 }
 
 impl Behind {
-    /// The counters as they stand.
+    /// Reads the current counters.
     pub(crate) async fn now(client: &Client) -> Result<Self, Error> {
         let rows = client.query(SCANS, &[]).await.map_err(Error::database("read the counters of scans"))?;
         let mut behind = Self::default();
@@ -39,12 +39,12 @@ impl Behind {
         Ok(behind)
     }
 
-    /// What came since `before`.
+    /// Returns the scans since `before`.
     pub(crate) fn since(self, before: &Self) -> Self {
         Self { indexes: more(self.indexes, &before.indexes), tables: more(self.tables, &before.tables) }
     }
 
-    /// What remains beside the scans of the plan itself.
+    /// Removes the scans of the plan itself.
     pub(crate) fn without(mut self, explained: &Explained, facts: &Facts) -> Self {
         if explained.triggers.iter().all(|trigger| trigger.calls == 0) {
             return Self::default();
@@ -60,21 +60,20 @@ impl Behind {
         self
     }
 
-    /// The indexes, each by its parent's name where it is a partition's.
+    /// Returns the names of the indexes; for the index of a partition that of its table.
     pub(crate) fn index_names(&self, facts: &Facts) -> Vec<String> {
         let names: BTreeSet<_> = self.indexes.keys().map(|index| facts.index(index).to_owned()).collect();
         names.into_iter().collect()
     }
 }
 
-/// Rows written, by table, each in quotes where it needs them. The counters go back beyond the open transaction: compare
-/// two of them.
+/// Returns the rows written, by table. The counters may include earlier transactions, so only differences count.
 pub(crate) async fn written(client: &Client) -> Result<BTreeMap<String, i64>, Error> {
     let rows = client.query(WRITTEN, &[]).await.map_err(Error::database("read the counters of rows"))?;
     Ok(rows.iter().map(|row| (row.get(0), row.get(1))).collect())
 }
 
-/// What has grown since `before`, and by how much.
+/// Returns the counters that are higher than `before`, with their increase.
 pub(crate) fn more<K: Ord>(now: BTreeMap<K, i64>, before: &BTreeMap<K, i64>) -> BTreeMap<K, i64> {
     let grown = now.into_iter().map(|(name, count)| {
         let earlier = before.get(&name).copied().unwrap_or_default();

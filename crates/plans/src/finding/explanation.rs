@@ -1,16 +1,16 @@
-//! What each rule means, for `--explain`.
+//! Explanations of the rules, for `--explain`.
 
 use super::{Rule, WIDTH, wrapped};
 use std::fmt;
 
-/// The explanation of a rule. `to_string` is the text that `--explain` prints.
+/// Explanation of a rule. `to_string` is the text that `--explain` prints.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Explanation {
-    /// What the rule demands.
+    /// What the rule requires.
     pub meaning: &'static str,
-    /// Why it exists.
+    /// Reason for the rule.
     pub reason: &'static str,
-    /// A fault that breaks it.
+    /// Example of a fault.
     pub example: &'static str,
     /// What to do about a finding, the statement first.
     pub remedy: &'static str,
@@ -26,7 +26,7 @@ impl fmt::Display for Explanation {
 }
 
 impl Rule {
-    /// Explains the rule: what it means, why it exists, an example of a fault, and what to do.
+    /// Returns the explanation of the rule.
     pub const fn explanation(self) -> Explanation {
         match self {
             Self::Unserved => UNSERVED,
@@ -294,7 +294,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn lines_fit_into_120_columns() {
+    fn lines_fit_120_columns() {
         for rule in Rule::all() {
             let text = rule.explanation().to_string();
             let longest = text.lines().map(|line| line.chars().count()).max();
@@ -303,7 +303,7 @@ mod tests {
     }
 
     #[test]
-    fn remedies_of_statements_come_before_those_of_indexes_and_bounds() {
+    fn remedies_suspect_the_statement_first() {
         for rule in Rule::all() {
             crate::finding::suspect::assert_suspects_statement(rule.explanation().remedy);
         }
