@@ -26,7 +26,7 @@ pub enum Error {
     #[error("no recording session: {0}")]
     Connect(#[from] ConnectError),
     /// The server rejected a statement of this crate, or the connection was lost.
-    #[error("cannot {doing}: {}", said(cause))]
+    #[error("cannot {doing}: {}", server_message(cause))]
     Database {
         /// Action that failed.
         doing: String,
@@ -92,7 +92,7 @@ impl Error {
 
 /// Returns the server's message and the objects that it names; for other errors the text of the driver. Details are
 /// omitted because they may contain values.
-pub(crate) fn said(error: &tokio_postgres::Error) -> String {
+pub(crate) fn server_message(error: &tokio_postgres::Error) -> String {
     let Some(error) = error.as_db_error() else { return error.to_string() };
     let objects = [("table", error.table()), ("column", error.column()), ("constraint", error.constraint())];
     let others = objects.into_iter().filter_map(|(kind, name)| Some((kind, name?)));

@@ -1,4 +1,4 @@
-//! The plan that really runs: after five runs of a prepared statement the server may change to one plan for all values.
+//! Generic plans: after five executions of a prepared statement the server may change to one plan for all values.
 
 mod lost_index;
 
@@ -17,28 +17,30 @@ use std::collections::{HashMap, HashSet};
 use steadfast_postgres::CapturedStatement;
 use steadfast_postgres::tokio_postgres::{self, Statement};
 
-/// Runs of each case: the server decides at the sixth.
+/// Number of executions of each case. The server decides at the sixth.
 const RUNS: u32 = 7;
 
-/// Which plan a prepared statement settles on, and what the plan for all values is like.
+/// Kind of plan that a prepared statement settles on, and its generic plan.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct PlanKind {
-    /// Whether the server changed to the plan for all values. It must hold for every case then; otherwise it is a note.
+    /// True if the server changed to the generic plan. It must then hold for every case; otherwise a broken rule is a
+    /// note.
     pub is_generic: bool,
-    /// The plan for all values, on one line.
+    /// Generic plan on one line.
     pub generic_shape: String,
-    /// Pages that it touched with the values of this case.
+    /// Pages that the generic plan read with the values of the case.
     pub generic_buffers: u64,
 }
 
-/// Runs each statement of `runs` seven times on one session, asks the server which kind of plan it settled on, and holds
-/// the generic plan against the contract: where it is chosen in one case, in all of them. `runs` are all cases of one
-/// operation, `judged` what [`judge`](crate::judge) said of them, in the same order; plan kinds and findings are added
-/// to these, and one note for each statement whose generic plan is chosen nowhere and would not hold. Writes are rolled
-/// back.
+/// Executes each statement of `runs` seven times in one session, reads which kind of plan the server settled on, and
+/// compares generic plans with the contract. Writes are rolled back.
+///
+/// `runs` are all cases of one operation, and `judged` the verdicts of [`judge`](crate::judge) on them, in the same
+/// order. Plan kinds and findings are added to the verdicts. A generic plan that is chosen in one case must hold in all
+/// of them. A statement whose generic plan is never chosen and would not hold gets one note.
 ///
 /// # Errors
-/// As [`judge`](crate::judge).
+/// Returns the errors of [`judge`](crate::judge).
 pub async fn plan_kinds(database: &ReplayDatabase, runs: &[Run], judged: &mut [Judged]) -> Result<(), Error> {
     let mut settled = Vec::new();
     for run in runs {
@@ -67,24 +69,24 @@ pub async fn plan_kinds(database: &ReplayDatabase, runs: &[Run], judged: &mut [J
     Ok(())
 }
 
-/// What came of one statement of one case.
+/// Plan kind and findings of a statement of a case.
 struct Settled {
     sql: String,
     kind: PlanKind,
     findings: Vec<Finding>,
 }
 
-/// One case on its way: its statements, each prepared once however often it is sent.
+/// A case that is executed repeatedly. Each of its statements is prepared once.
 struct Settling<'a> {
     database: &'a ReplayDatabase,
     run: &'a Run,
     prepared: HashMap<Key<'a>, Statement>,
 }
 
-/// What a statement is prepared by: its text and the types of its values.
+/// Text and parameter types of a prepared statement.
 type Key<'a> = (&'a str, &'a [u32]);
 
-/// By which name the server knows a prepared statement, and whether it changed to the plan for all values.
+/// For each prepared statement its name on the server, and whether the server changed to the generic plan.
 type Kinds<'a> = HashMap<Key<'a>, (String, bool)>;
 
 impl<'a> Settling<'a> {
@@ -92,7 +94,7 @@ impl<'a> Settling<'a> {
         Self { database, run, prepared: HashMap::new() }
     }
 
-    /// Nothing where the case cannot be run again: that is a finding already.
+    /// Returns nothing if the case cannot be repeated, because that is a finding already.
     async fn settle(mut self) -> Result<Vec<Settled>, Error> {
         for _ in 0..RUNS {
             let begun = self.begin("").await?;
@@ -142,7 +144,7 @@ impl<'a> Settling<'a> {
         Ok(prepared)
     }
 
-    /// The generic plan of each statement, in order, so that each meets what those before it did.
+    /// Explains the generic plan of each statement, in order, so that each sees the writes of those before it.
     async fn explain_all(&self, kinds: &Kinds<'a>) -> Result<Vec<Settled>, Error> {
         let mut all = Vec::new();
         for step in steps::of(&self.run.captured) {
@@ -185,8 +187,8 @@ impl<'a> Settling<'a> {
         Ok(Some(Settled { sql: text, kind, findings }))
     }
 
-    /// The server's name for each statement, and whether it changed to the generic plan: all of them before the first is
-    /// explained, since an EXPLAIN of the generic plan counts as a use of it.
+    /// Returns the name and the kind of plan of each statement. All are read before the first EXPLAIN, which counts as
+    /// a use of the generic plan.
     async fn kinds(&self) -> Result<Kinds<'a>, Error> {
         let query = "SELECT name, generic_plans > 0 FROM pg_prepared_statements WHERE statement = $1 \
              ORDER BY prepare_time DESC, name DESC LIMIT 1";
@@ -199,7 +201,8 @@ impl<'a> Settling<'a> {
         Ok(kinds)
     }
 
-    /// The values as constants: EXECUTE takes nothing else. The server itself writes down the binary ones.
+    /// Returns the values as constants, because EXECUTE accepts nothing else. The server converts binary values to
+    /// text.
     async fn literals(
         &self,
         statement: &CapturedStatement,

@@ -26,7 +26,7 @@ fn of_shelf() -> Contract {
     Contract::new("books.of_shelf").served_by(&["books_shelf"])
 }
 
-/// Verifies one operation by one statement for shelf 7.
+/// Verifies one operation with one statement for shelf 7.
 async fn one(url: &str, contract: Contract, sql: &str) -> Result<Report, Error> {
     let cases = async |verification: &mut Verification| {
         verification.case(&contract, "seven", async |conn| execute(conn, sql, 7).await).await
@@ -157,7 +157,7 @@ async fn failure_of_program_is_named_and_leaves_no_database() -> Result<()> {
     Ok(())
 }
 
-/// Creates the books of one large shelf and many small ones, with an index that saves little and one that is needed.
+/// Creates one large shelf of books and many small ones, with an index that saves little and one that is needed.
 async fn build_shelves(url: &str, amount: u32) -> Result<()> {
     let schema = format!(
         "CREATE TABLE labels (id int PRIMARY KEY);

@@ -1,4 +1,4 @@
-//! The report as a page that fits a screen: no line is wider than 120 columns. What does not fit is in the JSON.
+//! Markdown of the report. Lines have at most 120 columns; wider data is in the JSON only.
 
 mod operations;
 
@@ -62,7 +62,7 @@ fn paragraph(text: &str) -> String {
     wrapped(text, WIDTH).join("\n") + "\n"
 }
 
-/// Renders an item of a list, `mark` before its first line.
+/// Renders an item of a list, with `mark` before its first line.
 fn item(mark: &str, text: &str) -> String {
     let indent = " ".repeat(mark.len());
     let lines = wrapped(text, WIDTH - mark.len());
