@@ -1,6 +1,6 @@
 //! Statements of the program that belong to no operation.
 
-/// Name of the purpose, and a part of the text of each such statement.
+/// Purpose of each such statement, and a part of its text.
 const INTERNAL: [(&str, &str); 12] = [
     ("internal.type_lookup", "pg_type"),
     ("internal.type_lookup", "pg_enum"),

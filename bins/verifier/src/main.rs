@@ -1,4 +1,4 @@
-//! Proves, on a server of its own, that every operation is served by its index and that every index is needed.
+//! Verifies that every operation is served by its index and that every index is needed.
 
 mod internal;
 
@@ -38,7 +38,7 @@ fn write(path: &Path, text: &str) -> anyhow::Result<()> {
         .with_context(|| format!("cannot write {}", path.display()))
 }
 
-/// Whether nothing was found.
+/// Returns true if there are no findings.
 async fn run(options: &Options) -> anyhow::Result<bool> {
     let report = verify::verify(options).await?.sorted();
     if let Some(path) = &options.json {

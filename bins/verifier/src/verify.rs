@@ -1,4 +1,4 @@
-//! The verification of the service: its seeds, cases and store, given to [`Verification`].
+//! Verification of the service: gives its seeds, cases and store to [`Verification`].
 
 use crate::internal::is_internal;
 use crate::options::Options;
@@ -11,12 +11,11 @@ use steadfast_plans::{Contract, Error, ProgramDatabase, Report, SeenBinds, Verif
 use steadfast_repository::cases::{self, Case};
 use steadfast_testkit::{APPLICATION_ROLE, TestDatabase};
 
-/// The table of the migrations, and the tables of the release slot that a first import leaves empty: the other slot has
-/// the same ones, filled.
+/// Table of migrations, and tables of the release slot that a first import leaves empty.
 const IGNORED: [&str; 4] =
     ["__diesel_schema_migrations", "icd10_blue.codes", "icd10_blue.words", "icd10_blue.chapters"];
 
-/// Number of ANALYZEs that plans must withstand, besides the first.
+/// Number of further ANALYZEs that plans must withstand.
 const SAMPLES: u32 = 2;
 
 /// Verifies what `options` ask for.
@@ -30,7 +29,7 @@ pub(crate) async fn verify(options: &Options) -> Result<Report> {
     begin("data of two sizes");
     let seeds = Seeds::read(options.scale, &options.release)?;
     let migrate = async |url: &str| steadfast_schema::migrate(url).await.map(|_| ());
-    // The template of the tests, because the ids of their statements depend on the ids of its tables.
+    // The template of the tests, because ids of statements depend on ids of tables.
     let migrated = TestDatabase::from_template("steadfast", steadfast_schema::fingerprint(), migrate).await;
     let migrated = migrated.context("the database to seed could not be made")?;
     let build = async |url: &str, amount| seeds.fill(url, amount).await;
@@ -98,7 +97,7 @@ fn left_out(prefix: &str, all: &[Case]) -> String {
 fn wanted<'a>(all: &'a [Case], only: Option<&str>) -> Result<Vec<&'a Case>> {
     let start = only.unwrap_or_default();
     let wanted: Vec<&Case> = all.iter().filter(|case| case.operation.name().starts_with(start)).collect();
-    ensure!(!wanted.is_empty(), "--only {start}: no operation's name begins so");
+    ensure!(!wanted.is_empty(), "--only {start}: no operation has a name with this prefix");
     Ok(wanted)
 }
 
@@ -129,6 +128,6 @@ mod tests {
         let keys = wanted(&all, Some("keys.")).expect("some");
         assert!(keys.iter().all(|case| case.operation.name().starts_with("keys.")) && keys.len() > 10);
         let refused = wanted(&all, Some("kesy.")).expect_err("a slip").to_string();
-        assert_eq!(refused, "--only kesy.: no operation's name begins so");
+        assert_eq!(refused, "--only kesy.: no operation has a name with this prefix");
     }
 }

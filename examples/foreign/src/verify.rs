@@ -4,7 +4,7 @@ use crate::{database, fault::Fault};
 use star_catalogue::{sightings, stars};
 use steadfast_plans::{Contract, Error, Report, Verification};
 
-/// Returns what is wrong, by databases that are created next to that of `url` and dropped again.
+/// Verifies the queries on databases that are created next to that of `url` and dropped again.
 pub async fn verify(url: &str, fault: Option<Fault>) -> Result<Report, Error> {
     let build = async |url: &str, amount| database::build(url, amount, fault).await;
     let cases = async |verification: &mut Verification| {
