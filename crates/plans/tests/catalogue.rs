@@ -162,7 +162,7 @@ async fn accepts_every_kind_of_index() {
 #[tokio::test]
 async fn suggested_sql_is_valid() {
     let (_database, client) = grown(BASE).await;
-    let mut mended = 0;
+    let mut applied = 0;
     for (fault, ..) in FAULTS {
         client.batch_execute(&format!("BEGIN; {fault}; ANALYZE")).await.unwrap();
         let findings = Catalogue::load(&client).await.unwrap().check().findings;
@@ -173,11 +173,11 @@ async fn suggested_sql_is_valid() {
             client.batch_execute(&format!("{suggestion} ANALYZE")).await.unwrap();
             let left = Catalogue::load(&client).await.unwrap().check().findings;
             assert_eq!(left, [], "{fault}: {suggestion}");
-            mended += 1;
+            applied += 1;
         }
         client.batch_execute("ROLLBACK").await.unwrap();
     }
-    assert!(mended >= 12, "{mended}");
+    assert!(applied >= 12, "{applied}");
 }
 
 fn names(names: &[&str]) -> BTreeSet<String> {

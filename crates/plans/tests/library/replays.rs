@@ -91,7 +91,7 @@ async fn put(conn: &mut AsyncPgConnection, id: i32, room: &str) -> diesel::Query
 }
 
 #[tokio::test]
-#[expect(clippy::disallowed_methods, reason = "plain diesel-async, as a program of somebody else's would be")]
+#[expect(clippy::disallowed_methods, reason = "plain diesel-async, as in foreign projects")]
 async fn replays_transactions_savepoints_and_failed_statements() -> Result<()> {
     let mut library = Library::open().await?;
     library.recorder.start();
@@ -117,7 +117,7 @@ async fn replays_transactions_savepoints_and_failed_statements() -> Result<()> {
     assert_eq!(judged.findings, []);
     assert_eq!(judged.statements.len(), 5, "all but the refused one");
     let rooms: i64 = library.replays.client().query_one("SELECT count(*) FROM shelves", &[]).await?.get(0);
-    assert_eq!(rooms, 10, "nothing is kept");
+    assert_eq!(rooms, 10, "everything is rolled back");
     Ok(())
 }
 
