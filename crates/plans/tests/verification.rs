@@ -219,3 +219,37 @@ async fn mutants_of_tables_without_cases_survive() -> Result<()> {
     assert_eq!(left(&url).await?, 0);
     Ok(())
 }
+
+#[tokio::test]
+async fn coverage_finds_statement_of_tests_without_case() -> Result<()> {
+    const OF_CASE: &str = "SELECT id FROM books WHERE shelf = $1";
+    let server = Server::private()?;
+    let url = server.url("postgres");
+    let mut conn = AsyncPgConnection::establish(&url).await?;
+    let schema = "CREATE ROLE app LOGIN SUPERUSER; CREATE EXTENSION pg_stat_statements;
+         CREATE TABLE books (id int PRIMARY KEY, shelf int NOT NULL); CREATE INDEX books_shelf ON books (shelf)";
+    conn.batch_execute(schema).await?;
+    drop(conn);
+    // The tests of the program, in the database that the verification copies.
+    let mut tests = AsyncPgConnection::establish(&url.replace("postgres@", "app@")).await?;
+    for sql in [OF_CASE, "SELECT count(*) FROM books WHERE shelf > $1"] {
+        execute(&mut tests, sql, 7).await?;
+    }
+    drop(tests);
+    let fill = async |url: &str, amount: u32| -> Result<()> {
+        let mut conn = AsyncPgConnection::establish(url).await?;
+        let books = format!("INSERT INTO books SELECT i, i / 10 FROM generate_series(1, 1000 * {amount}) i");
+        Ok(conn.batch_execute(&books).await?)
+    };
+    let cases = async |verification: &mut Verification| {
+        verification.coverage("app", |text| text.contains("pg_type"));
+        for (case, shelf) in [("some", 7), ("none", -1)] {
+            verification.case(&of_shelf(), case, async |conn| execute(conn, OF_CASE, shelf).await).await?;
+        }
+        Ok(())
+    };
+    let report = Verification::run_on_copies(&url, fill, cases).await?;
+    let found: Vec<_> = report.findings.iter().map(|finding| (finding.rule, &*finding.statement)).collect();
+    assert_eq!(found, [(Rule::Coverage, "SELECT count(*) FROM books WHERE shelf > $1")], "{report}");
+    Ok(())
+}

@@ -77,10 +77,10 @@ type Pair<'a> = (&'a Measured, &'a Measured);
 ///
 /// 1. error: a statement was rejected or no longer ran;
 /// 2. verdict: a statement has more findings than before, or no case of an operation uses an index that one used
-/// before;
+///    before;
 /// 3. buffers: a statement reads more pages than `bound` allows;
 /// 4. equivalent: every statement reads as many pages as before. A statement that writes may read a few more or fewer,
-/// because any change of an index affects its upkeep;
+///    because any change of an index affects its upkeep;
 /// 5. survived.
 ///
 /// Without replays the mutant is unjudged.
