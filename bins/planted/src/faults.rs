@@ -1,4 +1,4 @@
-//! The faults, and under which rule each has to be found.
+//! Planted faults, and the rules that must find them.
 
 mod cases;
 mod contracts;
@@ -10,29 +10,29 @@ use steadfast_plans::{Contract, Rule};
 
 /// A fault that a finding has to name.
 pub(crate) struct Fault {
-    /// Its name, which is the operation's if it is planted in one.
+    /// Name; for a fault in an operation the name of the operation.
     pub(crate) name: String,
-    /// Rule under which it has to be found.
+    /// Rule that must find it.
     pub(crate) rule: Rule,
     /// Subject of the finding.
     pub(crate) subject: String,
     pub(crate) plant: Plant,
 }
 
-/// A fault that ends the verification.
+/// A fault that makes the verification fail.
 pub(crate) struct Broken {
     pub(crate) operation: Operation,
-    /// Words that the error has to contain.
+    /// Words that the error must contain.
     pub(crate) words: [&'static str; 2],
 }
 
 /// Place of a fault.
 pub(crate) enum Plant {
-    /// An operation beside those of the shop.
+    /// An operation besides those of the shop.
     Operation(Operation),
-    /// An operation that is declared and never run.
+    /// An operation that is declared and has no case.
     Declaration(Operation),
-    /// The schema, which `sql` changes. Faults of the same `object` are never planted together.
+    /// A change of the schema by `sql`. Faults of the same `object` are never planted together.
     Schema { object: &'static str, sql: &'static str },
 }
 
@@ -51,7 +51,7 @@ pub(crate) fn all() -> Vec<Fault> {
     .collect()
 }
 
-/// Returns the faults that end the verification.
+/// Returns the faults that make the verification fail.
 pub(crate) fn broken() -> Vec<Broken> {
     vec![Broken {
         operation: Operation::new(Contract::new("index_to_drop_is_gone"))
@@ -61,14 +61,14 @@ pub(crate) fn broken() -> Vec<Broken> {
     }]
 }
 
-/// Returns the fault in `operation`, whose name says what it is.
+/// Returns the fault in `operation`, which has its name.
 fn fault(rule: Rule, operation: Operation) -> Fault {
     let name = operation.contract.operation.clone();
     Fault { subject: name.clone(), name, rule, plant: Plant::Operation(operation) }
 }
 
 impl Fault {
-    /// Returns the change of the schema.
+    /// Returns the SQL that changes the schema.
     pub(crate) fn sql(&self) -> Option<&'static str> {
         match self.plant {
             Plant::Schema { sql, .. } => Some(sql),
@@ -76,7 +76,7 @@ impl Fault {
         }
     }
 
-    /// Returns the object of the schema that it changes.
+    /// Returns the object of the schema that is changed.
     pub(crate) fn object(&self) -> Option<&'static str> {
         match self.plant {
             Plant::Schema { object, .. } => Some(object),
@@ -90,11 +90,11 @@ mod tests {
     use super::*;
     use std::collections::{BTreeSet, HashSet};
 
-    /// Rules that a [`Verification`](steadfast_plans::Verification) does not check.
-    const NOT_CHECKED: [Rule; 2] = [Rule::NearTie, Rule::Survived];
+    /// Rules that need checks which the self-test does not switch on.
+    const NOT_CHECKED: [Rule; 2] = [Rule::UnstablePlan, Rule::Survived];
 
     #[test]
-    fn faults_have_names_of_their_own() {
+    fn names_of_faults_are_unique() {
         let faults = all();
         let names: HashSet<_> = faults.iter().map(|fault| &fault.name).collect();
         assert_eq!(names.len(), faults.len());

@@ -1,4 +1,4 @@
-//! Plants faults in a small service and demands that the verification of its plans finds each under its rule.
+//! Self-test of the verification: plants faults in a small service and checks that each is found under its rule.
 
 mod faults;
 mod operation;
@@ -8,7 +8,7 @@ mod shop;
 
 use std::process::ExitCode;
 
-/// The exit code is 0 when every fault is found and nothing else, 1 when not, and 2 when that cannot be found out.
+/// Exits with 0 if every fault is found and nothing else, with 1 if not, and with 2 if no verdict was reached.
 #[tokio::main]
 async fn main() -> ExitCode {
     match rounds::run().await {

@@ -1,4 +1,4 @@
-//! Operations as data: what each promises, the statements that it sends, and its cases.
+//! Operations as data: contract, statements, and cases.
 
 use diesel::pg::Pg;
 use diesel::sql_types::{BigInt, Nullable, Text};
@@ -10,7 +10,7 @@ use steadfast_plans::{Contract, Error, Verification};
 #[derive(Clone)]
 pub(crate) struct Operation {
     pub(crate) contract: Contract,
-    /// Statements of the cases that are added next.
+    /// Steps of the cases that are added next.
     steps: Vec<Step>,
     cases: Vec<Case>,
 }
@@ -25,22 +25,22 @@ struct Case {
 /// A statement and the condition under which it is sent.
 #[derive(Clone, Copy)]
 enum Step {
-    /// Always, with as many values of the case as it has parameters.
+    /// Sent always, with as many values of the case as it has parameters.
     Always(&'static str),
-    /// If the statement before it has found something.
+    /// Sent if the previous statement found something.
     IfFound(&'static str),
-    /// Once for each id that the statement before it has found.
+    /// Sent once for each id that the previous statement found.
     ForEach(&'static str),
 }
 
 /// A value of a parameter.
 #[derive(Clone, Copy)]
 pub(crate) enum Value {
-    /// A `bigint`.
+    /// `bigint`.
     Id(i64),
-    /// A `text`.
+    /// `text`.
     Text(&'static str),
-    /// A `text` that is null.
+    /// NULL of type `text`.
     Null,
 }
 
@@ -55,18 +55,18 @@ impl Operation {
         Self { contract, steps: Vec::new(), cases: Vec::new() }
     }
 
-    /// Makes the cases that follow send `sql`, whose rows have an `id`.
+    /// Sets the statement of the following cases to `sql`, whose rows have an `id`.
     pub(crate) fn sends(self, sql: &'static str) -> Self {
         Self { steps: vec![Step::Always(sql)], ..self }
     }
 
-    /// Makes the cases that follow send `sql` too, if the statement before it finds something.
+    /// Adds `sql` to the following cases, to be sent if the previous statement finds something.
     pub(crate) fn if_found(mut self, sql: &'static str) -> Self {
         self.steps.push(Step::IfFound(sql));
         self
     }
 
-    /// Makes the cases that follow send `sql` too, for each id that the statement before it finds.
+    /// Adds `sql` to the following cases, to be sent for each id that the previous statement finds.
     pub(crate) fn for_each(mut self, sql: &'static str) -> Self {
         self.steps.push(Step::ForEach(sql));
         self
@@ -78,7 +78,7 @@ impl Operation {
         self
     }
 
-    /// Gives every case to `verification`.
+    /// Runs all cases.
     pub(crate) async fn verify(&self, verification: &mut Verification) -> Result<(), Error> {
         for case in &self.cases {
             let program = async |conn: &mut AsyncPgConnection| case.run(conn).await;
@@ -107,7 +107,7 @@ impl Case {
     }
 }
 
-/// Sends `sql` with those of `values` that it has parameters for, and returns the ids that it finds.
+/// Sends `sql` with as many of `values` as it has parameters, and returns the ids that it finds.
 async fn send(conn: &mut AsyncPgConnection, sql: &str, values: &[Value]) -> QueryResult<Vec<i64>> {
     let wanted = (1..=values.len()).take_while(|number| sql.contains(&format!("${number}"))).count();
     let mut query = diesel::sql_query(sql).into_boxed::<Pg>();

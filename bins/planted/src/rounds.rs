@@ -1,4 +1,5 @@
-//! The rounds of the test: the shop without a fault, with those of operations, with those of the schema, and broken.
+//! Rounds of the self-test: the shop without faults, with faults of operations, with faults of the schema, and with
+//! faults that make the verification fail.
 
 use crate::faults::{self, Broken, Fault, Plant};
 use crate::operation::Operation;
@@ -16,21 +17,21 @@ pub(crate) struct Outcome {
     planted: usize,
     /// One line for each fault that was not found.
     missed: Vec<String>,
-    /// Findings where nothing is wrong.
-    needless: Vec<Finding>,
+    /// Findings in the shop without faults.
+    unexpected: Vec<Finding>,
 }
 
 /// Plants every fault and looks for it.
 ///
 /// # Errors
-/// Returns an error if no verdict can be reached: no server, or a case that fails and should not.
+/// Returns an error if no verdict can be reached: no server, or a case that fails unexpectedly.
 pub(crate) async fn run() -> Result<Outcome> {
     let (faults, broken) = (faults::all(), faults::broken());
     let planted = faults.len() + broken.len();
     let (of_schema, others): (Vec<_>, Vec<_>) = faults.iter().partition(|fault| fault.sql().is_some());
     let database = TestDatabase::empty().await?;
     let url = &database.url();
-    let needless = round(url, &[]).await.context("without a fault")?;
+    let unexpected = round(url, &[]).await.context("without a fault")?;
     let mut missed = Vec::new();
     for faults in [vec![others], together(of_schema)].concat() {
         let found = round(url, &faults).await?;
@@ -39,15 +40,15 @@ pub(crate) async fn run() -> Result<Outcome> {
     for broken in &broken {
         missed.extend(unexplained(url, broken).await);
     }
-    Ok(Outcome { planted, missed, needless })
+    Ok(Outcome { planted, missed, unexpected })
 }
 
-/// Returns groups of faults that can be planted together: no two faults of a group change the same object.
+/// Groups the faults that can be planted together: no two of a group change the same object.
 fn together(faults: Vec<&Fault>) -> Vec<Vec<&Fault>> {
     let mut groups: Vec<Vec<&Fault>> = Vec::new();
     for fault in faults {
-        let has_room = |group: &&mut Vec<&Fault>| group.iter().all(|other| other.object() != fault.object());
-        match groups.iter_mut().find(has_room) {
+        let fits = |group: &&mut Vec<&Fault>| group.iter().all(|other| other.object() != fault.object());
+        match groups.iter_mut().find(fits) {
             Some(group) => group.push(fault),
             None => groups.push(vec![fault]),
         }
@@ -75,18 +76,18 @@ async fn round(url: &str, faults: &[&Fault]) -> Result<Vec<Finding>> {
         Ok(())
     };
     let build = async |url: &str, amount| schema::build(url, amount, &changes).await;
-    let verified = Verification::run(url, build, cases).await?;
+    let report = Verification::run(url, build, cases).await?;
     eprintln!(
         "self-test {:>4.1} s: {} faults, {} findings",
         began.elapsed().as_secs_f64(),
         faults.len(),
-        verified.findings.len()
+        report.findings.len()
     );
-    Ok(verified.findings)
+    Ok(report.findings)
 }
 
-/// Returns whether `operation` of the shop runs in a round with `faults`: only if one of them must show
-/// in it, or in its area.
+/// Returns true if `operation` of the shop must run in a round with `faults`: if one of them shows in it or in its
+/// area.
 fn is_of_interest(operation: &Operation, faults: &[&Fault]) -> bool {
     faults.is_empty() || faults.iter().any(|fault| operation.contract.operation.starts_with(&fault.subject))
 }
@@ -100,30 +101,30 @@ fn missing(fault: &Fault, found: &[Finding]) -> Option<String> {
         .then(|| format!("missed: {name}: expected {rule:?} of {subject}; found instead: {rules:?}"))
 }
 
-/// Returns a line if the error of a verification that cannot go on does not explain what is broken.
+/// Returns a line if the error of a failed verification does not explain the fault.
 async fn unexplained(url: &str, broken: &Broken) -> Option<String> {
     let build = async |url: &str, _| schema::build(url, 0, &[]).await;
     let cases = async |verification: &mut Verification| broken.operation.verify(verification).await;
-    let said = match Verification::run(url, build, cases).await {
-        Ok(verified) => verified.to_string(),
+    let text = match Verification::run(url, build, cases).await {
+        Ok(report) => report.to_string(),
         Err(error) => error.to_string(),
     };
     let name = &broken.operation.contract.operation;
-    let is_named = broken.words.iter().all(|words| said.contains(words));
-    (!is_named).then(|| format!("missed: {name}: expected {:?}; found `{said}`", broken.words))
+    let is_named = broken.words.iter().all(|words| text.contains(words));
+    (!is_named).then(|| format!("missed: {name}: expected {:?}; found `{text}`", broken.words))
 }
 
 impl Outcome {
-    /// Returns whether every fault was found, and nothing else.
+    /// Returns true if every fault was found, and nothing else.
     pub(crate) fn is_clean(&self) -> bool {
-        self.missed.is_empty() && self.needless.is_empty()
+        self.missed.is_empty() && self.unexpected.is_empty()
     }
 }
 
 impl fmt::Display for Outcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for finding in &self.needless {
-            writeln!(f, "found where nothing is wrong:\n{finding}")?;
+        for finding in &self.unexpected {
+            writeln!(f, "unexpected finding:\n{finding}")?;
         }
         for line in &self.missed {
             writeln!(f, "{line}")?;

@@ -1,8 +1,8 @@
-//! The database of a small shop: tables, data that grows, indexes and keys.
+//! Database of a small shop: tables, seed, indexes and keys.
 
 use diesel_async::{AsyncConnection, AsyncPgConnection, SimpleAsyncConnection};
 
-/// Tables as their owner would write them. Nothing ever fills `tickets`.
+/// Tables. `tickets` is never filled.
 const TABLES: &str = "
     CREATE TABLE regions (code text PRIMARY KEY, name text NOT NULL);
     CREATE TABLE customers (
@@ -46,7 +46,7 @@ const TABLES: &str = "
         subject text NOT NULL
     )";
 
-/// Made after the data, which is faster.
+/// Indexes and functions. They are created after the data, which is faster.
 const INDEXES: &str = "
     ALTER TABLE customers ADD CONSTRAINT customers_email_key UNIQUE (email);
     ALTER TABLE customers ADD CONSTRAINT customers_region_fkey FOREIGN KEY (region) REFERENCES regions;
@@ -64,11 +64,11 @@ const INDEXES: &str = "
     CREATE FUNCTION has_orders(customer bigint) RETURNS boolean STABLE LANGUAGE plpgsql AS
         $$ BEGIN RETURN EXISTS (SELECT FROM orders WHERE customer_id = customer); END $$";
 
-/// Makes the schema in the empty database at `url`, fills it, and then runs `changes`.
+/// Creates the schema in the empty database at `url`, fills it, and then runs `changes`.
 ///
-/// However many there are, the first customer has a sixth of all orders and any other four or six, every hundredth order is
-/// open, the first order has no lines, every fiftieth line is of one article, and each actor has ten events. There are
-/// never more than 600 regions.
+/// At any size the first customer has a sixth of all orders and every other customer four or six, every hundredth order
+/// is open, the first order has no lines, every fiftieth line is of one article, and each actor has ten events. There
+/// are 600 regions.
 pub(crate) async fn build(url: &str, amount: u32, changes: &[&str]) -> anyhow::Result<()> {
     let mut conn = AsyncPgConnection::establish(url).await?;
     for sql in [TABLES, &seed(amount), INDEXES].into_iter().chain(changes.iter().copied()) {

@@ -1,4 +1,4 @@
-//! The operations of the shop, in which nothing is wrong.
+//! Operations of the shop, without faults.
 
 use crate::operation::Operation;
 use crate::operation::Value::{Id, Null, Text};
@@ -9,7 +9,7 @@ pub(crate) fn operations() -> Vec<Operation> {
     [customers(), orders(), others()].concat()
 }
 
-/// Returns an operation of one statement that `indexes` serve.
+/// Returns an operation with one statement, served by `indexes`.
 pub(crate) fn served(name: &str, indexes: &[&str]) -> Operation {
     Operation::new(Contract::new(name).served_by(indexes))
 }

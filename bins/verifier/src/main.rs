@@ -1,13 +1,11 @@
-//! Proves, on a server of its own, that every operation is served by its index and that every index is needed.
+//! Verifies that every operation is served by its index and that every index is needed.
 
-mod ablation;
-mod coverage;
-mod facts;
-mod measure;
+mod internal;
+
 mod options;
-mod rows;
-mod site;
-mod ties;
+
+mod seeds;
+
 mod verify;
 
 use anyhow::Context;
@@ -40,7 +38,7 @@ fn write(path: &Path, text: &str) -> anyhow::Result<()> {
         .with_context(|| format!("cannot write {}", path.display()))
 }
 
-/// Whether nothing was found.
+/// Returns true if there are no findings.
 async fn run(options: &Options) -> anyhow::Result<bool> {
     let report = verify::verify(options).await?.sorted();
     if let Some(path) = &options.json {

@@ -1,17 +1,17 @@
-//! Coverage of NULL parameters: what the tests of a program sent, held against what its cases send.
+//! Coverage of NULL parameters: compares what the tests of a program sent with what its cases send.
 
 use crate::replay::one_line;
 use crate::{Error, Finding, Rule, Run};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-/// Which parameters of a statement were NULL.
+/// For each parameter of a statement, true if it was NULL.
 type Nulls = Vec<bool>;
 
-/// The statements that tests have sent with parameters, each with every combination of NULLs.
+/// Statements with parameters that tests have sent, each with every combination of NULLs.
 ///
-/// `steadfast-postgres` records them with its feature `record-binds`, in the file that the environment variable
-/// `STEADFAST_BINDS` names.
+/// `steadfast-postgres` records them in the file that the environment variable `STEADFAST_BINDS` names, if its feature
+/// `record-binds` is enabled.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SeenBinds(BTreeMap<String, BTreeSet<Nulls>>);
 
@@ -34,7 +34,7 @@ impl SeenBinds {
     fn parse(text: &str) -> Result<Self, Error> {
         let mut seen = BTreeMap::<String, BTreeSet<Nulls>>::new();
         for (index, line) in text.lines().enumerate() {
-            let cut = || Error::Binds(format!("line {} is no digits and a statement", index + 1));
+            let cut = || Error::Binds(format!("line {} is not a list of digits and a statement", index + 1));
             let (digits, statement) = line.split_once('\t').ok_or_else(cut)?;
             if digits.is_empty() || !digits.bytes().all(|digit| matches!(digit, b'0' | b'1')) {
                 return Err(cut());
@@ -46,7 +46,7 @@ impl SeenBinds {
     }
 }
 
-/// A statement of the cases: who sends it, and with which parameters NULL.
+/// A statement of the cases: its operation, a case that sends it, and the combinations of NULLs.
 #[derive(Debug)]
 struct Sent {
     operation: String,
@@ -54,15 +54,15 @@ struct Sent {
     nulls: BTreeSet<Nulls>,
 }
 
-/// The statements of the cases that have parameters, by their text on one line.
+/// Statements of the cases that have parameters, by their text on one line.
 #[derive(Debug, Default)]
 struct Sendings(BTreeMap<String, Sent>);
 
 /// Returns a finding for each statement of `runs` that the tests sent with other parameters NULL than any case.
-/// Statements that no case sends at all are left to [`uncovered`](crate::uncovered), which knows them by their ids.
+/// Statements that no case sends are left to [`uncovered`](crate::uncovered), which identifies statements by id.
 ///
 /// # Errors
-/// Returns [`Error::Binds`] if no statement of `runs` is in the record, which then proves nothing.
+/// Returns [`Error::Binds`] if the record contains no statement of `runs`, because it then proves nothing.
 pub fn uncovered_binds<'a>(
     seen: &SeenBinds,
     runs: impl IntoIterator<Item = &'a Run>,
@@ -95,7 +95,7 @@ impl Sendings {
     fn missing(self, seen: &SeenBinds) -> Result<Vec<Finding>, Error> {
         if !self.0.keys().any(|statement| seen.0.contains_key(statement)) {
             let why =
-                format!("{} statements are in it, none of them a case's: run the tests first", seen.0.len());
+                format!("none of its {} statements is sent by a case: run the tests first", seen.0.len());
             return Err(Error::Binds(why));
         }
         let missing = self.0.into_iter().filter_map(|(statement, sent)| {
@@ -117,7 +117,7 @@ impl Sendings {
     }
 }
 
-/// For instance `$2 and $3 NULL`.
+/// Names the NULL parameters, e.g. `$2 and $3 NULL`.
 fn named(nulls: &[bool]) -> String {
     let nulls = nulls.iter().enumerate().filter(|(_, is_null)| **is_null);
     let names: Vec<String> = nulls.map(|(at, _)| format!("${}", at + 1)).collect();
@@ -143,7 +143,7 @@ mod tests {
 
     const PAGE: &str = "SELECT FROM books WHERE shelf = $1 AND id > $2";
 
-    /// Cases that send [`PAGE`], each with these parameters NULL.
+    /// Returns statements of cases that send [`PAGE`], each with these parameters NULL.
     fn sendings(cases: &[(&str, [bool; 2])]) -> Sendings {
         let mut sendings = Sendings::default();
         for (case, nulls) in cases {
@@ -163,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn combinations_that_no_case_sends_are_found() {
+    fn finds_null_combinations_without_case() {
         let cases = [("first", [false, true]), ("next", [false, false])];
         assert_eq!(sendings(&cases).missing(&seen(&["00", "01"])).expect("a verdict"), []);
         let found = sendings(&cases).missing(&seen(&["01", "10", "11"])).expect("a verdict");
@@ -181,14 +181,14 @@ mod tests {
     }
 
     #[test]
-    fn statements_of_no_case_are_left_out() {
+    fn ignores_statements_without_case() {
         let mut seen = seen(&["00"]);
         seen.0.insert("SELECT $1".to_owned(), BTreeSet::from([vec![true]]));
         assert_eq!(sendings(&[("one", [false, false])]).missing(&seen).expect("a verdict"), []);
     }
 
     #[test]
-    fn records_that_prove_nothing_are_refused() {
+    fn rejects_records_without_a_statement_of_the_cases() {
         for seen in [SeenBinds::default(), SeenBinds::parse("1\tSELECT $1\n").expect("a record")] {
             let refused = sendings(&[("one", [false, false])]).missing(&seen).expect_err("nothing");
             assert!(refused.to_string().contains("run the tests first"), "{refused}");
@@ -199,7 +199,7 @@ mod tests {
     }
 
     #[test]
-    fn incomplete_records_are_refused() {
+    fn rejects_incomplete_records() {
         let path = std::env::temp_dir().join(format!("steadfast-seen-binds-{}", std::process::id()));
         std::fs::write(&path, "0\tSELECT $1\n").expect("a record");
         assert!(SeenBinds::read(&path).is_ok());

@@ -1,19 +1,20 @@
-//! Branches: each statement is shown with values that find something and with values that do not, with each parameter,
-//! and with a page that is full and one that is not.
+//! Branches: finds values, matches and pages of a statement that no case covers.
 
-use crate::verdict::Place;
+use crate::verdict::Context;
 use crate::{Contract, Finding, Judged, Rule, SmallTable, StatementOutcome};
 use std::collections::BTreeMap;
 use steadfast_postgres::CapturedStatement;
 
-/// A finding for each branch of a statement that none of its cases takes. `judged` are all cases, of any number of
+/// Returns a finding for each branch of a statement that no case covers. `judged` are all cases, of any number of
 /// operations, each once.
 ///
-/// A statement with parameters needs a case in which each of them has a value. If it reads a table that is not one of
-/// `small` and has a parameter besides that of its LIMIT, it needs a case in which it finds something and one in which it
-/// finds nothing; if it ends in a LIMIT, a case that reaches it and one that does not; and if an OFFSET follows, a case for the
-/// first page and one for another.
-pub fn branches(judged: &[Judged], small: &[SmallTable<'_>]) -> Vec<Finding> {
+/// A statement with parameters needs a case in which each parameter has a value. If it reads a table that is not one of
+/// `small`, and has a parameter besides that of its LIMIT, it also needs:
+///
+/// - a case in which it finds something, and one in which it finds nothing;
+/// - if it ends in a LIMIT, a case that reaches the limit, and one that does not;
+/// - if an OFFSET follows, a case for the first page, and one for a later page.
+pub fn branches<'a>(judged: impl IntoIterator<Item = &'a Judged>, small: &[SmallTable<'_>]) -> Vec<Finding> {
     let mut statements: BTreeMap<(&str, &str), (&Contract, Vec<&StatementOutcome>)> = BTreeMap::new();
     for case in judged {
         for statement in &case.statements {
@@ -22,11 +23,11 @@ pub fn branches(judged: &[Judged], small: &[SmallTable<'_>]) -> Vec<Finding> {
         }
     }
     let of = |((_, statement), (contract, shown)): ((&str, &str), (&Contract, Vec<&StatementOutcome>))| {
-        let place = Place { contract, case: "", statement };
+        let context = Context { contract, case: "", statement };
         missing(&shown, small)
             .into_iter()
             .map(|(expected, found)| {
-                place.finding(
+                context.finding(
                     Rule::Branch,
                     expected,
                     found,
@@ -38,7 +39,7 @@ pub fn branches(judged: &[Judged], small: &[SmallTable<'_>]) -> Vec<Finding> {
     statements.into_iter().flat_map(of).collect()
 }
 
-/// What no case shows of a statement, and what all of them show instead.
+/// Returns what no case covers, each with what all cases have in common instead.
 fn missing(shown: &[&StatementOutcome], small: &[SmallTable<'_>]) -> Vec<(String, String)> {
     let Some(first) = shown.first().filter(|statement| !statement.nulls.is_empty()) else {
         return Vec::new();
@@ -67,7 +68,7 @@ fn missing(shown: &[&StatementOutcome], small: &[SmallTable<'_>]) -> Vec<(String
     if skips(true) && !skips(false) {
         missing.push(("a case for the first page".to_owned(), format!("OFFSET skips rows {all}")));
     } else if skips(false) && !skips(true) {
-        missing.push(("a case for a page behind the first".to_owned(), format!("OFFSET is 0 {all}")));
+        missing.push(("a case for a later page".to_owned(), format!("OFFSET is 0 {all}")));
     }
     let is_full = |statement: &&&StatementOutcome| {
         statement.limit.is_some_and(|limit| statement.work.returned >= limit)
@@ -81,7 +82,7 @@ fn missing(shown: &[&StatementOutcome], small: &[SmallTable<'_>]) -> Vec<(String
     }
     if first.limit.is_some_and(|limit| limit > 1) && found > 0 {
         if full == 0 {
-            missing.push(("a case that reaches the LIMIT".to_owned(), format!("it stays below it {all}")));
+            missing.push(("a case that reaches the LIMIT".to_owned(), format!("fewer rows are found {all}")));
         } else if full == shown.len() {
             missing.push(("a case that stays below the LIMIT".to_owned(), format!("it is reached {all}")));
         }
@@ -89,14 +90,14 @@ fn missing(shown: &[&StatementOutcome], small: &[SmallTable<'_>]) -> Vec<(String
     missing
 }
 
-/// The LIMIT at the end of a statement.
+/// LIMIT and OFFSET at the end of a statement.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Limit {
-    /// Its value, if it is a number or a parameter that is one.
+    /// Value of the LIMIT, if it is a number or a parameter.
     pub(crate) rows: Option<u64>,
-    /// Number of its parameter, from 1.
+    /// Number of the parameter of the LIMIT, from 1.
     pub(crate) parameter: Option<usize>,
-    /// Value of the OFFSET after it, if that is a parameter.
+    /// Value of the OFFSET, if it is a parameter.
     pub(crate) offset: Option<u64>,
 }
 
@@ -135,9 +136,9 @@ fn parameter_value(statement: &CapturedStatement, number: usize) -> Option<u64> 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Access, Touched, Via, Work};
+    use crate::{Access, TableActivity, Via, Work};
 
-    /// A statement on books with a LIMIT of 20 that returned so many rows, with these parameters NULL.
+    /// Returns a statement on books with a LIMIT of 20 that returned `returned` rows, with these parameters NULL.
     fn page(returned: u64, nulls: &[bool]) -> StatementOutcome {
         let (table, via) = ("books".to_owned(), Via::Index("books_shelf".to_owned()));
         StatementOutcome {
@@ -147,7 +148,7 @@ mod tests {
             nulls: nulls.to_vec(),
             limit: Some(20),
             limit_parameter: Some(2),
-            touched: vec![Touched { table: table.clone(), rows_written: 0 }],
+            touched: vec![TableActivity { table: table.clone(), rows_written: 0 }],
             accesses: vec![Access { table, via }],
             ..StatementOutcome::default()
         }
@@ -170,7 +171,7 @@ mod tests {
     const SET: &[bool] = &[false, false];
 
     #[test]
-    fn full_short_and_empty_pages_are_demanded() {
+    fn requires_full_short_and_empty_pages() {
         assert_eq!(expected(vec![page(20, SET), page(3, SET), page(0, SET)], &[]), [""; 0]);
         assert_eq!(expected(vec![page(20, SET), page(0, SET)], &[]), [""; 0]);
         assert_eq!(expected(vec![page(20, SET), page(3, SET)], &[]), ["a case that finds nothing"]);
@@ -181,15 +182,15 @@ mod tests {
     }
 
     #[test]
-    fn first_and_later_pages_are_demanded() {
+    fn requires_first_and_later_pages() {
         let at = |offset, returned| StatementOutcome { offset: Some(offset), ..page(returned, SET) };
         assert_eq!(expected(vec![at(0, 20), at(20, 3), at(40, 0)], &[]), [""; 0]);
-        assert_eq!(expected(vec![at(0, 20), at(0, 0)], &[]), ["a case for a page behind the first"]);
+        assert_eq!(expected(vec![at(0, 20), at(0, 0)], &[]), ["a case for a later page"]);
         assert_eq!(expected(vec![at(20, 20), at(40, 0)], &[]), ["a case for the first page"]);
     }
 
     #[test]
-    fn parameters_need_a_value_in_some_case() {
+    fn requires_a_value_for_each_parameter() {
         let mixed = vec![page(20, &[true, false]), page(0, SET)];
         assert_eq!(expected(mixed, &[]), [""; 0]);
         let never = vec![page(20, &[true, false]), page(0, &[true, false])];
@@ -197,7 +198,7 @@ mod tests {
     }
 
     #[test]
-    fn small_tables_and_bare_limits_need_no_branches() {
+    fn requires_no_branches_of_small_tables_and_bare_limits() {
         let small = SmallTable { table: "books", rows: 20, because: "a test" };
         assert_eq!(expected(vec![page(20, SET)], &[small]), [""; 0]);
         let bare = StatementOutcome { nulls: vec![false], limit_parameter: Some(1), ..page(20, SET) };

@@ -1,4 +1,4 @@
-//! What the schema is: tables, indexes, keys, constraints and sequences, as the server itself writes them.
+//! The schema of a database: tables, indexes, keys, constraints and sequences.
 
 mod checks;
 mod claims;
@@ -9,18 +9,19 @@ use std::collections::BTreeMap;
 pub use checks::Checked;
 pub use claims::{Claims, Documented, unclaimed};
 
-/// The user schemas of one database at one moment. Schemas of the system and what belongs to an extension are left
-/// out. Names are spelled as SQL needs them: quoted where they must be, with their schema where the session's
-/// `search_path` would not find them. Only [`Index::name`] is bare, as EXPLAIN prints it.
+/// Snapshot of the user schemas of a database, without system schemas and objects of extensions.
+///
+/// Names are written as SQL needs them: quoted if necessary, and schema-qualified if the session's `search_path` would
+/// not find them. Only [`Index::name`] is bare, as in EXPLAIN.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Catalogue {
-    /// The server's version, e.g. `15.18`.
+    /// Version of the server, e.g. `15.18`.
     pub version: String,
     /// Tables, partitions and materialized views, by name.
     pub tables: Vec<Table>,
-    /// Indexes of those, by table and name; invalid ones and those of partitions included.
+    /// Indexes, by table and name; includes invalid ones and those of partitions.
     pub indexes: Vec<Index>,
-    /// Foreign keys, by table and name; copies that a partition inherits are left out.
+    /// Foreign keys, by table and name; without the copies that partitions inherit.
     pub foreign_keys: Vec<ForeignKey>,
     /// Check and foreign key constraints, by table and name.
     pub constraints: Vec<Constraint>,
@@ -28,107 +29,106 @@ pub struct Catalogue {
     pub sequences: Vec<Sequence>,
 }
 
-/// What holds the rows.
+/// Kind of a table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TableKind {
-    /// An ordinary table, a partition among them.
+    /// An ordinary table or a partition.
     Plain,
     /// A table whose rows are in its partitions.
     Partitioned,
-    /// The kept result of a query, which has no constraints.
+    /// A materialized view, which has no constraints.
     MaterializedView,
 }
 
 /// A table, partition or materialized view.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Table {
-    /// Its name, e.g. `trees` or `"Trees"`.
+    /// Name, e.g. `trees` or `"Trees"`.
     pub name: String,
-    /// What it is.
+    /// Kind.
     pub kind: TableKind,
-    /// The table that it is a partition of.
+    /// Parent table of a partition.
     pub parent: Option<String>,
-    /// The columns of its primary key in their order; empty without one.
+    /// Columns of the primary key, in order; empty if there is none.
     pub primary_key: Vec<String>,
-    /// Whether it has a comment.
+    /// True if it has a comment.
     pub has_comment: bool,
-    /// Its columns in their order; dropped ones are left out.
+    /// Columns, in order; without dropped ones.
     pub columns: Vec<Column>,
 }
 
 /// A column of a table.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Column {
-    /// Its name.
+    /// Name.
     pub name: String,
-    /// Its type with length or precision, e.g. `character varying(20)`.
+    /// Type with length or precision, e.g. `character varying(20)`.
     pub data_type: String,
-    /// Whether null is refused.
+    /// True if the column is NOT NULL.
     pub not_null: bool,
-    /// Whether its default is the next value of a sequence: what `serial` makes, and identity does not.
+    /// True if the default is the next value of a sequence, as for `serial`; false for identity columns.
     pub is_serial: bool,
-    /// Whether it has a comment.
+    /// True if it has a comment.
     pub has_comment: bool,
-    /// The share of nulls, 0 to 1, that the last ANALYZE found; `None` before the first.
+    /// Fraction of NULLs, 0 to 1, by the last ANALYZE; `None` before the first.
     pub null_fraction: Option<f32>,
 }
 
 /// An index.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Index {
-    /// Its bare name, as EXPLAIN prints it.
+    /// Bare name, as in EXPLAIN.
     pub name: String,
-    /// Its name as SQL needs it.
+    /// Name as SQL needs it.
     pub sql_name: String,
-    /// The table.
+    /// Table.
     pub table: String,
-    /// The access method: `btree`, `gin`, …
+    /// Access method: `btree`, `gin`, …
     pub method: String,
-    /// The key columns in their order.
+    /// Key columns, in order.
     pub keys: Vec<Key>,
-    /// The columns that are only carried along (`INCLUDE`).
+    /// Columns of INCLUDE.
     pub included: Vec<String>,
-    /// The condition of a partial index.
+    /// Predicate of a partial index.
     pub predicate: Option<String>,
-    /// Whether it refuses duplicates.
+    /// True if the index is unique.
     pub is_unique: bool,
-    /// Whether two nulls are duplicates.
+    /// True for NULLS NOT DISTINCT.
     pub nulls_not_distinct: bool,
-    /// False after a CREATE INDEX CONCURRENTLY that failed: it costs every write and serves no read.
+    /// False after a failed CREATE INDEX CONCURRENTLY: such an index is maintained and never read.
     pub is_valid: bool,
-    /// Storage parameters, e.g. `fillfactor='70'`; empty when all are the default.
+    /// Storage parameters, e.g. `fillfactor='70'`; empty if all are the default.
     pub storage: String,
-    /// The constraint that it enforces.
+    /// Constraint that the index enforces.
     pub constraint: Option<BackedConstraint>,
-    /// The bare name of the index of the partitioned table that this one is a part of.
+    /// Bare name of the index of the partitioned table that this index belongs to.
     pub parent: Option<String>,
-    /// Its size in bytes, all parts together.
+    /// Size in bytes, including partitions.
     pub bytes: i64,
-    /// The statement that makes it.
+    /// The CREATE INDEX statement.
     pub definition: String,
 }
 
-/// A column or expression that an index is ordered by.
+/// Key of an index: a column or an expression.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Key {
-    /// As CREATE INDEX needs it: an expression has its parentheses.
+    /// Text for CREATE INDEX; an expression is in parentheses.
     pub sql: String,
-    /// The column, when it is one and no expression.
+    /// Column; `None` for an expression.
     pub column: Option<String>,
-    /// The type without length, domains resolved; empty for an expression under a method whose entries have
-    /// another type than the expression.
+    /// Type without length, with domains resolved. Empty for an expression if the access method stores another type.
     pub data_type: String,
-    /// The operator class with its parameters, when it is not the type's default.
+    /// Operator class with its parameters, if it is not the default of the type.
     pub opclass: Option<String>,
-    /// The collation, when it is not the column's own.
+    /// Collation, if it is not that of the column.
     pub collation: Option<String>,
-    /// Largest first.
+    /// True for DESC.
     pub is_descending: bool,
-    /// Nulls before the values.
+    /// True for NULLS FIRST.
     pub nulls_first: bool,
 }
 
-/// What an index-backed constraint demands.
+/// Kind of a constraint that an index enforces.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ConstraintKind {
     /// PRIMARY KEY
@@ -139,102 +139,102 @@ pub enum ConstraintKind {
     Exclusion,
 }
 
-/// The constraint that an index enforces.
+/// Constraint that an index enforces.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BackedConstraint {
-    /// Its name, which is the index's too.
+    /// Name, the same as that of the index.
     pub name: String,
-    /// What it demands.
+    /// Kind.
     pub kind: ConstraintKind,
-    /// `DEFERRABLE …` as SQL, empty when it is checked at once.
+    /// `DEFERRABLE …` as SQL; empty for an immediate constraint.
     pub timing: String,
-    /// Whether it is made of more than columns and their uniqueness (`WITHOUT OVERLAPS`).
+    /// True for WITHOUT OVERLAPS.
     pub is_temporal: bool,
 }
 
 /// A foreign key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ForeignKey {
-    /// Its name.
+    /// Name.
     pub name: String,
-    /// The table that has it.
+    /// Referencing table.
     pub table: String,
-    /// Its columns and what they refer to, in their order.
+    /// Columns and the columns that they reference, in order.
     pub columns: Vec<ForeignColumn>,
-    /// The table that it refers to.
+    /// Referenced table.
     pub referenced_table: String,
-    /// The bare name of the index that finds the referenced row.
+    /// Bare name of the index that finds the referenced row.
     pub referenced_index: Option<String>,
-    /// MATCH FULL: part of it null is refused, where by default it is then not checked at all.
+    /// True for MATCH FULL. Otherwise a key with a NULL is not checked at all.
     pub is_match_full: bool,
-    /// Whether ON DELETE says anything: cascade, set null, set default, restrict.
+    /// True if ON DELETE is CASCADE, SET NULL, SET DEFAULT or RESTRICT.
     pub has_delete_rule: bool,
-    /// The constraint as SQL, e.g. `FOREIGN KEY (forest) REFERENCES forests(id)`.
+    /// Constraint as SQL, e.g. `FOREIGN KEY (forest) REFERENCES forests(id)`.
     pub definition: String,
 }
 
-/// One column of a foreign key.
+/// Column of a foreign key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ForeignColumn {
-    /// The referring column.
+    /// Referencing column.
     pub name: String,
-    /// Its type with length or precision.
+    /// Type of the referencing column, with length or precision.
     pub data_type: String,
-    /// Whether null is refused.
+    /// True if the referencing column is NOT NULL.
     pub not_null: bool,
-    /// The referenced column.
+    /// Referenced column.
     pub referenced: String,
-    /// The referenced column's type.
+    /// Type of the referenced column.
     pub referenced_type: String,
 }
 
 /// A check or foreign key constraint.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Constraint {
-    /// Its name.
+    /// Name.
     pub name: String,
-    /// The table that has it.
+    /// Table.
     pub table: String,
-    /// False for one that was added NOT VALID: old rows may break it.
+    /// False if the constraint was added NOT VALID: existing rows may violate it.
     pub is_valid: bool,
 }
 
 /// A sequence.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Sequence {
-    /// Its name.
+    /// Name.
     pub name: String,
-    /// The value given out last; `None` before the first.
+    /// Last value; `None` before the first.
     pub last_value: Option<i64>,
-    /// The last value that it will give out.
+    /// Maximum value.
     pub maximum: i64,
-    /// Whether it begins anew after that.
+    /// True for CYCLE.
     pub cycles: bool,
-    /// The column that it feeds.
+    /// Column that owns the sequence.
     pub owner: Option<SequenceOwner>,
 }
 
-/// The column that a sequence feeds.
+/// Column that owns a sequence.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SequenceOwner {
-    /// The table.
+    /// Table.
     pub table: String,
-    /// The column.
+    /// Column.
     pub column: String,
-    /// The column's type.
+    /// Type of the column.
     pub data_type: String,
 }
 
 impl Index {
-    /// Whether it keeps rows from being stored, as a constraint or by being unique: then it is needed whoever reads by it.
+    /// Returns true if the index enforces a constraint or uniqueness, and is therefore needed even if no statement
+    /// reads it.
     pub fn is_enforcing(&self) -> bool {
         self.constraint.is_some() || self.is_unique
     }
 }
 
 impl Catalogue {
-    /// The catalogue without `tables` and all that belongs to them: for those that a tool keeps for itself, such as
-    /// the list of migrations that ran.
+    /// Removes `tables` and everything that belongs to them, e.g. the table of a migration tool.
     #[must_use]
     pub fn without(mut self, tables: &[&str]) -> Self {
         let stays = |name: &str| !tables.contains(&name);
@@ -246,34 +246,35 @@ impl Catalogue {
         self
     }
 
-    /// The table of that name.
+    /// Returns the table of that name.
     pub fn table(&self, name: &str) -> Option<&Table> {
         self.tables.iter().find(|table| table.name == name)
     }
 
-    /// The index of that bare name; the first, should two schemas have one.
+    /// Returns the index of that bare name: the first one, if several schemas have one.
     pub fn index(&self, name: &str) -> Option<&Index> {
         self.indexes.iter().find(|index| index.name == name)
     }
 
-    /// Tables that are nobody's partition.
+    /// Returns the tables that are not partitions.
     pub fn whole_tables(&self) -> impl Iterator<Item = &Table> + Clone {
         self.tables.iter().filter(|table| table.parent.is_none())
     }
 
-    /// Indexes that are no part of a partitioned table's index: what a person made and can drop.
+    /// Returns the indexes that are not parts of the index of a partitioned table: those that can be dropped on their
+    /// own.
     pub fn whole_indexes(&self) -> impl Iterator<Item = &Index> {
         self.indexes.iter().filter(|index| index.parent.is_none())
     }
 
-    /// The index that `name` counts as: for the index of a partition that of the whole table, else itself.
+    /// Returns the index of the partitioned table if `name` is the index of a partition, and `name` otherwise.
     pub fn whole_index_of<'a>(&'a self, name: &'a str) -> &'a str {
         let parent = |name: &str| self.index(name).and_then(|index| index.parent.as_deref());
-        // A tree of partitions is never deeper than there are indexes.
+        // A tree of partitions is never deeper than the number of indexes.
         (0..self.indexes.len()).fold(name, |name, _| parent(name).unwrap_or(name))
     }
 
-    /// For each index of a partition the index of the whole table that it counts as.
+    /// Returns the index of the partitioned table for each index of a partition.
     pub fn partition_indexes(&self) -> BTreeMap<String, String> {
         let parts = self.indexes.iter().filter(|index| index.parent.is_some());
         parts.map(|part| (part.name.clone(), self.whole_index_of(&part.name).to_owned())).collect()
@@ -285,7 +286,7 @@ impl Catalogue {
 }
 
 impl Index {
-    /// The columns among its keys.
+    /// Returns the columns among the keys.
     pub fn key_columns(&self) -> impl Iterator<Item = &str> {
         self.keys.iter().filter_map(|key| key.column.as_deref())
     }

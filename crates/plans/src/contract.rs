@@ -1,28 +1,28 @@
-//! What an operation promises, as inert data: the measure that its statements are held against.
+//! Contracts: what an operation declares about its statements.
 
 use steadfast_postgres::{AnyOperation, Operation, Reads};
 
-/// What one operation promises: how many statements, which indexes serve them, how much they may read.
+/// Declarations of an operation: number of statements, indexes that serve them, rows that they may read.
 ///
-/// Made from an [`Operation`], or by hand for a program that declares none.
+/// Created from an [`Operation`], or by hand for a program that declares no operations.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Contract {
-    /// Its name, in findings and reports.
+    /// Name of the operation.
     pub operation: String,
     /// Maximum number of statements.
     pub statements: u32,
     /// Reason for repeating statements; `None` if each is sent at most twice.
     pub batch: Option<String>,
-    /// The closed set of indexes that serve them: no other may be used.
+    /// Indexes that serve the statements. No other index may be used.
     pub served_by: Vec<String>,
-    /// The indexes by which the server finds the children of rows that go: used behind the statement, in no plan.
+    /// Indexes that find the referencing rows when rows are deleted or keys change. They appear in no plan.
     pub supports_fk: Vec<String>,
-    /// What it reads beyond what its indexes find, and why. `None`: nothing.
+    /// Rows that the operation reads beyond those that its indexes look up, with the reason.
     pub reads: Option<(Reads, String)>,
 }
 
 impl Contract {
-    /// One statement that no index serves: right for small tables alone.
+    /// Creates the contract of one statement that uses no index, which is right for small tables only.
     pub fn new(operation: impl Into<String>) -> Self {
         Self {
             operation: operation.into(),
@@ -46,30 +46,30 @@ impl Contract {
         Self { statements: at_most, batch: Some(reason.to_owned()), ..self }
     }
 
-    /// The indexes that serve its statements.
+    /// Sets the indexes that serve the statements.
     #[must_use]
     pub fn served_by(self, indexes: &[&str]) -> Self {
         Self { served_by: owned(indexes), ..self }
     }
 
-    /// The indexes that serve the foreign keys behind its statements.
+    /// Sets the indexes that serve foreign keys referencing the changed tables.
     #[must_use]
     pub fn supports_fk(self, indexes: &[&str]) -> Self {
         Self { supports_fk: owned(indexes), ..self }
     }
 
-    /// It reads more than what its indexes find, for this `reason`.
+    /// Allows the operation to read more rows than its indexes look up, for this `reason`.
     #[must_use]
     pub fn reads(self, reads: Reads, reason: &str) -> Self {
         Self { reads: Some((reads, reason.to_owned())), ..self }
     }
 
-    /// Whether it may read whole tables.
+    /// Returns true if the operation may read whole tables.
     pub(crate) fn reads_all(&self) -> bool {
         matches!(self.reads, Some((Reads::All, _)))
     }
 
-    /// Returns true if the work of a statement may grow in proportion to the tables. `PostingLists` allows this only for
+    /// Returns true if a statement may read a number of rows in proportion to the tables. `PostingLists` allows that only to
     /// statements that use an inverted index.
     pub(crate) fn grows_with_tables(&self, uses_inverted_index: bool) -> bool {
         match self.reads {
@@ -79,7 +79,7 @@ impl Contract {
         }
     }
 
-    /// Number of rows or pages that it may read for each row that it returns or changes, if it declares one.
+    /// Returns the number of rows or pages that may be read for each row returned or changed, if declared.
     pub(crate) fn per_row(&self) -> Option<u64> {
         match self.reads {
             Some((Reads::PerMatch(limit), _)) => Some(limit.into()),
@@ -87,7 +87,7 @@ impl Contract {
         }
     }
 
-    /// Number of rows that it may read whatever it returns; zero if it declares none.
+    /// Returns the number of rows that may be read whatever is returned; zero by default.
     pub(crate) fn up_to(&self) -> u64 {
         match self.reads {
             Some((Reads::UpTo(rows), _)) => rows.into(),

@@ -1,8 +1,8 @@
-//! What can go wrong while statements are replayed: the one error of this crate.
+//! The error type of this crate.
 
 use steadfast_postgres::{ConnectError, UrlError};
 
-/// Something that is missing in a plan although a verdict rests on it.
+/// A field that a verdict needs and that is missing in a plan.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("`{key}` is missing in {of}, or of another type: is this PostgreSQL 15 to 18?")]
 pub struct ExplainError {
@@ -16,63 +16,69 @@ impl ExplainError {
     }
 }
 
-/// Why a verdict could not be reached. What is wrong with a statement is a [`Finding`](crate::Finding), no error.
+/// Reason why no verdict was reached. Faults of statements are [`Finding`](crate::Finding)s, not errors.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// The address of a database cannot be used.
+    /// The URL of a database is invalid.
     #[error(transparent)]
     Url(#[from] UrlError),
     /// The recording session could not be opened.
     #[error("no recording session: {0}")]
     Connect(#[from] ConnectError),
-    /// The database refused a statement of this crate's own, or was lost.
-    #[error("cannot {doing}: {}", said(source))]
+    /// The server rejected a statement of this crate, or the connection was lost.
+    #[error("cannot {doing}: {}", server_message(cause))]
     Database {
-        /// What was to be done.
+        /// Action that failed.
         doing: String,
-        /// What the server or the driver said.
-        source: tokio_postgres::Error,
+        /// Error of the server or the driver.
+        cause: tokio_postgres::Error,
     },
-    /// The server explained a statement in a way that this crate does not understand.
-    #[error("the plan of `{statement}` cannot be read: {source}")]
+    /// The plan of a statement could not be read.
+    #[error("the plan of `{statement}` cannot be read: {cause}")]
     Explain {
-        /// The statement, without its values.
+        /// Text of the statement, without values.
         statement: String,
-        /// What is missing.
-        source: ExplainError,
+        /// The missing field.
+        cause: ExplainError,
     },
-    /// The server's statistics of the program are not whole.
+    /// The seeded data could not be frozen.
+    #[error(
+        "some pages are not visible to all transactions after VACUUM FREEZE: end the sessions on this server that hold an \
+         old transaction open"
+    )]
+    NotFrozen,
+    /// The server's statistics do not cover the program.
     #[error("the server's statistics prove nothing: {0}")]
     Statistics(String),
-    /// The record of NULL parameters is not complete, or not one of the program.
+    /// The record of NULL parameters is incomplete, or belongs to another program.
     #[error("the record of NULL parameters proves nothing: {0}")]
     Binds(String),
-    /// A step could not be finished.
-    #[error("{step}: {source}")]
+    /// A step of the verification failed.
+    #[error("{step}: {cause}")]
     During {
-        /// The step, and the operation, case or database that it was about.
+        /// The step, with its operation, case or database.
         step: String,
-        /// What it failed with.
-        source: Box<Self>,
+        /// Error of the step.
+        cause: Box<Self>,
     },
-    /// What the caller gave to be run has failed: the program, or what builds its database.
-    #[error("{what}: {source}")]
+    /// A function of the caller failed: a case, or the one that builds the database.
+    #[error("{what}: {cause}")]
     Program {
-        /// What failed.
+        /// The function.
         what: String,
-        /// What it failed with.
-        source: Box<dyn std::error::Error + Send + Sync>,
+        /// Its error.
+        cause: Box<dyn std::error::Error + Send + Sync>,
     },
 }
 
 impl Error {
     pub(crate) fn database(doing: impl Into<String>) -> impl FnOnce(tokio_postgres::Error) -> Self {
         let doing = doing.into();
-        move |source| Self::Database { doing, source }
+        move |cause| Self::Database { doing, cause }
     }
 
     pub(crate) fn during(step: impl FnOnce() -> String) -> impl FnOnce(Self) -> Self {
-        move |source| Self::During { step: step(), source: Box::new(source) }
+        move |cause| Self::During { step: step(), cause: Box::new(cause) }
     }
 
     pub(crate) fn program<E>(what: impl Into<String>) -> impl FnOnce(E) -> Self
@@ -80,13 +86,13 @@ impl Error {
         E: Into<Box<dyn std::error::Error + Send + Sync>>,
     {
         let what = what.into();
-        move |source| Self::Program { what, source: source.into() }
+        move |cause: E| Self::Program { what, cause: cause.into() }
     }
 }
 
-/// The server's own message where there is one, with the objects that it names besides: the driver's text is its kind only.
-/// Details, which can show values, are left out.
-pub(crate) fn said(error: &tokio_postgres::Error) -> String {
+/// Returns the server's message and the objects that it names; for other errors the text of the driver. Details are
+/// omitted because they may contain values.
+pub(crate) fn server_message(error: &tokio_postgres::Error) -> String {
     let Some(error) = error.as_db_error() else { return error.to_string() };
     let objects = [("table", error.table()), ("column", error.column()), ("constraint", error.constraint())];
     let others = objects.into_iter().filter_map(|(kind, name)| Some((kind, name?)));

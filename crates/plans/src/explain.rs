@@ -1,4 +1,4 @@
-//! The plan of one statement as the server ran it, typed: verdicts read fields, never the plan's text.
+//! Typed plans: the output of EXPLAIN for one statement.
 
 mod node;
 #[cfg(test)]
@@ -10,35 +10,35 @@ use crate::ExplainError;
 use node::Fields;
 use serde_json::Value;
 
-/// What `EXPLAIN (ANALYZE, BUFFERS, WAL, VERBOSE, FORMAT JSON)` said of one statement. PostgreSQL 15 to 18.
+/// Output of `EXPLAIN (ANALYZE, BUFFERS, WAL, VERBOSE, FORMAT JSON)` for one statement, PostgreSQL 15 to 18.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Explained {
-    /// The topmost node.
+    /// Root of the plan.
     pub plan: Node,
-    /// Triggers that were fired, foreign keys among them. What they did is in no node.
+    /// Triggers that fired, including those of foreign keys. The plan has no nodes for their statements.
     pub triggers: Vec<Trigger>,
-    /// By which `pg_stat_statements` knows the statement; absent where `compute_query_id` is off.
+    /// Id of the statement in `pg_stat_statements`; `None` if `compute_query_id` is off.
     pub query_id: Option<i64>,
 }
 
 /// A trigger that a statement fired.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Trigger {
-    /// Its name.
+    /// Name.
     pub name: String,
-    /// The constraint that it keeps, if it does: a foreign key's.
+    /// Constraint that the trigger enforces: a foreign key.
     pub constraint: Option<String>,
-    /// The table that it is on.
+    /// Table of the trigger.
     pub relation: String,
-    /// How often it was fired.
+    /// Number of calls.
     pub calls: u64,
 }
 
 impl Explained {
-    /// Reads the server's answer: one JSON array with one plan.
+    /// Parses the output: a JSON array with one plan.
     ///
     /// # Errors
-    /// [`ExplainError`] when it is no such plan, or when something is missing that a verdict would rest on.
+    /// Returns [`ExplainError`] if the JSON is not a plan, or lacks a field that a verdict needs.
     pub fn parse(json: &Value) -> Result<Self, ExplainError> {
         let only =
             json.as_array().and_then(|all| all.first()).ok_or(ExplainError::new("[0]", "the answer"))?;
@@ -47,22 +47,23 @@ impl Explained {
         Ok(Self { plan: Node::parse(fields.required("Plan")?)?, triggers, query_id: fields.query_id() })
     }
 
-    /// The nodes, each before its children.
+    /// Returns all nodes, parents before their children.
     pub fn nodes(&self) -> impl Iterator<Item = &Node> {
         self.plan.walk()
     }
 
-    /// The pages that executing it touched, in memory or on disk, planning excluded.
+    /// Returns the pages that the execution read, from memory or disk, without those of planning.
     pub fn buffers(&self) -> u64 {
         self.plan.buffers
     }
 
-    /// The rows that it returned or changed, counted as in the server's command tag.
+    /// Returns the rows that were returned or changed, as in the server's command tag.
     pub fn rows(&self) -> u64 {
         self.plan.affected()
     }
 
-    /// Returns true if it found something. A count or an EXISTS always returns one row, so what is below it decides.
+    /// Returns true if the statement found something. A count or an EXISTS always returns one row, so the nodes below
+    /// decide.
     pub fn found(&self) -> bool {
         self.plan.found()
     }

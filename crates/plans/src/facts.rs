@@ -1,11 +1,11 @@
-//! What the catalogue says that a verdict needs to know: sizes, partitions, partial indexes, foreign keys.
+//! Facts of the catalogue that verdicts need: sizes, partitions, partial indexes, foreign keys.
 
 use crate::Error;
 use crate::explain::Relation;
 use std::collections::{HashMap, HashSet};
 use tokio_postgres::Client;
 
-/// Pages of a table that is read as fast without an index.
+/// Maximum number of pages of a table that is read as fast without an index.
 const FEW_PAGES: i64 = 8;
 
 const RELATIONS: &str = "SELECT n.nspname::text, c.relname::text, c.relkind IN ('i', 'I') AS is_index, \
@@ -17,12 +17,12 @@ const RELATIONS: &str = "SELECT n.nspname::text, c.relname::text, c.relkind IN (
      LEFT JOIN pg_class root ON root.oid = pg_partition_root(c.oid) \
      WHERE c.relkind IN ('r', 'p', 'm', 'i', 'I') AND n.nspname NOT IN ('pg_catalog', 'pg_toast', 'information_schema')";
 
-/// The facts of one database, read once.
+/// Facts of one database.
 #[derive(Debug, Default)]
 pub(crate) struct Facts {
     tables: HashMap<Relation, Table>,
     indexes: HashMap<String, Index>,
-    /// Ids of types that are made by users.
+    /// Ids of user-defined types.
     types: HashSet<u32>,
 }
 
@@ -62,28 +62,29 @@ impl Facts {
         Ok(facts)
     }
 
-    /// The table that people know it by: a partition is its parent.
+    /// Returns the name of the table: for a partition that of its root.
     pub(crate) fn table<'a>(&'a self, relation: &'a Relation) -> &'a str {
         self.tables.get(relation).map_or(&relation.name, |table| &table.root)
     }
 
-    /// The index that people know it by: a partition's is its parent's.
+    /// Returns the name of the index: for the index of a partition that of its root.
     pub(crate) fn index<'a>(&'a self, name: &'a str) -> &'a str {
         self.indexes.get(name).map_or(name, |index| &index.root)
     }
 
-    /// Whether reading all of it costs next to nothing. The catalogue's own tables are small.
+    /// Returns true if reading the whole table costs next to nothing. Unknown tables are those of the system, which are
+    /// small.
     pub(crate) fn is_small(&self, relation: &Relation) -> bool {
         self.tables.get(relation).is_none_or(|table| table.pages <= FEW_PAGES)
     }
 
-    /// Rows of the table by its statistics, where it has any.
+    /// Returns the rows of the table by its statistics.
     pub(crate) fn rows(&self, relation: &Relation) -> Option<f64> {
         self.tables.get(relation).map(|table| table.rows).filter(|rows| *rows >= 0.0)
     }
 
-    /// Returns true if reading all of the table, with its partitions, costs next to nothing. `name` is as in SQL.
-    pub(crate) fn is_small_by_name(&self, name: &str) -> bool {
+    /// Returns true if reading the whole table, with its partitions, costs next to nothing. `name` is written as in SQL.
+    pub(crate) fn is_small_table(&self, name: &str) -> bool {
         let (schema, name) = name.split_once('.').map_or((None, name), |(schema, name)| (Some(schema), name));
         let of_table = self.tables.iter().filter(|(relation, table)| {
             table.root == name && schema.is_none_or(|schema| relation.schema == schema)
@@ -91,17 +92,13 @@ impl Facts {
         of_table.map(|(_, table)| table.pages).sum::<i64>() <= FEW_PAGES
     }
 
-    /// The table of that name that is not small.
-    pub(crate) fn is_large_by_name(&self, name: &str) -> bool {
-        self.tables.iter().any(|(relation, table)| relation.name == name && table.pages > FEW_PAGES)
-    }
-
-    /// The condition of a partial index.
+    /// Returns the predicate of a partial index.
     pub(crate) fn predicate(&self, index: &str) -> Option<&str> {
         self.indexes.get(index)?.predicate.as_deref()
     }
 
-    /// Whether a foreign key refers to its columns: it is used to look for parents, whoever declares it.
+    /// Returns true if a foreign key references its columns. Such an index is used to look up parents, whether declared
+    /// or not.
     pub(crate) fn is_referenced(&self, index: &str) -> bool {
         self.indexes.get(index).is_some_and(|index| index.is_referenced)
     }
@@ -111,7 +108,7 @@ impl Facts {
         self.indexes.get(index).is_some_and(|index| index.is_inverted)
     }
 
-    /// The type id as this database knows it: one of another database is left to be inferred.
+    /// Returns the type id, or 0 to let the server infer a type that this database does not have.
     pub(crate) fn type_id(&self, oid: u32) -> u32 {
         if oid < 16_384 || self.types.contains(&oid) { oid } else { 0 }
     }

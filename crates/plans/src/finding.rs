@@ -14,43 +14,43 @@ pub(crate) use merge::merged;
 
 use serde::Serialize;
 
-/// A fault: what was expected, what happened, and what to do.
+/// A fault of the program or its schema.
 ///
-/// [`to_string`](ToString::to_string) is a block of lines for a person; the JSON has everything.
+/// [`to_string`](ToString::to_string) renders a block of lines for a terminal; the JSON has all fields.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Finding {
     /// The broken rule.
     pub rule: Rule,
-    /// The operation, table or index that it is about.
+    /// Operation, table or index that breaks the rule.
     pub subject: String,
-    /// The case that shows it, the worst one if several do; empty for the catalogue.
+    /// Case that shows the fault, the worst of several; empty for the schema.
     pub case: String,
-    /// The statement, on one line; empty for the catalogue.
+    /// Statement, on one line; empty for the schema.
     pub statement: String,
     /// What was expected.
     pub expected: String,
     /// What happened.
     pub found: String,
-    /// What to do. The statement is the first suspect: an index or a bound changes only if the statement is right.
+    /// What to do. The statement is the first suspect: an index or a bound is changed only if the statement is right.
     pub suggestion: String,
-    /// The other cases that show it.
+    /// Other cases that show the fault.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub also_in: Vec<Occurrence>,
 }
 
-/// A case that shows a fault, with its figures.
+/// Another case that shows a fault, with its figures.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct Occurrence {
-    /// The case.
+    /// Name of the case.
     pub case: String,
-    /// What was expected of it.
+    /// What was expected.
     pub expected: String,
-    /// What happened in it.
+    /// What happened.
     pub found: String,
 }
 
 impl Finding {
-    /// Creates a finding that is about no single case or statement.
+    /// Creates a finding without a case or statement.
     pub fn new(
         rule: Rule,
         subject: impl Into<String>,

@@ -1,19 +1,18 @@
-//! Data taken out of time: all rows are old, statistics are there, and nothing changes either by itself.
+//! Freezing of seeded data, so that plans depend on nothing but the data.
 
 use crate::Error;
 use steadfast_postgres::tokio_postgres::{self, Client};
 
-/// How often a database is vacuumed until all its rows count as old: any session that begins anywhere on the server
-/// meanwhile can hold that up.
+/// Maximum number of VACUUMs until all rows are frozen. A session that is just starting can delay one.
 const VACUUMS: u32 = 20;
 
-/// The size of a sample is fixed, since plans depend on it.
+/// Fixed sample size of ANALYZE, because plans depend on it.
 pub(crate) const SAMPLES: &str = "SET default_statistics_target = 100";
 
-/// A server that does not wait for its log does not know at once which rows are old.
+/// Makes the visibility of rows known at once.
 const WAIT_FOR_LOG: &str = "SET synchronous_commit = on";
 
-/// Vacuum and statistics are the verification's from here on, on any server.
+/// Switches autovacuum off for every table.
 const NO_AUTOVACUUM: &str = "DO $$ DECLARE t regclass; BEGIN \
      FOR t IN SELECT oid FROM pg_class WHERE relkind IN ('r', 'm') AND oid >= 16384 LOOP \
      EXECUTE format('ALTER TABLE %s SET (autovacuum_enabled = off)', t); END LOOP; END $$";
@@ -21,12 +20,14 @@ const NO_AUTOVACUUM: &str = "DO $$ DECLARE t regclass; BEGIN \
 const HAS_NEW_ROWS: &str = "SELECT EXISTS (SELECT FROM pg_class WHERE relkind IN ('r', 'm') AND oid >= 16384 \
      AND relallvisible < relpages)";
 
-/// Switches autovacuum off for every table of the database of `client`, vacuums and analyses them, and gives whether every
-/// page is known as visible to all now: index-only scans would look at the others in the table. It is not, when a session
-/// anywhere on the server holds a transaction open. The settings of the session are changed.
+/// Switches autovacuum off for all tables of the database of `client`, vacuums and analyses them. Changes settings of
+/// the session.
+///
+/// Returns true if every page is known to be visible to all transactions, which index-only scans depend on. It is not
+/// if a session holds an old transaction open.
 ///
 /// # Errors
-/// [`Error::Database`], also when the role may not vacuum all of them.
+/// Returns [`Error::Database`], e.g. if the role may not vacuum a table.
 pub async fn freeze(client: &Client) -> Result<bool, Error> {
     frozen(client).await.map_err(Error::database("vacuum and analyse"))
 }

@@ -1,6 +1,6 @@
-//! Growth: what a statement handles at one size of the data, compared with ten times that size.
+//! Growth: compares the work of a statement at one size of the data with that at ten times the size.
 
-use crate::verdict::Place;
+use crate::verdict::Context;
 use crate::{Contract, Finding, Judged, Reads, Rule, StatementOutcome, Work};
 use serde::Serialize;
 
@@ -10,13 +10,13 @@ const LARGER_BY: u64 = 10;
 /// Pages that a statement may read at any size.
 const FREE_PAGES: u64 = 8;
 
-/// Pages that looking up one row in one table may cost: the levels of an index, and the row.
+/// Pages that looking up one row in one table may cost: the levels of an index and the row.
 const PAGES_PER_ROW: u64 = 4;
 
 /// Rows that a statement may handle at any size.
 const FREE_ROWS: u64 = 1_000;
 
-/// Figures of one statement at both sizes, and how much it may read at the larger one.
+/// Figures of one statement at both sizes, and its bounds at the larger size.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Growth {
     /// The operation.
@@ -35,20 +35,23 @@ pub struct Growth {
     pub work_large: Work,
     /// Maximum number of pages at the larger size.
     pub bound: u64,
-    /// Maximum number of rows handled at the larger size.
-    pub bound_of_rows: u64,
+    /// Maximum number of rows handled at the larger size; `None` if only the rules of one size bound them.
+    pub bound_of_rows: Option<u64>,
 }
 
-/// Compares each statement of a case at one size with the same at ten times that size. Returns the figures and the
-/// findings.
+/// Compares each statement of a case at one size with the same statement at ten times the size. Returns the figures and
+/// the findings.
 ///
-/// At the larger size a statement may read 4 pages in each of its tables for each row that it returns or changes, and 8: as
-/// much as looking each of them up may cost. Or it may read 1.5 times the pages and 8 more, and 4 for each further row that it
-/// returns or changes, in each table that it reads. What it scans gives it no such right. An operation that declares
-/// [`Reads::PerMatch`](crate::Reads::PerMatch) may read so many pages for each row that it returns;
-/// [`Reads::UpTo`](crate::Reads::UpTo) 4 for each row that it scans within its bound;
-/// [`Reads::PostingLists`](crate::Reads::PostingLists) and [`Reads::All`](crate::Reads::All) 15 times the pages, and the
-/// rows that their plans handle may grow by as much: they grow in proportion to the data and no faster.
+/// At the larger size a statement may read the larger of:
+///
+/// - 8 pages, and 4 in each of its tables for each row that it returns or changes: the cost of looking them up;
+/// - 1.5 times the pages of the smaller size, 8 more, and 4 in each of its tables for each additional row that it
+///   returns or changes.
+///
+/// Rows that it only scans do not count. Declarations extend the bound: [`Reads::PerMatch`](crate::Reads::PerMatch) to
+/// so many pages for each row returned, [`Reads::UpTo`](crate::Reads::UpTo) to 4 pages for each row scanned within its
+/// limit, [`Reads::PostingLists`](crate::Reads::PostingLists) and [`Reads::All`](crate::Reads::All) to 15 times the pages. With the
+/// last two, the rows that the plan handles may grow by the same factor, i.e. no faster than the data.
 pub fn growth(small: &Judged, large: &Judged) -> (Vec<Growth>, Vec<Finding>) {
     let (mut grown, mut findings) = (Vec::new(), Vec::new());
     if small.statements.len() != large.statements.len() {
@@ -73,13 +76,13 @@ pub fn growth(small: &Judged, large: &Judged) -> (Vec<Growth>, Vec<Finding>) {
     (grown, findings)
 }
 
-/// Returns true if a statement reads more pages of more data than the rows that it returns in addition explain. A declaration
-/// is needed for that even if all of its rows together would justify as many, because other data may return fewer.
+/// Returns true if a statement reads more pages at the larger size than the additional rows explain. It then needs a
+/// declaration even if all of its rows together would justify the pages, because other data may return fewer.
 pub(crate) fn has_grown(small: &Judged, large: &Judged) -> bool {
     small.statements.iter().zip(&large.statements).any(|(before, after)| after.buffers > grown(before, after))
 }
 
-/// Number of pages at the larger size that those at the smaller one and the further rows explain.
+/// Returns the pages that the smaller size and the additional rows explain.
 fn grown(small: &StatementOutcome, large: &StatementOutcome) -> u64 {
     let returned = large.work.returned.saturating_sub(small.work.returned);
     in_half_more(small.buffers) + FREE_PAGES + PAGES_PER_ROW * tables(large) * returned
@@ -102,12 +105,9 @@ fn pages_allowed(contract: &Contract, small: &StatementOutcome, large: &Statemen
     general.max(declared)
 }
 
-fn rows_allowed(contract: &Contract, small: &Work, large: &Work) -> u64 {
-    if contract.grows_with_tables(large.uses_inverted_index) {
-        return in_half_more(LARGER_BY * small.handled) + FREE_ROWS;
-    }
-    // The rules of one size bound the rows that are scanned, joined and skipped.
-    large.handled
+fn rows_allowed(contract: &Contract, small: &Work, large: &Work) -> Option<u64> {
+    let is_proportional = contract.grows_with_tables(large.uses_inverted_index);
+    is_proportional.then(|| in_half_more(LARGER_BY * small.handled) + FREE_ROWS)
 }
 
 fn in_half_more(number: u64) -> u64 {
@@ -115,36 +115,36 @@ fn in_half_more(number: u64) -> u64 {
 }
 
 fn other_count(small: &Judged, large: &Judged) -> Finding {
-    let place = Place { contract: &large.contract, case: &large.case, statement: "" };
+    let context = Context { contract: &large.contract, case: &large.case, statement: "" };
     let expected = format!("{} statements, as with less data", small.statements.len());
-    let suggestion = "find the statement that is sent once for each row, and fetch its rows by one statement";
-    place.finding(Rule::Budget, expected, format!("{}", large.statements.len()), suggestion)
+    let suggestion =
+        "find the statement that is sent once for each row, and fetch its rows with one statement";
+    context.finding(Rule::Budget, expected, format!("{}", large.statements.len()), suggestion)
 }
 
 impl Growth {
     fn finding(&self, contract: &Contract) -> Option<Finding> {
         let Self { small, large, work_small, work_large, bound, bound_of_rows, .. } = self;
-        let place = Place { contract, case: &self.case, statement: &self.statement };
+        let context = Context { contract, case: &self.case, statement: &self.statement };
         if large > bound {
-            return Some(place.finding(
+            return Some(context.finding(
                 Rule::Growth,
                 format!("at most {bound} pages at the larger size"),
                 format!(
                     "{large} pages for {} rows returned or changed, after {small} for {}",
                     work_large.returned, work_small.returned
                 ),
-                "bound what the statement reads: a LIMIT, a condition that an index looks up, or an order that an index \
-                 has; if its work is meant to grow, declare by how much: `reads(..., reason)`",
+                "bound what the statement reads by a LIMIT, a condition that an index looks up, or the order of an index; \
+                 if its work is meant to grow, declare by how much: `reads(..., reason)`",
             ));
         }
-        (work_large.handled > *bound_of_rows).then(|| {
-            place.finding(
-                Rule::Growth,
-                format!("at most {bound_of_rows} rows to be handled at the larger size"),
-                format!("{} rows handled, after {}", work_large.handled, work_small.handled),
-                "let the statement join by an equality: this join compares rows with each other",
-            )
-        })
+        let bound = bound_of_rows.filter(|bound| work_large.handled > *bound)?;
+        Some(context.finding(
+            Rule::Growth,
+            format!("at most {bound} rows to be handled at the larger size"),
+            format!("{} rows handled, after {}", work_large.handled, work_small.handled),
+            "join by an equality, because this join compares all rows of both sides",
+        ))
     }
 }
 
@@ -227,7 +227,7 @@ mod tests {
     }
 
     #[test]
-    fn a_number_of_statements_that_grows_is_found() {
+    fn finds_growing_number_of_statements() {
         let contract = Contract::new("books.find");
         let (_, findings) = growth(&judged(&contract, &[(1, 1)]), &judged(&contract, &[(1, 1), (1, 1)]));
         assert_eq!(findings[0].rule, Rule::Budget);

@@ -1,11 +1,12 @@
 #![doc = include_str!("../README.md")]
 
+mod activity;
 mod binds;
 mod branches;
 mod catalogue;
-mod closed_set;
 mod contract;
 mod coverage;
+mod declared_indexes;
 mod error;
 mod explain;
 mod facts;
@@ -17,30 +18,30 @@ mod judge;
 mod mutants;
 mod outcome;
 mod plan_kind;
-mod pristine;
 mod raw;
 mod replay;
+mod replay_database;
 mod report;
 mod resolve;
 mod sequences;
 mod steps;
-mod ties;
-mod touched;
 mod unproven;
 mod unseeded;
+mod unstable;
 mod verdict;
 mod verification;
 mod work;
 
+pub use activity::TableActivity;
 pub use binds::{SeenBinds, uncovered_binds};
 pub use branches::branches;
 pub use catalogue::{
     BackedConstraint, Catalogue, Checked, Claims, Column, Constraint, ConstraintKind, Documented,
     ForeignColumn, ForeignKey, Index, Key, Sequence, SequenceOwner, Table, TableKind, unclaimed,
 };
-pub use closed_set::never_used;
 pub use contract::Contract;
 pub use coverage::{Seen, uncovered};
+pub use declared_indexes::never_used;
 pub use error::{Error, ExplainError};
 pub use explain::{Conflict, Explained, Filter, Join, Node, Relation, Spill, Trigger};
 pub use finding::{Explanation, Finding, Occurrence, Rule, UnknownRule};
@@ -53,16 +54,15 @@ pub use mutants::{
 };
 pub use outcome::{Judged, StatementOutcome};
 pub use plan_kind::{PlanKind, plan_kinds};
-pub use pristine::Pristine;
+pub use replay_database::ReplayDatabase;
 pub use report::{AblationRow, CaseRow, DocumentedRow, OperationRow, Report};
 pub use resolve::resolved;
 pub use sequences::Sequences;
-pub use ties::near_ties;
-pub use touched::Touched;
 pub use unproven::unproven;
 pub use unseeded::{SmallTable, unseeded};
+pub use unstable::unstable_plans;
 pub use verdict::{Access, Via};
-pub use verification::{Verification, Verified};
+pub use verification::{Case, ProgramDatabase, Verification};
 pub use work::Work;
 
 pub use steadfast_postgres::{Captured, CapturedStatement, ConnectError, Reads, Recorder};

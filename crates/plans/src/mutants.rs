@@ -1,4 +1,4 @@
-//! The proof of the gate itself: schemas that are wrong by one index, which the cases have to notice.
+//! Mutants: schemas in which one index is dropped or changed, and which the cases have to notice.
 
 mod definition;
 mod judging;
@@ -14,22 +14,22 @@ use tokio_postgres::Client;
 pub use judging::{Bound, Measured, Refused, judge_ablation, judge_mutant};
 pub use score::{KilledBy, MutantOutcome, Score, Tally};
 
-/// What is done to an index.
+/// Change of an index.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum MutantKind {
-    /// It is dropped.
+    /// The index is dropped.
     Drop,
-    /// Two neighbouring keys change places.
+    /// Two neighbouring keys are swapped.
     SwapColumns,
-    /// It is no longer partial.
+    /// The predicate of a partial index is removed.
     WidenPredicate,
-    /// A key becomes an expression of the same value, which no query asks for.
+    /// A key is replaced by an expression of the same value, which no query uses.
     WrapInExpression,
 }
 
 impl MutantKind {
-    /// All of them, in the order of a report.
+    /// All kinds, in the order of reports.
     pub const ALL: [Self; 4] = [Self::Drop, Self::SwapColumns, Self::WidenPredicate, Self::WrapInExpression];
 }
 
@@ -44,49 +44,47 @@ impl fmt::Display for MutantKind {
     }
 }
 
-/// A change of one index.
+/// A schema in which one index is changed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Mutant {
-    /// Kind, index and what is special, e.g. `swap idx_trees_species: height before species`. Unique in a schema.
+    /// Kind, index and details, e.g. `swap idx_trees_species: height before species`. Unique in a schema.
     pub name: String,
-    /// What is done.
+    /// Kind of the change.
     pub kind: MutantKind,
-    /// The bare name of the index; a changed index has the same.
+    /// Bare name of the index, before and after the change.
     pub index: String,
-    /// The SQL, to be run in this order inside a transaction that is rolled back.
+    /// SQL statements, in order.
     pub statements: Vec<String>,
 }
 
 impl Mutant {
-    /// Changes the schema, inside the transaction that the caller has open on `client` and rolls back after the
-    /// replays. There is no other way back.
+    /// Changes the schema in the current transaction of `client`.
     ///
-    /// The table stays locked against everybody else until then, so every mutant needs a database that nobody else
-    /// uses. Where the index of a partitioned table is made anew, those of its partitions get names of the server's
-    /// choice: [`Catalogue::load`] in the same transaction says which ones.
+    /// The change is undone only by rolling back. Until then the table is locked, so use a database without other
+    /// sessions. If the index of a partitioned table is recreated, the server chooses the names of the indexes of its
+    /// partitions: [`Catalogue::load`] in the same transaction returns them.
     ///
     /// # Errors
-    /// [`Error::Database`] when the server refuses; the transaction is then of no further use but to be rolled back.
+    /// Returns [`Error::Database`] if the server rejects a statement; the transaction must then be rolled back.
     pub async fn apply(&self, client: &Client) -> Result<(), Error> {
         let doing = format!("apply the mutant `{}`", self.name);
         client.batch_execute(&self.statements.join(";\n")).await.map_err(Error::database(doing))
     }
 }
 
-/// Every change of one index, in the order of the catalogue:
+/// Returns every mutant of every index, in the order of the catalogue:
 ///
-/// - each index dropped, with the constraint that it enforces and the foreign keys that refer to it;
-/// - of each composite index each two neighbouring keys swapped. Order, operator class, collation, INCLUDE, condition
-///   and constraint stay, and the foreign keys that refer to it come back;
-/// - each partial index without its condition. A unique one is then unique no more: the rows outside of the condition
-///   were never promised to be;
-/// - each key wrapped into an expression that changes nothing, where its type has one under the index's access
-///   method: all numbers, texts, times, ids, flags, enums and arrays in a btree, few others. A constraint's index is
-///   then a plain unique one, on partitioned tables not even that.
+/// - each index dropped, with the constraint that it enforces and the foreign keys that reference it;
+/// - each pair of neighbouring keys of a composite index swapped. Order, operator class, collation, INCLUDE, predicate
+///   and constraint are preserved, and foreign keys are recreated;
+/// - each partial index without its predicate. A unique index is then no longer unique, because other rows may be
+///   duplicates;
+/// - each key wrapped in an expression of the same value, if its type has one for the access method: numbers, texts,
+///   times, ids, booleans, enums and arrays in a btree, few others. The index of a constraint becomes a plain unique
+///   index, on partitioned tables a plain one.
 ///
-/// Methods that keep no order of keys (GIN, BRIN) are not swapped: that would change nothing. An index that
-/// enforces an exclusion, or one of times without overlaps, is only dropped. Indexes of partitions change with their
-/// table's.
+/// Keys of GIN and BRIN indexes are not swapped, because their order does not matter. The index of an exclusion
+/// constraint or of WITHOUT OVERLAPS is only dropped. Indexes of partitions change with those of their table.
 ///
 /// ```
 /// use steadfast_plans::{Catalogue, mutants};
@@ -114,7 +112,7 @@ fn of_index(catalogue: &Catalogue, index: &Index) -> Vec<Mutant> {
     all
 }
 
-/// Exclusions compare by operators of their own, which a plain index cannot stand for.
+/// Returns true unless the constraint compares with its own operators, which a plain index cannot express.
 fn can_be_changed(index: &Index) -> bool {
     index
         .constraint

@@ -1,66 +1,66 @@
-//! What came out for one case: figures of each statement, and what is wrong.
+//! Outcome of a case: figures of its statements, and its findings.
 
+use crate::activity::TableActivity;
 use crate::branches::Limit;
 use crate::facts::Facts;
 use crate::replay::{Ran, one_line};
-use crate::touched::Touched;
 use crate::verdict::{self, Access, Via};
 use crate::{Contract, Finding, PlanKind, Work};
 use serde::Serialize;
 
-/// One case, judged.
+/// Verdict on a case.
 #[derive(Clone, Debug)]
 pub struct Judged {
-    /// What was promised.
+    /// Contract of the operation.
     pub contract: Contract,
-    /// The name of the case.
+    /// Name of the case.
     pub case: String,
-    /// Number of statements that the program sent, also those that have no plan.
+    /// Number of statements that the program sent, including those without a plan.
     pub sent: u32,
-    /// The statements of the operation, in the order of the replay.
+    /// Statements of the operation, in order.
     pub statements: Vec<StatementOutcome>,
-    /// What is wrong; empty is good.
+    /// Faults.
     pub findings: Vec<Finding>,
-    /// What is worth knowing and fails nothing: generic plans that would not hold, and are not chosen.
+    /// Remarks that fail nothing: generic plans that break a rule and are not chosen.
     pub notes: Vec<Finding>,
 }
 
-/// One statement of a case, as it was replayed.
+/// A replayed statement of a case.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct StatementOutcome {
-    /// The operation that sent it.
+    /// Operation that sent it.
     pub operation: String,
-    /// Its text on one line.
+    /// Text on one line.
     pub sql: String,
-    /// By which `pg_stat_statements` knows it, in this database and its clones.
+    /// Id in `pg_stat_statements`, for this database and its copies.
     pub query_id: Option<i64>,
-    /// The plan on one line.
+    /// Plan on one line.
     pub shape: String,
-    /// Each table that it reads, and how.
+    /// Tables that the plan reads, with the access paths.
     pub accesses: Vec<Access>,
-    /// The tables that it read or wrote, also behind its plan: by functions, triggers and foreign keys.
-    pub touched: Vec<Touched>,
-    /// The indexes that foreign keys took behind it, parents' and children's.
+    /// Tables that were read or written, including those of functions, triggers and foreign keys.
+    pub touched: Vec<TableActivity>,
+    /// Indexes that were used for foreign keys, in either direction.
     pub behind: Vec<String>,
-    /// Pages that executing it touched, in memory or on disk; planning and foreign keys excluded.
+    /// Pages read from memory or disk, without those of planning and foreign keys.
     pub buffers: u64,
-    /// Rows that it returned or changed, and those that it handled for them.
+    /// Rows that were returned or changed, and those that were handled for them.
     pub work: Work,
-    /// Whether it found something: for a count, whether there was anything to count.
+    /// True if the statement found something; for a count, if there was something to count.
     pub found: bool,
-    /// Which of its parameters were NULL.
+    /// For each parameter, true if it was NULL.
     pub nulls: Vec<bool>,
-    /// Value of the LIMIT at its end.
+    /// Value of its LIMIT.
     pub limit: Option<u64>,
-    /// Number of the parameter that is this LIMIT, from 1.
+    /// Number of the parameter of its LIMIT, from 1.
     pub limit_parameter: Option<usize>,
-    /// Value of the OFFSET at its end, if that is a parameter.
+    /// Value of its OFFSET, if that is a parameter.
     pub offset: Option<u64>,
     /// Bytes of write-ahead log.
     pub wal_bytes: u64,
-    /// How far the planner's expectations are from what came, at the worst node; 1 is exact.
+    /// Ratio of estimated to actual rows at the worst node, or its inverse; 1 is exact.
     pub q_error: f64,
-    /// The plan that the server settles on after some runs; `None` until [`plan_kinds`](crate::plan_kinds) has asked.
+    /// Kind of plan that the server settles on; `None` until [`plan_kinds`](crate::plan_kinds) ran.
     pub plan_kind: Option<PlanKind>,
 }
 
@@ -89,14 +89,14 @@ impl StatementOutcome {
         }
     }
 
-    /// Pages of the plan that the server settles on: the one for all values where it changes to that, the replay's own
-    /// otherwise.
+    /// Returns the pages of the plan that the server settles on: the generic plan, or the plan for the values of the
+    /// case.
     pub fn settled_buffers(&self) -> u64 {
         let generic = self.plan_kind.as_ref().filter(|kind| kind.is_generic);
         generic.map_or(self.buffers, |kind| kind.generic_buffers)
     }
 
-    /// The indexes of its plan, each once.
+    /// Returns the indexes of its plan, each once.
     pub fn indexes(&self) -> Vec<&String> {
         let mut indexes: Vec<_> = self.accesses.iter().flat_map(|access| access.via.indexes()).collect();
         indexes.sort();
@@ -104,22 +104,22 @@ impl StatementOutcome {
         indexes
     }
 
-    /// Returns true if it reads a table as a whole, and more than the eight pages that are free.
+    /// Returns true if it reads a whole table of more than eight pages.
     pub(crate) fn reads_whole_table(&self) -> bool {
         self.buffers > 8 && self.accesses.iter().any(|access| access.via == Via::Seq)
     }
 
-    /// Returns true if it reads a table by its plan, as a condition of an INSERT does not.
+    /// Returns true if its plan reads a table. An INSERT that only detects conflicts does not.
     pub(crate) fn reads_tables(&self) -> bool {
         self.accesses.iter().any(|access| !matches!(access.via, Via::Arbiter(_)))
     }
 
-    /// Whether it read or wrote `table`, or a partition of it.
+    /// Returns true if it read or wrote `table` or a partition of it.
     pub fn touches(&self, table: &str) -> bool {
         self.touched.iter().any(|touched| touched.table == table)
     }
 
-    /// Rows of `table` and its partitions that it inserted, updated and deleted.
+    /// Returns the number of rows of `table` and its partitions that it inserted, updated and deleted.
     pub fn rows_written(&self, table: &str) -> u64 {
         self.touched.iter().filter(|touched| touched.table == table).map(|touched| touched.rows_written).sum()
     }

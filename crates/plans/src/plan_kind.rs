@@ -1,12 +1,12 @@
-//! The plan that really runs: after five runs of a prepared statement the server may change to one plan for all values.
+//! Generic plans: after five executions of a prepared statement the server may change to one plan for all values.
 
 mod lost_index;
 
 use crate::explain::Explained;
 use crate::outcome::Judged;
-use crate::pristine::{Begun, Pristine, references, type_of};
 use crate::raw::Raw;
 use crate::replay::{one_line, unreadable};
+use crate::replay_database::{Begun, ReplayDatabase, references, type_of};
 use crate::sequences::quoted;
 use crate::steps::{self, Step};
 use crate::verdict;
@@ -17,32 +17,34 @@ use std::collections::{HashMap, HashSet};
 use steadfast_postgres::CapturedStatement;
 use steadfast_postgres::tokio_postgres::{self, Statement};
 
-/// Runs of each case: the server decides at the sixth.
+/// Number of executions of each case. The server decides at the sixth.
 const RUNS: u32 = 7;
 
-/// Which plan a prepared statement settles on, and what the plan for all values is like.
+/// Kind of plan that a prepared statement settles on, and its generic plan.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct PlanKind {
-    /// Whether the server changed to the plan for all values. It must hold for every case then; otherwise it is a note.
+    /// True if the server changed to the generic plan. It must then hold for every case; otherwise a broken rule is a
+    /// note.
     pub is_generic: bool,
-    /// The plan for all values, on one line.
+    /// Generic plan on one line.
     pub generic_shape: String,
-    /// Pages that it touched with the values of this case.
+    /// Pages that the generic plan read with the values of the case.
     pub generic_buffers: u64,
 }
 
-/// Runs each statement of `runs` seven times on one session, asks the server which kind of plan it settled on, and holds
-/// the generic plan against the contract: where it is chosen in one case, in all of them. `runs` are all cases of one
-/// operation, `judged` what [`judge`](crate::judge) said of them, in the same order; plan kinds and findings are added
-/// to these, and one note for each statement whose generic plan is chosen nowhere and would not hold. Writes are rolled
-/// back.
+/// Executes each statement of `runs` seven times in one session, reads which kind of plan the server settled on, and
+/// compares generic plans with the contract. Writes are rolled back.
+///
+/// `runs` are all cases of one operation, and `judged` the verdicts of [`judge`](crate::judge) on them, in the same
+/// order. Plan kinds and findings are added to the verdicts. A generic plan that is chosen in one case must hold in all
+/// of them. A statement whose generic plan is never chosen and would not hold gets one note.
 ///
 /// # Errors
-/// As [`judge`](crate::judge).
-pub async fn plan_kinds(pristine: &Pristine, runs: &[Run], judged: &mut [Judged]) -> Result<(), Error> {
+/// Returns the errors of [`judge`](crate::judge).
+pub async fn plan_kinds(database: &ReplayDatabase, runs: &[Run], judged: &mut [Judged]) -> Result<(), Error> {
     let mut settled = Vec::new();
     for run in runs {
-        let of_run = Settling::new(pristine, run).settle().await;
+        let of_run = Settling::new(database, run).settle().await;
         settled.push(of_run.map_err(Error::during(|| format!("seven runs of {run}")))?);
     }
     let changed: HashSet<_> =
@@ -67,37 +69,37 @@ pub async fn plan_kinds(pristine: &Pristine, runs: &[Run], judged: &mut [Judged]
     Ok(())
 }
 
-/// What came of one statement of one case.
+/// Plan kind and findings of a statement of a case.
 struct Settled {
     sql: String,
     kind: PlanKind,
     findings: Vec<Finding>,
 }
 
-/// One case on its way: its statements, each prepared once however often it is sent.
+/// A case that is executed repeatedly. Each of its statements is prepared once.
 struct Settling<'a> {
-    pristine: &'a Pristine,
+    database: &'a ReplayDatabase,
     run: &'a Run,
     prepared: HashMap<Key<'a>, Statement>,
 }
 
-/// What a statement is prepared by: its text and the types of its values.
+/// Text and parameter types of a prepared statement.
 type Key<'a> = (&'a str, &'a [u32]);
 
-/// By which name the server knows a prepared statement, and whether it changed to the plan for all values.
+/// For each prepared statement its name on the server, and whether the server changed to the generic plan.
 type Kinds<'a> = HashMap<Key<'a>, (String, bool)>;
 
 impl<'a> Settling<'a> {
-    fn new(pristine: &'a Pristine, run: &'a Run) -> Self {
-        Self { pristine, run, prepared: HashMap::new() }
+    fn new(database: &'a ReplayDatabase, run: &'a Run) -> Self {
+        Self { database, run, prepared: HashMap::new() }
     }
 
-    /// Nothing where the case cannot be run again: that is a finding already.
+    /// Returns nothing if the case cannot be repeated, because that is a finding already.
     async fn settle(mut self) -> Result<Vec<Settled>, Error> {
         for _ in 0..RUNS {
             let begun = self.begin("").await?;
             let outcome = self.run_once().await;
-            self.pristine.roll_back(begun, outcome.is_err()).await?;
+            self.database.roll_back(begun, outcome.is_err()).await?;
             match outcome {
                 Err(error) if error.as_db_error().is_some() => return Ok(Vec::new()),
                 outcome => outcome.map_err(Error::database("run a case again"))?,
@@ -106,22 +108,22 @@ impl<'a> Settling<'a> {
         let kinds = self.kinds().await?;
         let begun = self.begin("SET LOCAL plan_cache_mode = force_generic_plan").await?;
         let settled = self.explain_all(&kinds).await;
-        self.pristine.roll_back(begun, settled.is_err()).await?;
+        self.database.roll_back(begun, settled.is_err()).await?;
         settled
     }
 
     async fn begin(&self, settings: &str) -> Result<Begun, Error> {
-        self.pristine.begin(&self.run.sequences.as_sql(), settings).await
+        self.database.begin(&self.run.sequences.as_sql(), settings).await
     }
 
     async fn run_once(&mut self) -> Result<(), tokio_postgres::Error> {
         for step in steps::of(&self.run.captured) {
             match step {
-                Step::Plain(_, sql) => self.pristine.client.batch_execute(&sql).await?,
+                Step::Plain(_, sql) => self.database.client.batch_execute(&sql).await?,
                 Step::Explain(statement) => {
                     let prepared = self.prepared(statement).await?;
                     let raws = Raw::of(statement);
-                    self.pristine.client.query(&prepared, &references(&raws)).await?;
+                    self.database.client.query(&prepared, &references(&raws)).await?;
                 }
                 Step::Refused(..) => {}
             }
@@ -137,17 +139,17 @@ impl<'a> Settling<'a> {
         if let Some(prepared) = self.prepared.get(&key) {
             return Ok(prepared.clone());
         }
-        let prepared = self.pristine.prepare(&statement.sql, statement).await?;
+        let prepared = self.database.prepare(&statement.sql, statement).await?;
         self.prepared.insert(key, prepared.clone());
         Ok(prepared)
     }
 
-    /// The generic plan of each statement, in order, so that each meets what those before it did.
+    /// Explains the generic plan of each statement, in order, so that each sees the writes of those before it.
     async fn explain_all(&self, kinds: &Kinds<'a>) -> Result<Vec<Settled>, Error> {
         let mut all = Vec::new();
         for step in steps::of(&self.run.captured) {
             match step {
-                Step::Plain(_, sql) => self.pristine.run(&sql).await?,
+                Step::Plain(_, sql) => self.database.run(&sql).await?,
                 Step::Explain(statement) => all.extend(self.explain(statement, kinds).await?),
                 Step::Refused(..) => {}
             }
@@ -167,14 +169,14 @@ impl<'a> Settling<'a> {
         let values = self.literals(statement, prepared).await?;
         let text = one_line(&statement.sql);
         let doing = || format!("explain the generic plan of `{text}`");
-        let json = self.pristine.execute(name, &values).await.map_err(Error::database(doing()))?;
+        let json = self.database.execute(name, &values).await.map_err(Error::database(doing()))?;
         let explained = Explained::parse(&json).map_err(|source| unreadable(statement, source))?;
-        let facts = &self.pristine.facts;
+        let facts = &self.database.facts;
         let mut findings = Vec::new();
         if self.run.is_judged(statement) {
-            let place = self.run.place(&text);
-            findings = verdict::judge(&place, &explained, facts, true);
-            let lost = LostIndex { pristine: self.pristine, place, statement, prepared, values: &values };
+            let context = self.run.context(&text);
+            findings = verdict::judge(&context, &explained, facts, true);
+            let lost = LostIndex { database: self.database, context, statement, prepared, values: &values };
             lost.name_in(&mut findings, &explained).await?;
         }
         let kind = PlanKind {
@@ -185,21 +187,22 @@ impl<'a> Settling<'a> {
         Ok(Some(Settled { sql: text, kind, findings }))
     }
 
-    /// The server's name for each statement, and whether it changed to the generic plan: all of them before the first is
-    /// explained, since an EXPLAIN of the generic plan counts as a use of it.
+    /// Returns the name and the kind of plan of each statement. All are read before the first EXPLAIN, which counts as
+    /// a use of the generic plan.
     async fn kinds(&self) -> Result<Kinds<'a>, Error> {
         let query = "SELECT name, generic_plans > 0 FROM pg_prepared_statements WHERE statement = $1 \
              ORDER BY prepare_time DESC, name DESC LIMIT 1";
         let mut kinds = HashMap::new();
         for key in self.prepared.keys() {
-            let asked = self.pristine.client.query_one(query, &[&key.0]).await;
+            let asked = self.database.client.query_one(query, &[&key.0]).await;
             let row = asked.map_err(Error::database("read pg_prepared_statements"))?;
             kinds.insert(*key, (row.get(0), row.get(1)));
         }
         Ok(kinds)
     }
 
-    /// The values as constants: EXECUTE takes nothing else. The server itself writes down the binary ones.
+    /// Returns the values as constants, because EXECUTE accepts nothing else. The server converts binary values to
+    /// text.
     async fn literals(
         &self,
         statement: &CapturedStatement,
@@ -225,7 +228,7 @@ impl<'a> Settling<'a> {
     ) -> Result<String, Error> {
         let oid = prepared.params().get(at).map_or(0, |of_server| of_server.oid());
         let doing = "write down a value as text";
-        let client = &self.pristine.client;
+        let client = &self.database.client;
         let asked = client.prepare_typed("SELECT $1::text", &[type_of(oid)]).await;
         let asked = asked.map_err(Error::database(doing))?;
         let raws = Raw::of(statement);

@@ -1,4 +1,4 @@
-//! Values that are encoded already, and plans that are still JSON: what goes through the driver untouched.
+//! Values that are already encoded, and plans that are still JSON.
 
 use bytes::BytesMut;
 use std::error::Error;
@@ -7,7 +7,7 @@ use steadfast_postgres::tokio_postgres::types::{Format, FromSql, IsNull, ToSql, 
 
 type Failure = Box<dyn Error + Sync + Send>;
 
-/// A value in the form in which it was captured.
+/// A parameter value as captured.
 pub(crate) struct Raw<'a> {
     value: Option<&'a [u8]>,
     binary: bool,
@@ -52,7 +52,7 @@ impl ToSql for Raw<'_> {
     }
 }
 
-/// A JSON column.
+/// Value of a JSON column.
 pub(crate) struct Json(pub(crate) serde_json::Value);
 
 impl<'a> FromSql<'a> for Json {

@@ -1,38 +1,39 @@
-//! The replay: captured statements run again, explained, in one transaction that is rolled back.
+//! Replay: captured statements are executed again under EXPLAIN, in one transaction that is rolled back.
 
-use crate::error::said;
+use crate::activity::{Counters, TableActivity};
+use crate::error::server_message;
 use crate::explain::Explained;
 use crate::foreign_keys::Behind;
-use crate::pristine::Pristine;
+use crate::replay_database::ReplayDatabase;
 use crate::steps::{self, Step};
-use crate::touched::{Counters, Touched};
 use crate::{Error, ExplainError};
 use steadfast_postgres::{Captured, CapturedStatement, tokio_postgres};
 
-/// How each statement is explained. Clocks stay off: they cost time and say nothing that holds tomorrow.
+/// Options of EXPLAIN. Timing is off, because it is slow and differs from run to run.
 pub(crate) const EXPLAIN: &str = "EXPLAIN (ANALYZE, BUFFERS, WAL, VERBOSE, TIMING OFF, FORMAT JSON)";
 
-/// What a replay found.
+/// Result of a replay.
 #[derive(Debug, Default)]
 pub(crate) struct Replay<'a> {
     pub(crate) ran: Vec<Ran<'a>>,
-    /// What could not be replayed, and why.
+    /// Statements that could not be replayed, with the reasons.
     pub(crate) refused: Vec<(&'a CapturedStatement, String)>,
-    /// Whether rows were written.
+    /// True if rows were written.
     pub(crate) wrote: bool,
 }
 
-/// A statement that was replayed.
+/// A replayed statement.
 #[derive(Debug)]
 pub(crate) struct Ran<'a> {
     pub(crate) statement: &'a CapturedStatement,
     pub(crate) explained: Explained,
     pub(crate) behind: Behind,
-    pub(crate) touched: Vec<Touched>,
+    pub(crate) touched: Vec<TableActivity>,
 }
 
-impl Pristine {
-    /// Replays `captured` twice, each time rolled back: the first time fills the session's caches, the second one counts.
+impl ReplayDatabase {
+    /// Replays `captured` twice, each time rolled back. The first replay fills the session's caches, the second one
+    /// counts.
     pub(crate) async fn replay<'a>(&self, captured: &'a Captured, before: &str) -> Result<Replay<'a>, Error> {
         let first = self.replay_once(captured, before).await?;
         if !first.refused.is_empty() {
@@ -59,7 +60,9 @@ impl Pristine {
     async fn step<'a>(&self, step: Step<'a>, replay: &mut Replay<'a>) -> Result<(), Error> {
         match step {
             Step::Plain(statement, sql) => match self.client.batch_execute(&sql).await {
-                Err(error) if error.as_db_error().is_some() => replay.refused.push((statement, said(&error))),
+                Err(error) if error.as_db_error().is_some() => {
+                    replay.refused.push((statement, server_message(&error)))
+                }
                 outcome => outcome.map_err(Error::database(format!("run `{sql}`")))?,
             },
             Step::Refused(statement, why) => replay.refused.push((statement, why.to_owned())),
@@ -71,7 +74,8 @@ impl Pristine {
         Ok(())
     }
 
-    /// Explains one statement. The inner error is the server's refusal: the program did what cannot be done here.
+    /// Explains one statement. Returns the inner error if the server rejects the statement, which the program could
+    /// execute.
     async fn explain<'a>(
         &self,
         statement: &'a CapturedStatement,
@@ -80,7 +84,7 @@ impl Pristine {
         let (before, counted) = (Behind::now(&self.client).await?, Counters::now(&self.client).await?);
         let json = match self.explain_json(statement).await {
             Ok(json) => json,
-            Err(error) if error.as_db_error().is_some() => return Ok(Err(said(&error))),
+            Err(error) if error.as_db_error().is_some() => return Ok(Err(server_message(&error))),
             Err(error) => return Err(Error::database("replay a statement")(error)),
         };
         let explained = Explained::parse(&json).map_err(|source| unreadable(statement, source))?;
@@ -99,11 +103,11 @@ impl Pristine {
     }
 }
 
-pub(crate) fn unreadable(statement: &CapturedStatement, source: ExplainError) -> Error {
-    Error::Explain { statement: one_line(&statement.sql), source }
+pub(crate) fn unreadable(statement: &CapturedStatement, cause: ExplainError) -> Error {
+    Error::Explain { statement: one_line(&statement.sql), cause }
 }
 
-/// A statement on one line.
+/// Joins the lines of a statement.
 pub(crate) fn one_line(sql: &str) -> String {
     sql.split_whitespace().collect::<Vec<_>>().join(" ")
 }

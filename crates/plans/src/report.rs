@@ -1,4 +1,4 @@
-//! What a verification found out, for people and for programs: the same facts give the same text.
+//! Report of a verification.
 
 mod markdown;
 mod table;
@@ -9,103 +9,102 @@ use serde::Serialize;
 use std::collections::BTreeMap;
 use std::fmt;
 
-/// All that a verification has to say. It holds counts and names, no times, so that two runs over the same data are
-/// the same text and a difference between two versions of it is a change of the program.
+/// Results of a verification. It contains counts and names, no times: two verifications of the same program and data
+/// give the same report, and a difference between two versions of it is a change of the program.
 ///
-/// `to_string` is the terminal's form: a block of lines for each finding, grouped by statement, and a last line that sums
-/// up.
+/// `to_string` renders a block of lines for each finding, grouped by statement, and a last line with totals.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Report {
-    /// The server's version, e.g. `15.18`.
+    /// Version of the server, e.g. `15.18`.
     pub server: String,
     /// Settings that the plans depend on, e.g. `jit` is `off`.
     pub settings: BTreeMap<String, String>,
-    /// A row for each statement of each operation.
+    /// Rows for the statements of the operations.
     pub operations: Vec<OperationRow>,
-    /// All that is known of each case; for programs, the page for people leaves it out.
+    /// Figures of each case. The Markdown omits them.
     pub cases: Vec<CaseRow>,
-    /// Indexes that exist because a document demands them.
+    /// Indexes that a document requires.
     pub documented: Vec<DocumentedRow>,
-    /// What each index saves.
+    /// Pages that each index saves.
     pub ablation: Vec<AblationRow>,
-    /// What became of the mutants; `None` when there were none made.
+    /// Results of the mutants; `None` if there were none.
     pub mutation: Option<Score>,
-    /// Remarks on plans and the catalogue that fail nothing.
+    /// Remarks on plans and the schema that fail nothing.
     pub notes: Vec<Finding>,
-    /// What was not checked, and why; empty if all was.
+    /// Checks that were skipped, with the reason.
     pub skipped: Vec<String>,
-    /// What has to be repaired.
+    /// Faults.
     pub findings: Vec<Finding>,
 }
 
-/// A statement of an operation, all cases together.
+/// A statement of an operation; combines all cases.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct OperationRow {
-    /// The operation.
+    /// Operation.
     pub operation: String,
-    /// The statement's place in the unit of work, from 1.
+    /// Position of the statement in the unit of work, from 1.
     pub statement: usize,
-    /// How many cases run it.
+    /// Number of cases that send it.
     pub cases: usize,
-    /// The indexes that serve it in one case or another.
+    /// Indexes that serve it in any case.
     pub indexes: Vec<String>,
-    /// What the planner does, e.g. `index-only`; in the case that reads most.
+    /// Plan on one line, in the case that reads most.
     pub shape: String,
-    /// Pages that it reads in the case that reads most, at the small size.
+    /// Pages in the case that reads most, at the smaller size.
     pub buffers: u64,
-    /// Those of the same case at ten times the size, when that was measured.
+    /// Pages of the same case at ten times the size, if measured.
     pub buffers_at_ten: Option<u64>,
-    /// Why it may grow, where it was declared to.
+    /// Reason for growing, if declared.
     pub may_grow: Option<String>,
-    /// `custom`, `generic`, or `mixed` where cases differ; empty when not measured.
+    /// `custom`, `generic`, or `mixed` if cases differ; empty if not measured.
     pub plan_kind: String,
     /// Bytes of write-ahead log, in the case that writes most.
     pub wal_bytes: u64,
 }
 
-/// A case, with each of its statements at both sizes.
+/// A case, with its statements at both sizes.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct CaseRow {
-    /// The operation.
+    /// Operation.
     pub operation: String,
-    /// The case.
+    /// Case.
     pub case: String,
-    /// Its statements at the small size.
+    /// Statements at the smaller size.
     pub statements: Vec<StatementOutcome>,
-    /// Its statements at ten times the size; empty when that was not measured.
+    /// Statements at ten times the size; empty if not measured.
     pub statements_at_ten: Vec<StatementOutcome>,
-    /// Pages at both sizes, and the most that the larger one may cost.
+    /// Growth of each statement, with its bounds.
     pub growth: Vec<Growth>,
 }
 
-/// An index that exists because a document demands it, and what it costs.
+/// An index that a document requires, with its costs.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct DocumentedRow {
-    /// The index.
+    /// Index.
     pub index: String,
-    /// Who demands it.
+    /// Document that requires it.
     pub by: String,
-    /// Its size in bytes.
+    /// Size in bytes.
     pub bytes: i64,
-    /// Bytes of write-ahead log that it adds to an insert, when that was measured.
+    /// Bytes of write-ahead log that it adds to an insert, if measured.
     pub wal_bytes_per_insert: Option<u64>,
 }
 
-/// What an index saves, in the case that misses it most.
+/// Pages that an index saves, in the case that misses it most.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct AblationRow {
-    /// The index.
+    /// Index.
     pub index: String,
-    /// The operation and its case.
+    /// Operation and case.
     pub case: String,
     /// Pages with the index.
     pub with: u64,
-    /// Pages without it; `None` when the statement was refused.
+    /// Pages without it; `None` if the statement was rejected.
     pub without: Option<u64>,
 }
 
 impl Report {
-    /// Sorts everything and merges what several cases show, so that the order of the work does not show. Call it last.
+    /// Sorts all parts, and merges findings of several cases. Call it after everything was added.
     #[must_use]
     pub fn sorted(mut self) -> Self {
         self.operations.sort();
@@ -122,16 +121,16 @@ impl Report {
         self.findings.is_empty()
     }
 
-    /// The report as JSON, indented, with a newline at its end.
+    /// Renders the report as indented JSON, with a final newline.
     ///
     /// # Errors
-    /// None in practice: every field has a form in JSON.
+    /// Returns an error if serialisation fails, which no field of a report causes.
     pub fn to_json(&self) -> Result<String, serde_json::Error> {
         serde_json::to_string_pretty(self).map(|text| text + "\n")
     }
 
-    /// The report as Markdown for a person to read: what serves each operation, what it reads, and why each index is
-    /// there. Versions of the server are not told apart in it beyond the one line that names it.
+    /// Renders the report as Markdown: the plans of each operation, and the use of each index. Server versions differ
+    /// in the line that names the version only.
     pub fn to_markdown(&self) -> String {
         markdown::markdown(self)
     }
@@ -155,7 +154,7 @@ impl fmt::Display for Report {
     }
 }
 
-/// Those of one statement stand together.
+/// Sorts findings so that those of a statement are consecutive.
 fn sort_findings(findings: &mut Vec<Finding>) {
     let key = |finding: &Finding| {
         let Finding { rule, subject, case, statement, expected, found, suggestion, .. } = finding.clone();

@@ -1,17 +1,15 @@
-//! What remains of findings once those are left out that follow from others or contradict them.
+//! Resolution of findings: consequences and contradictions are removed.
 
 use crate::catalogue::{Catalogue, Index};
 use crate::finding::merged;
 use crate::{Finding, Rule};
 
-/// Leaves out the findings that follow from others or contradict them, and makes one finding of those that several cases
-/// show.
+/// Removes findings that follow from others or contradict them, and merges those that several cases show.
 ///
-/// - The growth and the generic plan of a statement that reads a whole table follow from that, and so do the indexes that
-///   its operation declares or a case expects, and that are not used. The same fault in the generic plan follows too.
-/// - An index is not called unneeded if another finding asks for the statement that lost it to be repaired first: one of
-///   its table that names its leading column, one of an operation that declares it or uses it undeclared, or one that
-///   would drop the index beside it that does the same.
+/// - If a statement reads a whole table, its growth and its generic plan follow from that, and so do declared or
+///   expected indexes that are not used. The same fault in the generic plan follows, too.
+/// - An index is not called unneeded if another finding asks for a repair that may need it: of a statement on its table
+///   that names its leading column, of an operation that declares it or uses it undeclared, or of a duplicate index.
 pub fn resolved(findings: Vec<Finding>, catalogue: &Catalogue) -> Vec<Finding> {
     let is_left_out = |finding: &Finding| {
         let has_cause = findings.iter().any(|other| follows(finding, other));
@@ -26,7 +24,7 @@ fn follows(finding: &Finding, other: &Finding) -> bool {
     match (finding.rule, other.rule) {
         (Rule::GenericPlan | Rule::Growth, Rule::Unserved) => of_statement,
         (Rule::Unclaimed, Rule::Unserved) => of_operation,
-        // A case does not use the index that it expects, because a statement of it reads a whole table.
+        // A case does not use the index that it expects, because one of its statements reads a whole table.
         (Rule::Unserved, Rule::Unserved) => {
             of_operation
                 && finding.case == other.case
@@ -34,7 +32,7 @@ fn follows(finding: &Finding, other: &Finding) -> bool {
                 && !other.statement.is_empty()
         }
         (Rule::GenericPlan, Rule::Undeclared) => of_statement && finding.found.ends_with(&other.found),
-        // What is found may show the values that the generic plan has no notion of.
+        // `found` may contain values, which the generic plan does not have.
         (Rule::GenericPlan, Rule::Wasteful) => {
             of_statement && finding.case == other.case && finding.expected == other.expected
         }
@@ -42,7 +40,7 @@ fn follows(finding: &Finding, other: &Finding) -> bool {
     }
 }
 
-/// Whether dropping the index of `finding` is the opposite of what `other` is about.
+/// Returns true if dropping the index of `finding` would contradict `other`.
 fn contradicts(finding: &Finding, other: &Finding, catalogue: &Catalogue) -> bool {
     let Some(index) = catalogue.index(&finding.subject).filter(|_| finding.rule == Rule::Unneeded) else {
         return false;
@@ -51,7 +49,7 @@ fn contradicts(finding: &Finding, other: &Finding, catalogue: &Catalogue) -> boo
         Rule::Unclaimed => mentions(&other.expected, &index.name),
         Rule::Undeclared => mentions(&other.found, &index.name),
         Rule::Unserved | Rule::Wasteful | Rule::GenericPlan | Rule::Growth => would_serve(index, other),
-        // The one of two that stays, or the reference that it would find.
+        // The duplicate that remains, or a foreign key that the index would serve.
         Rule::Catalogue if other.subject != index.sql_name => {
             (other.suggestion.contains("DROP ") && mentions(&other.found, &index.sql_name))
                 || (other.suggestion.contains("CREATE INDEX") && would_serve(index, other))
@@ -60,8 +58,8 @@ fn contradicts(finding: &Finding, other: &Finding, catalogue: &Catalogue) -> boo
     }
 }
 
-/// Whether `index` may be what the statement of `finding` should take: it is on a table and begins with a column or
-/// expression that the finding names.
+/// Returns true if `index` may serve the statement of `finding`: it is on a table, and begins with a column or
+/// expression, that the finding names.
 fn would_serve(index: &Index, finding: &Finding) -> bool {
     let Some(key) = index.keys.first() else { return false };
     let key = key.column.as_ref().unwrap_or(&key.sql);
@@ -70,7 +68,7 @@ fn would_serve(index: &Index, finding: &Finding) -> bool {
     names(&index.table) && names(key)
 }
 
-/// Whether `text` has `name` as a word, in quotes or not, with its schema or not.
+/// Returns true if `text` contains `name` as a word, quoted or not, schema-qualified or not.
 fn mentions(text: &str, name: &str) -> bool {
     let is_part = |c: char| c.is_alphanumeric() || c == '_';
     let (text, name) = (text.replace('"', ""), name.replace('"', ""));
@@ -127,7 +125,7 @@ mod tests {
         Finding::new(Rule::Unneeded, index, "a case", "none", format!("DROP INDEX {index};"))
     }
 
-    /// The rules of what remains of an unneeded index on books (shelf) beside `other`.
+    /// Returns the rules that remain of an unneeded index on books (shelf) and `other`.
     fn beside(other: Finding) -> Vec<Rule> {
         let indexes = vec![index("books_shelf", "shelf"), index("books_room", "shelf")];
         let catalogue = Catalogue { indexes, ..Catalogue::default() };
@@ -136,7 +134,7 @@ mod tests {
     }
 
     #[test]
-    fn index_that_a_faulty_statement_may_have_lost_is_not_dropped() {
+    fn keeps_indexes_that_a_faulty_statement_may_need() {
         let read =
             |sql| of_statement(Rule::Unserved, sql, "books to be read by an index", "Seq Scan on books");
         assert_eq!(beside(read("SELECT FROM \"books\" WHERE abs(shelf) = $1")), [Rule::Unserved]);
@@ -147,7 +145,7 @@ mod tests {
     }
 
     #[test]
-    fn index_that_an_operation_declares_or_uses_undeclared_is_not_dropped() {
+    fn keeps_indexes_that_an_operation_declares_or_uses() {
         let unclaimed = of_statement(Rule::Unclaimed, "", "books_shelf to be used by some case", "none");
         assert_eq!(beside(unclaimed), [Rule::Unclaimed]);
         let undeclared = of_statement(Rule::Undeclared, "SELECT 1", "no index", "books_shelf on books");
@@ -157,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn index_that_replaces_a_duplicate_or_finds_a_reference_is_not_dropped() {
+    fn keeps_indexes_that_replace_a_duplicate_or_serve_a_foreign_key() {
         let of_schema = |subject, found, sql| Finding::new(Rule::Catalogue, subject, "", found, sql);
         let duplicate = of_schema("books_room", "it does the same as books_shelf", "DROP INDEX books_room;");
         assert_eq!(beside(duplicate), [Rule::Catalogue]);
@@ -169,7 +167,7 @@ mod tests {
     }
 
     #[test]
-    fn what_follows_from_reading_a_whole_table_is_left_out_for_that_statement() {
+    fn removes_consequences_of_sequential_scans() {
         let read = of_statement(Rule::Unserved, "SELECT 1", "", "");
         let grown = |sql| of_statement(Rule::Growth, sql, "", "");
         let rules = |findings| -> Vec<Rule> {
@@ -186,7 +184,7 @@ mod tests {
     }
 
     #[test]
-    fn same_fault_in_the_generic_plan_is_left_out() {
+    fn removes_same_fault_of_generic_plan() {
         let undeclared = of_statement(Rule::Undeclared, "SELECT 1", "no index", "books_room on books");
         let generic = |found: &str| of_statement(Rule::GenericPlan, "SELECT 1", "no index", found);
         let rules = |other| -> Vec<Rule> {

@@ -1,11 +1,11 @@
-//! Where the sequences of a database stand: a replay that draws ids must draw those of the run.
+//! State of sequences, so that a replay draws the same numbers as the run.
 
-use crate::{Error, Pristine};
+use crate::{Error, ReplayDatabase};
 
 const READ: &str = "SELECT schemaname::text, sequencename::text, coalesce(last_value, start_value), last_value IS NOT NULL \
      FROM pg_sequences";
 
-/// The state of every sequence at one moment. Empty by default: then replays leave the sequences as they are.
+/// State of all sequences of a database. With the default, which is empty, replays do not set sequences.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Sequences(Vec<Sequence>);
 
@@ -18,11 +18,11 @@ struct Sequence {
 }
 
 impl Sequences {
-    /// Reads them by a session on the database that the program runs on, before the case runs.
+    /// Reads the sequences of the database that the program runs on. Call it before the case runs.
     ///
     /// # Errors
-    /// [`Error::Database`].
-    pub async fn read(database: &Pristine) -> Result<Self, Error> {
+    /// Returns [`Error::Database`] if the sequences cannot be read.
+    pub async fn read(database: &ReplayDatabase) -> Result<Self, Error> {
         let rows = database.client.query(READ, &[]).await.map_err(Error::database("read the sequences"))?;
         let sequence = |row: tokio_postgres::Row| Sequence {
             schema: row.get(0),
@@ -33,7 +33,7 @@ impl Sequences {
         Ok(Self(rows.into_iter().map(sequence).collect()))
     }
 
-    /// Sets them. No transaction takes that back.
+    /// Returns statements that set the sequences. Rolling back does not undo them.
     pub(crate) fn as_sql(&self) -> String {
         let set = |sequence: &Sequence| {
             let Sequence { schema, name, value, is_called } = sequence;
@@ -48,7 +48,7 @@ fn identifier(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
 }
 
-/// A string constant, whatever is in it.
+/// Quotes a string constant.
 pub(crate) fn quoted(text: &str) -> String {
     let escaped = text.replace('\\', "\\\\").replace('\'', "''");
     format!("E'{escaped}'")

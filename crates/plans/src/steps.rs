@@ -1,27 +1,27 @@
-//! Puts captured statements in the order of their replay: unit after unit, each as it was sent.
+//! Steps of a replay, in order.
 
 use std::collections::HashMap;
 use steadfast_postgres::{Captured, CapturedStatement, StatementKind, TransactionStatus};
 
-/// The savepoint that stands for a transaction of the run: the replay is one transaction in all.
+/// Savepoint that replaces a transaction of the run, because a replay is one transaction.
 const UNIT: &str = "steadfast_unit";
 
-/// Statements that can be explained, by the first word of their command tag.
+/// Command tags of statements that EXPLAIN supports.
 const EXPLAINED: [&str; 5] = ["SELECT", "INSERT", "UPDATE", "DELETE", "MERGE"];
 
-/// One step of a replay.
+/// Step of a replay.
 #[derive(Debug)]
 pub(crate) enum Step<'a> {
-    /// To be sent as it is, and not measured.
+    /// A statement that is executed without EXPLAIN.
     Plain(&'a CapturedStatement, String),
-    /// To be measured.
+    /// A statement that is explained.
     Explain(&'a CapturedStatement),
-    /// Cannot be run again.
+    /// A statement that cannot be repeated, with the reason.
     Refused(&'a CapturedStatement, &'static str),
 }
 
-/// The steps of a replay. Statements of concurrent sessions come transaction after transaction, in the order in which
-/// these began.
+/// Returns the steps of a replay. Transactions of concurrent sessions run one after another, in the order in which they
+/// began.
 pub(crate) fn of(captured: &Captured) -> Vec<Step<'_>> {
     units(captured).into_iter().flatten().filter_map(step).collect()
 }
@@ -70,7 +70,7 @@ fn own(statement: &CapturedStatement) -> Step<'_> {
     }
 }
 
-/// What a transaction command of the run means within the one transaction of the replay.
+/// Returns the SQL for a transaction command of the run, within the transaction of the replay.
 fn transaction(statement: &CapturedStatement) -> String {
     let tag = statement.tags.first().map_or("", |tag| tag.as_str());
     match (tag, statement.after) {
@@ -86,7 +86,7 @@ fn transaction(statement: &CapturedStatement) -> String {
     }
 }
 
-/// Settings take part, since plans may depend on them; time limits do not, since EXPLAIN takes its own time.
+/// Applies settings, which plans may depend on, without time limits, which EXPLAIN could exceed.
 fn without_timeouts(settings: &str) -> String {
     let settings = settings.trim().trim_end_matches(';');
     if settings.is_empty() {

@@ -1,47 +1,49 @@
-//! Declared bounds and budgets that no case needs: they would hide the next fault.
+//! Declared bounds and budgets that no case needs.
 
 use crate::growth::has_grown;
-use crate::verdict::Place;
+use crate::verdict::Context;
 use crate::{Contract, Finding, Judged, Reads, Rule};
 use std::collections::BTreeMap;
 
-/// A finding for each budget of statements that no case uses up, for each declaration of
-/// [`reads`](steadfast_postgres::Operation::reads) that no case needs, and for each [`Reads::UpTo`] of which no case
-/// reads half. `judged` are all cases, of any number of operations, at the larger size where they ran at both; `pairs`
-/// are those that ran at both, the smaller size first.
+/// Returns a finding for each budget of statements that no case uses up, each
+/// [`reads`](steadfast_postgres::Operation::reads) that no case needs, and each [`Reads::UpTo`] of which no case reads
+/// half.
+///
+/// `judged` are all cases, of any number of operations, at the larger size if they ran at both. `pairs` are the cases
+/// that ran at both sizes, the smaller size first.
 pub fn unproven<'a>(
     judged: impl IntoIterator<Item = &'a Judged>,
     pairs: impl IntoIterator<Item = (&'a Judged, &'a Judged)>,
 ) -> Vec<Finding> {
-    let mut operations: BTreeMap<&str, Shown<'_>> = BTreeMap::new();
+    let mut operations: BTreeMap<&str, Needs<'_>> = BTreeMap::new();
     for case in judged {
-        let shown = operations.entry(&case.contract.operation).or_insert_with(|| Shown::of(&case.contract));
-        shown.take(case);
+        let needs = operations.entry(&case.contract.operation).or_insert_with(|| Needs::of(&case.contract));
+        needs.take(case);
     }
     for (small, large) in pairs {
-        let shown = operations.entry(&large.contract.operation).or_insert_with(|| Shown::of(&large.contract));
-        shown.is_needed |= has_grown(small, large);
-        shown.has_grown = true;
+        let needs = operations.entry(&large.contract.operation).or_insert_with(|| Needs::of(&large.contract));
+        needs.is_needed |= has_grown(small, large);
+        needs.ran_at_both_sizes = true;
     }
-    operations.into_values().flat_map(|shown| shown.findings()).collect()
+    operations.into_values().flat_map(|needs| needs.findings()).collect()
 }
 
-/// What the cases of one operation have shown.
-struct Shown<'a> {
+/// Maxima of the cases of one operation.
+struct Needs<'a> {
     contract: &'a Contract,
     /// Maximum number of statements of a case.
     sent: u32,
     /// Maximum number of rows that a statement scanned.
     scanned: u64,
-    /// Whether a statement would break a rule without the declaration.
+    /// True if a statement would break a rule without the declaration.
     is_needed: bool,
-    /// Whether a case ran at both sizes.
-    has_grown: bool,
+    /// True if a case ran at both sizes.
+    ran_at_both_sizes: bool,
 }
 
-impl<'a> Shown<'a> {
+impl<'a> Needs<'a> {
     fn of(contract: &'a Contract) -> Self {
-        Self { contract, sent: 0, scanned: 0, is_needed: false, has_grown: false }
+        Self { contract, sent: 0, scanned: 0, is_needed: false, ran_at_both_sizes: false }
     }
 
     fn take(&mut self, case: &Judged) {
@@ -56,33 +58,33 @@ impl<'a> Shown<'a> {
     }
 
     fn findings(&self) -> Vec<Finding> {
-        let place = Place { contract: self.contract, case: "", statement: "" };
+        let context = Context { contract: self.contract, case: "", statement: "" };
         let mut findings = Vec::new();
         if self.contract.batch.is_none() && self.sent < self.contract.statements {
-            findings.push(place.finding(
+            findings.push(context.finding(
                 Rule::Unproven,
                 format!("a case that sends {} statements, as many as declared", self.contract.statements),
                 format!("{} at most", self.sent),
-                "add the case that takes the branch with the other statements; if there is none, lower `statements`",
+                "add the case that sends the other statements; if there is none, lower `statements`",
             ));
         }
         if let Some((reads, _)) = &self.contract.reads
-            && self.has_grown
+            && self.ran_at_both_sizes
         {
-            findings.extend(self.of_reads(&place, *reads));
+            findings.extend(self.of_reads(&context, *reads));
         }
         findings
     }
 
-    fn of_reads(&self, place: &Place<'_>, reads: Reads) -> Option<Finding> {
+    fn of_reads(&self, context: &Context<'_>, reads: Reads) -> Option<Finding> {
         match reads {
-            _ if !self.is_needed => Some(place.finding(
+            _ if !self.is_needed => Some(context.finding(
                 Rule::Unproven,
                 format!("a case that needs `reads({reads:?}, ...)`"),
-                "every case does without it",
-                "add the case whose statement reads so much; if there is none, remove `reads`",
+                "no case needs it",
+                "add the case whose statement reads that much; if there is none, remove `reads`",
             )),
-            Reads::UpTo(rows) if self.scanned < u64::from(rows) / 2 => Some(place.finding(
+            Reads::UpTo(rows) if self.scanned < u64::from(rows) / 2 => Some(context.finding(
                 Rule::Unproven,
                 format!("a case that reads half of the {rows} rows that `reads(UpTo({rows}), ...)` allows"),
                 format!("{} rows at most", self.scanned),

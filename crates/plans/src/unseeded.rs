@@ -1,27 +1,28 @@
-//! Tables with too little data: reading one of eight pages without an index costs nothing, so nothing is proven there.
+//! Tables with too little data: a table of up to eight pages is read as fast without an index, so its plans prove
+//! nothing.
 
-use crate::pristine::Pristine;
+use crate::replay_database::ReplayDatabase;
 use crate::{Error, Finding, Judged, Rule};
 use std::collections::BTreeSet;
 
-/// A table that is small by its nature.
+/// A table that is always small.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SmallTable<'a> {
-    /// Its name, written as in SQL: with its schema where it needs that.
+    /// Name, written as in SQL: schema-qualified if necessary.
     pub table: &'a str,
     /// Maximum number of rows.
     pub rows: u64,
-    /// What enforces that maximum: a constraint, or a test.
+    /// Constraint or test that enforces the maximum.
     pub because: &'a str,
 }
 
-/// A finding for each table that a case reads or writes and that has no more than eight pages in `pristine`, the larger
-/// size, unless it is one of `small`; and for each of `small` that has more rows than it may have.
+/// Returns a finding for each table that a case reads or writes and that has at most eight pages in `database`, the
+/// larger size, unless it is one of `small`; and for each of `small` that has more rows than declared.
 ///
 /// # Errors
 /// Returns [`Error::Database`] if the rows of a small table cannot be counted.
 pub async fn unseeded(
-    pristine: &Pristine,
+    database: &ReplayDatabase,
     judged: impl IntoIterator<Item = &Judged>,
     small: &[SmallTable<'_>],
 ) -> Result<Vec<Finding>, Error> {
@@ -32,11 +33,11 @@ pub async fn unseeded(
     for table in touched {
         let declared = small.iter().find(|declared| declared.table == table);
         match declared {
-            Some(declared) => findings.extend(too_many(pristine, declared).await?),
-            None if pristine.facts.is_small_by_name(table) => findings.push(finding(
+            Some(declared) => findings.extend(too_many(database, declared).await?),
+            None if database.facts.is_small_table(table) => findings.push(finding(
                 table,
-                "more than eight pages at the larger size, or to be declared small".to_owned(),
-                "eight pages at most, which are read as fast without an index".to_owned(),
+                "more than eight pages at the larger size, or a declaration as a small table".to_owned(),
+                "at most eight pages, which are read as fast without an index".to_owned(),
                 "seed it, or declare it small with its maximum number of rows",
             )),
             None => {}
@@ -45,17 +46,17 @@ pub async fn unseeded(
     Ok(findings)
 }
 
-async fn too_many(pristine: &Pristine, declared: &SmallTable<'_>) -> Result<Option<Finding>, Error> {
+async fn too_many(database: &ReplayDatabase, declared: &SmallTable<'_>) -> Result<Option<Finding>, Error> {
     let SmallTable { table, rows, because } = declared;
     let sql = format!("SELECT count(*) FROM {table}");
-    let counted = pristine.client.query_one(&sql, &[]).await;
+    let counted = database.client.query_one(&sql, &[]).await;
     let counted: i64 = counted.map_err(Error::database(format!("count the rows of {table}")))?.get(0);
     let finding = || {
         finding(
             table,
             format!("at most {rows} rows, as declared: {because}"),
             format!("{counted} rows"),
-            "seed as many rows as there will be; if there will be more than declared, remove the declaration",
+            "seed a realistic number of rows; if that is more than declared, remove the declaration",
         )
     };
     Ok((counted.cast_unsigned() > *rows).then(finding))

@@ -1,4 +1,4 @@
-//! The verdict on one plan: which index serves each table and how, and what is wrong with that.
+//! The verdict on one plan: how it reads each table, and which rules it breaks.
 
 use crate::explain::{Explained, Join, Node};
 use crate::facts::Facts;
@@ -7,38 +7,38 @@ use crate::{Contract, Finding, Rule};
 use serde::Serialize;
 use std::fmt;
 
-/// Rows that may be thrown away for each row that is returned or changed, where nothing else is declared.
+/// Rows that a scan may throw away for each row returned or changed, if nothing else is declared.
 const REMOVED_PER_ROW: u64 = 10;
 
-/// Rows that may be thrown away in any case.
+/// Rows that a scan may throw away in any case.
 const REMOVED_FREE: u64 = 100;
 
-/// From which share of a table on a scan without a condition reads all of it.
+/// Fraction of a table from which on a scan without a condition counts as reading the whole table.
 const WHOLE_SHARE: f64 = 0.5;
 
-/// How a statement comes to the rows of a table.
+/// Access path to the rows of a table.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Via {
-    /// By the index, then the table.
+    /// Index scan.
     Index(String),
-    /// By the index alone, but for so many rows that were looked up in the table.
+    /// Index-only scan.
     IndexOnly {
         /// The index.
         index: String,
-        /// Rows that were looked up in the table.
+        /// Number of rows that were looked up in the table nevertheless.
         heap_fetches: u64,
     },
-    /// By a bitmap of one or several indexes, then the table.
+    /// Bitmap scan of one or more indexes.
     Bitmap(Vec<String>),
-    /// By the index that finds conflicting rows of an INSERT.
+    /// Index that detects conflicts of an INSERT.
     Arbiter(String),
-    /// By reading all of it.
+    /// Sequential scan.
     Seq,
 }
 
 impl Via {
-    /// The indexes that are used.
+    /// Returns the indexes that are used.
     pub fn indexes(&self) -> &[String] {
         match self {
             Self::Index(index) | Self::IndexOnly { index, .. } | Self::Arbiter(index) => {
@@ -50,23 +50,23 @@ impl Via {
     }
 }
 
-/// One table that a statement reads, and how. Partitions and their indexes go by their parents' names.
+/// A table that a statement reads, and the access path. Partitions and their indexes have the names of their parents.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Access {
-    /// The table.
+    /// Table.
     pub table: String,
-    /// How.
+    /// Access path.
     pub via: Via,
 }
 
-/// What a finding is about.
-pub(crate) struct Place<'a> {
+/// Operation, case and statement that a finding is about.
+pub(crate) struct Context<'a> {
     pub(crate) contract: &'a Contract,
     pub(crate) case: &'a str,
     pub(crate) statement: &'a str,
 }
 
-impl Place<'_> {
+impl Context<'_> {
     pub(crate) fn finding(
         &self,
         rule: Rule,
@@ -83,7 +83,7 @@ impl Place<'_> {
     }
 }
 
-/// How each table is reached, of the nodes that ran.
+/// Returns the access paths of the nodes that ran.
 pub(crate) fn accesses(explained: &Explained, facts: &Facts) -> Vec<Access> {
     explained.nodes().filter(|node| node.ran()).flat_map(|node| of_node(node, facts)).collect()
 }
@@ -108,7 +108,8 @@ fn of_node(node: &Node, facts: &Facts) -> Vec<Access> {
     vias.into_iter().map(|via| Access { table: table.to_owned(), via }).collect()
 }
 
-/// The indexes of a bitmap, through the nodes that combine them. Sub-plans have tables of their own.
+/// Returns the indexes of a bitmap, including those combined by AND and OR. Sub-plans are excluded, because they read
+/// other tables.
 fn bitmap_indexes(node: &Node) -> Box<dyn Iterator<Item = &String> + '_> {
     let below =
         node.children.iter().filter(|child| child.kind.starts_with("Bitmap") && child.join == Join::Input);
@@ -116,66 +117,67 @@ fn bitmap_indexes(node: &Node) -> Box<dyn Iterator<Item = &String> + '_> {
     Box::new(node.index.iter().chain(below))
 }
 
-/// What is wrong with a plan. `after_writes`: rows were written on the way, so the visibility map may say less.
+/// Returns the findings of a plan. If rows were written before (`after_writes`), the visibility map is incomplete and
+/// heap fetches are not judged.
 pub(crate) fn judge(
-    place: &Place<'_>,
+    context: &Context<'_>,
     explained: &Explained,
     facts: &Facts,
     after_writes: bool,
 ) -> Vec<Finding> {
     let nodes = || explained.nodes().filter(|node| node.ran());
-    let mut findings: Vec<_> = nodes().filter_map(|node| unserved(place, node, facts)).collect();
-    findings.extend(undeclared(place, explained, facts));
+    let mut findings: Vec<_> = nodes().filter_map(|node| unserved(context, node, facts)).collect();
+    findings.extend(undeclared(context, explained, facts));
     if !after_writes {
-        findings.extend(nodes().filter_map(|node| heap_fetches(place, node)));
+        findings.extend(nodes().filter_map(|node| heap_fetches(context, node)));
     }
     let returned = Work::of(explained, facts).returned;
-    findings.extend(nodes().filter_map(|node| removed(place, node, returned, facts)));
-    // A table that is read without its index and rows that a condition throws away say more exactly what is wrong.
+    findings.extend(nodes().filter_map(|node| removed(context, node, returned, facts)));
+    // An unserved table or rows that are thrown away are the more exact finding.
     if !findings.iter().any(|finding| matches!(finding.rule, Rule::Unserved | Rule::Wasteful)) {
-        findings.extend(work::unbounded(place, explained, facts));
+        findings.extend(work::unbounded(context, explained, facts));
     }
-    findings.extend(spilled(place, explained));
+    findings.extend(spilled(context, explained));
     findings
 }
 
-fn unserved(place: &Place<'_>, node: &Node, facts: &Facts) -> Option<Finding> {
+fn unserved(context: &Context<'_>, node: &Node, facts: &Facts) -> Option<Finding> {
     let relation = node.relation.as_ref().filter(|relation| !facts.is_small(relation))?;
-    if place.contract.reads_all() {
+    if context.contract.reads_all() {
         return None;
     }
     let table = facts.table(relation);
     let read = node.rows() + node.filter.as_ref().map_or(0, |filter| filter.removed);
-    if node.filter.is_none() && read <= place.contract.up_to() {
+    if node.filter.is_none() && read <= context.contract.up_to() {
         return None;
     }
     match (&*node.kind, &node.index_condition, &node.filter) {
         ("Seq Scan" | "Sample Scan", _, filter) => {
             let condition = filter.as_ref().map_or("no condition", |filter| &filter.condition);
-            Some(place.finding(
+            Some(context.finding(
                 Rule::Unserved,
                 format!("{table} to be read by an index"),
                 format!("Seq Scan on {table}, {condition}"),
                 format!(
                     "let the condition of the statement name the leading columns of an index on {table}, without a \
-                     function or a cast around them; if this is what the statement is meant to do, add an index for \
-                     its condition, or declare `reads(All, reason)` if all of {table} is wanted"
+                     function or a cast around them; if the statement is right, add an index for its condition, or \
+                     declare `reads(All, reason)` if it needs the whole of {table}"
                 ),
             ))
         }
         ("Index Scan" | "Index Only Scan", None, _) => {
             let index = facts.index(node.index.as_deref()?);
             (read as f64 >= WHOLE_SHARE * facts.rows(relation)?).then(|| {
-                place.finding(
+                context.finding(
                     Rule::Unserved,
                     format!("a part of {table} to be looked up in {index}"),
                     format!(
-                        "{} of {read} rows through the whole of {index}, without a condition on it",
+                        "{} of {read} rows through the whole of {index}, without a condition on its keys",
                         node.kind
                     ),
                     format!(
-                        "give the statement a condition on the leading columns of {index}; if it is meant to walk \
-                         through all of it, declare `reads(All, reason)`"
+                        "give the statement a condition on the leading columns of {index}; if it is meant to read \
+                         the whole index, declare `reads(All, reason)`"
                     ),
                 )
             })
@@ -184,8 +186,8 @@ fn unserved(place: &Place<'_>, node: &Node, facts: &Facts) -> Option<Finding> {
     }
 }
 
-fn undeclared(place: &Place<'_>, explained: &Explained, facts: &Facts) -> Vec<Finding> {
-    let declared = &place.contract.served_by;
+fn undeclared(context: &Context<'_>, explained: &Explained, facts: &Facts) -> Vec<Finding> {
+    let declared = &context.contract.served_by;
     let accesses = accesses(explained, facts);
     let used =
         accesses.iter().flat_map(|access| access.via.indexes().iter().map(move |index| (access, index)));
@@ -196,52 +198,52 @@ fn undeclared(place: &Place<'_>, explained: &Explained, facts: &Facts) -> Vec<Fi
             [] => "no index".to_owned(),
             some => format!("only {}", some.join(", ")),
         };
-        place.finding(
+        context.finding(
             Rule::Undeclared,
             expected,
             format!("{index} on {}", access.table),
             format!(
-                "see why the statement does not take a declared index: has it lost a condition or its order? If this \
-                 is what it is meant to do, name {index} in `served_by`"
+                "check why the statement does not use a declared index: has it lost a condition or its order? If the \
+                 statement is right, name {index} in `served_by`"
             ),
         )
     };
     others.into_iter().map(finding).collect()
 }
 
-fn heap_fetches(place: &Place<'_>, node: &Node) -> Option<Finding> {
+fn heap_fetches(context: &Context<'_>, node: &Node) -> Option<Finding> {
     (node.heap_fetches > 0).then(|| {
-        place.finding(
+        context.finding(
             Rule::Wasteful,
-            "an index-only scan that does without the table",
+            "an index-only scan that does not visit the table",
             format!("{} heap fetches for {} rows", node.heap_fetches, node.rows()),
-            "run VACUUM on the data before they are judged, and often enough in production",
+            "run VACUUM after loading the data, and often enough in production",
         )
     })
 }
 
-fn removed(place: &Place<'_>, node: &Node, returned: u64, facts: &Facts) -> Option<Finding> {
+fn removed(context: &Context<'_>, node: &Node, returned: u64, facts: &Facts) -> Option<Finding> {
     let relation = node.relation.as_ref().filter(|_| node.is_scan())?;
-    if place.contract.reads_all() || facts.is_small(relation) || node.kind == "Seq Scan" {
+    if context.contract.reads_all() || facts.is_small(relation) || node.kind == "Seq Scan" {
         return None;
     }
     let filtered = node.filter.as_ref().map_or(0, |filter| filter.removed);
     let removed = filtered + node.removed_by_recheck;
-    let per_row = place.contract.per_row().unwrap_or(REMOVED_PER_ROW);
-    let bound = REMOVED_FREE + place.contract.up_to() + per_row * returned;
+    let per_row = context.contract.per_row().unwrap_or(REMOVED_PER_ROW);
+    let bound = REMOVED_FREE + context.contract.up_to() + per_row * returned;
     let condition = node.filter.as_ref().map_or("the recheck", |filter| &filter.condition);
     (removed > bound).then(|| {
-        place.finding(
+        context.finding(
             Rule::Wasteful,
             format!("at most {bound} rows of {} to be read and thrown away", relation.name),
             format!("{removed} thrown away by {condition} for {returned} returned or changed"),
-            "let the statement select by what the index looks up; if this is what it is meant to do, add the \
-             condition to the index, or declare `reads(PerMatch(limit), reason)`",
+            "let the statement select by what the index looks up; if the statement is right, add the condition to the \
+             index, or declare `reads(PerMatch(limit), reason)`",
         )
     })
 }
 
-fn spilled(place: &Place<'_>, explained: &Explained) -> Option<Finding> {
+fn spilled(context: &Context<'_>, explained: &Explained) -> Option<Finding> {
     let spill = explained.nodes().find_map(|node| node.spill.as_ref().map(|spill| (node, spill)));
     let found = match spill {
         Some((node, spill)) => format!("{} on disk: {}, {} kB", node.kind, spill.method, spill.kilobytes),
@@ -251,11 +253,11 @@ fn spilled(place: &Place<'_>, explained: &Explained) -> Option<Finding> {
         None => return None,
     };
     let suggestion = "let the statement sort fewer rows or columns; if it is meant to sort all of them, add an index that \
-                      gives this order";
-    Some(place.finding(Rule::Wasteful, "rows to fit into memory", found, suggestion))
+                      has this order";
+    Some(context.finding(Rule::Wasteful, "a sort or hash that fits into memory", found, suggestion))
 }
 
-/// The plan on one line: each node with its index or table, what it reads from in brackets.
+/// Renders the plan on one line: each node with its index or table, and its children in parentheses.
 pub(crate) fn shape(node: &Node, facts: &Facts) -> String {
     let target = match (&node.index, &node.relation) {
         (Some(index), _) => Some(facts.index(index)),
@@ -267,8 +269,8 @@ pub(crate) fn shape(node: &Node, facts: &Facts) -> String {
     if below.is_empty() { name } else { format!("{name} ({})", below.join(", ")) }
 }
 
-/// How far the planner's expectations are from what came, at the worst node: 1 is exact. Nodes below a LIMIT end early and
-/// say nothing.
+/// Returns the ratio of estimated to actual rows, or its inverse, at the worst node; 1 is exact. Nodes below a LIMIT
+/// are excluded, because they end early.
 pub(crate) fn q_error(node: &Node) -> f64 {
     if node.kind == "Limit" || !node.ran() {
         return 1.0;

@@ -1,25 +1,33 @@
-//! The whole way for a program that wants no more than the answer: databases, runs, verdicts, growth, catalogue.
+//! Verifies a whole program: databases of two sizes, runs of all cases, verdicts, growth, and the checks that need every
+//! operation.
 
+mod ablation;
+mod case;
+mod checks;
 mod databases;
-mod size;
-mod verified;
+mod measurement;
+mod mutant_run;
+mod options;
+mod rows;
+mod seeded;
+mod server;
 
-pub use verified::Verified;
+pub use case::{Case, ProgramDatabase};
 
-use crate::{Contract, Error, SmallTable};
+use crate::{Contract, Error, Report};
 use databases::Databases;
-use size::Size;
+use options::Options;
+use seeded::SeededDatabase;
 use steadfast_postgres::diesel_async::AsyncPgConnection;
 
-/// How much more data the larger size has.
+/// Factor between the two sizes of the data.
 const TIMES: u32 = 10;
 
-/// A verification that is on: it is given every case of every operation, and runs each at two sizes of the data.
+/// A verification in progress. It runs every case of every operation at two sizes of the data, and reports what is wrong.
 ///
-/// It is made of [`judge`](crate::judge), [`plan_kinds`](crate::plan_kinds), [`growth`](fn@crate::growth),
-/// [`never_used`](crate::never_used), [`Catalogue::check`](crate::Catalogue::check) and [`unclaimed`](crate::unclaimed),
-/// and adds the databases, the order, and that one fault is said once. A program that wants more, such as mutants or
-/// indexes that a document demands, calls those itself.
+/// The checks of plans, growth, cases and the schema always run. The others are switched on by
+/// [`ablate`](Self::ablate), [`mutate`](Self::mutate), [`resample`](Self::resample), [`coverage`](Self::coverage) and
+/// [`null_parameters`](Self::null_parameters).
 ///
 /// ```
 /// use steadfast_plans::diesel::{QueryResult, sql_query, sql_types::Integer};
@@ -42,90 +50,117 @@ const TIMES: u32 = 10;
 /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// # let database = steadfast_testkit::TestDatabase::empty().await?;
 /// # let url = &database.url();
-/// let verified = Verification::run(url, build, async |verification| {
+/// let report = Verification::run(url, build, async |verification| {
+///     verification.ablate();
 ///     let contract = Contract::new("books.of_shelf").served_by(&["shelves"]);
 ///     verification.case(&contract, "common", async |conn| find(conn, 7).await).await?;
 ///     verification.case(&contract, "absent", async |conn| find(conn, -1).await).await
 /// });
-/// assert_eq!(verified.await?.to_string(), "1 operations, 2 cases, 0 findings");
+/// let report = report.await?;
+/// assert!(report.is_clean(), "{report}");
+/// assert!(report.to_string().contains(": 1 operations, 1 statements, 0 findings"));
+/// assert_eq!(report.ablation[0].index, "shelves");
 /// # Ok(())
 /// # }
 /// ```
 #[derive(Debug)]
 pub struct Verification {
-    small: Size,
-    large: Size,
-    /// Operations that must have a case.
-    declared: Vec<Contract>,
-    small_tables: Vec<SmallTable<'static>>,
+    small: SeededDatabase,
+    large: SeededDatabase,
+    options: Options,
 }
 
-/// Why something that the caller gave has failed.
+/// Error of a function that the caller passed in.
 type Failure = Box<dyn std::error::Error + Send + Sync>;
 
 impl Verification {
-    /// Verifies all that `cases` runs by [`Verification::case`].
+    /// Verifies the cases that `cases` runs by [`Verification::case`] or [`Verification::run_case`].
     ///
-    /// `url` is that of a role that may create databases, without TLS. The database of `url` is left alone and lends its
-    /// name to six others, e.g. `stars_verification_small`, which are made beside it and dropped whatever comes out; those
-    /// of a process that was killed are dropped by the next. Two verifications by one `url` come one after another.
+    /// `url` needs a role that may create databases, and no TLS. Its database is not changed. Up to eight databases are
+    /// created next to it, with its name as a prefix (e.g. `stars_verification_small`), and dropped at the end. Databases
+    /// of a process that was killed are dropped by the next verification, and verifications with the same `url` run one
+    /// after another.
     ///
-    /// `build` makes the schema in the empty database at the address that it is given, fills it, and ends its sessions. It
-    /// is called twice, the second time for ten times the data: with 1, and with 10. Give the same values so many rows
-    /// each at both sizes, as a customer has no more orders because there are more customers. No fault is found with
-    /// reading tables of up to eight pages, so the larger size needs some thousand rows.
+    /// `build` creates the schema in the empty database whose URL it receives, fills it, and closes its sessions. It is
+    /// called with 1, and with 10 for ten times the data. Give each value the same number of rows at both sizes: a
+    /// customer does not have more orders because there are more customers. Reading a table of up to eight pages is
+    /// never a finding, so the larger size needs some thousand rows.
     ///
     /// # Errors
-    /// [`Error::Program`] when `build` or a case fails; else no verdict can be reached. What is wrong with the program is
-    /// among the findings.
+    /// Returns [`Error::Program`] if `build` or a case fails, and another [`Error`] if no verdict can be reached. Faults
+    /// of the program are findings in the report.
     pub async fn run<E: Into<Failure>>(
         url: &str,
         build: impl AsyncFn(&str, u32) -> Result<(), E>,
         cases: impl AsyncFnOnce(&mut Self) -> Result<(), Error>,
-    ) -> Result<Verified, Error> {
-        let databases = Databases::claim(url).await?;
-        let outcome = Self::verify(&databases, build, cases).await;
-        databases.drop_all().await.and(outcome)
+    ) -> Result<Report, Error> {
+        Self::verify(Databases::claim(url, false).await?, build, cases).await
+    }
+
+    /// Does the same as [`Verification::run`], except that `build` receives copies of the database of `url`. Use it if
+    /// that database has the schema already: copies keep its object ids, which the ids of
+    /// [`coverage`](Self::coverage) are made of.
+    ///
+    /// # Errors
+    /// Returns the errors of [`Verification::run`]. The database of `url` must not have other sessions.
+    pub async fn run_on_copies<E: Into<Failure>>(
+        url: &str,
+        build: impl AsyncFn(&str, u32) -> Result<(), E>,
+        cases: impl AsyncFnOnce(&mut Self) -> Result<(), Error>,
+    ) -> Result<Report, Error> {
+        Self::verify(Databases::claim(url, true).await?, build, cases).await
     }
 
     async fn verify<E: Into<Failure>>(
-        databases: &Databases,
+        databases: Databases,
         build: impl AsyncFn(&str, u32) -> Result<(), E>,
         cases: impl AsyncFnOnce(&mut Self) -> Result<(), Error>,
-    ) -> Result<Verified, Error> {
-        let small = Size::build(databases, "small", async |url| build(url, 1).await).await?;
-        let large = Size::build(databases, "large", async |url| build(url, TIMES).await).await?;
-        let mut verification = Self { small, large, declared: Vec::new(), small_tables: Vec::new() };
-        cases(&mut verification).await?;
-        let Self { small, large, declared, small_tables } = verification;
-        Verified::of(small, large, &declared, &small_tables).await
+    ) -> Result<Report, Error> {
+        let verified = async {
+            let small = SeededDatabase::build(&databases, "small", async |url| build(url, 1).await).await?;
+            let large =
+                SeededDatabase::build(&databases, "large", async |url| build(url, TIMES).await).await?;
+            let mut verification = Self { small, large, options: Options::default() };
+            cases(&mut verification).await?;
+            let Self { small, large, options } = verification;
+            checks::report(small, large, &options).await
+        };
+        let outcome = verified.await;
+        databases.drop_all().await.and(outcome)
     }
 
-    /// Declares an operation that must have a case: without one it is a finding. For a program that keeps a list of its
-    /// operations, so that a new one is not forgotten here.
-    pub fn declare(&mut self, contract: &Contract) {
-        self.declared.push(contract.clone());
-    }
-
-    /// Declares that `table` never has more than so many `rows`, `because` something enforces it: a constraint or a test.
-    /// Reading it as a whole is then fine. Every other table that a case reads needs more than eight pages at the larger
-    /// size.
-    pub fn small_table(&mut self, table: &'static str, rows: u64, because: &'static str) {
-        self.small_tables.push(SmallTable { table, rows, because });
-    }
-
-    /// Runs one case of an operation, once at each size, on a connection that is written down and was opened for it. It
-    /// may commit: the case after it finds the data as they were built. A case that fails ends the verification.
+    /// Runs one case of an operation at both sizes, each time on a new recorded connection. The case may commit: every
+    /// case finds the data as `build` left them. A case that fails ends the verification.
     ///
     /// # Errors
-    /// [`Error::Program`] with what `program` failed with; else the connection could not be opened.
+    /// Returns [`Error::Program`] with the error of `program`, and another [`Error`] if its connection cannot be opened.
     pub async fn case<T, E: Into<Failure>>(
         &mut self,
         contract: &Contract,
         case: &str,
         program: impl AsyncFn(&mut AsyncPgConnection) -> Result<T, E>,
     ) -> Result<(), Error> {
-        self.small.run(contract, case, &program).await?;
-        self.large.run(contract, case, &program).await
+        let case = Case::new(contract.clone(), case);
+        for database in [&mut self.small, &mut self.large] {
+            database.run_connected(&case, &program).await?;
+        }
+        Ok(())
+    }
+
+    /// Runs one case of a program that opens its own sessions. They must be recorded by the recorder of the
+    /// [`ProgramDatabase`] that `program` receives. A heavy case runs at the smaller size only.
+    ///
+    /// # Errors
+    /// Returns [`Error::Program`] with the error of `program`.
+    pub async fn run_case<T, E: Into<Failure>>(
+        &mut self,
+        case: &Case,
+        program: impl AsyncFn(&ProgramDatabase) -> Result<T, E>,
+    ) -> Result<(), Error> {
+        self.small.run(case, &program).await?;
+        if !case.is_heavy {
+            self.large.run(case, &program).await?;
+        }
+        Ok(())
     }
 }

@@ -1,33 +1,33 @@
-//! Work: what a statement handles on its way to the rows that it returns or changes.
+//! Work: the rows that a statement handles for those that it returns or changes.
 
 use crate::explain::{Explained, Join, Node};
 use crate::facts::Facts;
 use crate::replay::Ran;
-use crate::verdict::Place;
+use crate::verdict::Context;
 use crate::{Contract, Finding, Rule};
 use serde::Serialize;
 
-/// Rows that any statement may handle.
+/// Rows that every statement may handle.
 const FREE: u64 = 200;
 
-/// Rows that a statement may handle for each row that it returns or changes.
+/// Rows that a statement may handle for each row returned or changed.
 const PER_ROW: u64 = 10;
 
-/// Rows that a statement handled, counted from its plan.
+/// Rows that a statement handled, by its plan.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Work {
-    /// Rows that it returned or changed.
+    /// Rows returned or changed.
     pub returned: u64,
-    /// Rows and index entries that its scans read, discarded ones included, and at least one for each time that a scan
-    /// ran. The first pass over a table of at most eight pages is free.
+    /// Rows and index entries that scans read, including discarded ones, and at least one for each loop of a scan. The
+    /// first scan of a table of at most eight pages is free.
     pub scanned: u64,
-    /// Pairs of rows that the largest of its joins made, discarded ones included.
+    /// Pairs of rows that the largest join compared, including discarded ones.
     pub joined: u64,
     /// Rows that OFFSET skipped.
     pub skipped: u64,
-    /// Rows that all of its nodes handled.
+    /// Rows that all nodes handled.
     pub handled: u64,
-    /// Whether it uses an inverted index (GIN), whose lists grow with the table.
+    /// True if the plan uses an inverted index (GIN), whose posting lists grow with the table.
     pub uses_inverted_index: bool,
 }
 
@@ -47,43 +47,44 @@ impl Work {
         }
     }
 
-    /// Number of rows that `contract` allows it to handle; `None` if that may grow with the tables.
+    /// Returns the number of rows that `contract` allows; `None` if it may grow with the tables.
     pub(crate) fn allowed(&self, contract: &Contract) -> Option<u64> {
         let per_row = contract.per_row().unwrap_or(PER_ROW).max(PER_ROW);
         (!contract.grows_with_tables(self.uses_inverted_index))
             .then(|| FREE + contract.up_to() + per_row * self.returned)
     }
 
-    /// Returns true if it handles at most `allowed` rows of any kind.
+    /// Returns true if no kind of work exceeds `allowed` rows.
     pub(crate) fn is_within(&self, allowed: u64) -> bool {
         self.scanned.max(self.joined).max(self.skipped) <= allowed
     }
 }
 
-/// Finds a statement that handles more rows than those that it returns or changes can justify.
-pub(crate) fn unbounded(place: &Place<'_>, explained: &Explained, facts: &Facts) -> Option<Finding> {
+/// Returns a finding if the statement handles more rows than those that it returns or changes justify.
+pub(crate) fn unbounded(context: &Context<'_>, explained: &Explained, facts: &Facts) -> Option<Finding> {
     let work = Work::of(explained, facts);
-    let allowed = work.allowed(place.contract).filter(|allowed| !work.is_within(*allowed))?;
+    let allowed = work.allowed(context.contract).filter(|allowed| !work.is_within(*allowed))?;
     let (found, suggestion) = cause(&work, allowed, explained, facts);
     let expected = format!("at most {allowed} rows to be handled for {} returned or changed", work.returned);
-    Some(place.finding(Rule::Unbounded, expected, found, suggestion))
+    Some(context.finding(Rule::Unbounded, expected, found, suggestion))
 }
 
-/// Finds a statement that writes many more rows than it changes itself: by foreign keys and triggers.
-pub(crate) fn cascading(place: &Place<'_>, ran: &Ran<'_>, facts: &Facts) -> Option<Finding> {
+/// Returns a finding if foreign keys and triggers write many more rows than the statement changes itself.
+pub(crate) fn cascading(context: &Context<'_>, ran: &Ran<'_>, facts: &Facts) -> Option<Finding> {
     let work = Work::of(&ran.explained, facts);
     let written: u64 = ran.touched.iter().map(|touched| touched.rows_written).sum();
-    let allowed = work.allowed(place.contract).filter(|allowed| written > *allowed)?;
+    let allowed = work.allowed(context.contract).filter(|allowed| written > *allowed)?;
     let returned = work.returned;
-    Some(place.finding(
+    Some(context.finding(
         Rule::Unbounded,
         format!("at most {allowed} rows to be written for {returned} returned or changed"),
         format!("{written} rows are written, most of them by foreign keys or triggers"),
-        "let the operation remove what refers to the row before, in batches of bounded size, or mark the row as removed",
+        "let the operation first remove the referencing rows in batches of bounded size, or mark the row as deleted instead of \
+         deleting it",
     ))
 }
 
-/// What makes the work unbounded, and what to do about it: the nodes that handle most of the rows say it.
+/// Returns what makes the work unbounded, by the nodes that handle most of the rows, and what to do about it.
 fn cause(work: &Work, allowed: u64, explained: &Explained, facts: &Facts) -> (String, &'static str) {
     let returned = work.returned;
     let nodes = || explained.nodes().filter(|node| node.ran());
@@ -91,11 +92,11 @@ fn cause(work: &Work, allowed: u64, explained: &Explained, facts: &Facts) -> (St
         let found = format!("OFFSET skips {} rows for {returned}", work.skipped);
         return (
             found,
-            "let the statement continue after the last row of the page before, by a condition on the columns of its order",
+            "let the statement continue after the last row of the previous page, by a condition on the columns of its order",
         );
     }
     if let Some(join) = nodes().find(|node| joined(node) == work.joined && work.joined > allowed) {
-        let found = format!("{} makes {} pairs of rows for {returned}", join.kind, work.joined);
+        let found = format!("{} compares {} pairs of rows for {returned}", join.kind, work.joined);
         return (found, "let the statement join by an equality that an index or a hash can look up");
     }
     let is_much = |rows: u64| rows > allowed && rows >= work.scanned / 2;
@@ -110,15 +111,15 @@ fn cause(work: &Work, allowed: u64, explained: &Explained, facts: &Facts) -> (St
         let found = format!("{} rows are sorted by {key} for {returned}", input(sort));
         return (
             found,
-            "let the statement order by what an index of its condition continues with; if this order is meant, add an index \
-             that has it after the columns of the condition",
+            "let the statement order by the next columns of the index that serves its condition; if this order is needed, add an \
+             index that has it after the columns of the condition",
         );
     }
     if let Some(group) = nodes().find(|node| node.kind == "Aggregate" && is_much(input(node))) {
         let found = format!("{} rows are aggregated into {}", input(group), group.rows());
         return (
             found,
-            "let the statement count up to a limit (`FROM (SELECT ... LIMIT n)`), or keep the number where it changes",
+            "let the statement count up to a limit (`FROM (SELECT ... LIMIT n)`), or maintain the count in a column",
         );
     }
     let found = format!("{} rows are read for {returned}", work.scanned);
@@ -137,7 +138,7 @@ fn removed(node: &Node) -> u64 {
     node.filter.as_ref().map_or(0, |filter| filter.removed) + node.removed_by_recheck
 }
 
-/// Pairs of rows that a join made, before its conditions discarded some.
+/// Returns the pairs of rows that a join compared, including discarded ones.
 fn joined(node: &Node) -> u64 {
     let is_join = node.kind == "Nested Loop" || node.kind.ends_with(" Join");
     if is_join { node.rows() + removed(node) + node.removed_by_join } else { 0 }
@@ -150,7 +151,7 @@ fn scanned(node: &Node, facts: &Facts) -> u64 {
     if facts.is_small(relation) { rows - rows / node.loops.max(1) } else { rows }
 }
 
-/// Entries that a bitmap was made of. Those that an AND discarded were read as well.
+/// Returns the entries of a bitmap, including those that an AND discarded.
 fn bitmap_entries(node: &Node) -> u64 {
     let below = node.children.iter().filter(|child| child.join == Join::Input);
     below
@@ -158,7 +159,7 @@ fn bitmap_entries(node: &Node) -> u64 {
         .sum()
 }
 
-/// Rows that a LIMIT with an OFFSET took from its input and did not give on.
+/// Returns the rows that an OFFSET skipped.
 fn skipped(node: &Node) -> u64 {
     if node.kind == "Limit" { input(node).saturating_sub(node.rows()) } else { 0 }
 }

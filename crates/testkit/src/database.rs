@@ -1,4 +1,4 @@
-//! A database for one test: there from the first line, gone after the last, alone in the world.
+//! Databases for tests.
 
 use crate::template::{APPLICATION_ROLE, Admin, CLONE_PREFIX, Template, random};
 use crate::url::ServerUrl;
@@ -7,10 +7,10 @@ use std::fmt::Display;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-/// A test that ends must not hang on a server that it broke.
+/// Time limit for dropping a database: the test may have broken its server.
 const DROP_PATIENCE: Duration = Duration::from_secs(20);
 
-/// A database of the caller alone. Dropped with this value, open sessions included, also when a test panics.
+/// A private database. Dropped with this value, including its sessions, also if a test panics.
 #[derive(Debug)]
 pub struct TestDatabase {
     server: ServerUrl,
@@ -18,10 +18,10 @@ pub struct TestDatabase {
 }
 
 impl TestDatabase {
-    /// An empty database on the shared server.
+    /// Creates an empty database on the shared server.
     ///
     /// # Errors
-    /// When there is no server and none can be started, or it refuses.
+    /// Returns an error if there is no server and none can be started, or if it rejects a statement.
     pub async fn empty() -> Result<Self> {
         let database = Self::claim(test_server::server().await?);
         let admin = Admin::connect(&database.server).await?;
@@ -30,15 +30,15 @@ impl TestDatabase {
         Ok(database)
     }
 
-    /// A copy, on the shared server, of the template that `migrate` builds. The template is built by whoever comes
-    /// first, once for each `fingerprint`, in all processes: give something that changes with the migrations, such as
-    /// a hash of them. Templates of the same prefix and another fingerprint are dropped.
+    /// Copies, on the shared server, the template that `migrate` builds. The first caller of all processes builds the
+    /// template, once for each `fingerprint`: pass a value that changes with the migrations, such as their hash.
+    /// Templates of the same prefix with another fingerprint are dropped.
     ///
-    /// `migrate` gets the address of an empty database and must close its sessions; those left open are cut off.
+    /// `migrate` receives the URL of an empty database and must close its sessions; open ones are terminated.
     ///
     /// # Errors
-    /// As [`TestDatabase::empty`]; [`Error::BadName`](crate::Error::BadName) for a `prefix` that needs quoting;
-    /// [`Error::Migration`](crate::Error::Migration) when `migrate` fails, after which the next caller tries again.
+    /// Returns the errors of [`TestDatabase::empty`], [`Error::BadName`](crate::Error::BadName) if `prefix` would need
+    /// quoting, and [`Error::Migration`](crate::Error::Migration) if `migrate` fails. The next caller then tries again.
     pub async fn from_template<E>(
         prefix: &str,
         fingerprint: impl Display,
@@ -50,10 +50,10 @@ impl TestDatabase {
         Self::clone_on(test_server::server().await?, prefix, fingerprint, migrate).await
     }
 
-    /// As [`TestDatabase::from_template`], on a server of the caller's, for tests that break it.
+    /// Does the same as [`TestDatabase::from_template`] on another server, for tests that break it.
     ///
     /// # Errors
-    /// As [`TestDatabase::from_template`].
+    /// Returns the errors of [`TestDatabase::from_template`].
     pub async fn from_template_on<E>(
         server: &Server,
         prefix: &str,
@@ -83,18 +83,18 @@ impl TestDatabase {
         Ok(database)
     }
 
-    /// A copy of this database as it is now, on the same server. Sessions that are open here must end: a copy waits half a
-    /// minute for them and then gives up. Statistics, vacuumed pages and object ids are those of the original.
+    /// Copies this database in its current state. Its sessions must have ended: a copy waits half a minute for them and
+    /// then fails. Statistics, frozen pages and object ids are preserved.
     ///
     /// # Errors
-    /// When the server refuses.
+    /// Returns [`Error::Database`](crate::Error::Database) if the server rejects the copy.
     pub async fn copy(&self) -> Result<Self> {
         let copy = Self::claim(self.server.clone());
         Admin::connect(&copy.server).await?.copy(&copy.name, &self.name).await?;
         Ok(copy)
     }
 
-    /// The name comes before the database, so that one whose creation is cut off is dropped all the same.
+    /// The name is claimed first, so that a database whose creation was interrupted is dropped, too.
     fn claim(server: ServerUrl) -> Self {
         static CLAIMED: AtomicU32 = AtomicU32::new(0);
         let number = CLAIMED.fetch_add(1, Ordering::Relaxed);
@@ -102,18 +102,18 @@ impl TestDatabase {
         Self { server, name }
     }
 
-    /// Its address, for any client.
+    /// Returns the URL of the database.
     pub fn url(&self) -> String {
         self.server.database(&self.name)
     }
 
-    /// Its address for the program under test: a superuser of its own, [`APPLICATION_ROLE`], so that the server's
-    /// statistics tell the program's statements from those of the tests.
+    /// Returns the URL for the program under test. Its role, [`APPLICATION_ROLE`], is a superuser, too, and separates
+    /// the statements of the program from those of the tests in the server's statistics.
     pub fn application_url(&self) -> String {
         self.server.for_user(APPLICATION_ROLE).database(&self.name)
     }
 
-    /// Its name on the server.
+    /// Returns the name of the database.
     pub fn name(&self) -> &str {
         &self.name
     }
@@ -122,13 +122,16 @@ impl TestDatabase {
 impl Drop for TestDatabase {
     fn drop(&mut self) {
         let dropped = std::thread::scope(|scope| {
-            // A thread of its own: this may run inside a runtime, where blocking on another one is forbidden.
+            // A separate thread, because this may run inside a runtime, which must not be blocked by another one.
             let thread =
                 std::thread::Builder::new().spawn_scoped(scope, || drop_blocking(&self.server, &self.name));
             thread.is_ok_and(|thread| thread.join().is_ok_and(|dropped| dropped))
         });
         if !dropped {
-            tracing::warn!(database = self.name, "a test database stays until the next sweep");
+            tracing::warn!(
+                database = self.name,
+                "a test database could not be dropped and is left for the next sweep"
+            );
         }
     }
 }

@@ -1,4 +1,4 @@
-//! What can go wrong, each with what to do next.
+//! Errors, each with what to do next.
 
 use std::path::{Path, PathBuf};
 
@@ -15,62 +15,62 @@ pub(crate) const INSTALL_REDIS: &str = if cfg!(target_os = "macos") {
     "sudo apt-get install --no-install-recommends redis-server"
 };
 
-/// Why there is no server or no database. The text says what to do about it.
+/// Reason why there is no server or no database, and what to do about it.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// No PostgreSQL of the wanted version is on this machine, and none could be fetched.
+    /// No PostgreSQL of the required version is installed, and none could be fetched.
     #[error(
         "no PostgreSQL {wanted} was found{detail}. Install one by: {INSTALL_POSTGRES}; or set STEADFAST_PG_BIN to the folder that holds initdb, pg_ctl and postgres"
     )]
     NoBinaries {
-        /// The version that was asked for, in words.
+        /// Required version, in words.
         wanted: String,
-        /// What was tried last, as a parenthesis; may be empty.
+        /// Last attempt, in parentheses; may be empty.
         detail: String,
     },
-    /// A folder that should hold the server's programs does not, or they do not run.
-    #[error("{} does not hold a usable PostgreSQL: {reason}", folder.display())]
+    /// A folder lacks a program of the server, or a program does not run.
+    #[error("{} has no usable PostgreSQL: {reason}", folder.display())]
     BadBinaries {
-        /// The folder that was looked at.
+        /// Folder that was searched.
         folder: PathBuf,
         /// What is missing or failed.
         reason: String,
     },
-    /// There is no Redis server on this machine.
+    /// No Redis server is installed.
     #[error(
         "no redis-server{detail}; install it by `{INSTALL_REDIS}` or set STEADFAST_REDIS_BIN to the program"
     )]
     NoRedis {
-        /// What was looked at in vain, in brackets, or nothing.
+        /// Paths that were searched, in parentheses; may be empty.
         detail: String,
     },
-    /// A file or folder could not be read, written, created or given away.
+    /// A file or folder could not be read, written, created or given to another user.
     #[error("cannot {action} {}: {source}", path.display())]
     File {
-        /// What was tried, as a verb.
+        /// Action that failed, as a verb.
         action: &'static str,
         /// The file or folder.
         path: PathBuf,
-        /// The system's answer.
+        /// Error of the operating system.
         source: std::io::Error,
     },
-    /// The folder belongs to somebody else, who could read or replace what is put there.
-    #[error("{} belongs to another user; remove it or set TMPDIR to a folder of your own", path.display())]
+    /// The folder belongs to another user, who could read or replace its contents.
+    #[error("{} belongs to another user; remove it, or set TMPDIR to another folder", path.display())]
     ForeignFolder {
         /// The folder.
         path: PathBuf,
     },
-    /// The socket's path would be longer than the system allows.
+    /// The path of the socket would be longer than the operating system allows.
     #[error("{} is too long for a socket; set TMPDIR to a shorter folder such as /tmp", path.display())]
     PathTooLong {
-        /// The folder that the socket would stand in.
+        /// Folder of the socket.
         path: PathBuf,
     },
-    /// PostgreSQL refuses to run as root, and there is no user to run it as.
-    #[error("PostgreSQL does not run as root and this machine has neither a user `postgres` nor `nobody`")]
+    /// PostgreSQL refuses to run as root, and there is no other user to run it as.
+    #[error("PostgreSQL does not run as root, and this machine has neither a user `postgres` nor `nobody`")]
     NoAccount,
-    /// Another process holds the lock for longer than a start takes.
+    /// Another process held the lock longer than a start takes.
     #[error("{} is held by another process; end that process and try again", path.display())]
     Locked {
         /// The lock file.
@@ -79,70 +79,72 @@ pub enum Error {
     /// `initdb`, `pg_ctl` or the server itself failed.
     #[error("{program} failed: {output}")]
     Program {
-        /// What was run.
+        /// Name of the program.
         program: &'static str,
-        /// The last lines it wrote.
+        /// Last lines of its output.
         output: String,
     },
-    /// The data folder was made by another major version.
+    /// The data folder was created by another major version.
     #[error(
-        "{} was made by PostgreSQL {found}, the programs are {wanted}; ask for version {found} or remove the folder", path.display()
+        "{} was created by PostgreSQL {found}, but the programs are of version {wanted}; use version {found} or remove the folder", path.display()
     )]
     DataVersion {
         /// The data folder.
         path: PathBuf,
-        /// Who made it.
+        /// Version that created it.
         found: String,
-        /// What would run it.
+        /// Version of the programs.
         wanted: u16,
     },
-    /// The server did not end, even when killed.
-    #[error("the server with process id {pid} does not end; end it by hand")]
+    /// The server did not end, even after a kill.
+    #[error("the server with process id {pid} does not end, even after SIGKILL")]
     StillRunning {
-        /// The postmaster.
+        /// Process id of the postmaster.
         pid: i32,
     },
     /// The server is not running, so there is nothing to signal.
     #[error("the server in {} is not running", root.display())]
     NotRunning {
-        /// The server's folder.
+        /// Folder of the server.
         root: PathBuf,
     },
-    /// `STEADFAST_TEST_SERVER` is not an address of the form `postgres://...`.
-    #[error("STEADFAST_TEST_SERVER has to be a URL such as postgres://postgres@127.0.0.1:5432")]
+    /// `STEADFAST_TEST_SERVER` is not a `postgres://` URL.
+    #[error("STEADFAST_TEST_SERVER must be a URL such as postgres://postgres@127.0.0.1:5432")]
     BadServerUrl,
-    /// A template prefix or database name has characters that would need quoting, or is too long.
-    #[error("`{name}` cannot be used: at most 40 of a-z, 0-9 and _, a letter first")]
+    /// A template prefix or database name would need quoting, or is too long.
+    #[error(
+        "`{name}` is not a valid name: use at most 40 characters of a-z, 0-9 and _, beginning with a letter"
+    )]
     BadName {
         /// The name.
         name: String,
     },
-    /// A statement of the test set-up failed, or the server could not be reached.
+    /// A statement of the set-up failed, or the server could not be reached.
     #[error("cannot {action}: {source}")]
     Database {
-        /// What was tried, as a verb phrase.
+        /// Action that failed, as a verb phrase.
         action: String,
-        /// The server's or the driver's answer.
+        /// Error of the server or the driver.
         source: tokio_postgres::Error,
     },
-    /// The caller's migration failed; no template was left behind.
+    /// The caller's migration failed. No template remains.
     #[error("the migration of template `{template}` failed: {source}")]
     Migration {
-        /// The template that was to be built.
+        /// Template that was being built.
         template: String,
-        /// What the migration said.
+        /// Error of the migration.
         source: Box<dyn std::error::Error + Send + Sync>,
     },
 }
 
 impl Error {
-    /// For `map_err` after a call to the file system.
+    /// Returns a function for `map_err` after a call to the file system.
     pub(crate) fn file(action: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> Self {
         let path = path.to_path_buf();
         move |source| Self::File { action, path, source }
     }
 
-    /// For `map_err` after a call to the server.
+    /// Returns a function for `map_err` after a call to the server.
     pub(crate) fn database(action: impl Into<String>) -> impl FnOnce(tokio_postgres::Error) -> Self {
         let action = action.into();
         move |source| Self::Database { action, source }

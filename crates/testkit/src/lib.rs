@@ -28,5 +28,5 @@ pub use server::{Server, ServerOptions, StopMode, sweep_private_servers};
 pub use template::APPLICATION_ROLE;
 pub use test_server::{SERVER_VARIABLE, shared_server_folder};
 
-/// What every fallible function here returns.
+/// Result of the functions of this crate.
 pub type Result<T, E = Error> = std::result::Result<T, E>;

@@ -1,4 +1,4 @@
-//! A lock between processes that cannot go stale: the kernel drops it with its holder.
+//! Locks between processes, which the kernel releases when their holder ends.
 
 use crate::{Error, Result};
 use std::fs::{File, OpenOptions, TryLockError};
@@ -7,17 +7,18 @@ use std::time::{Duration, Instant};
 
 const POLL: Duration = Duration::from_millis(20);
 
-/// Held until dropped. Ends with the process, however it ends; the file itself stays and means nothing.
+/// A lock that is held until this value is dropped or the process ends. The file remains and has no meaning of its own.
 #[derive(Debug)]
 pub struct FileLock {
     _file: File,
 }
 
 impl FileLock {
-    /// Takes the lock at `path`, waiting up to `patience` for another holder. The file is made when missing.
+    /// Acquires the lock at `path`, and waits up to `patience` for another holder. Creates the file if it is missing.
     ///
     /// # Errors
-    /// [`Error::Locked`] when another process held it all that time, [`Error::File`] when the file cannot be opened.
+    /// Returns [`Error::Locked`] if another process held the lock all the time, and [`Error::File`] if the file cannot
+    /// be opened.
     pub fn acquire(path: &Path, patience: Duration) -> Result<Self> {
         let file = OpenOptions::new()
             .create(true)

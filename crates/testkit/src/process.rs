@@ -1,4 +1,4 @@
-//! Processes by their ids: whether one is still what it was, and signals to it and its children.
+//! Processes by id: what they run, and signals to them and their children.
 
 use nix::errno::Errno;
 use nix::sys::signal::{Signal, kill};
@@ -8,27 +8,27 @@ use std::time::{Duration, Instant};
 
 const POLL: Duration = Duration::from_millis(20);
 
-/// A process id. The system reuses ids, so ask what runs there before you trust one from a file.
+/// A process id. The system reuses ids, so check what runs before trusting an id from a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Process(i32);
 
 impl Process {
-    /// The process with this id; ids below 1 mean groups to the system and are nobody.
+    /// Returns the process with this id; `None` for ids below 1, which are groups.
     pub fn new(pid: i32) -> Option<Self> {
         (pid > 0).then_some(Self(pid))
     }
 
-    /// The id.
+    /// Returns the id.
     pub fn pid(self) -> i32 {
         self.0
     }
 
-    /// Whether any process has this id, also one of another user, also one that ended and was not reaped.
+    /// Returns true if a process has this id, also one of another user or one that has ended and was not reaped.
     pub fn exists(self) -> bool {
         !matches!(kill(Pid::from_raw(self.0), None), Err(Errno::ESRCH))
     }
 
-    /// Program and arguments; `None` when nothing runs there (an ended process that was not reaped counts as nothing).
+    /// Returns program and arguments; `None` if nothing runs, as for a process that has ended and was not reaped.
     pub fn command_line(self) -> Option<Vec<String>> {
         match std::fs::read(format!("/proc/{}/cmdline", self.0)) {
             Ok(bytes) => {
@@ -41,7 +41,7 @@ impl Process {
         }
     }
 
-    /// Where there is no /proc. Arguments with spaces come apart, which no path of ours has.
+    /// Reads the command line without /proc. Arguments with spaces are split, but none of ours has any.
     fn command_line_of_ps(self) -> Option<Vec<String>> {
         let id = self.0.to_string();
         let output = Command::new("ps").args(["-ww", "-o", "command=", "-p", &id]).output().ok()?;
@@ -50,29 +50,29 @@ impl Process {
         (!words.is_empty()).then_some(words)
     }
 
-    /// Whether the program's file name is `program` and one of the arguments is exactly `argument`, when one is asked for.
+    /// Returns true if the program's file name is `program` and one of its arguments is `argument`, if given.
     pub fn runs(self, program: &str, argument: Option<&str>) -> bool {
         let Some(words) = self.command_line() else { return false };
         let name = words.first().and_then(|path| path.rsplit('/').next());
         name == Some(program) && argument.is_none_or(|wanted| words.iter().skip(1).any(|word| word == wanted))
     }
 
-    /// Asks it to end (SIGTERM). A process that is gone already is fine.
+    /// Sends SIGTERM. A process that has ended is ignored.
     pub fn terminate(self) {
         self.signal(Signal::SIGTERM);
     }
 
-    /// Ends it without a chance to clean up (SIGKILL).
+    /// Sends SIGKILL.
     pub fn kill(self) {
         self.signal(Signal::SIGKILL);
     }
 
     pub(crate) fn signal(self, signal: Signal) {
-        // The only other answer is "no such process" or "not yours", and then there is nothing to signal.
+        // The only possible errors are "no such process" and "not permitted", and then there is nothing to signal.
         let _gone = kill(Pid::from_raw(self.0), signal);
     }
 
-    /// Waits up to `patience` until `still` is false. Says whether that came true.
+    /// Waits up to `patience` until `still` is false. Returns true if it became false.
     pub fn wait_until_not(self, patience: Duration, mut still: impl FnMut(Self) -> bool) -> bool {
         let deadline = Instant::now() + patience;
         while still(self) {
@@ -84,7 +84,7 @@ impl Process {
         true
     }
 
-    /// The processes that this one started and that still run.
+    /// Returns the running children of this process.
     pub fn children(self) -> Vec<Self> {
         let pairs = parents_of_proc().unwrap_or_else(parents_of_ps);
         pairs
@@ -95,7 +95,7 @@ impl Process {
     }
 }
 
-/// All processes, each with its parent; `None` where there is no /proc.
+/// Returns all processes with their parents; `None` without /proc.
 fn parents_of_proc() -> Option<Vec<(i32, i32)>> {
     std::fs::metadata("/proc/self/stat").ok()?;
     let entries = std::fs::read_dir("/proc").ok()?;
@@ -113,7 +113,7 @@ fn parents_of_ps() -> Vec<(i32, i32)> {
     pairs.collect()
 }
 
-/// The fourth word of `/proc/<pid>/stat`; the second is the name in parentheses and may hold anything.
+/// Parses the fourth field of `/proc/<pid>/stat`. The second is the name in parentheses and may contain anything.
 fn parent_of(pid: i32) -> Option<i32> {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
     let (_, after_name) = stat.rsplit_once(')')?;
@@ -129,10 +129,10 @@ mod tests {
     }
 
     #[test]
-    fn a_process_is_known_by_program_and_argument() {
+    fn identifies_processes_by_program_and_argument() {
         let mut child = sleeper();
         let process = Process::new(child.id() as i32).unwrap();
-        // Until the exec has happened, the child still shows this test's own command line.
+        // Until exec, the child has the command line of this test.
         let seen = process.wait_until_not(Duration::from_secs(10), |it| !it.runs("sleep", Some("60")));
         let other = process.runs("sleep", Some("61")) || process.runs("postgres", None);
         child.kill().unwrap();
@@ -142,7 +142,7 @@ mod tests {
     }
 
     #[test]
-    fn an_ended_process_that_nobody_reaped_runs_nothing() {
+    fn zombies_run_nothing() {
         let mut child = sleeper();
         let process = Process::new(child.id() as i32).unwrap();
         process.kill();
@@ -154,7 +154,7 @@ mod tests {
     }
 
     #[test]
-    fn children_are_found_with_and_without_proc() {
+    fn finds_children_with_and_without_proc() {
         let mut child = sleeper();
         let me = std::process::id() as i32;
         let pair = (child.id() as i32, me);
@@ -166,7 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn groups_are_nobody() {
+    fn groups_are_no_processes() {
         assert_eq!(Process::new(0), None);
         assert_eq!(Process::new(-1), None);
     }

@@ -1,4 +1,4 @@
-//! A private Redis server: started, stopped, broken on purpose, gone with its value.
+//! Private Redis servers, which tests can stop, freeze and kill.
 
 mod binary;
 
@@ -20,28 +20,28 @@ const START_PATIENCE: Duration = Duration::from_secs(30);
 const STOP_PATIENCE: Duration = Duration::from_secs(10);
 const ANSWER_PATIENCE: Duration = Duration::from_secs(1);
 const POLL: Duration = Duration::from_millis(10);
-/// Another program may take a port between the look and the start.
+/// Number of attempts: another program may take the port between the check and the start.
 const PORT_TRIES: u32 = 5;
-/// Below the range that systems take for outgoing connections, so that a stopped server finds its port free again.
+/// Ports below the range of outgoing connections, so that the port of a stopped server stays free.
 const PORTS: std::ops::Range<u16> = 16_000..20_000;
 
-/// A Redis server of the caller alone, on 127.0.0.1, without a password, that keeps nothing on disk. It may be stopped,
-/// restarted on the same port, frozen and killed; on drop it is killed and its folder deleted.
+/// A private Redis server on 127.0.0.1, without a password and without persistence. It can be stopped, restarted on the
+/// same port, frozen and killed. Dropping it kills it and deletes its folder.
 #[derive(Debug)]
 pub struct RedisServer {
     binary: RedisBinary,
     root: PathBuf,
     port: u16,
-    /// `None` while it does not run.
+    /// `None` while the server is stopped.
     child: Mutex<Option<Child>>,
 }
 
 impl RedisServer {
-    /// A server that answers. What killed processes left of theirs is removed first.
+    /// Starts a server and waits until it responds. Leftovers of killed processes are removed first.
     ///
     /// # Errors
-    /// [`Error::NoRedis`] with the command that installs it; a folder that cannot be made; or a server that does not
-    /// start, with its log.
+    /// Returns [`Error::NoRedis`] with the command that installs Redis, and other errors if the folder cannot be
+    /// created or the server does not start, with its log.
     pub fn private() -> Result<Self> {
         static MADE: AtomicU32 = AtomicU32::new(0);
         let binary = RedisBinary::find()?;
@@ -61,58 +61,58 @@ impl RedisServer {
         }
     }
 
-    /// Its address as `redis://127.0.0.1:port`.
+    /// Returns the URL, `redis://127.0.0.1:port`.
     pub fn url(&self) -> String {
         format!("redis://{}", self.address())
     }
 
-    /// Where it listens; the same over [`RedisServer::restart`].
+    /// Returns the address, which [`RedisServer::restart`] does not change.
     pub fn address(&self) -> SocketAddr {
         ([127, 0, 0, 1], self.port).into()
     }
 
-    /// The process id while it runs.
+    /// Returns the process id while the server runs.
     pub fn pid(&self) -> Option<u32> {
         self.child().as_ref().map(Child::id)
     }
 
-    /// Stops it if it runs, and starts it on the same port, empty.
+    /// Stops the server if it runs, and starts it on the same port, without data.
     ///
     /// # Errors
-    /// As [`RedisServer::private`].
+    /// Returns the errors of [`RedisServer::private`].
     pub fn restart(&self) -> Result<()> {
         self.stop()?;
         self.start()
     }
 
-    /// Asks it to end (SIGTERM) and waits until it is gone; a frozen one is killed. Fine when it does not run.
+    /// Sends SIGTERM and waits until the server has ended; a frozen one is killed. A stopped server is ignored.
     ///
     /// # Errors
-    /// [`Error::StillRunning`].
+    /// Returns [`Error::StillRunning`] if the server does not end.
     pub fn stop(&self) -> Result<()> {
         self.end(Signal::SIGTERM)
     }
 
-    /// Ends it without a word (SIGKILL) and waits until it is gone. Connections are reset, the port refuses.
+    /// Sends SIGKILL and waits until the server has ended. Connections are reset, and new ones are refused.
     ///
     /// # Errors
-    /// [`Error::StillRunning`].
+    /// Returns [`Error::StillRunning`] if the server does not end.
     pub fn kill(&self) -> Result<()> {
         self.end(Signal::SIGKILL)
     }
 
-    /// Freezes it (SIGSTOP): connections stay open, new ones are taken by the system, nothing answers.
+    /// Freezes the server (SIGSTOP): connections stay open, new ones are accepted by the kernel, and nothing responds.
     ///
     /// # Errors
-    /// [`Error::NotRunning`].
+    /// Returns [`Error::NotRunning`] if the server is stopped.
     pub fn freeze(&self) -> Result<()> {
         self.signal(Signal::SIGSTOP)
     }
 
-    /// Lets a frozen server run on.
+    /// Resumes a frozen server.
     ///
     /// # Errors
-    /// [`Error::NotRunning`].
+    /// Returns [`Error::NotRunning`] if the server is stopped.
     pub fn thaw(&self) -> Result<()> {
         self.signal(Signal::SIGCONT)
     }
@@ -128,7 +128,7 @@ impl RedisServer {
         while !answers_redis(self.address()) {
             let ended = !matches!(child.try_wait(), Ok(None));
             if ended || Instant::now() >= deadline {
-                // It may be gone already; then there is nothing to end.
+                // An error means that the server has already ended.
                 let _ = child.kill().and_then(|()| child.wait());
                 return Err(failed(std::fs::read_to_string(&log).unwrap_or_default()));
             }
@@ -182,7 +182,7 @@ fn send(child: &Child, signal: Signal) {
     }
 }
 
-/// Whether a Redis server at `address` answers PING within a second, with whatever but an error.
+/// Returns true if a Redis server at `address` answers PING within a second without an error.
 pub fn answers_redis(address: SocketAddr) -> bool {
     let ping = || -> std::io::Result<[u8; 1]> {
         let mut stream = TcpStream::connect_timeout(&address, ANSWER_PATIENCE)?;
@@ -195,7 +195,7 @@ pub fn answers_redis(address: SocketAddr) -> bool {
     ping().is_ok_and(|first| first == *b"+")
 }
 
-/// Ends and deletes the servers whose processes ended without doing so.
+/// Kills and deletes the servers of processes that ended without doing so.
 fn sweep() {
     let Ok(entries) = std::fs::read_dir(temporary_folder()) else { return };
     for folder in entries.flatten().map(|entry| entry.path()).filter(|path| is_leftover(path)) {
@@ -205,7 +205,7 @@ fn sweep() {
         if let Some(server) = server.filter(|server| dir.is_some() && server.runs("redis-server", dir)) {
             server.kill();
         }
-        // Another process may be sweeping too.
+        // Another process may be sweeping, too.
         let _ = std::fs::remove_dir_all(folder);
     }
 }
@@ -216,7 +216,7 @@ fn is_leftover(path: &Path) -> bool {
     owner.and_then(Process::new).is_some_and(|owner| !owner.exists()) && claim_folder(path).is_ok()
 }
 
-/// A port that nobody listens on at this moment. The search begins anywhere, so that two do not meet.
+/// Returns a port without a listener. The search begins at random, so that concurrent searches find different ports.
 fn free_port() -> u16 {
     let count = u64::from(PORTS.end - PORTS.start);
     let begin = crate::template::random() % count;

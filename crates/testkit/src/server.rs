@@ -1,4 +1,4 @@
-//! A private PostgreSQL server: made, started once however many ask, stopped, broken on purpose.
+//! Private PostgreSQL servers, which tests can stop, freeze and crash.
 
 mod cluster;
 mod layout;
@@ -22,46 +22,46 @@ use std::time::Duration;
 
 /// Longer than initdb and a start take on a busy machine.
 const LOCK_PATIENCE: Duration = Duration::from_secs(120);
-/// How long a server may take to end when asked, and again when it is told to end at once.
+/// Time limit of a stop, and of the immediate stop that follows.
 const STOP_PATIENCE: Duration = Duration::from_secs(30);
 
-/// How a server ends.
+/// Shutdown mode of a server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum StopMode {
-    /// Sessions are cut off, what they had not committed is rolled back, the data is written: the normal end.
+    /// Sessions are terminated, open transactions are rolled back, and data is flushed: the normal shutdown.
     Fast,
-    /// All processes quit at once; the next start recovers from the log, as after a crash.
+    /// All processes quit at once. The next start recovers from the log, as after a crash.
     Immediate,
 }
 
-/// A running or stopped server of one folder, reachable as superuser `postgres` without a password, by 127.0.0.1
-/// and by a socket only. When the caller is root its processes run as `postgres` or `nobody`.
+/// A server of one folder, running or stopped. The superuser `postgres` can connect without a password, from 127.0.0.1
+/// and over a socket only. If the caller is root, the server runs as `postgres` or `nobody`.
 ///
-/// A server that was started from [`ServerOptions::private`] is stopped and deleted on drop; any other one runs on.
+/// A server of [`ServerOptions::private`] is stopped and deleted on drop; any other one keeps running.
 #[derive(Debug)]
 pub struct Server {
     root: PathBuf,
     port: u16,
-    /// `None` for a server that was found running, which can be stopped but not be started again.
+    /// `None` for a server that was already running; it can be stopped but not started again.
     cluster: Option<Cluster>,
     delete_on_drop: bool,
 }
 
 impl Server {
-    /// The server of the options' folder, ready for connections. A running one is taken as it is, whatever the
-    /// options say of port and settings; else the data folder is made if it is missing, and the server started.
-    /// Several processes may call this at once: one starts it, the others find it. Leftovers of a server that was
-    /// killed do no harm.
+    /// Returns the server of the options' folder, ready for connections. A running server is used as it is, whatever
+    /// port and settings the options have. Otherwise the data folder is created if necessary, and the server started.
+    /// Several processes may call this at once: one starts the server, the others find it. Leftovers of a killed server
+    /// are cleaned up.
     ///
     /// # Errors
-    /// No programs or no user to run them, a folder that cannot be used, data of another version (unless
-    /// throw-away: that is made anew), or a server that does not start: with the last lines of its log.
+    /// Returns an error if there are no programs or no user to run them, if the folder cannot be used or has durable
+    /// data of another version, or if the server does not start, with the end of its log.
     pub fn start(mut options: ServerOptions) -> Result<Self> {
         claim_folder(&options.root)?;
         options.root = real(&options.root)?;
         let delete_on_drop = options.delete_on_drop;
-        // It stands before the start is tried, so that a private server's folder goes also when that fails; and
-        // before the lock, which has to be free by then.
+        // Created before the start, so that the folder of a private server is deleted even if the start fails; and
+        // before the lock, which must be released first.
         let mut server = Self { root: options.root.clone(), port: 0, cluster: None, delete_on_drop };
         let _lock = lock(&server.root)?;
         if let Some(running) = Postmaster::of(&server.root) {
@@ -81,22 +81,22 @@ impl Server {
         Ok(server)
     }
 
-    /// A throw-away server of the caller alone, for tests that stop, freeze or crash it. Gone on drop.
+    /// Starts a private, throw-away server for tests that stop, freeze or crash it. It is deleted on drop.
     ///
     /// # Errors
-    /// As [`Server::start`].
+    /// Returns the errors of [`Server::start`].
     pub fn private() -> Result<Self> {
         Self::start(ServerOptions::private())
     }
 
-    /// The server that runs in `root`, if one does. Starts nothing and needs no programs.
+    /// Returns the server that runs in `root`, if any. Starts nothing and needs no programs.
     pub fn running(root: &Path) -> Option<Self> {
         let root = real(root).ok()?;
         let port = Postmaster::of(&root)?.port;
         Some(Self { root, port, cluster: None, delete_on_drop: false })
     }
 
-    /// Address of a database of this server, whether it exists or not.
+    /// Returns the URL of a database of this server, whether it exists or not.
     pub fn url(&self, database: &str) -> String {
         self.server_url().database(database)
     }
@@ -105,57 +105,58 @@ impl Server {
         ServerUrl::of_port(self.port)
     }
 
-    /// The port on 127.0.0.1. It stays the same over [`Server::restart`].
+    /// Returns the port on 127.0.0.1. [`Server::restart`] does not change it.
     pub fn port(&self) -> u16 {
         self.port
     }
 
-    /// The folder with the Unix socket, for `host=`.
+    /// Returns the folder of the Unix socket, for `host=`.
     pub fn socket_folder(&self) -> PathBuf {
         layout::socket_folder(&self.root)
     }
 
-    /// The data folder, closed to all but the user that the server runs as.
+    /// Returns the data folder, which only the user of the server can enter.
     pub fn data_folder(&self) -> PathBuf {
         layout::data_folder(&self.root)
     }
 
-    /// Writes a file of the data folder that the server's user can read and nobody else, e.g. `pg_hba.conf` or `server.key`.
-    /// The server sees it at its next start.
+    /// Writes a file of the data folder that only the user of the server can read, e.g. `pg_hba.conf` or `server.key`.
+    /// The server reads it at its next start.
     ///
     /// # Errors
-    /// [`Error::NoAccount`] and [`Error::File`].
+    /// Returns [`Error::NoAccount`] or [`Error::File`] if the file cannot be written.
     pub fn write_data_file(&self, name: &str, text: &str) -> Result<()> {
         let path = self.data_folder().join(name);
         std::fs::write(&path, text).map_err(Error::file("write", &path))?;
         std::fs::set_permissions(&path, Permissions::from_mode(0o600))
-            .map_err(Error::file("close to others", &path))?;
+            .map_err(Error::file("restrict the permissions of", &path))?;
         Account::for_children()?.own(&path)
     }
 
-    /// The file that the server logs to. It is cut at the first start after it grew over 10 MB.
+    /// Returns the log file. The first start after it exceeds 10 MB truncates it.
     pub fn log(&self) -> PathBuf {
         layout::log_file(&self.root)
     }
 
-    /// The postmaster's process id while the server runs.
+    /// Returns the process id of the postmaster while the server runs.
     pub fn pid(&self) -> Option<i32> {
         Some(Postmaster::of(&self.root)?.process.pid())
     }
 
-    /// Creates `database` if it is missing. Says whether it was.
+    /// Creates `database` if it is missing. Returns true if it was.
     ///
     /// # Errors
-    /// [`Error::BadName`] for a name that needs quoting, [`Error::Database`] when the server refuses.
+    /// Returns [`Error::BadName`] if the name would need quoting, and [`Error::Database`] if the server rejects the
+    /// statement.
     pub async fn ensure_database(&self, database: &str) -> Result<bool> {
         Admin::connect(&self.server_url()).await?.ensure_database(database).await
     }
 
-    /// Ends the server and waits until it is gone: up to 30 s, then at once. Frozen processes are thawed first.
-    /// A server that does not run is fine.
+    /// Stops the server and waits until it has ended: up to 30 s, then immediately. Frozen processes are resumed first.
+    /// A stopped server is ignored.
     ///
     /// # Errors
-    /// [`Error::StillRunning`] when it outlives even a kill.
+    /// Returns [`Error::StillRunning`] if the server survives even a kill.
     pub fn stop(&self, mode: StopMode) -> Result<()> {
         if !self.root.is_dir() {
             return Ok(());
@@ -180,10 +181,10 @@ impl Server {
         Err(Error::StillRunning { pid: running.process.pid() })
     }
 
-    /// Stops the server if it runs (fast), and starts it on the same port, with the same data.
+    /// Stops the server (fast) if it runs, and starts it on the same port with the same data.
     ///
     /// # Errors
-    /// As [`Server::start`]; [`Error::NotRunning`] for a server that this value did not start itself.
+    /// Returns the errors of [`Server::start`], and [`Error::NotRunning`] for a server that this value did not start.
     pub fn restart(&self) -> Result<()> {
         let cluster = self.cluster.as_ref().ok_or_else(|| Error::NotRunning { root: self.root.clone() })?;
         let _lock = lock(&self.root)?;
@@ -191,27 +192,27 @@ impl Server {
         cluster.launch_on(self.port)
     }
 
-    /// Freezes the postmaster and every session (SIGSTOP): connections stay open and nothing answers, as when the
-    /// machine hangs.
+    /// Freezes the postmaster and all sessions (SIGSTOP): connections stay open and nothing responds, as if the machine
+    /// hangs.
     ///
     /// # Errors
-    /// [`Error::NotRunning`].
+    /// Returns [`Error::NotRunning`] if the server is stopped.
     pub fn freeze(&self) -> Result<()> {
         self.signal_all(Signal::SIGSTOP)
     }
 
-    /// Lets a frozen server run on.
+    /// Resumes a frozen server.
     ///
     /// # Errors
-    /// [`Error::NotRunning`].
+    /// Returns [`Error::NotRunning`] if the server is stopped.
     pub fn thaw(&self) -> Result<()> {
         self.signal_all(Signal::SIGCONT)
     }
 
-    /// Kills the postmaster and every session (SIGKILL) and waits until they are gone. The next start recovers.
+    /// Kills the postmaster and all sessions (SIGKILL) and waits until they have ended. The next start recovers.
     ///
     /// # Errors
-    /// [`Error::NotRunning`], [`Error::StillRunning`].
+    /// Returns [`Error::NotRunning`] if the server is stopped, and [`Error::StillRunning`] if a process survives.
     pub fn crash(&self) -> Result<()> {
         let running =
             Postmaster::of(&self.root).ok_or_else(|| Error::NotRunning { root: self.root.clone() })?;
@@ -230,10 +231,10 @@ impl Server {
         Ok(())
     }
 
-    /// Stops the server at once and deletes its folder with all data.
+    /// Stops the server immediately and deletes its folder with all data.
     ///
     /// # Errors
-    /// [`Error::StillRunning`], or [`Error::File`] when the folder cannot be removed.
+    /// Returns [`Error::StillRunning`] if the server survives, and [`Error::File`] if the folder cannot be removed.
     pub fn delete(mut self) -> Result<()> {
         self.delete_on_drop = false;
         self.delete_now()
@@ -258,7 +259,7 @@ impl Drop for Server {
     }
 }
 
-/// The path as the server's own command line has it, by which it is known again.
+/// Returns the path as in the command line of the server, by which its processes are identified.
 fn real(root: &Path) -> Result<PathBuf> {
     root.canonicalize().map_err(Error::file("find", root))
 }

@@ -1,4 +1,4 @@
-//! Template databases: built once per fingerprint however many processes ask, cloned by all, never half there.
+//! Template databases: built once for each fingerprint, copied by all processes, never incomplete.
 
 use crate::scratch::fnv1a;
 use crate::url::ServerUrl;
@@ -12,17 +12,17 @@ use tokio_postgres::types::ToSql;
 use tokio_postgres::{Client, NoTls};
 
 const CONNECT_PATIENCE: Duration = Duration::from_secs(10);
-/// Longer than any migration of a test database; whoever waits that long waits for a process that hangs.
+/// Longer than any migration of a test database. A process that waits that long waits for one that hangs.
 const LOCK_PATIENCE: &str = "300s";
-/// The server itself waits 5 s for other sessions before it refuses a clone, a rename or a drop.
+/// Number of attempts to copy, rename or drop. In each of them the server waits 5 s for other sessions.
 const IN_USE_TRIES: u32 = 6;
 const NAME_BYTES: usize = 40;
 /// Role of the program under test. The server's statistics exclude its transaction control statements.
 pub const APPLICATION_ROLE: &str = "steadfast_application";
-/// How names of test databases begin; then process id, counter and a random number follow.
+/// Prefix of the names of test databases; process id, counter and a random number follow.
 pub(crate) const CLONE_PREFIX: &str = "t_";
 
-/// A session in the database `postgres` that creates and drops others. Dropped, it ends, and with it its locks.
+/// A session in the database `postgres` that creates and drops others. Its locks end with it.
 pub(crate) struct Admin {
     client: Client,
     connection: JoinHandle<()>,
@@ -53,7 +53,7 @@ impl Admin {
         check_name(name)?;
         match self.client.batch_execute(&format!("CREATE DATABASE {name}")).await {
             Ok(()) => Ok(true),
-            // Two creators at once collide in the catalogue's unique index.
+            // Concurrent creators can collide in the unique index of the catalogue.
             Err(error) if has_code(&error, &[SqlState::DUPLICATE_DATABASE, SqlState::UNIQUE_VIOLATION]) => {
                 Ok(false)
             }
@@ -61,14 +61,13 @@ impl Admin {
         }
     }
 
-    /// A new database under `name`, empty or a copy of `template`.
+    /// Creates a database, empty or as a copy of `template`.
     pub(crate) async fn create(&self, name: &str, template: Option<&str>) -> Result<()> {
         let template = template.map_or_else(String::new, |template| format!(" TEMPLATE {template}"));
         self.execute_unless_in_use(&format!("CREATE DATABASE {name}{template}")).await
     }
 
-    /// A copy of the database `original` under `name`, file by file: through the log, large ones take several times as
-    /// long.
+    /// Copies the database `original` file by file. Through the log, a large one takes several times as long.
     pub(crate) async fn copy(&self, name: &str, original: &str) -> Result<()> {
         self.execute_unless_in_use(&format!(
             "CREATE DATABASE {name} TEMPLATE {original} STRATEGY = FILE_COPY"
@@ -76,31 +75,30 @@ impl Admin {
         .await
     }
 
-    /// Ends its sessions and drops it; one that is not there is fine.
+    /// Drops a database, if it exists, and ends its sessions.
     pub(crate) async fn drop_database(&self, name: &str) -> Result<()> {
         self.execute(&format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)")).await
     }
 
-    /// Drops the test databases of processes that ended without doing so. Best effort: what cannot be dropped is
-    /// logged and waits for the next sweep, since no test needs it gone. Only for a server of this machine: the process
-    /// ids in the names say nothing elsewhere.
+    /// Drops the databases of processes that ended without doing so. A database that cannot be dropped is logged and
+    /// left for the next sweep. Only for a server of this machine: elsewhere the process ids in the names mean nothing.
     pub(crate) async fn sweep(&self) {
-        let listed = self.databases("^t_[0-9]+_[0-9]+_[0-9a-f]+$").await;
-        let names = listed.inspect_err(|error| tracing::warn!(%error, "leftovers of tests are not swept"));
+        let listed = self.databases("^t_[0-9]+_[0-9]+_[0-9a-f]+(_verification_[a-z_]+)?$").await;
+        let names = listed.inspect_err(|error| tracing::warn!(%error, "test databases could not be listed"));
         for name in names.unwrap_or_default() {
             let owner = name.split('_').nth(1).and_then(|pid| pid.parse().ok()).and_then(Process::new);
             if owner.is_some_and(|owner| !owner.exists())
                 && let Err(error) = self.drop_database(&name).await
             {
-                tracing::warn!(%error, name, "a leftover of a test stays");
+                tracing::warn!(%error, name, "a test database could not be dropped");
             }
         }
     }
 
-    /// Clones the template of `prefix` and `fingerprint` to `name`, after building it by `migrate` if it is missing.
+    /// Copies the template of `prefix` and `fingerprint` to `name`, after building it with `migrate` if it is missing.
     ///
-    /// Cloning holds the prefix's lock shared, building and dropping hold it exclusively: nobody clones what is not
-    /// finished, nobody drops what is about to be cloned. The locks end with the session, however that ends.
+    /// Copying holds the lock of the prefix shared, building and dropping hold it exclusively. So incomplete templates
+    /// are not copied, and templates in use are not dropped. The locks end with the session.
     pub(crate) async fn clone_template<F, E>(
         &self,
         name: &str,
@@ -125,7 +123,8 @@ impl Admin {
         self.create(name, Some(&template.name())).await
     }
 
-    /// Built under another name and renamed when it is whole; what a killed build left goes first.
+    /// Builds a template under another name, and renames it when it is complete. Leftovers of a killed build are
+    /// dropped.
     async fn build<F, E>(
         &self,
         template: &Template<'_>,
@@ -151,15 +150,15 @@ impl Admin {
         Ok(())
     }
 
-    /// Roles belong to the whole server, so that one that is there is fine.
+    /// Creates the role, unless the server has it.
     pub(crate) async fn ensure_application_role(&self, server: &ServerUrl) -> Result<()> {
         let password = server.config()?.get_password().map(|password| {
             let password = String::from_utf8_lossy(password).replace('\'', "''");
             format!(" PASSWORD '{password}'")
         });
         let password = password.unwrap_or_default();
-        // Together, so that only the one of many at once who makes it also alters it: the server refuses two at a time. The
-        // setting is accepted also where the library is not there.
+        // In one message, so that of concurrent creators only one alters the role: the server rejects concurrent
+        // changes. The setting is accepted even if the library is missing.
         let create = format!(
             "CREATE ROLE {APPLICATION_ROLE} LOGIN SUPERUSER{password}; \
              ALTER ROLE {APPLICATION_ROLE} SET pg_stat_statements.track_utility = off"
@@ -168,25 +167,25 @@ impl Admin {
             Err(error) if has_code(&error, &[SqlState::DUPLICATE_OBJECT, SqlState::UNIQUE_VIOLATION]) => {
                 Ok(())
             }
-            // Not the statement, in which a password may stand.
+            // Without the statement, which may contain a password.
             outcome => outcome.map_err(Error::database(format!("create the role {APPLICATION_ROLE}"))),
         }
     }
 
-    /// A session on a template would block every clone of it; this also ends those that the migration left open.
+    /// Ends all sessions and forbids new ones, because they would block every copy.
     async fn close_to_sessions(&self, name: &str) -> Result<()> {
         self.execute(&format!("ALTER DATABASE {name} WITH ALLOW_CONNECTIONS false")).await?;
         let end = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = $1";
         self.rows(end, &[&name]).await.map(drop)
     }
 
-    /// Best effort: what cannot be dropped now goes with the next build.
+    /// Drops outdated templates. One that cannot be dropped now is dropped by a later build.
     async fn drop_outdated(&self, template: &Template<'_>) {
         let pattern = format!("^{}_[0-9a-f]{{16}}$", template.prefix);
         let outdated = self.databases(&pattern).await.unwrap_or_default();
         for name in outdated.into_iter().filter(|name| *name != template.name()) {
             if let Err(error) = self.drop_database(&name).await {
-                tracing::debug!(%error, "an outdated template stays for now");
+                tracing::debug!(%error, "an outdated template could not be dropped");
             }
         }
     }
@@ -226,7 +225,7 @@ impl Admin {
     }
 }
 
-/// Which template: the caller's name for its kind, and what it was built from.
+/// A template: prefix and fingerprint.
 pub(crate) struct Template<'a> {
     prefix: &'a str,
     fingerprint: u64,
@@ -251,12 +250,12 @@ impl<'a> Template<'a> {
     }
 }
 
-/// Names are put into statements as they are.
+/// Checks a name that is inserted into statements without quotes.
 fn check_name(name: &str) -> Result<()> {
     let fits = name.starts_with(|c: char| c.is_ascii_lowercase())
         && name.len() <= NAME_BYTES
         && name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_');
-    // A template must not look like a test database, or it would be swept as one.
+    // The name of a template must not look like that of a test database, or it would be swept.
     if fits && !name.starts_with(CLONE_PREFIX) {
         Ok(())
     } else {
@@ -268,7 +267,7 @@ fn has_code(error: &tokio_postgres::Error, codes: &[SqlState]) -> bool {
     error.code().is_some_and(|code| codes.contains(code))
 }
 
-/// Differs from call to call and process to process; no secret is made of it.
+/// Returns a number that differs between calls and processes. It is not suitable for secrets.
 pub(crate) fn random() -> u64 {
     std::collections::hash_map::RandomState::new().build_hasher().finish()
 }
@@ -278,7 +277,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_that_need_quoting_are_refused() {
+    fn rejects_names_that_need_quoting() {
         for name in ["", "A", "1a", "a-b", "a\"; DROP", "t_1", &"a".repeat(41)] {
             assert!(matches!(check_name(name), Err(Error::BadName { .. })), "{name}");
         }
@@ -286,7 +285,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_leftover_that_cannot_be_dropped_does_not_keep_the_others() {
+    async fn sweep_continues_after_failures() {
         let server = crate::Server::private().unwrap();
         let admin = Admin::connect(&server.server_url()).await.unwrap();
         let mut ended = std::process::Command::new("true").spawn().unwrap();
@@ -302,7 +301,7 @@ mod tests {
     }
 
     #[test]
-    fn another_fingerprint_is_another_template_under_the_same_lock() {
+    fn templates_of_a_prefix_share_a_lock() {
         let [one, two] = ["1", "2"].map(|fingerprint| Template::new("shop", fingerprint).unwrap());
         assert_ne!(one.name(), two.name());
         assert_eq!(one.lock_key(), two.lock_key());

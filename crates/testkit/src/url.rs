@@ -1,4 +1,4 @@
-//! The address of a server, from which the address of each database is made.
+//! URL of a server, from which those of its databases are built.
 
 use crate::{Error, Result};
 
@@ -7,11 +7,11 @@ use crate::{Error, Result};
 pub(crate) struct ServerUrl {
     /// Scheme, user, host and port.
     authority: String,
-    /// With its `?`; may be empty.
+    /// Parameters with their `?`; may be empty.
     query: String,
 }
 
-// A password may stand in the authority.
+// The authority may contain a password.
 impl std::fmt::Debug for ServerUrl {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(self.authority.rsplit('@').next().unwrap_or_default())
@@ -28,7 +28,7 @@ impl ServerUrl {
         Ok(Self { authority: format!("{scheme}{host}"), query: query.to_owned() })
     }
 
-    /// A server of this machine whose superuser needs no password.
+    /// Returns the URL of a server of this machine whose superuser needs no password.
     pub(crate) fn of_port(port: u16) -> Self {
         Self { authority: format!("postgres://postgres@127.0.0.1:{port}"), query: String::new() }
     }
@@ -37,7 +37,7 @@ impl ServerUrl {
         format!("{}/{name}{}", self.authority, self.query)
     }
 
-    /// The same server for the user `name`, with the password that there is.
+    /// Returns the URL for the user `name`, with the same password.
     pub(crate) fn for_user(&self, name: &str) -> Self {
         let (scheme, rest) = self.authority.split_once("://").unwrap_or_default();
         let (user, host) = rest.rsplit_once('@').unwrap_or(("", rest));
@@ -45,12 +45,12 @@ impl ServerUrl {
         Self { authority: format!("{scheme}://{name}{password}@{host}"), query: self.query.clone() }
     }
 
-    /// What it says, taken apart.
+    /// Parses the URL.
     pub(crate) fn config(&self) -> Result<tokio_postgres::Config> {
         self.database("postgres").parse().map_err(|_| Error::BadServerUrl)
     }
 
-    /// Whether the server runs on this machine, so that process ids in its databases' names are ours to judge.
+    /// Returns true if the server runs on this machine, where process ids in the names of databases can be checked.
     pub(crate) fn is_local(&self) -> bool {
         let host = self.authority.rsplit(['@', '/']).next().unwrap_or_default();
         ["127.0.0.1", "localhost", "[::1]", "%2F", "%2f"].into_iter().any(|local| host.starts_with(local))
@@ -62,14 +62,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_database_is_replaced_and_parameters_stay() {
+    fn replaces_database_and_preserves_parameters() {
         let server = ServerUrl::parse("postgres://me:secret@127.0.0.1:5433/old?sslmode=disable").unwrap();
         assert_eq!(server.database("new"), "postgres://me:secret@127.0.0.1:5433/new?sslmode=disable");
         assert!(!format!("{server:?}").contains("secret"));
     }
 
     #[test]
-    fn another_user_has_the_same_server_and_password() {
+    fn replaces_user_and_preserves_password() {
         for (url, other) in [
             ("postgres://me:secret@127.0.0.1:5433/old?a=b", "postgres://you:secret@127.0.0.1:5433/new?a=b"),
             ("postgresql://me@%2Ftmp/old", "postgresql://you@%2Ftmp/new"),
@@ -80,7 +80,7 @@ mod tests {
     }
 
     #[test]
-    fn only_this_machine_is_local() {
+    fn recognises_local_servers() {
         for (url, local) in [
             ("postgres://127.0.0.1", true),
             ("postgresql://a@localhost:1/b", true),
@@ -92,7 +92,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_url_is_refused() {
+    fn rejects_invalid_urls() {
         for text in ["", "host=127.0.0.1", "mysql://a", "postgres://", "postgres:///db"] {
             assert!(matches!(ServerUrl::parse(text), Err(Error::BadServerUrl)), "{text}");
         }

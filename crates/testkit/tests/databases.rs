@@ -1,4 +1,4 @@
-//! Databases of tests: whole, alone, and gone afterwards.
+//! Tests of test databases.
 #![expect(clippy::unwrap_used, reason = "a test whose set-up fails has failed")]
 
 use std::sync::Arc;
@@ -28,7 +28,7 @@ async fn reachable(url: &str) -> bool {
 }
 
 #[tokio::test]
-async fn parallel_clones_do_not_see_each_other() {
+async fn parallel_copies_are_isolated() {
     let clone = async |rows: i64| {
         let database = TestDatabase::from_template("parallel", 1, migrate).await.unwrap();
         let client = connect(&database.url()).await;
@@ -44,7 +44,7 @@ async fn parallel_clones_do_not_see_each_other() {
 }
 
 #[tokio::test]
-async fn a_template_is_built_once_however_many_ask() {
+async fn concurrent_callers_build_one_template() {
     let server = Server::private().unwrap();
     let built = AtomicU32::new(0);
     let count = async |url: &str| {
@@ -61,7 +61,7 @@ async fn a_template_is_built_once_however_many_ask() {
 }
 
 #[tokio::test]
-async fn a_copy_has_the_rows_and_the_ids_of_the_original_and_goes_its_own_way() {
+async fn copies_have_rows_and_ids_of_original() {
     let original = TestDatabase::from_template("copied", 1, migrate).await.unwrap();
     let trees = "SELECT 'trees'::regclass::oid, count(*) FROM trees";
     let client = connect(&original.url()).await;
@@ -79,9 +79,9 @@ async fn a_copy_has_the_rows_and_the_ids_of_the_original_and_goes_its_own_way() 
 }
 
 #[tokio::test]
-async fn the_program_under_test_has_a_role_of_its_own() {
+async fn program_has_its_own_role() {
     let database = TestDatabase::from_template("owned", 1, migrate).await.unwrap();
-    // It runs nothing: the statistics of the whole run tell what the program under test sends.
+    // It sends nothing, so that the statistics contain only the program under test.
     let _program = connect(&database.application_url()).await;
     let sessions =
         "SELECT count(*) FROM pg_stat_activity WHERE usename = $1 AND datname = current_database()";
@@ -95,7 +95,7 @@ async fn the_program_under_test_has_a_role_of_its_own() {
 }
 
 #[tokio::test]
-async fn another_fingerprint_replaces_the_template() {
+async fn fingerprints_replace_templates() {
     let server = Server::private().unwrap();
     drop(TestDatabase::from_template_on(&server, "versions", 1, migrate).await.unwrap());
     let before = names(&server, "versions%").await;
@@ -106,7 +106,7 @@ async fn another_fingerprint_replaces_the_template() {
 }
 
 #[tokio::test]
-async fn a_failed_migration_is_told_and_leaves_nothing() {
+async fn failed_migration_leaves_nothing() {
     let server = Server::private().unwrap();
     let fail = async |_: &str| Err("the forest burns");
     let error = TestDatabase::from_template_on(&server, "burnt", 1, fail).await.unwrap_err();
@@ -118,7 +118,7 @@ async fn a_failed_migration_is_told_and_leaves_nothing() {
 }
 
 #[tokio::test]
-async fn sessions_that_a_migration_leaves_open_do_not_block_the_clones() {
+async fn open_sessions_of_migrations_do_not_block_copies() {
     let server = Server::private().unwrap();
     let left = std::sync::Mutex::new(None);
     let leave_open = async |url: &str| {
@@ -132,7 +132,7 @@ async fn sessions_that_a_migration_leaves_open_do_not_block_the_clones() {
 }
 
 #[tokio::test]
-async fn a_dropped_database_is_gone_with_its_open_sessions() {
+async fn drop_ends_open_sessions() {
     let database = TestDatabase::empty().await.unwrap();
     let url = database.url();
     let client = connect(&url).await;
@@ -142,7 +142,7 @@ async fn a_dropped_database_is_gone_with_its_open_sessions() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_panic_drops_the_database_too() {
+async fn panic_drops_database() {
     let (send, receive) = tokio::sync::oneshot::channel();
     let panicked = tokio::spawn(async {
         let database = TestDatabase::empty().await.unwrap();
@@ -154,7 +154,7 @@ async fn a_panic_drops_the_database_too() {
 }
 
 #[tokio::test]
-async fn a_database_whose_server_is_gone_is_dropped_without_a_fuss() {
+async fn drop_ignores_stopped_server() {
     let server = Server::private().unwrap();
     let database = TestDatabase::from_template_on(&server, "gone", 1, migrate).await.unwrap();
     drop(server);
@@ -162,13 +162,13 @@ async fn a_database_whose_server_is_gone_is_dropped_without_a_fuss() {
 }
 
 #[tokio::test]
-async fn a_prefix_that_needs_quoting_is_refused() {
+async fn rejects_prefixes_that_need_quoting() {
     let refused = TestDatabase::from_template("no\"quotes", 1, migrate).await;
     assert!(matches!(refused, Err(Error::BadName { .. })));
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn many_who_come_first_to_a_fresh_server_at_once_all_get_their_databases() {
+async fn concurrent_first_callers_get_databases() {
     let server = Arc::new(Server::private().unwrap());
     let mut first = JoinSet::new();
     for number in 0..8 {

@@ -1,7 +1,7 @@
-//! What several processes do at once, and what is left when one of them is killed.
+//! Tests of concurrent processes, and of leftovers of killed ones.
 //!
-//! The other process is this test program itself, run again for one test with a role in its environment. Without a
-//! role that test has nothing to do.
+//! The other process is this test program, run for one test with a role in its environment. Without a role, that test
+//! does nothing.
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test whose set-up fails has failed")]
 
 use std::io::{BufRead as _, BufReader, Read as _};
@@ -11,8 +11,8 @@ use tokio_postgres::{Client, NoTls};
 
 const ROLE: &str = "STEADFAST_TESTKIT_ROLE";
 const FOLDER: &str = "STEADFAST_TESTKIT_FOLDER";
-/// How a line for the other process begins; the test harness writes lines of its own.
-const SIGN: &str = "said: ";
+/// Prefix of the lines of the other process; the test harness prints other lines.
+const SIGN: &str = "line: ";
 
 fn say(text: &str) {
     println!("\n{SIGN}{text}");
@@ -58,12 +58,12 @@ impl Other {
         Self { child, lines }
     }
 
-    /// What it says next. Ends with an error when the process ends.
-    fn said(&mut self) -> String {
+    /// Returns the next line of the process.
+    fn next_line(&mut self) -> String {
         let mut lines = self.lines.by_ref().lines().map(Result::unwrap);
         lines
             .find_map(|line| line.strip_prefix(SIGN).map(str::to_owned))
-            .expect("the other process says something")
+            .expect("a line of the other process")
     }
 
     fn kill(mut self) {
@@ -85,11 +85,11 @@ async fn names(server: &Server, pattern: &str) -> Vec<String> {
 }
 
 #[test]
-fn two_processes_that_start_the_same_server_get_the_same_one() {
+fn concurrent_starts_share_one_server() {
     let folder = steadfast_testkit::scratch_folder("steadfast-race", &std::env::current_exe().unwrap());
     let folder_text = folder.to_str().unwrap();
     let mut others: Vec<_> = (0..3).map(|_| Other::run("start a server", FOLDER, folder_text)).collect();
-    let said: Vec<_> = others.iter_mut().map(Other::said).collect();
+    let said: Vec<_> = others.iter_mut().map(Other::next_line).collect();
     let server = Server::running(&folder).expect("it outlives those who started it");
     let expected = format!("{} {}", server.pid().unwrap(), server.port());
     for mut other in others {
@@ -100,10 +100,10 @@ fn two_processes_that_start_the_same_server_get_the_same_one() {
 }
 
 #[tokio::test]
-async fn a_killed_build_leaves_no_half_template() {
+async fn killed_build_leaves_no_template() {
     let server = Server::private().unwrap();
     let mut other = Other::run("hang in a migration", SERVER_VARIABLE, &server.url("postgres"));
-    assert_eq!(other.said(), "half");
+    assert_eq!(other.next_line(), "half");
     other.kill();
     assert_eq!(names(&server, "killed%").await, ["killed_unfinished"]);
 
@@ -116,7 +116,7 @@ async fn a_killed_build_leaves_no_half_template() {
 }
 
 #[tokio::test]
-async fn databases_of_dead_processes_are_swept_and_of_live_ones_are_not() {
+async fn sweep_drops_databases_of_dead_processes_only() {
     let server = Server::private().unwrap();
     let mut ended = Command::new("true").spawn().unwrap();
     ended.wait().unwrap();
@@ -130,15 +130,15 @@ async fn databases_of_dead_processes_are_swept_and_of_live_ones_are_not() {
     }
 
     let mut other = Other::run("take a database", SERVER_VARIABLE, &server.url("postgres"));
-    other.said();
+    other.next_line();
     assert!(other.child.wait().unwrap().success());
     assert_eq!(names(&server, "t\\_%").await, [live, "t_shirts".to_owned()]);
 }
 
 #[test]
-fn the_private_server_of_a_killed_process_is_swept() {
+fn sweep_deletes_private_servers_of_killed_processes() {
     let mut other = Other::run("start a private server and hang", FOLDER, "");
-    let data = std::path::PathBuf::from(other.said());
+    let data = std::path::PathBuf::from(other.next_line());
     let folder = data.parent().unwrap();
     other.kill();
     assert!(Server::running(folder).is_some());

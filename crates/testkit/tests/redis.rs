@@ -1,4 +1,4 @@
-//! A private Redis server and what can be done to it.
+//! Tests of private Redis servers.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -13,7 +13,7 @@ fn say(stream: &mut TcpStream, line: &str) -> std::io::Result<String> {
 }
 
 #[test]
-fn a_server_answers_and_is_gone_with_its_value() {
+fn drop_stops_server() {
     let server = RedisServer::private().unwrap();
     let (address, pid) = (server.address(), i32::try_from(server.pid().unwrap()).unwrap());
     assert!(answers_redis(address));
@@ -24,7 +24,7 @@ fn a_server_answers_and_is_gone_with_its_value() {
 }
 
 #[test]
-fn a_killed_server_comes_back_on_the_same_port_empty() {
+fn killed_server_restarts_empty_on_same_port() {
     let server = RedisServer::private().unwrap();
     let mut stream = TcpStream::connect(server.address()).unwrap();
     assert_eq!(say(&mut stream, "SET a 1").unwrap(), "+OK\r\n");
@@ -37,19 +37,19 @@ fn a_killed_server_comes_back_on_the_same_port_empty() {
 }
 
 #[test]
-fn a_frozen_server_is_silent_and_answers_when_it_thaws() {
+fn frozen_server_responds_after_thaw() {
     let server = RedisServer::private().unwrap();
     let mut stream = TcpStream::connect(server.address()).unwrap();
     stream.set_read_timeout(Some(Duration::from_millis(100))).unwrap();
     server.freeze().unwrap();
-    assert!(say(&mut stream, "PING").is_err(), "nobody answers");
+    assert!(say(&mut stream, "PING").is_err(), "nothing responds");
     server.thaw().unwrap();
     stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
     assert!(say(&mut stream, "PING").unwrap().starts_with("+PONG"));
 }
 
 #[test]
-fn a_server_that_does_not_run_cannot_be_frozen_and_stopping_it_is_fine() {
+fn stopped_server_rejects_freeze_and_ignores_stop() {
     let server = RedisServer::private().unwrap();
     server.freeze().unwrap();
     server.stop().unwrap();

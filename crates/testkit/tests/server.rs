@@ -1,4 +1,4 @@
-//! The private server: who it runs as, what survives a stop, and how it is broken and mended.
+//! Tests of private PostgreSQL servers.
 #![expect(clippy::unwrap_used, reason = "a test whose set-up fails has failed")]
 
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
@@ -17,9 +17,9 @@ async fn show(client: &Client, setting: &str) -> String {
 }
 
 #[tokio::test]
-async fn a_restart_keeps_the_data_and_the_port() {
+async fn restart_preserves_data_and_port() {
     let server = Server::private().unwrap();
-    connect(&server).await.batch_execute("CREATE TABLE kept AS SELECT 7 AS seven").await.unwrap();
+    connect(&server).await.batch_execute("CREATE TABLE sevens AS SELECT 7 AS seven").await.unwrap();
     let (port, pid) = (server.port(), server.pid());
 
     server.stop(StopMode::Fast).unwrap();
@@ -30,26 +30,26 @@ async fn a_restart_keeps_the_data_and_the_port() {
     server.restart().unwrap();
     assert_eq!(server.port(), port);
     assert_ne!(server.pid(), pid);
-    let seven: i32 = connect(&server).await.query_one("SELECT seven FROM kept", &[]).await.unwrap().get(0);
+    let seven: i32 = connect(&server).await.query_one("SELECT seven FROM sevens", &[]).await.unwrap().get(0);
     assert_eq!(seven, 7);
 }
 
 #[tokio::test]
-async fn a_durable_server_recovers_from_a_crash_what_was_committed() {
+async fn durable_server_recovers_commits_after_crash() {
     let server = Server::start(ServerOptions::private().durable()).unwrap();
     let client = connect(&server).await;
     assert_eq!(show(&client, "fsync").await, "on");
-    client.batch_execute("CREATE TABLE kept AS SELECT 7 AS seven").await.unwrap();
+    client.batch_execute("CREATE TABLE sevens AS SELECT 7 AS seven").await.unwrap();
 
     server.crash().unwrap();
     assert_eq!(server.pid(), None);
     server.restart().unwrap();
-    let seven: i32 = connect(&server).await.query_one("SELECT seven FROM kept", &[]).await.unwrap().get(0);
+    let seven: i32 = connect(&server).await.query_one("SELECT seven FROM sevens", &[]).await.unwrap().get(0);
     assert_eq!(seven, 7);
 }
 
 #[tokio::test]
-async fn a_pid_file_that_names_another_program_does_not_hinder_the_start() {
+async fn starts_despite_pid_file_of_another_program() {
     let server = Server::start(ServerOptions::private().durable()).unwrap();
     let file = server.data_folder().join("postmaster.pid");
     let left = std::fs::read_to_string(&file).unwrap();
@@ -63,7 +63,7 @@ async fn a_pid_file_that_names_another_program_does_not_hinder_the_start() {
 }
 
 #[tokio::test]
-async fn a_pid_file_cut_short_does_not_hinder_the_start() {
+async fn starts_despite_truncated_pid_file() {
     let server = Server::private().unwrap();
     server.stop(StopMode::Fast).unwrap();
     std::fs::write(server.data_folder().join("postmaster.pid"), "").unwrap();
@@ -72,7 +72,7 @@ async fn a_pid_file_cut_short_does_not_hinder_the_start() {
 }
 
 #[tokio::test]
-async fn a_frozen_server_is_silent_and_answers_when_thawed() {
+async fn frozen_server_responds_after_thaw() {
     let server = Server::private().unwrap();
     let client = connect(&server).await;
     server.freeze().unwrap();
@@ -86,7 +86,7 @@ async fn a_frozen_server_is_silent_and_answers_when_thawed() {
 }
 
 #[test]
-fn a_frozen_server_can_be_stopped() {
+fn frozen_server_can_be_stopped() {
     let server = Server::private().unwrap();
     server.freeze().unwrap();
     server.stop(StopMode::Fast).unwrap();
@@ -94,7 +94,7 @@ fn a_frozen_server_can_be_stopped() {
 }
 
 #[test]
-fn a_private_server_is_gone_with_its_value() {
+fn drop_deletes_private_server() {
     let server = Server::private().unwrap();
     let (data, pid) = (server.data_folder(), server.pid().and_then(Process::new).unwrap());
     assert!(pid.runs("postgres", data.to_str()));
@@ -104,7 +104,7 @@ fn a_private_server_is_gone_with_its_value() {
 }
 
 #[test]
-fn the_server_never_runs_as_root_and_its_data_is_closed() {
+fn server_runs_unprivileged_with_closed_data() {
     let server = Server::private().unwrap();
     let owner = std::fs::metadata(server.data_folder()).unwrap();
     assert_eq!(owner.permissions().mode() & 0o777, 0o700);
@@ -116,7 +116,7 @@ fn the_server_never_runs_as_root_and_its_data_is_closed() {
 }
 
 #[tokio::test]
-async fn only_loopback_and_the_socket_are_open() {
+async fn listens_on_loopback_and_socket_only() {
     let server = Server::private().unwrap();
     let client = connect(&server).await;
     assert_eq!(show(&client, "listen_addresses").await, "127.0.0.1");
@@ -129,7 +129,7 @@ async fn only_loopback_and_the_socket_are_open() {
 }
 
 #[tokio::test]
-async fn settings_of_the_caller_win_and_are_quoted() {
+async fn settings_override_defaults() {
     let options =
         ServerOptions::private().setting("max_connections", "7").setting("cluster_name", "it's a \\ test");
     let server = Server::start(options).unwrap();
@@ -141,7 +141,7 @@ async fn settings_of_the_caller_win_and_are_quoted() {
 }
 
 #[test]
-fn a_server_that_does_not_start_says_why_and_leaves_nothing() {
+fn failed_start_has_reason_and_leaves_nothing() {
     let options = ServerOptions::private().setting("no_such_setting", "1");
     let error = Server::start(options).unwrap_err().to_string();
     assert!(error.contains("no_such_setting"), "{error}");
@@ -156,7 +156,7 @@ fn a_server_that_does_not_start_says_why_and_leaves_nothing() {
 }
 
 #[test]
-fn a_port_that_is_taken_is_named() {
+fn names_port_in_use() {
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let port = taken.local_addr().unwrap().port();
     let error = Server::start(ServerOptions::private().port(port)).unwrap_err().to_string();
@@ -164,7 +164,7 @@ fn a_port_that_is_taken_is_named() {
 }
 
 #[test]
-fn a_folder_that_is_started_twice_has_one_server() {
+fn second_start_finds_running_server() {
     let folder =
         scratch_folder("steadfast-twice", &std::env::temp_dir().join(std::process::id().to_string()));
     assert!(Server::running(&folder).is_none());
@@ -180,7 +180,7 @@ fn a_folder_that_is_started_twice_has_one_server() {
 }
 
 #[tokio::test]
-async fn a_database_is_created_once_however_many_ask() {
+async fn concurrent_callers_create_one_database() {
     let server = Server::private().unwrap();
     let made = tokio::join!(server.ensure_database("one"), server.ensure_database("one"));
     assert!(made.0.unwrap() ^ made.1.unwrap());

@@ -10,9 +10,9 @@ CREATE TABLE stars (
     magnitude double precision NOT NULL,
     state text NOT NULL CHECK (state IN ('candidate', 'confirmed'))
 );
--- The brightest of a constellation, and the stars of a constellation that goes.
+-- The brightest stars of a constellation, and the stars of a constellation that is deleted.
 CREATE INDEX stars_brightness ON stars (constellation_id, magnitude);
--- The brightest of the few that wait for a review.
+-- The brightest of the few stars that await review.
 CREATE INDEX stars_candidates ON stars (constellation_id, magnitude) WHERE state = 'candidate';
 
 CREATE TABLE sightings (

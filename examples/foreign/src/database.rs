@@ -1,11 +1,11 @@
-//! The database: made by its migration, filled by SQL, and broken on demand.
+//! The database: schema, seed, and planted faults.
 
 use crate::fault::Fault;
 use diesel_async::{AsyncConnection, AsyncPgConnection, SimpleAsyncConnection};
 use star_catalogue::MIGRATION;
 
-/// Makes the schema in an empty database and fills it with 2,000 stars times `amount`. However many there are, the first
-/// constellation has a third of them and any other one about seven, every hundredth star waits for a review, and each
+/// Creates the schema in an empty database and fills it with 2,000 stars times `amount`. At any size the first
+/// constellation has a third of the stars and every other one about seven, every hundredth star awaits review, and each
 /// observer has ten sightings.
 pub async fn build(url: &str, amount: u32, fault: Option<Fault>) -> anyhow::Result<()> {
     let mut conn = AsyncPgConnection::establish(url).await?;

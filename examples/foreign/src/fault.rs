@@ -1,20 +1,20 @@
-//! Faults that can be planted, to see them found.
+//! Faults that can be planted to see them found.
 
 use anyhow::{bail, ensure};
 
 /// A fault of the schema or of a query.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fault {
-    /// Nothing finds the sightings of an observer.
+    /// The index that finds the sightings of an observer is missing.
     MissingIndex,
-    /// An index that no query needs.
+    /// An index that no query needs exists.
     UnusedIndex,
-    /// A value is sent where the condition of an index has a constant.
+    /// A query sends a value where the predicate of an index has a constant.
     BindInPredicate,
 }
 
 impl Fault {
-    /// What the command line asks for: nothing, or `--fault` and its name.
+    /// Parses the command line: nothing, or `--fault` with a name.
     pub fn from_arguments(arguments: impl IntoIterator<Item = String>) -> anyhow::Result<Option<Self>> {
         let arguments: Vec<_> = arguments.into_iter().collect();
         let Some((option, names)) = arguments.split_first() else { return Ok(None) };
@@ -23,7 +23,9 @@ impl Fault {
             "missing-index" => Ok(Some(Self::MissingIndex)),
             "unused-index" => Ok(Some(Self::UnusedIndex)),
             "bind-in-predicate" => Ok(Some(Self::BindInPredicate)),
-            other => bail!("no fault `{other}`: missing-index, unused-index, or bind-in-predicate"),
+            other => bail!(
+                "unknown fault `{other}`; the faults are missing-index, unused-index, or bind-in-predicate"
+            ),
         }
     }
 }

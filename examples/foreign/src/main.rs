@@ -1,6 +1,6 @@
-//! Proves how the queries of the catalogue are served. `DATABASE_URL` names a database of a superuser.
+//! Verifies the queries of the catalogue. `DATABASE_URL` is the URL of a superuser.
 //!
-//! The exit code is 0 when there is nothing to mend, 1 when there is, and 2 when that could not be found out.
+//! The exit code is 0 without findings, 1 with findings, and 2 if no verdict was reached.
 
 mod database;
 mod fault;
@@ -24,8 +24,8 @@ async fn main() -> ExitCode {
 
 async fn run() -> anyhow::Result<bool> {
     let fault = Fault::from_arguments(std::env::args().skip(1))?;
-    let url = std::env::var("DATABASE_URL").context("DATABASE_URL names no database")?;
-    let verified = verify::verify(&url, fault).await?;
-    println!("{verified}");
-    Ok(verified.findings.is_empty())
+    let url = std::env::var("DATABASE_URL").context("DATABASE_URL is not set")?;
+    let report = verify::verify(&url, fault).await?;
+    println!("{report}");
+    Ok(report.is_clean())
 }

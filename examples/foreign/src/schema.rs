@@ -1,4 +1,4 @@
-//! The tables, as diesel knows them.
+//! Tables for diesel.
 
 diesel::table! {
     constellations (id) {

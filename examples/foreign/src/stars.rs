@@ -9,42 +9,42 @@ use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl};
 #[derive(Debug, Queryable, Selectable)]
 #[diesel(check_for_backend(diesel::pg::Pg))]
 pub struct Star {
-    /// Its number.
+    /// Id.
     pub id: i64,
-    /// Its name, e.g. `HD 48915`.
+    /// Name, e.g. `HD 48915`.
     pub designation: String,
-    /// How bright it looks; less is brighter.
+    /// Apparent magnitude; lower is brighter.
     pub magnitude: f64,
 }
 
-/// The star of that name.
+/// Returns the star with this name.
 pub async fn by_designation(conn: &mut AsyncPgConnection, name: &str) -> QueryResult<Option<Star>> {
     let named = stars::table.filter(stars::designation.eq(name)).select(Star::as_select());
     named.first(conn).await.optional()
 }
 
-/// The brightest stars of a constellation, at most ten.
+/// Returns the brightest stars of a constellation, at most ten.
 pub async fn brightest(conn: &mut AsyncPgConnection, constellation: i64) -> QueryResult<Vec<Star>> {
     let stars = stars::table.filter(stars::constellation_id.eq(constellation)).select(Star::as_select());
     stars.order(stars::magnitude).limit(10).load(conn).await
 }
 
-/// The brightest stars of a constellation that wait for a review, at most ten.
+/// Returns the brightest stars of a constellation that await review, at most ten.
 pub async fn candidates(conn: &mut AsyncPgConnection, constellation: i64) -> QueryResult<Vec<Star>> {
-    // As a constant: the plan of a prepared statement has to fit the index whatever the values are.
+    // A constant, because the generic plan of the prepared statement must match the partial index.
     let waiting = stars::table.filter(diesel::dsl::sql::<Bool>("state = 'candidate'"));
     let waiting = waiting.filter(stars::constellation_id.eq(constellation)).select(Star::as_select());
     waiting.order(stars::magnitude).limit(10).load(conn).await
 }
 
-/// As [`candidates`], with the fault that is easily made: the constant is sent as a value.
+/// Does the same as [`candidates`], with a common fault: the constant is sent as a value.
 pub async fn candidates_by_value(conn: &mut AsyncPgConnection, constellation: i64) -> QueryResult<Vec<Star>> {
     let waiting = stars::table.filter(stars::state.eq("candidate"));
     let waiting = waiting.filter(stars::constellation_id.eq(constellation)).select(Star::as_select());
     waiting.order(stars::magnitude).limit(10).load(conn).await
 }
 
-/// A new star, which waits for a review, in a constellation that is made when it is not there.
+/// Adds a star that awaits review, and its constellation if that is missing. Returns the id of the star.
 pub async fn add(conn: &mut AsyncPgConnection, constellation: &str, designation: &str) -> QueryResult<i64> {
     conn.transaction(async |conn| {
         let (id, name) = (constellations::id, constellations::name);
@@ -62,7 +62,7 @@ pub async fn add(conn: &mut AsyncPgConnection, constellation: &str, designation:
     .await
 }
 
-/// Removes a constellation with its stars and what was seen of them. Whether it was there.
+/// Removes a constellation with its stars and their sightings. Returns false if there is none.
 pub async fn dissolve(conn: &mut AsyncPgConnection, constellation: i64) -> QueryResult<bool> {
     let one = constellations::table.find(constellation);
     Ok(diesel::delete(one).execute(conn).await? == 1)

@@ -1,13 +1,14 @@
-//! Verifies every query of the catalogue: what serves it, and that this is so.
+//! Verifies every query of the catalogue: the contract of each function, and its cases.
 
 use crate::{database, fault::Fault};
 use star_catalogue::{sightings, stars};
-use steadfast_plans::{Contract, Error, Verification, Verified};
+use steadfast_plans::{Contract, Error, Report, Verification};
 
-/// What has to be mended, proven on databases that are made and dropped beside that of `url`.
-pub async fn verify(url: &str, fault: Option<Fault>) -> Result<Verified, Error> {
+/// Verifies the queries on databases that are created next to that of `url` and dropped again.
+pub async fn verify(url: &str, fault: Option<Fault>) -> Result<Report, Error> {
     let build = async |url: &str, amount| database::build(url, amount, fault).await;
     let cases = async |verification: &mut Verification| {
+        verification.ablate();
         of_stars(verification, fault).await?;
         of_sightings(verification).await
     };

@@ -1,4 +1,4 @@
-//! Operations in which nothing is wrong but the cases: one that would show the other side of a branch is missing.
+//! Correct operations in which a case is missing.
 
 use super::{Fault, fault};
 use crate::operation::Operation;
@@ -58,7 +58,7 @@ pub(super) fn all() -> Vec<Fault> {
             subject: "tickets".to_owned(),
             ..fault(
                 Rule::Unseeded,
-                served("table_that_nobody_seeds", &[])
+                served("table_without_seed", &[])
                     .sends("SELECT id FROM tickets WHERE state = $1")
                     .case("none", [Text("open")]),
             )

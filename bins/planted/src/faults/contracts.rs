@@ -1,4 +1,4 @@
-//! Operations that promise something else than they do.
+//! Operations whose declarations are wrong.
 
 use super::{Fault, Plant, fault};
 use crate::operation::Operation;

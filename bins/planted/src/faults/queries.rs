@@ -6,7 +6,7 @@ use crate::operation::Value::{Id, Text};
 use crate::shop::served;
 use steadfast_plans::{Contract, Reads, Rule};
 
-/// Tables that are read without an index: name, SQL, a value that finds something and one that does not.
+/// Statements that read a whole table: name, SQL, a value that finds something and one that does not.
 const UNSERVED: [(&str, &str, &str, &str); 11] = [
     ("no_index", "SELECT id FROM orders WHERE amount = $1::numeric", "79.19", "-1"),
     (
@@ -47,7 +47,7 @@ const UNSERVED: [(&str, &str, &str, &str); 11] = [
     ),
 ];
 
-/// Statements for the orders of one customer whose work grows although their result does not.
+/// Statements on the orders of one customer whose work grows while their result does not.
 const UNBOUNDED: [(&str, &str); 10] = [
     ("exact_count", "SELECT count(*) AS id FROM orders WHERE customer_id = $1"),
     ("sorts_all_matches", "SELECT id FROM orders WHERE customer_id = $1 ORDER BY amount, id LIMIT 20"),
@@ -86,7 +86,7 @@ const UNBOUNDED: [(&str, &str); 10] = [
     ("random_order", "SELECT id FROM orders WHERE customer_id = $1 ORDER BY random() LIMIT 20"),
 ];
 
-/// Returns tables that are read as a whole.
+/// Returns the faults of statements that read a whole table.
 pub(super) fn unserved() -> Vec<Fault> {
     let of_statement = |(name, sql, some, none)| {
         let operation = served(name, &[]).sends(sql);
@@ -102,7 +102,7 @@ pub(super) fn unserved() -> Vec<Fault> {
     UNSERVED.map(of_statement).into_iter().chain(others).collect()
 }
 
-/// Returns work that grows although the result does not.
+/// Returns the faults of statements whose work grows while their result does not.
 pub(super) fn unbounded() -> Vec<Fault> {
     let of_statement =
         |(name, sql)| of_customers(Rule::Unbounded, served(name, &["orders_customer"]).sends(sql));
@@ -140,12 +140,12 @@ pub(super) fn unbounded() -> Vec<Fault> {
     UNBOUNDED.map(of_statement).into_iter().chain(others).collect()
 }
 
-/// Returns the fault in `operation`, run for customers with many orders, few, and none.
+/// Returns the fault in `operation`, with cases of customers with many orders, few, and none.
 fn of_customers(rule: Rule, operation: Operation) -> Fault {
     fault(rule, operation.case("many", [Id(1)]).case("few", [Id(7)]).case("none", [Id(0)]))
 }
 
-/// Returns rows that are read to be discarded or do not fit into memory, and plans that do not last.
+/// Returns the faults of rows that are thrown away, sorts on disk, and generic plans.
 pub(super) fn wasteful() -> Vec<Fault> {
     let exports = Contract::new("spilling_sort").reads(Reads::All, "sorts everything");
     vec![

@@ -1,4 +1,4 @@
-//! Schemas in which something is missing, too much, or not as it should be.
+//! Faults of the schema.
 
 use super::{Fault, Plant};
 use steadfast_plans::Rule;
@@ -18,7 +18,7 @@ pub(super) fn all() -> Vec<Fault> {
 /// Name, rule, subject of the finding, changed object, SQL.
 type Row = (&'static str, Rule, &'static str, &'static str, &'static str);
 
-/// Statements that a plan does not show.
+/// Statements in functions and triggers.
 fn hidden() -> Vec<Row> {
     vec![
         (
@@ -42,7 +42,7 @@ fn hidden() -> Vec<Row> {
     ]
 }
 
-/// Indexes that are not there.
+/// Missing indexes.
 fn missing() -> Vec<Row> {
     vec![
         ("index_dropped", Rule::Unserved, "orders.of_customer", "orders", "DROP INDEX orders_customer"),
@@ -87,7 +87,7 @@ fn missing() -> Vec<Row> {
     ]
 }
 
-/// Indexes that are another one by the same name.
+/// Changed indexes.
 fn changed() -> Vec<Row> {
     vec![
         (
@@ -143,7 +143,7 @@ fn changed() -> Vec<Row> {
     ]
 }
 
-/// Indexes that nothing needs.
+/// Unneeded indexes.
 fn needless() -> Vec<Row> {
     vec![
         (
@@ -191,7 +191,7 @@ fn needless() -> Vec<Row> {
     ]
 }
 
-/// Columns, keys and constraints.
+/// Faults of columns, keys and constraints.
 fn declared() -> Vec<Row> {
     vec![
         (

@@ -1,4 +1,4 @@
-//! What the schema alone shows to be wrong, and what deserves a second look.
+//! Checks of the schema that need no query.
 
 mod columns;
 mod indexes;
@@ -9,18 +9,18 @@ mod tables;
 use super::Catalogue;
 use crate::{Finding, Rule};
 
-/// What the checks of a catalogue found, each part sorted.
+/// Results of the checks of a catalogue; each list is sorted.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Checked {
-    /// Faults: each costs time, space or correctness whatever the schema is for. There should be none.
+    /// Faults, which cost time, space or correctness in any schema. There should be none.
     pub findings: Vec<Finding>,
-    /// What is a fault in one schema and intended in another. For a person to read; nothing fails by them.
+    /// Remarks on things that are a fault in one schema and intended in another. They fail nothing.
     pub notes: Vec<Finding>,
 }
 
 type Check = fn(&Catalogue) -> Vec<Finding>;
 
-/// Faults whatever the schema is for.
+/// Checks for faults.
 const FINDINGS: &[Check] = &[
     indexes::invalid,
     indexes::duplicate,
@@ -43,7 +43,7 @@ const FINDINGS: &[Check] = &[
     names::cut_off,
 ];
 
-/// Matters of taste or of the case.
+/// Checks for remarks.
 const NOTES: &[Check] = &[
     indexes::timestamp_before_the_last_key,
     indexes::leading_boolean,
@@ -58,20 +58,19 @@ const NOTES: &[Check] = &[
 ];
 
 impl Catalogue {
-    /// Checks the schema. Findings are: indexes that are invalid, duplicate, the beginning of another one, over an
-    /// array by btree, full of nulls, or partial by a condition that always holds; foreign keys without an index, of
-    /// another type than what they refer to, twice, or unchecked where one column is null; tables without primary
-    /// key; constraints that are NOT VALID; sequences used up by more than 80 % or wider than their column; times
-    /// without zone; money in floating point or of type `money`; `json`; `serial` beside the key; names that were
-    /// cut off.
+    /// Checks the schema.
     ///
-    /// Notes are: times before the last key of an index, indexes led by a boolean, overlapping foreign keys, those
-    /// to the own table without ON DELETE, tables where all but the key may be null, `serial` keys, `varchar(n)` and
-    /// `char(n)`, tables and columns without comment, and one column name with two types.
+    /// Findings are: indexes that are invalid, duplicate, a prefix of another one, btree over an array, mostly NULL, or
+    /// partial with a predicate that always holds; foreign keys without an index, with a type that differs from the
+    /// referenced one, duplicate, or unchecked if one column is NULL; tables without a primary key; constraints that
+    /// are NOT VALID; sequences that are more than 80 % used or wider than their column; timestamps without time zone;
+    /// money in floating point or of type `money`; `json`; `serial` outside of the primary key; truncated names.
     ///
-    /// A partition is judged as part of its table. Unused indexes are not seen here but by [`unclaimed`].
+    /// Notes are: timestamps before the last key of an index, indexes with a leading boolean, overlapping foreign keys,
+    /// self-references without ON DELETE, tables in which everything but the key is nullable, `serial` keys,
+    /// `varchar(n)` and `char(n)`, tables and columns without a comment, and column names with two types.
     ///
-    /// [`unclaimed`]: super::unclaimed
+    /// Partitions are checked as parts of their table. Unused indexes are found by [`unclaimed`](super::unclaimed).
     pub fn check(&self) -> Checked {
         let run = |checks: &[Check]| {
             let mut found: Vec<Finding> = checks.iter().flat_map(|check| check(self)).collect();

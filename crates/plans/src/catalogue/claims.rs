@@ -1,31 +1,31 @@
-//! The other direction of coverage: what every index is there for.
+//! Indexes that nothing claims.
 
 use super::{Catalogue, Index};
 use crate::{Finding, Rule};
 use std::collections::BTreeSet;
 
-/// An index that no statement needs and that stays because somebody demanded it by name.
+/// Index that no statement needs, and that a document requires.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Documented<'a> {
-    /// The bare name of the index.
+    /// Bare name of the index.
     pub index: &'a str,
-    /// Who demands it, e.g. a document and its section.
+    /// Document that requires the index, e.g. with its section.
     pub by: &'a str,
 }
 
-/// What indexes are known to be good for, by bare names. A partition's index counts as its table's.
+/// Uses of indexes, by bare names. The index of a partition counts as that of its table.
 #[derive(Clone, Copy, Debug)]
 pub struct Claims<'a> {
-    /// Used by the plan of a case.
+    /// Indexes in the plan of a case.
     pub used: &'a BTreeSet<String>,
-    /// Seen to serve a foreign key when rows of the referenced table were deleted.
+    /// Indexes that served a foreign key when referenced rows were deleted.
     pub supporting: &'a BTreeSet<String>,
-    /// Demanded by a document.
+    /// Indexes that a document requires.
     pub documented: &'a [Documented<'a>],
 }
 
-/// A finding for each index that nothing claims: no case, no constraint, no foreign key, no document. Also for each
-/// document that demands an index which is not there.
+/// Returns a finding for each index that no case, constraint, foreign key or document needs, and for each required
+/// index that does not exist.
 pub fn unclaimed(catalogue: &Catalogue, claims: Claims<'_>) -> Vec<Finding> {
     let whole = |names: &BTreeSet<String>| -> BTreeSet<String> {
         names.iter().map(|name| catalogue.whole_index_of(name).to_owned()).collect()
@@ -45,7 +45,7 @@ pub fn unclaimed(catalogue: &Catalogue, claims: Claims<'_>) -> Vec<Finding> {
 
 fn unneeded(index: &Index) -> Finding {
     let suggestion = format!(
-        "find the statement that the index was made for: if it no longer takes the index, repair it; if no case reaches it, \
+        "find the statement that the index was created for: if it no longer uses the index, repair it; if no case sends it, \
          add the case; if there is none: DROP INDEX {};",
         index.sql_name
     );
@@ -53,7 +53,7 @@ fn unneeded(index: &Index) -> Finding {
         Rule::Unneeded,
         &index.name,
         "a case, a constraint, a foreign key or a document that needs the index",
-        format!("none, for {} bytes and a part of every write to {}", index.bytes, index.table),
+        format!("none, at the cost of {} bytes and a part of every write to {}", index.bytes, index.table),
         suggestion,
     )
 }
@@ -62,8 +62,8 @@ fn not_there(documented: &Documented<'_>) -> Finding {
     Finding::new(
         Rule::Catalogue,
         documented.index,
-        format!("the index that {} demands", documented.by),
+        format!("the index that {} requires", documented.by),
         "no such index",
-        "find the statement that the document has in mind; create the index, or take it off the list of documented ones",
+        "find the statement that the document means; create the index, or remove it from the list of documented indexes",
     )
 }

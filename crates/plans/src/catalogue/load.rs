@@ -1,4 +1,4 @@
-//! The catalogue's queries, the same for PostgreSQL 15 to 18.
+//! Queries of the catalogue, for PostgreSQL 15 to 18.
 
 use super::{
     BackedConstraint, Catalogue, Column, Constraint, ConstraintKind, ForeignColumn, ForeignKey, Index, Key,
@@ -8,7 +8,7 @@ use crate::Error;
 use std::collections::BTreeMap;
 use tokio_postgres::{Client, Row};
 
-/// User schemas only, and nothing that an extension brought: for a relation `r`.
+/// Condition on a relation `r`: it is in a user schema and belongs to no extension.
 const OURS: &str = "r.relnamespace NOT IN (SELECT oid FROM pg_namespace WHERE nspname ~ '^pg_' OR nspname = 'information_schema')
     AND NOT EXISTS (SELECT FROM pg_depend e WHERE e.classid = 'pg_class'::regclass AND e.objid = r.oid AND e.deptype = 'e')";
 
@@ -51,7 +51,7 @@ const INDEXES: &str = "
     LEFT JOIN pg_constraint c ON c.conindid = i.oid AND c.conrelid = r.oid AND c.contype IN ('p', 'u', 'x')
     WHERE r.relkind IN ('r', 'p', 'm') AND ";
 
-// The entries of GIN, GiST and the like have another type than the expression that they are made of.
+// GIN, GiST and similar methods store entries of another type than that of the expression.
 const KEYS: &str = "
     SELECT x.indexrelid::text, k.n <= x.indnkeyatts, pg_get_indexdef(x.indexrelid, k.n, true), quote_ident(a.attname),
         CASE WHEN a.attname IS NOT NULL THEN format_type(coalesce(nullif(t.typbasetype, 0), t.oid), NULL)
@@ -109,13 +109,13 @@ const SEQUENCES: &str = "
     WHERE ";
 
 impl Catalogue {
-    /// Reads the catalogue of the database that `client` is connected to, in seven statements. What the current
-    /// transaction changed is seen, so a changed schema can be read and rolled back.
+    /// Reads the catalogue of the database of `client`, in eight statements. It sees changes of the current
+    /// transaction, so a changed schema can be read and rolled back.
     ///
-    /// Run ANALYZE before: the shares of nulls come from its statistics.
+    /// Run ANALYZE first: the fractions of NULLs come from its statistics.
     ///
     /// # Errors
-    /// [`Error::Database`] when the server refuses or is lost.
+    /// Returns [`Error::Database`] if the server rejects a statement or the connection is lost.
     pub async fn load(client: &Client) -> Result<Self, Error> {
         Self::read(client).await.map_err(Error::database("read the catalogue"))
     }
@@ -144,7 +144,7 @@ async fn rows(client: &Client, query: &str, order: &str) -> Result<Vec<Row>, tok
     client.query(&format!("{query}{OURS} ORDER BY {order}"), &[]).await
 }
 
-/// What a row of `wholes` and the rows of `parts` with the same first column make together.
+/// Combines each row of `wholes` with the rows of `parts` that have the same first column.
 fn with_parts<P, W>(
     wholes: &[Row],
     parts: &[Row],
@@ -180,7 +180,7 @@ fn column(row: &Row) -> Column {
     }
 }
 
-/// A key, or the name of a column that is only carried along.
+/// Returns a key, or the name of an INCLUDE column as the error.
 fn key(row: &Row) -> Result<Key, String> {
     let (is_key, sql) = (row.get::<_, bool>(1), row.get(2));
     if !is_key {
@@ -227,7 +227,7 @@ fn backed(row: &Row) -> Option<BackedConstraint> {
     Some(BackedConstraint { name: row.get(13), kind, timing: row.get(15), is_temporal: row.get(16) })
 }
 
-/// The rows of one foreign key stand together, a row for each column.
+/// Groups the rows, one for each column of a foreign key, which are sorted by key.
 fn foreign_keys(rows: &[Row]) -> Vec<ForeignKey> {
     let same = |a: &Row, b: &Row| (0..2).all(|n| a.get::<_, &str>(n) == b.get::<_, &str>(n));
     rows.chunk_by(same).map(foreign_key).collect()

@@ -1,105 +1,105 @@
-//! One node of a plan. What a verdict rests on must be there; what nobody reads may be absent or new.
+//! Nodes of a plan. Fields that a verdict needs are required; all others may be missing, and unknown ones are ignored.
 
 use crate::ExplainError;
 use serde_json::{Map, Value};
 
-/// The table that a node reads or changes.
+/// Table that a node reads or changes.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Relation {
-    /// Its schema.
+    /// Schema.
     pub schema: String,
-    /// Its name: of the partition, where it is one.
+    /// Name; for a partition its own.
     pub name: String,
 }
 
-/// A condition that was tried on rows that had been read already.
+/// Filter: a condition that is checked after rows were read.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Filter {
-    /// The condition, for people.
+    /// The condition.
     pub condition: String,
-    /// The rows that it threw away, in all loops together.
+    /// Rows that the filter removed, in all loops.
     pub removed: u64,
 }
 
-/// How an INSERT meets rows that are there already.
+/// ON CONFLICT of an INSERT.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Conflict {
-    /// The indexes that find them.
+    /// Indexes that detect conflicts.
     pub arbiters: Vec<String>,
-    /// Rows that were inserted.
+    /// Rows inserted.
     pub inserted: u64,
-    /// Rows that were there.
+    /// Rows that conflicted.
     pub conflicting: u64,
-    /// Of those, the rows that DO UPDATE's own condition left as they were.
+    /// Conflicting rows that the condition of DO UPDATE left unchanged.
     pub left_alone: u64,
-    /// Whether the others were updated.
+    /// True for DO UPDATE.
     pub updates: bool,
 }
 
-/// Rows that did not fit into memory.
+/// Rows that were written to disk because they did not fit into memory.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Spill {
-    /// By which method.
+    /// Sort method.
     pub method: String,
     /// Kilobytes on disk.
     pub kilobytes: u64,
 }
 
-/// How a node's rows come to its parent.
+/// Relation of a node to its parent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Join {
-    /// As its input.
+    /// Input of the parent.
     Input,
-    /// As a sub-plan, run once or once a row.
+    /// Sub-plan, executed once or once for each row.
     SubPlan,
 }
 
-/// A node with all that is below it.
+/// A node with its children.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Node {
-    /// The server's name for it, e.g. `Index Scan`.
+    /// Type, e.g. `Index Scan`.
     pub kind: String,
-    /// How its parent takes it.
+    /// Relation to its parent.
     pub join: Join,
-    /// The table that it reads or changes.
+    /// Table that the node reads or changes.
     pub relation: Option<Relation>,
-    /// The index that it uses.
+    /// Index that the node uses.
     pub index: Option<String>,
-    /// What is looked up in the index.
+    /// Condition that is looked up in the index.
     pub index_condition: Option<String>,
-    /// The condition that is left over after the index, with what it threw away.
+    /// Condition that is checked after the index lookup.
     pub filter: Option<Filter>,
-    /// Rows that a lossy index or bitmap gave and the table refuted, in all loops together.
+    /// Rows that a lossy index or bitmap returned and the recheck removed, in all loops.
     pub removed_by_recheck: u64,
-    /// Pairs of rows that a join compared and discarded, in all loops together.
+    /// Pairs of rows that a join compared and removed, in all loops.
     pub removed_by_join: u64,
-    /// What a sort orders by.
+    /// Sort key.
     pub sort_key: Option<String>,
-    /// What a ModifyTable does: `Insert`, `Update`, `Delete` or `Merge`.
+    /// Operation of a ModifyTable: `Insert`, `Update`, `Delete` or `Merge`.
     pub operation: Option<String>,
-    /// Whether it is an aggregate without groups, which returns one row whatever it reads.
+    /// True for an aggregate without groups, which always returns one row.
     pub is_plain_aggregate: bool,
-    /// Rows that the planner expected of one loop.
+    /// Estimated rows for each loop.
     pub planned_rows: f64,
-    /// Rows of one loop, on average.
+    /// Average rows for each loop.
     pub actual_rows: f64,
-    /// How often it ran; 0 when it never did.
+    /// Number of loops; 0 if the node never ran.
     pub loops: u64,
-    /// For an index-only scan, the rows that were looked up in the table nevertheless.
+    /// Rows of an index-only scan that were looked up in the table.
     pub heap_fetches: u64,
-    /// What a sort wrote to disk.
+    /// Sort data written to disk.
     pub spill: Option<Spill>,
-    /// Pages touched, in memory or on disk, children included.
+    /// Pages read from memory or disk, including children.
     pub buffers: u64,
-    /// Pages written to temporary files, children included.
+    /// Pages written to temporary files, including children.
     pub temporary_written: u64,
-    /// Bytes of write-ahead log, children included.
+    /// Bytes of write-ahead log, including children.
     pub wal_bytes: u64,
-    /// For INSERT, how it meets rows that are there already.
+    /// ON CONFLICT of an INSERT.
     pub conflict: Option<Conflict>,
-    /// For MERGE, the rows that it inserted, updated and deleted.
+    /// Rows that a MERGE inserted, updated and deleted.
     pub merged: Option<u64>,
-    /// The nodes below.
+    /// Children.
     pub children: Vec<Node>,
 }
 
@@ -135,28 +135,28 @@ impl Node {
         })
     }
 
-    /// This node and all below it, each before its children.
+    /// Returns this node and all nodes below it, parents before their children.
     pub fn walk(&self) -> Box<dyn Iterator<Item = &Self> + '_> {
         Box::new(std::iter::once(self).chain(self.children.iter().flat_map(Self::walk)))
     }
 
-    /// Whether it ran at all.
+    /// Returns true if the node ran.
     pub fn ran(&self) -> bool {
         self.loops > 0
     }
 
-    /// Rows of all loops together. Averages are rounded by the server, so with many loops it is not exact.
+    /// Returns the rows of all loops. It is not exact with many loops, because the server rounds averages.
     pub fn rows(&self) -> u64 {
         (self.actual_rows * self.loops as f64).round() as u64
     }
 
-    /// Whether it reads a table, itself: a bitmap's index scan reads for the heap scan above it.
+    /// Returns true if the node reads a table. A bitmap index scan does not: the heap scan above it does.
     pub fn is_scan(&self) -> bool {
         self.relation.is_some() && self.kind.ends_with("Scan")
     }
 
-    /// Returns true if it found something: for an aggregate without groups, which returns a row in any case, if it had
-    /// rows to add up, and for an expression if a scan of its sub-plans found rows.
+    /// Returns true if the node found something. An aggregate without groups must have had input rows, and an
+    /// expression a sub-plan whose scan found rows.
     pub(super) fn found(&self) -> bool {
         if matches!(&*self.kind, "Limit" | "Subquery Scan" | "Sort") && self.rows() > 0 {
             return self.children.iter().any(|child| child.join == Join::Input && child.found());
@@ -170,7 +170,7 @@ impl Node {
         }
     }
 
-    /// Number of rows that it returned, or changed if it is a ModifyTable.
+    /// Returns the number of rows that the node returned, or changed if it is a ModifyTable.
     pub(crate) fn affected(&self) -> u64 {
         if self.kind != "ModifyTable" {
             return self.rows();
@@ -188,7 +188,7 @@ impl Node {
     }
 }
 
-/// The fields of one JSON object, and what it is called when one is missing.
+/// Fields of a JSON object, and the name of the object for errors.
 pub(super) struct Fields<'a> {
     map: &'a Map<String, Value>,
     of: &'a str,
@@ -220,7 +220,7 @@ impl<'a> Fields<'a> {
         self.map.get(key).and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default()
     }
 
-    /// A 64-bit number that the server prints unsigned from 16 on and signed before.
+    /// Returns the query id, which is printed unsigned from version 16 on and signed before.
     pub(super) fn query_id(&self) -> Option<i64> {
         let id = self.map.get("Query Identifier")?;
         id.as_i64().or_else(|| id.as_u64().map(u64::cast_signed))
@@ -260,7 +260,7 @@ impl<'a> Fields<'a> {
         }
     }
 
-    /// Where a condition is tried, the server says what it removed, also when that was nothing.
+    /// The server prints the number of removed rows wherever there is a filter, even if it is zero.
     fn filter(&self, loops: u64) -> Result<Option<Filter>, ExplainError> {
         let Some(condition) = self.optional_text("Filter") else { return Ok(None) };
         let removed = (self.number("Rows Removed by Filter")? * loops as f64).round() as u64;
@@ -276,7 +276,7 @@ impl<'a> Fields<'a> {
         if kind == "Index Only Scan" { Ok(self.number("Heap Fetches")? as u64) } else { Ok(0) }
     }
 
-    /// An incremental sort tells of its groups, each with a sort of its own.
+    /// An incremental sort reports its groups, each with its own sort.
     fn spill(&self) -> Option<Spill> {
         let groups =
             ["Full-sort Groups", "Pre-sorted Groups"].into_iter().filter_map(|key| self.map.get(key));

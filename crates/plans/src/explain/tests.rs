@@ -1,4 +1,4 @@
-//! Plans of several versions, and plans that lack something.
+//! Plans of several versions, and plans with missing fields.
 
 use super::{Explained, Join};
 use serde_json::{Value, json};
@@ -26,7 +26,7 @@ fn scan(more: Value) -> Value {
 }
 
 #[test]
-fn averages_of_loops_are_multiplied_also_where_18_gives_fractions() {
+fn multiplies_averages_by_loops() {
     let filtered =
         json!({ "Filter": "(a = 1)", "Rows Removed by Filter": 1.5, "Actual Rows": 0.25, "Actual Loops": 8 });
     let explained = parse(scan(filtered)).expect("a plan");
@@ -36,7 +36,7 @@ fn averages_of_loops_are_multiplied_also_where_18_gives_fractions() {
 }
 
 #[test]
-fn what_a_verdict_rests_on_must_be_there() {
+fn rejects_plans_without_required_fields() {
     for (key, plan) in [
         ("Index Name", node("Index Scan", json!({ "Schema": "s", "Relation Name": "r" }))),
         ("Relation Name", node("Seq Scan", json!({ "Schema": "s" }))),
@@ -57,7 +57,7 @@ fn what_a_verdict_rests_on_must_be_there() {
 }
 
 #[test]
-fn changed_rows_are_counted_as_the_command_tag_does() {
+fn counts_changed_rows_as_command_tag() {
     let child = |rows: u64| node("Result", json!({ "Actual Rows": rows, "Parent Relationship": "Outer" }));
     let looked_up = node("Result", json!({ "Actual Rows": 90, "Parent Relationship": "InitPlan" }));
     let update = node("ModifyTable", json!({ "Actual Rows": 0, "Plans": [looked_up, child(7)] }));
@@ -76,7 +76,7 @@ fn changed_rows_are_counted_as_the_command_tag_does() {
 }
 
 #[test]
-fn sorts_on_disk_are_seen_in_both_kinds_of_sort() {
+fn finds_disk_sorts_of_both_sort_nodes() {
     let plain = json!({ "Sort Method": "external merge", "Sort Space Used": 88, "Sort Space Type": "Disk" });
     let groups = json!({ "Pre-sorted Groups": { "Sort Space Disk": { "Peak Sort Space Used": 99 } } });
     let spilled = |more| parse(node("Sort", more)).expect("a plan").plan.spill.map(|spill| spill.kilobytes);

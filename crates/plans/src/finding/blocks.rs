@@ -1,21 +1,21 @@
-//! The terminal's form of findings: a block for each, those of one statement together.
+//! Rendering of findings as blocks of lines, grouped by statement.
 
 use super::excerpt::excerpt;
 use super::merge::figure;
 use super::{Finding, Occurrence};
 use std::fmt;
 
-/// Columns of a line, in the terminal and on the page.
+/// Width of a line, in the terminal and in Markdown.
 pub(crate) const WIDTH: usize = 120;
 
-/// Columns of the label in front of a paragraph.
+/// Width of the label of a paragraph.
 const LABEL: usize = 14;
 
-/// Lines of SQL that a block shows at most; the whole of it is in the JSON.
+/// Maximum number of lines of SQL in a block.
 const SQL_LINES: usize = 3;
 
-/// Renders findings grouped by statement, with an empty line between groups and none at the end. The SQL of a group
-/// comes once, after its blocks.
+/// Renders findings grouped by statement, with an empty line between groups. The SQL of a group follows its blocks
+/// once.
 pub(crate) fn blocks(findings: &[Finding]) -> String {
     let mut groups: Vec<Vec<&Finding>> = Vec::new();
     for finding in findings {
@@ -79,7 +79,7 @@ fn paragraph(label: &str, lines: &[String]) -> Vec<String> {
     lines.iter().enumerate().map(|(n, line)| format!("  {:<1$}{line}", label(n), LABEL - 2)).collect()
 }
 
-/// Breaks `text` between words into lines of at most `width` columns. A longer word has a line of its own.
+/// Breaks `text` between words into lines of at most `width` columns. A longer word gets its own line.
 pub(crate) fn wrapped(text: &str, width: usize) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
     for word in text.split_whitespace() {
@@ -95,7 +95,7 @@ pub(crate) fn wrapped(text: &str, width: usize) -> Vec<String> {
 }
 
 impl Finding {
-    /// The names of the cases that show it, the worst first, each once.
+    /// Returns the names of the cases that show the fault, the worst first, each once.
     pub fn cases(&self) -> Vec<&str> {
         let all = std::iter::once(&self.case).chain(self.also_in.iter().map(|Occurrence { case, .. }| case));
         let mut names: Vec<&str> = Vec::new();
@@ -108,8 +108,8 @@ impl Finding {
     }
 }
 
-/// A block of lines: rule and subject, cases, what was expected, what happened, what to do, the SQL around the relevant
-/// clause.
+/// Renders a block of lines: rule and subject, cases, what was expected, what happened, what to do, and an excerpt of
+/// the SQL.
 impl fmt::Display for Finding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&group(&[self]))
@@ -130,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn finding_is_block_with_cases_and_worst_figures() {
+    fn block_has_cases_and_worst_figures() {
         let other =
             Occurrence { case: "few".into(), expected: "few rows".into(), found: "200 thrown away".into() };
         let finding = Finding { also_in: vec![other], ..finding(Rule::Wasteful, "SELECT 1") };
@@ -152,7 +152,7 @@ wasteful: books.find
     }
 
     #[test]
-    fn findings_of_one_statement_stand_together_and_show_it_once() {
+    fn findings_of_a_statement_share_its_sql() {
         let all = [
             finding(Rule::Wasteful, "SELECT 1"),
             finding(Rule::Growth, "SELECT 2"),
@@ -165,7 +165,7 @@ wasteful: books.find
     }
 
     #[test]
-    fn lines_fit_into_120_columns_and_sql_into_three() {
+    fn blocks_fit_120_columns_and_three_lines_of_sql() {
         let columns: Vec<_> = (0..90).map(|n| format!("\"books\".\"column_{n}\"")).collect();
         let sql = format!("SELECT {0} FROM \"books\" WHERE ({0}) = $1", columns.join(", "));
         let text = Finding { suggestion: "word ".repeat(99), ..finding(Rule::Growth, &sql) }.to_string();

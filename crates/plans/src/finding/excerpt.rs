@@ -1,20 +1,20 @@
-//! Long SQL shortened to the clauses that matter to a finding.
+//! Excerpts of long SQL: the clauses that matter to a finding.
 
 use std::collections::BTreeSet;
 
-/// Characters that an excerpt has at most.
+/// Maximum number of characters of an excerpt.
 const LONGEST: usize = 300;
 
-/// Characters that one clause has at most.
+/// Maximum number of characters of a clause.
 const LONGEST_CLAUSE: usize = 130;
 
-/// Characters below which a part of a clause says nothing.
+/// Minimum number of characters of a part of a clause.
 const SHORTEST: usize = 30;
 
-/// What a clause is worth that names a column of the finding's condition.
+/// Additional weight of a clause that names a column of the finding's condition.
 const NAMED: u32 = 10;
 
-/// The words that begin a clause, with how much such a clause says about how rows are found.
+/// Words that begin a clause, with its weight: how much it says about how rows are found.
 const CLAUSES: [(&str, u32); 23] = [
     ("WHERE", 6),
     ("ORDER", 6),
@@ -43,11 +43,11 @@ const CLAUSES: [(&str, u32); 23] = [
 
 struct Clause<'a> {
     text: &'a str,
-    worth: u32,
+    weight: u32,
 }
 
-/// Shortens `sql`, one line, to its beginning and the clauses that say how rows are found; first those that name a
-/// column of a condition in `said`. An ellipsis stands for what is left out.
+/// Shortens `sql` to its beginning and the clauses that say how rows are found; clauses that name a column of a
+/// condition in `said` come first. An ellipsis replaces what is omitted.
 pub(super) fn excerpt(sql: &str, said: &[&str]) -> String {
     if sql.chars().count() <= LONGEST {
         return sql.to_owned();
@@ -55,12 +55,12 @@ pub(super) fn excerpt(sql: &str, said: &[&str]) -> String {
     let names: BTreeSet<String> = said.iter().flat_map(|text| named(text)).collect();
     let clauses: Vec<Clause<'_>> = clauses(sql).into_iter().map(|text| Clause::of(text, &names)).collect();
     let mut order: Vec<usize> = (0..clauses.len()).collect();
-    order.sort_by_key(|&n| (n != 0, std::cmp::Reverse(clauses[n].worth), n));
+    order.sort_by_key(|&n| (n != 0, std::cmp::Reverse(clauses[n].weight), n));
     let mut shown = vec![String::new(); clauses.len()];
     let mut left = LONGEST;
     for n in order {
         let limit = if n == 0 { LONGEST_CLAUSE / 2 } else { LONGEST_CLAUSE };
-        // An ellipsis and two spaces may come with each.
+        // An ellipsis and two spaces may be added to each part.
         let part = shortened(clauses[n].text, limit.min(left.saturating_sub(3)), &names);
         left = left.saturating_sub(part.chars().count() + 3);
         shown[n] = part;
@@ -68,7 +68,7 @@ pub(super) fn excerpt(sql: &str, said: &[&str]) -> String {
     joined(&shown)
 }
 
-/// Joins the parts that are shown, with an ellipsis for those that are not.
+/// Joins the parts, with an ellipsis for those that are omitted.
 fn joined(parts: &[String]) -> String {
     let mut text = String::new();
     for part in parts {
@@ -86,13 +86,13 @@ fn joined(parts: &[String]) -> String {
 impl<'a> Clause<'a> {
     fn of(text: &'a str, names: &BTreeSet<String>) -> Self {
         let first = words(text).next().map(|(_, word)| word.to_ascii_uppercase()).unwrap_or_default();
-        let worth = CLAUSES.iter().find(|(word, _)| *word == first).map_or(0, |(_, worth)| *worth);
-        let names_one = worth > 2 && words(text).any(|(_, word)| names.contains(&word.to_ascii_lowercase()));
-        Self { text, worth: worth + if names_one { NAMED } else { 0 } }
+        let weight = CLAUSES.iter().find(|(word, _)| *word == first).map_or(0, |(_, weight)| *weight);
+        let names_one = weight > 2 && words(text).any(|(_, word)| names.contains(&word.to_ascii_lowercase()));
+        Self { text, weight: weight + if names_one { NAMED } else { 0 } }
     }
 }
 
-/// The parts of `sql` that begin with one of [`CLAUSES`], wherever they stand.
+/// Splits `sql` at the words of [`CLAUSES`], at any depth.
 fn clauses(sql: &str) -> Vec<&str> {
     let is_clause = |word: &str| CLAUSES.iter().any(|(clause, _)| clause.eq_ignore_ascii_case(word));
     let begins = |(at, word): &(usize, &str)| is_clause(word) && !sql[..*at].ends_with('"');
@@ -104,7 +104,7 @@ fn clauses(sql: &str) -> Vec<&str> {
     starts.iter().zip(ends).map(|(&start, end)| sql[start..end].trim()).collect()
 }
 
-/// The words of `sql` outside of string constants, each with its place; of quoted names, what is within the quotes.
+/// Returns the words of `sql` outside of string constants, with their offsets. Quoted names are without quotes.
 fn words(sql: &str) -> impl Iterator<Item = (usize, &str)> {
     let mut in_string = false;
     let parts = sql.split_inclusive('\'').flat_map(move |part| {
@@ -120,14 +120,14 @@ fn words(sql: &str) -> impl Iterator<Item = (usize, &str)> {
         .map(move |word| (word.as_ptr() as usize - start, word))
 }
 
-/// The names in brackets: the server puts each condition of a plan in brackets.
+/// Returns the names in parentheses: the server prints each condition of a plan in parentheses.
 fn named(said: &str) -> Vec<String> {
     let conditions = said.find('(').map_or("", |at| &said[at..]);
     words(conditions).map(|(_, word)| word.to_ascii_lowercase()).collect()
 }
 
-/// The beginning of `clause`, or its first word and what is around the first of `names`. Empty if `limit` is too little
-/// to say anything.
+/// Returns the beginning of `clause`, or its first word and the text around the first of `names`; empty if `limit` is
+/// too small.
 fn shortened(clause: &str, limit: usize, names: &BTreeSet<String>) -> String {
     let length = clause.chars().count();
     if length <= limit {
@@ -148,7 +148,7 @@ fn shortened(clause: &str, limit: usize, names: &BTreeSet<String>) -> String {
     format!("{first} … {rest}")
 }
 
-/// The words of `text` that fit into `limit` characters with an ellipsis behind them.
+/// Returns the words of `text` that fit into `limit` characters, followed by an ellipsis.
 fn cut(text: &str, limit: usize) -> String {
     if text.chars().count() <= limit {
         return text.to_owned();
@@ -168,13 +168,13 @@ mod tests {
     }
 
     #[test]
-    fn short_statement_is_shown_whole() {
+    fn short_statements_are_not_shortened() {
         let sql = "SELECT id FROM books WHERE shelf = $1";
         assert_eq!(excerpt(sql, &[]), sql);
     }
 
     #[test]
-    fn long_select_list_gives_way_to_condition_and_order() {
+    fn conditions_are_preferred_to_select_lists() {
         let tail = "WHERE \"books\".\"state\" = $1 ORDER BY \"books\".\"price\" LIMIT $2";
         let text = excerpt(&long(tail), &[]);
         assert!(
@@ -185,7 +185,7 @@ mod tests {
     }
 
     #[test]
-    fn condition_that_names_the_column_is_shown_before_others() {
+    fn conditions_on_the_named_column_are_preferred() {
         let other = (0..30).map(|n| format!("(kind = ${n})")).collect::<Vec<_>>().join(" OR ");
         let tail = format!(
             "WHERE {other} UNION SELECT 1 FROM a WHERE {other} UNION SELECT 2 FROM b WHERE state = $9"
@@ -195,7 +195,7 @@ mod tests {
     }
 
     #[test]
-    fn long_condition_is_cut_around_the_column() {
+    fn long_conditions_are_cut_around_the_named_column() {
         let other = (0..30).map(|n| format!("kind <> ${n}")).collect::<Vec<_>>().join(" AND ");
         let tail = format!("WHERE {other} AND state = $99 AND {other}");
         let text = excerpt(&long(&tail), &["Seq Scan on books, (state = 'new'::text)"]);
@@ -203,7 +203,7 @@ mod tests {
     }
 
     #[test]
-    fn words_of_string_constants_begin_no_clause() {
+    fn string_constants_begin_no_clause() {
         assert_eq!(clauses("SELECT 'it''s FROM here' FROM b"), ["SELECT 'it''s FROM here'", "FROM b"]);
         assert_eq!(clauses("(SELECT 1)"), ["(", "SELECT 1)"]);
     }

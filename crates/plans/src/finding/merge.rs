@@ -1,16 +1,16 @@
-//! Findings of several cases that are one fault.
+//! Merging of findings that several cases show.
 
 use super::{Finding, Occurrence};
 use crate::Rule;
 
-/// Merges findings that differ only in their case and its figures, in the order in which they come. The worst of them,
-/// by the first figure of what happened, gives its case and figures to the finding; the others follow in `also_in`.
+/// Merges findings that differ only in their case and figures. The worst case, by the first figure in `found`, gives
+/// the merged finding its case and figures; the others are listed in `also_in`.
 pub(crate) fn merged(findings: impl IntoIterator<Item = Finding>) -> Vec<Finding> {
     let mut faults: Vec<Finding> = Vec::new();
-    let mut places: std::collections::HashMap<Key, usize> = std::collections::HashMap::new();
+    let mut positions: std::collections::HashMap<Key, usize> = std::collections::HashMap::new();
     for finding in findings {
-        let place = *places.entry(Key::of(&finding)).or_insert(faults.len());
-        match faults.get_mut(place) {
+        let position = *positions.entry(Key::of(&finding)).or_insert(faults.len());
+        match faults.get_mut(position) {
             Some(fault) => fault.add(finding),
             None => faults.push(finding),
         }
@@ -18,16 +18,16 @@ pub(crate) fn merged(findings: impl IntoIterator<Item = Finding>) -> Vec<Finding
     faults
 }
 
-/// What findings of one fault have in common.
+/// The parts that findings of one fault have in common.
 #[derive(PartialEq, Eq, Hash)]
 struct Key {
     rule: Rule,
     subject: String,
     statement: String,
-    /// What was expected, without its figures.
+    /// What was expected, without figures.
     expected: String,
     suggestion: String,
-    /// Of a finding without a case, all that it says.
+    /// What happened, for a finding without a case.
     found: Option<String>,
 }
 
@@ -52,7 +52,7 @@ fn figure_of(word: &str) -> Option<u64> {
     word.trim_end_matches([',', ';']).parse().ok()
 }
 
-/// The first figure of `text`: pages, rows or kilobytes; the more, the worse.
+/// Returns the first figure of `text`: pages, rows or kilobytes. Larger is worse.
 pub(super) fn figure(text: &str) -> u64 {
     text.split(' ').find_map(figure_of).unwrap_or_default()
 }
@@ -84,7 +84,7 @@ mod tests {
     }
 
     #[test]
-    fn fault_of_several_cases_is_one_finding_with_worst_figures() {
+    fn merges_cases_of_one_fault_into_the_worst() {
         let all = [
             finding("few", "at most 20 pages", "90 pages for 1"),
             finding("many", "at most 40 pages", "900 pages for 1"),
@@ -103,7 +103,7 @@ mod tests {
     }
 
     #[test]
-    fn other_expectations_statements_and_suggestions_are_other_faults() {
+    fn separates_expectations_statements_and_suggestions() {
         let one = finding("few", "at most 20 pages", "90 pages");
         let others = [
             finding("few", "at most 20 rows", "90 rows"),
@@ -116,7 +116,7 @@ mod tests {
     }
 
     #[test]
-    fn findings_of_the_schema_are_merged_only_if_they_say_the_same() {
+    fn merges_only_equal_findings_of_the_schema() {
         let (a, b) = (finding("", "one index", "the same as a"), finding("", "one index", "the same as b"));
         assert_eq!(merged([a.clone(), b.clone(), a.clone()]), [a, b]);
     }

@@ -1,13 +1,13 @@
-//! The rules that a finding can break, and their names.
+//! Rules, and their names.
 
 use serde::Serialize;
 use std::fmt;
 use std::str::FromStr;
 
-/// Declares the rules, so that none can be missing in [`Rule::all`].
+/// Declares the rules, so that [`Rule::all`] is complete.
 macro_rules! rules {
     ($($(#[$meta:meta])* $rule:ident = $name:literal,)*) => {
-        /// The rule that a finding breaks.
+        /// Rule that a finding breaks.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
         #[serde(rename_all = "snake_case")]
         pub enum Rule {
@@ -31,41 +31,41 @@ macro_rules! rules {
 }
 
 rules! {
-    /// A statement reads a table, or more of it than it may, without the index that should serve it.
+    /// A statement reads a whole table, or a whole index, instead of looking up rows.
     Unserved = "unserved",
     /// A statement uses an index that its operation does not declare.
     Undeclared = "undeclared",
     /// An operation declares an index that none of its cases uses.
     Unclaimed = "unclaimed",
-    /// A sort goes to disk, or rows are read to be thrown away, or an index-only scan visits the table.
+    /// Rows are read and thrown away, a sort goes to disk, or an index-only scan visits the table.
     Wasteful = "wasteful",
     /// A statement handles many more rows than it returns or changes.
     Unbounded = "unbounded",
     /// A case sends one statement more than twice.
     Repeated = "repeated",
-    /// A branch of an operation, or a kind of value, that no case shows.
+    /// No case covers a branch of a statement.
     Branch = "branch",
     /// A declared bound or budget that no case needs.
     Unproven = "unproven",
-    /// A table with so little data that nothing is proven by reading it.
+    /// A table that is read has too little data to prove anything.
     Unseeded = "unseeded",
-    /// The plan that a prepared statement changes to after five runs is not served.
+    /// The generic plan that a prepared statement changes to breaks another rule.
     GenericPlan = "generic-plan",
-    /// The pages that are read grow with the table.
+    /// A statement reads more pages of more data than its bound allows.
     Growth = "growth",
-    /// The replay did not do what the run did.
+    /// The replay differs from the run.
     Replay = "replay",
-    /// More statements than declared, or a number that depends on the data.
+    /// More statements are sent than declared, or their number depends on the data.
     Budget = "budget",
-    /// Statistics of another sample choose another plan.
-    NearTie = "near-tie",
-    /// A statement that was seen belongs to no operation, or an operation has no case.
+    /// Another sample of the statistics leads to another plan.
+    UnstablePlan = "unstable-plan",
+    /// A statement of the tests is sent by no case, or an operation has no case.
     Coverage = "coverage",
-    /// An index that nothing needs.
+    /// Nothing needs an index.
     Unneeded = "unneeded",
-    /// A mutant that no case noticed.
+    /// No case noticed a mutant.
     Survived = "survived",
-    /// A fault in the schema that shows without any query.
+    /// The schema has a fault that shows without any query.
     Catalogue = "catalogue",
 }
 
@@ -75,7 +75,7 @@ impl fmt::Display for Rule {
     }
 }
 
-/// A name that no rule has.
+/// Error for a name that no rule has.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("no rule is called `{0}`; the rules are {names}", names = names())]
 pub struct UnknownRule(String);
@@ -87,7 +87,7 @@ fn names() -> String {
 impl FromStr for Rule {
     type Err = UnknownRule;
 
-    /// Finds the rule of that name, in kebab, snake or camel case.
+    /// Parses a name in kebab, snake or camel case.
     fn from_str(name: &str) -> Result<Self, UnknownRule> {
         let plain = |name: &str| name.replace(['-', '_'], "").to_ascii_lowercase();
         let found = Self::all().iter().find(|rule| plain(rule.name()) == plain(name));
@@ -100,14 +100,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn name_in_any_case_is_understood() {
+    fn parses_names_in_any_case() {
         for name in ["generic-plan", "generic_plan", "GenericPlan"] {
             assert_eq!(name.parse(), Ok(Rule::GenericPlan));
         }
     }
 
     #[test]
-    fn unknown_name_is_answered_by_list() {
+    fn lists_rules_for_unknown_names() {
         let said = "grwoth".parse::<Rule>().unwrap_err().to_string();
         assert!(
             said.starts_with("no rule is called `grwoth`; the rules are unserved, undeclared,"),

@@ -1,8 +1,8 @@
-//! An index as SQL, from its parts, so that each of them can be another one.
+//! SQL definitions of changed indexes.
 
 use crate::catalogue::{Catalogue, ConstraintKind, ForeignKey, Index, Key, TableKind};
 
-/// What drops `index`, with the constraint that it enforces and all that rests on it.
+/// Returns the statement that drops `index`, with its constraint and everything that depends on it.
 pub(super) fn drop_statement(index: &Index) -> String {
     match &index.constraint {
         Some(constraint) => {
@@ -12,9 +12,9 @@ pub(super) fn drop_statement(index: &Index) -> String {
     }
 }
 
-/// What puts `changed` in the place of `index`, under its name. The statistics of an expression belong to its index,
-/// so a new one has none until ANALYZE. An index of columns alone is not analysed: another sample of the table could
-/// change plans that have nothing to do with it.
+/// Returns the statements that replace `index` by `changed`, under the same name. An index on an expression is
+/// analysed, because its statistics belong to it. An index on columns is not: another sample of the table could change
+/// other plans.
 pub(super) fn replacement(catalogue: &Catalogue, index: &Index, changed: &Index) -> Vec<String> {
     let mut statements = vec![drop_statement(index), create_statement(changed)];
     if changed.is_unique && changed.predicate.is_none() && changed.keys.iter().all(|key| key.column.is_some())
@@ -60,7 +60,7 @@ fn create_index(index: &Index) -> String {
         index.predicate.as_ref().map(|predicate| format!(" WHERE {predicate}")).unwrap_or_default();
     let keys = list(index.keys.iter().map(|key| key_sql(key, &index.method)));
     let rest = [included(index), nulls.to_owned(), storage(index), predicate].concat();
-    // The name without its schema: an index is made in the schema of its table.
+    // Without its schema: an index is always created in the schema of its table.
     let name = format!("\"{}\"", index.name.replace('"', "\"\""));
     format!("CREATE {unique}INDEX {name} ON {} USING {} ({keys}){rest}", index.table, index.method)
 }

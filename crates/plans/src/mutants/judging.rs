@@ -1,89 +1,89 @@
-//! Whether a changed schema was noticed, and whether an index is worth what it costs: rules over counted pages.
+//! Judging of mutants: whether the cases notice one, and whether an index is worth its upkeep.
 
 use super::score::KilledBy;
 use crate::{Finding, Rule};
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// What one statement of a case did in a replay.
+/// Figures of one statement of a case in a replay.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Measured {
-    /// The operation.
+    /// Operation.
     pub operation: String,
-    /// The case.
+    /// Case.
     pub case: String,
-    /// The statement's place in its unit of work, from 0.
+    /// Position of the statement in its unit of work, from 0.
     pub statement: usize,
-    /// Pages read from memory and disk, planning excluded.
+    /// Pages read from memory or disk, without those of planning.
     pub buffers: u64,
-    /// Whether it writes: its pages then include the upkeep of indexes.
+    /// True if the statement writes. Its pages then include the upkeep of indexes.
     pub writes: bool,
-    /// The indexes of its plan by bare names; a partition's as its table's.
+    /// Bare names of the indexes of its plan. The index of a partition counts as that of its table.
     pub indexes: BTreeSet<String>,
-    /// Findings of the verdict, of every rule.
+    /// Number of findings, of all rules.
     pub findings: usize,
-    /// Those among them that say how the plan reads: nodes that are not allowed.
+    /// Number of findings on how the plan reads: forbidden nodes.
     pub forbidden: usize,
 }
 
-/// A statement that the server refused in a replay, e.g. ON CONFLICT without the unique index it names.
+/// A statement that the server rejected in a replay, e.g. ON CONFLICT without the unique index that it names.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Refused {
-    /// The operation.
+    /// Operation.
     pub operation: String,
-    /// The case.
+    /// Case.
     pub case: String,
-    /// The statement's place in its unit of work, from 0.
+    /// Position of the statement in its unit of work, from 0.
     pub statement: usize,
-    /// What the server said.
+    /// Message of the server.
     pub message: String,
 }
 
-/// From which number of pages on a statement reads noticeably more than before.
+/// Bound on the pages of a statement, relative to those before a change.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Bound {
-    /// Times as many,
+    /// Factor.
     pub factor: f64,
-    /// and so many more.
+    /// Number of further pages.
     pub slack: u64,
 }
 
 impl Bound {
-    /// More than 1.5 times as many and 8 more: what growth between two sizes may be, too.
+    /// 1.5 times the pages and 8 more: the bound of growth between two sizes.
     pub const GROWTH: Self = Self { factor: 1.5, slack: 8 };
-    /// Twice as many: what an index has to save to be worth its upkeep.
+    /// Twice the pages: what an index must save to be worth its upkeep.
     pub const WORTH: Self = Self { factor: 2.0, slack: 0 };
 
     fn limit(self, before: u64) -> f64 {
         before as f64 * self.factor + self.slack as f64
     }
 
-    /// Whether `after` is above the bound.
+    /// Returns true if `after` exceeds the bound.
     pub fn is_passed(self, before: u64, after: u64) -> bool {
         after as f64 > self.limit(before)
     }
 
-    /// Whether `after` is the bound or above, and more than `before`.
+    /// Returns true if `after` reaches the bound and exceeds `before`.
     pub fn is_reached(self, before: u64, after: u64) -> bool {
         after > before && after as f64 >= self.limit(before)
     }
 }
 
-type Place<'a> = (&'a str, &'a str, usize);
-/// A statement of the replay before the change, and the same one after it.
+type Key<'a> = (&'a str, &'a str, usize);
+/// A statement before and after the change.
 type Pair<'a> = (&'a Measured, &'a Measured);
 
-/// How the replays of a mutant tell it from the schema as it is. The first of these that holds:
+/// Returns how the cases notice a mutant. The first of these that applies:
 ///
-/// 1. error: a statement was refused, or did not run any more;
-/// 2. verdict: a statement has more findings than before, or an operation uses an index in none of its cases that it
-///    used in one;
+/// 1. error: a statement was rejected or no longer ran;
+/// 2. verdict: a statement has more findings than before, or no case of an operation uses an index that one used
+///    before;
 /// 3. buffers: a statement reads more pages than `bound` allows;
-/// 4. equivalent: every statement reads the same number of pages as before; one that writes, about as many, since any change
-///    of an index shifts its upkeep;
+/// 4. equivalent: every statement reads as many pages as before. A statement that writes may read a few more or fewer,
+///    because any change of an index affects its upkeep;
 /// 5. survived.
 ///
-/// Without replays it is unjudged.
+/// Without replays the mutant is unjudged.
 ///
 /// ```
 /// use steadfast_plans::{Bound, KilledBy, Measured, judge_mutant};
@@ -98,14 +98,14 @@ pub fn judge_mutant(before: &[Measured], after: &[Result<Measured, Refused>], bo
     if before.is_empty() && after.is_empty() {
         return KilledBy::Unjudged;
     }
-    let replays = by_place(after);
-    let missing = before.iter().any(|measured| !replays.contains_key(&place(measured)));
+    let replays = by_key(after);
+    let missing = before.iter().any(|measured| !replays.contains_key(&key(measured)));
     if missing || after.iter().any(Result::is_err) {
         return KilledBy::Error;
     }
     let pairs: Vec<Pair<'_>> =
-        before.iter().filter_map(|old| Some((old, *replays.get(&place(old))?))).collect();
-    if is_told_by_verdict(&pairs) {
+        before.iter().filter_map(|old| Some((old, *replays.get(&key(old))?))).collect();
+    if has_worse_verdict(&pairs) {
         return KilledBy::Verdict;
     }
     let passed = pairs.iter().filter(|(old, new)| bound.is_passed(old.buffers, new.buffers));
@@ -119,8 +119,8 @@ pub fn judge_mutant(before: &[Measured], after: &[Result<Measured, Refused>], bo
 }
 
 impl KilledBy {
-    /// What two rounds of replays say together: the kill of either; else survived, where one of them saw a difference;
-    /// equivalent only where both looked and neither did. A round without replays says nothing.
+    /// Combines two rounds of replays. A kill of either round counts. Otherwise the mutant survived if a round saw a
+    /// difference, and is equivalent if neither did. A round without replays does not count.
     #[must_use]
     pub fn and(self, other: Self) -> Self {
         match (self, other) {
@@ -134,37 +134,37 @@ impl KilledBy {
     }
 }
 
-fn is_told_by_verdict(pairs: &[Pair<'_>]) -> bool {
+fn has_worse_verdict(pairs: &[Pair<'_>]) -> bool {
     let old_uses = uses(pairs.iter().map(|(old, _)| *old));
     let new_uses = uses(pairs.iter().map(|(_, new)| *new));
     pairs.iter().any(|(old, new)| new.findings > old.findings) || !old_uses.is_subset(&new_uses)
 }
 
-/// Which operation uses which index.
+/// Returns the pairs of operation and index that it uses.
 fn uses<'a>(measured: impl Iterator<Item = &'a Measured>) -> BTreeSet<(&'a str, &'a str)> {
     let of = |one: &'a Measured| one.indexes.iter().map(|index| (one.operation.as_str(), index.as_str()));
     measured.flat_map(of).collect()
 }
 
-/// A finding when `index` is not worth its upkeep: after it was dropped, every statement that had used it did
-/// without, by allowed nodes and with less than twice the pages. `None` when it is needed, and also when no statement
-/// had used it: that is for [`unclaimed`](crate::unclaimed) to say.
+/// Returns a finding if `index` is not worth its upkeep: without it, every statement that used it reads less than twice
+/// the pages and breaks no further rule. Returns `None` if no statement used it, because
+/// [`unclaimed`](crate::unclaimed) reports that.
 pub fn judge_ablation(
     index: &str,
     before: &[Measured],
     after: &[Result<Measured, Refused>],
 ) -> Option<Finding> {
-    let replays = by_place(after);
+    let replays = by_key(after);
     let claiming: Vec<&Measured> =
         before.iter().filter(|measured| measured.indexes.contains(index)).collect();
-    let misses = |old: &&Measured| match replays.get(&place(old)) {
+    let misses = |old: &&Measured| match replays.get(&key(old)) {
         Some(new) => new.forbidden > old.forbidden || Bound::WORTH.is_reached(old.buffers, new.buffers),
         None => true,
     };
     let is_needed = claiming.iter().any(misses);
     let worst = claiming
         .into_iter()
-        .filter_map(|old| Some((old, *replays.get(&place(old))?)))
+        .filter_map(|old| Some((old, *replays.get(&key(old))?)))
         .max_by(|a, b| loss(a).total_cmp(&loss(b)))?;
     (!is_needed).then(|| not_worth_it(index, worst))
 }
@@ -175,20 +175,20 @@ fn loss((old, new): &Pair<'_>) -> f64 {
 
 fn not_worth_it(index: &str, (old, new): Pair<'_>) -> Finding {
     let found =
-        format!("{} pages with it, {} without, in the case that misses it most", old.buffers, new.buffers);
-    let suggestion = "find the statement that the index was made for: if it no longer takes the index, repair it; if no case \
-                      reaches it, add the case; if there is none, drop the index";
-    let expected = "twice the pages, or a node that is not allowed, without the index";
+        format!("{} pages with it, {} without it, in the case that misses it most", old.buffers, new.buffers);
+    let suggestion = "find the statement that the index was created for: if it no longer uses the index, repair it; if no case \
+                      sends it, add the case; if there is none, drop the index";
+    let expected = "twice the pages, or a forbidden node, without the index";
     Finding {
         case: format!("{} {}", old.operation, old.case),
         ..Finding::new(Rule::Unneeded, index, expected, found, suggestion)
     }
 }
 
-fn place(measured: &Measured) -> Place<'_> {
+fn key(measured: &Measured) -> Key<'_> {
     (&measured.operation, &measured.case, measured.statement)
 }
 
-fn by_place(after: &[Result<Measured, Refused>]) -> BTreeMap<Place<'_>, &Measured> {
-    after.iter().flatten().map(|measured| (place(measured), measured)).collect()
+fn by_key(after: &[Result<Measured, Refused>]) -> BTreeMap<Key<'_>, &Measured> {
+    after.iter().flatten().map(|measured| (key(measured), measured)).collect()
 }

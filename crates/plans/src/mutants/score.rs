@@ -1,4 +1,4 @@
-//! How many mutants there were, and what became of them.
+//! Score of the mutants.
 
 use super::{Mutant, MutantKind};
 use crate::{Finding, Rule};
@@ -6,79 +6,79 @@ use serde::Serialize;
 use std::collections::BTreeMap;
 use std::fmt;
 
-/// What told a mutant from the schema as it is.
+/// How the cases noticed a mutant.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum KilledBy {
-    /// A statement was refused.
+    /// A statement was rejected.
     Error,
-    /// A statement's plan is no longer what its operation declares.
+    /// A plan broke a rule, or an operation no longer used an index.
     Verdict,
-    /// A statement reads far more pages.
+    /// A statement read far more pages.
     Buffers {
-        /// Pages of the schema as it is,
+        /// Pages without the change.
         before: u64,
-        /// and of the mutant.
+        /// Pages with the change.
         after: u64,
     },
-    /// Nothing can: every statement reads exactly as many pages.
+    /// They did not: every statement read as many pages as before.
     Equivalent,
-    /// Nothing did, though the pages differ.
+    /// They did not, although the pages differ.
     Survived,
-    /// Nobody knows: no case reads or writes its table.
+    /// No case reads or writes the table.
     Unjudged,
 }
 
 impl KilledBy {
-    /// Whether the cases noticed the mutant.
+    /// Returns true if a case noticed the mutant.
     pub fn is_kill(&self) -> bool {
         matches!(self, Self::Error | Self::Verdict | Self::Buffers { .. })
     }
 }
 
-/// A mutant and what became of it.
+/// A mutant, and how the cases noticed it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct MutantOutcome {
     /// The mutant.
     pub mutant: Mutant,
-    /// What became of it.
+    /// How the cases noticed it.
     pub killed_by: KilledBy,
 }
 
-/// What became of the mutants of one kind.
+/// Results of the mutants of one kind.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Tally {
-    /// All there were.
+    /// Number of mutants.
     pub generated: usize,
-    /// Killed because a statement was refused.
+    /// Number killed because a statement was rejected.
     pub by_error: usize,
-    /// Killed by verdict.
+    /// Number killed by verdict.
     pub by_verdict: usize,
-    /// Killed by buffers.
+    /// Number killed by pages.
     pub by_buffers: usize,
-    /// Proven to be equivalent.
+    /// Number that change no figure.
     pub equivalent: usize,
-    /// Not noticed.
+    /// Number that no case noticed.
     pub survived: usize,
-    /// Without a case that reads or writes the table.
+    /// Number without a case that reads or writes the table.
     pub unjudged: usize,
 }
 
-/// What became of all mutants.
+/// Results of all mutants.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Score {
-    /// By kind; a kind without mutants is left out.
+    /// Results by kind, without kinds that have no mutants.
     pub kinds: BTreeMap<MutantKind, Tally>,
-    /// Names of those that are equivalent, sorted.
+    /// Names of equivalent mutants, sorted.
     pub equivalent: Vec<String>,
-    /// Names of those that survived, sorted. There should be none.
+    /// Names of mutants that survived, sorted. There should be none.
     pub survived: Vec<String>,
-    /// Names of those that no case could notice, sorted. There should be none.
+    /// Names of mutants without a case on their table, sorted. There should be none.
     pub unjudged: Vec<String>,
 }
 
 impl Score {
-    /// The score of `outcomes`.
+    /// Counts `outcomes`.
     pub fn of(outcomes: &[MutantOutcome]) -> Self {
         let mut score = Self::default();
         for outcome in outcomes {
@@ -90,20 +90,20 @@ impl Score {
         score
     }
 
-    /// All kinds together.
+    /// Returns the results of all kinds together.
     pub fn total(&self) -> Tally {
         self.kinds.values().fold(Tally::default(), |sum, tally| sum.plus(tally))
     }
 
-    /// A finding for each mutant that survived, or that no case could notice.
+    /// Returns a finding for each mutant that survived or is unjudged.
     pub fn findings(&self) -> Vec<Finding> {
         let survivors = self.survived.iter().map(|name| survivor(name));
         survivors.chain(self.unjudged.iter().map(|name| unjudged(name))).collect()
     }
 }
 
-/// One line, e.g. `12 generated: 9 killed by verdict, 1 by buffers, 1 by error, 1 equivalent, 0 survived,
-/// 0 unjudged`.
+/// Prints one line, e.g. `12 generated: 9 killed by verdict, 1 by buffers, 1 by error, 1 equivalent, 0 survived, 0
+/// unjudged`.
 impl fmt::Display for Tally {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { generated, by_error, by_verdict, by_buffers, equivalent, survived, unjudged } = self;
@@ -150,9 +150,9 @@ fn survivor(name: &str) -> Finding {
         Rule::Survived,
         name,
         "a case that notices the change",
-        "none that does, though some read another number of pages",
-        "find the statement that needs the index as it is, and add the case that shows it; if no statement does, take the \
-         simpler index",
+        "none noticed it, although some read another number of pages",
+        "find the statement that needs the index in this form, and add the case that shows it; if there is none, simplify \
+         the index",
     )
 }
 
@@ -161,7 +161,7 @@ fn unjudged(name: &str) -> Finding {
         Rule::Survived,
         name,
         "a case that reads or writes its table",
-        "none, so nobody knows whether the change matters",
+        "none, so the effect of the change is unknown",
         "find the statement that the index is for, and add the case that sends it; if there is none, drop the index",
     )
 }

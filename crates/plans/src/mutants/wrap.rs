@@ -1,20 +1,20 @@
-//! Expressions that have the value of a column and are not that column: no query asks for them, so an index on one
-//! serves nobody.
+//! Expressions with the value of a column that are not the column. No query uses them, so an index on one serves
+//! nothing.
 
 use crate::catalogue::Key;
 
-/// How a type is wrapped.
+/// Expression that wraps a column.
 struct Wrap {
-    /// The expression, all immutable. The planner must not be able to simplify it back.
+    /// The expression. It is immutable, and the planner cannot simplify it to the column.
     sql: String,
-    /// Whether its type is the column's, so that the operator class still fits.
+    /// True if it has the type of the column, so that the operator class still fits.
     keeps_type: bool,
 }
 
-/// `key` as an expression; `None` when its type has no harmless one under the access method.
+/// Returns `key` as an expression, or `None` if its type has none for the access method.
 pub(super) fn wrapped(key: &Key, method: &str) -> Option<Key> {
     let Wrap { sql, keeps_type } = wrap(&key.sql, &key.data_type)?;
-    // A btree or hash takes nearly every type by default; other methods take what their operator class is for.
+    // A btree or hash has a default operator class for nearly every type; other methods need that of the column.
     let takes_any = matches!(method, "btree" | "hash");
     if !keeps_type && !takes_any {
         return None;
@@ -44,7 +44,7 @@ fn wrap(column: &str, data_type: &str) -> Option<Wrap> {
         "jsonb" => keeping(format!("{column} || '[]'")),
         array if array.ends_with("[]") => keeping(format!("{column} || '{{}}'::{array}")),
         range if range.ends_with("range") => keeping(format!("{column} * {column}")),
-        // Enums and the like: their casts are not immutable, an array of one is.
+        // For enums and other types whose casts are not immutable: an array of one value.
         any => other(format!("array_append('{{}}'::{any}[], {column})")),
     }
 }

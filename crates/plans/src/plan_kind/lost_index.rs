@@ -1,26 +1,26 @@
-//! Partial indexes that a plan for all values cannot use, because the statement binds a value where the index has a
-//! constant. Nothing is inferred from texts: the statement is tried with the constant, and accused only if that helps.
+//! Partial indexes that a generic plan cannot use, because the statement binds a value where the predicate has a
+//! constant. The cause is proven by an attempt with the constant, not inferred from the text.
 
 use crate::explain::Explained;
 use crate::facts::Facts;
-use crate::pristine::Pristine;
-use crate::verdict::{self, Place};
+use crate::replay_database::ReplayDatabase;
+use crate::verdict::{self, Context};
 use crate::{Error, Finding};
 use std::collections::BTreeSet;
 use steadfast_postgres::CapturedStatement;
 use steadfast_postgres::tokio_postgres::{self, Statement, types::Type};
 
-/// A statement whose plan for all values has findings.
+/// A statement whose generic plan has findings.
 pub(super) struct LostIndex<'a> {
-    pub(super) pristine: &'a Pristine,
-    pub(super) place: Place<'a>,
+    pub(super) database: &'a ReplayDatabase,
+    pub(super) context: Context<'a>,
     pub(super) statement: &'a CapturedStatement,
     pub(super) prepared: &'a Statement,
-    /// The values as constants of SQL.
+    /// Values as SQL constants.
     pub(super) values: &'a [String],
 }
 
-/// What a constant in place of a parameter achieves.
+/// Effect of replacing a parameter by a constant.
 struct Proof {
     index: String,
     parameter: usize,
@@ -28,33 +28,33 @@ struct Proof {
 }
 
 impl LostIndex<'_> {
-    /// Names the lost index in those `findings` that a constant in place of a parameter removes.
+    /// Names the lost index in those `findings` that the constant removes.
     pub(super) async fn name_in(&self, findings: &mut [Finding], generic: &Explained) -> Result<(), Error> {
         if findings.is_empty() || self.may_draw_numbers() {
             return Ok(());
         }
         let Some(Proof { index, parameter, left }) = self.proof(generic).await? else { return Ok(()) };
-        let predicate = self.pristine.facts.predicate(&index).unwrap_or_default();
+        let predicate = self.database.facts.predicate(&index).unwrap_or_default();
         let suggestion = format!(
             "write the value of ${parameter} into the statement as a constant: {index} is partial, WHERE {predicate}, and \
-             with the constant the plan for all values takes it"
+             the generic plan uses it if the value is a constant"
         );
         let removed = findings.iter_mut().filter(|finding| left.iter().all(|left| left.rule != finding.rule));
         removed.for_each(|finding| finding.suggestion.clone_from(&suggestion));
         Ok(())
     }
 
-    /// Whether a trial could draw from a sequence, which no rollback takes back: statements after it would draw others than
-    /// in the run.
+    /// Returns true if an attempt could draw from a sequence. Rolling back does not undo that, and later statements
+    /// would draw other numbers than in the run.
     fn may_draw_numbers(&self) -> bool {
         self.statement.tags.iter().any(|tag| tag.starts_with("INSERT") || tag.starts_with("MERGE"))
     }
 
     async fn proof(&self, generic: &Explained) -> Result<Option<Proof>, Error> {
-        let facts = &self.pristine.facts;
+        let facts = &self.database.facts;
         let used = indexes(generic, facts);
         let is_lost = |index: &&String| facts.predicate(index).is_some() && !used.contains(*index);
-        let lost: Vec<&String> = self.place.contract.served_by.iter().filter(is_lost).collect();
+        let lost: Vec<&String> = self.context.contract.served_by.iter().filter(is_lost).collect();
         for (at, value) in self.values.iter().enumerate() {
             let may_take = |index: &&&String| {
                 facts.predicate(index).is_some_and(|predicate| self.may_imply(at, value, predicate))
@@ -65,26 +65,27 @@ impl LostIndex<'_> {
             let Some(explained) = self.with_constant(at + 1, value).await? else { continue };
             let now = indexes(&explained, facts);
             if let Some(index) = lost.iter().filter(may_take).find(|index| now.contains(**index)) {
-                let left = verdict::judge(&self.place, &explained, facts, true);
+                let left = verdict::judge(&self.context, &explained, facts, true);
                 return Ok(Some(Proof { index: (*index).clone(), parameter: at + 1, left }));
             }
         }
         Ok(None)
     }
 
-    /// Whether the value can be the constant of `predicate`. A boolean one need not stand in it: `lent = true` is `lent`.
+    /// Returns true if the value can be the constant of `predicate`. A boolean constant may be implicit: `lent = true`
+    /// is `lent`.
     fn may_imply(&self, at: usize, value: &str, predicate: &str) -> bool {
         let bare = value.trim_start_matches("E'").trim_end_matches('\'');
         let is_boolean = self.prepared.params().get(at) == Some(&Type::BOOL);
         value != "NULL" && !bare.is_empty() && (is_boolean || predicate.contains(bare))
     }
 
-    /// The plan for all values with `value` in place of the parameter. `None` if the server refuses that.
+    /// Returns the generic plan with `value` instead of the parameter, or `None` if the server rejects the statement.
     async fn with_constant(&self, parameter: usize, value: &str) -> Result<Option<Explained>, Error> {
         let sql = replaced(&self.statement.sql, parameter, value);
-        self.pristine.run("SAVEPOINT steadfast_constant").await?;
+        self.database.run("SAVEPOINT steadfast_constant").await?;
         let json = self.explain(&sql).await;
-        self.pristine.run("ROLLBACK TO SAVEPOINT steadfast_constant").await?;
+        self.database.run("ROLLBACK TO SAVEPOINT steadfast_constant").await?;
         match json {
             Ok(json) => Ok(Explained::parse(&json).ok()),
             Err(error) if error.as_db_error().is_some() => Ok(None),
@@ -93,10 +94,10 @@ impl LostIndex<'_> {
     }
 
     async fn explain(&self, sql: &str) -> Result<serde_json::Value, tokio_postgres::Error> {
-        // Every parameter keeps its type, also the one that is no longer there.
-        let _prepared = self.pristine.client.prepare_typed(sql, self.prepared.params()).await?;
-        let name = self.pristine.prepared_name(sql).await?;
-        self.pristine.execute(&name, self.values).await
+        // All parameters keep their types, including the one that was replaced.
+        let _prepared = self.database.client.prepare_typed(sql, self.prepared.params()).await?;
+        let name = self.database.prepared_name(sql).await?;
+        self.database.execute(&name, self.values).await
     }
 }
 
@@ -105,7 +106,7 @@ fn indexes(explained: &Explained, facts: &Facts) -> BTreeSet<String> {
     accesses.iter().flat_map(|access| access.via.indexes()).cloned().collect()
 }
 
-/// `sql` with `value` in place of the parameter, outside of string constants.
+/// Replaces the parameter by `value` outside of string constants.
 fn replaced(sql: &str, parameter: usize, value: &str) -> String {
     let name = format!("${parameter}");
     let mut text = String::new();
@@ -134,7 +135,7 @@ mod tests {
     use super::replaced;
 
     #[test]
-    fn only_the_parameter_itself_is_replaced() {
+    fn replaces_only_the_parameter() {
         let sql = "SELECT '$1' WHERE a = $1 AND b = $10 AND c IN ($1, $2)";
         assert_eq!(replaced(sql, 1, "E'x'"), "SELECT '$1' WHERE a = E'x' AND b = $10 AND c IN (E'x', $2)");
     }

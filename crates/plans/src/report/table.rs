@@ -1,20 +1,20 @@
-//! Tables in Markdown whose source is aligned as well, so that they can be read without being rendered.
+//! Markdown tables whose source is aligned, too.
 
 use crate::finding::WIDTH;
 
-/// How a column stands.
+/// Alignment of a column.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Align {
-    /// Text.
+    /// For texts.
     Left,
-    /// Numbers.
+    /// For numbers.
     Right,
 }
 
-/// Columns below which a text is not cut.
+/// Minimum width of a column of texts that are cut.
 const NARROW: usize = 30;
 
-/// Renders a table with these columns; empty if there are no rows. Texts are cut where a line would be too wide.
+/// Renders a table; empty if there are no rows. Texts are cut if a line would be too wide.
 pub(super) fn table(columns: &[(&str, Align)], rows: &[Vec<String>]) -> String {
     if rows.is_empty() {
         return String::new();
@@ -25,7 +25,7 @@ pub(super) fn table(columns: &[(&str, Align)], rows: &[Vec<String>]) -> String {
         rows.iter().map(|row| row[n].chars().count()).chain([title.chars().count(), 3]).max().unwrap_or(3)
     };
     let mut widths: Vec<usize> = columns.iter().enumerate().map(|(n, (title, _))| width(n, title)).collect();
-    // Of several wide columns each gives up a part.
+    // The widest column is cut first, so that several wide columns share the loss.
     while let Some(excess) = (widths.iter().sum::<usize>() + 3 * columns.len() + 1).checked_sub(WIDTH + 1) {
         let texts = (0..columns.len()).filter(|&n| columns[n].1 == Align::Left && widths[n] > NARROW);
         let Some(widest) = texts.max_by_key(|&n| widths[n]) else { break };
@@ -56,7 +56,7 @@ fn rule(align: Align, width: usize) -> String {
     }
 }
 
-/// A bar or a line break would end the cell.
+/// Escapes characters that would end the cell.
 fn escaped(cell: &str) -> String {
     cell.replace('\\', "\\\\").replace('|', "\\|").replace(['\n', '\r'], " ")
 }
@@ -72,7 +72,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn wide_texts_are_cut_and_numbers_are_not() {
+    fn cuts_wide_texts_but_no_numbers() {
         let row = vec!["a".repeat(90), "7".repeat(12), "b".repeat(70)];
         let text = table(&[("index", Align::Left), ("pages", Align::Right), ("case", Align::Left)], &[row]);
         assert!(text.lines().all(|line| line.chars().count() <= WIDTH), "{text}");

@@ -1,5 +1,4 @@
-//! The whole way on a real server: a program that declares nothing runs on one clone, its statements are judged on
-//! another.
+//! Tests of capture, replay and verdict on a real server, with a program that declares no operations.
 
 mod plan_kinds;
 mod replays;

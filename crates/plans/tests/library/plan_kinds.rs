@@ -1,4 +1,4 @@
-//! The plan that a prepared statement settles on, and what is found when that one does not hold.
+//! Tests of the plans that prepared statements settle on.
 
 use crate::support::{Library, rules, served_by};
 use anyhow::Result;
@@ -21,15 +21,15 @@ impl Library {
         let runs: Vec<_> = cases.iter().map(run).collect();
         let mut judged = Vec::new();
         for run in &runs {
-            judged.push(judge(&self.pristine, run).await?);
+            judged.push(judge(&self.replays, run).await?);
         }
-        plan_kinds(&self.pristine, &runs, &mut judged).await?;
+        plan_kinds(&self.replays, &runs, &mut judged).await?;
         Ok(judged)
     }
 }
 
 #[tokio::test]
-async fn a_lookup_by_key_settles_on_the_plan_for_all_values_and_that_holds() -> Result<()> {
+async fn lookups_by_key_settle_on_a_generic_plan() -> Result<()> {
     let mut library = Library::open().await?;
     let captured = library.with_number("SELECT title FROM books WHERE id = $1", 77).await?;
     let judged = library.settle(&served_by(&["books_pkey"]), &[("one", &captured)]).await?;
@@ -40,7 +40,7 @@ async fn a_lookup_by_key_settles_on_the_plan_for_all_values_and_that_holds() -> 
 }
 
 #[tokio::test]
-async fn a_plan_for_all_values_that_is_not_chosen_is_only_noted() -> Result<()> {
+async fn unchosen_generic_plans_are_notes() -> Result<()> {
     let mut library = Library::open().await?;
     library.recorder.start();
     let query = sql_query("SELECT id FROM books WHERE title LIKE $1").bind::<Text, _>("t77%");
@@ -57,7 +57,7 @@ async fn a_plan_for_all_values_that_is_not_chosen_is_only_noted() -> Result<()> 
 }
 
 #[tokio::test]
-async fn a_statement_that_a_case_sends_twice_is_of_the_kind_that_the_server_chose_for_it() -> Result<()> {
+async fn repeated_statements_have_the_kind_that_the_server_chose() -> Result<()> {
     let mut library = Library::open().await?;
     library.recorder.start();
     for prefix in ["t77%", "t78%"] {
@@ -74,14 +74,14 @@ async fn a_statement_that_a_case_sends_twice_is_of_the_kind_that_the_server_chos
 }
 
 #[tokio::test]
-async fn a_bound_constant_of_a_partial_index_is_found_and_named_in_every_case() -> Result<()> {
+async fn names_bound_constant_of_partial_index() -> Result<()> {
     let mut library = Library::open().await?;
     let rare = library.with_status("free", 10).await?;
     let absent = library.with_status("free", 30_000).await?;
     let contract = served_by(&["books_free"]);
-    // With random access at the price of sequential, the generic plan by the primary key looks as cheap as the partial
-    // index does; that is how a server on fast disks is set up.
-    library.pristine.client().batch_execute("SET random_page_cost = 1.0").await?;
+    // If random access costs as little as sequential access, as on fast disks, the generic plan by the primary key
+    // looks as cheap as the partial index.
+    library.replays.client().batch_execute("SET random_page_cost = 1.0").await?;
     let judged = library.settle(&contract, &[("rare", &rare), ("absent", &absent)]).await?;
     for judged in &judged {
         let kind = judged.statements[0].plan_kind.as_ref().expect("asked");
@@ -98,17 +98,17 @@ async fn a_bound_constant_of_a_partial_index_is_found_and_named_in_every_case() 
     Ok(())
 }
 
-/// Each kind of statement whose plan for all values has findings for another reason.
+/// Statements whose generic plan has findings for another reason.
 #[tokio::test]
-async fn partial_index_is_not_accused_where_a_constant_would_not_help() -> Result<()> {
+async fn accuses_partial_index_only_if_a_constant_helps() -> Result<()> {
     let mut library = Library::open().await?;
     let contract = served_by(&["books_title", "books_free"]);
     for (sql, value) in [
-        // No condition on what the index is partial by.
+        // No condition on the column of the predicate.
         ("SELECT id FROM books WHERE title LIKE $1", "t77%"),
         // Another table.
         ("SELECT id FROM reviews WHERE words LIKE $1", "free%"),
-        // The constant is there, and an alternative stands beside it.
+        // The constant, with an alternative.
         ("SELECT id FROM books WHERE status = 'free' OR title LIKE $1", "t77%"),
         // A value that the index does not contain.
         ("SELECT id FROM books WHERE status = $1 AND notes = 'y'", "lent"),
@@ -130,14 +130,14 @@ async fn partial_index_is_not_accused_where_a_constant_would_not_help() -> Resul
 }
 
 #[tokio::test]
-async fn writes_settle_too_and_leave_nothing() -> Result<()> {
+async fn writes_are_rolled_back() -> Result<()> {
     let mut library = Library::open().await?;
     let captured = library.with_number("UPDATE books SET notes = 'it''s \\ new' WHERE id = $1", 77).await?;
     let judged = library.settle(&served_by(&["books_pkey"]), &[("one", &captured)]).await?;
     assert_eq!(judged[0].findings, []);
     assert!(judged[0].statements[0].plan_kind.is_some());
     let left = "SELECT count(*) FROM books WHERE length(notes) < 100";
-    let left: i64 = library.pristine.client().query_one(left, &[]).await?.get(0);
+    let left: i64 = library.replays.client().query_one(left, &[]).await?.get(0);
     assert_eq!(left, 0);
     Ok(())
 }

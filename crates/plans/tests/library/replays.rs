@@ -1,18 +1,18 @@
-//! Replays: transactions, pipelines, drawn numbers; and what happens when a replay is not what the program did.
+//! Tests of replays: transactions, pipelines, sequences, and differences from the run.
 
 use crate::support::{Library, rules, served_by};
 use anyhow::Result;
 use diesel::sql_query;
 use diesel::sql_types::{Integer, Text};
 use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection};
-use steadfast_plans::{Contract, Pristine, Rule, Run, Sequences, freeze, judge};
+use steadfast_plans::{Contract, ReplayDatabase, Rule, Run, Sequences, freeze, judge};
 use steadfast_postgres::{Db, DbSettings, Operation, Read, Write};
 
 #[tokio::test]
-async fn another_number_of_rows_than_the_program_got_is_found() -> Result<()> {
+async fn finds_other_numbers_of_rows() -> Result<()> {
     let mut library = Library::open().await?;
     let captured = library.with_number("SELECT title FROM books WHERE author_id = $1", 7).await?;
-    library.pristine.client().batch_execute("DELETE FROM books WHERE id = 6").await?;
+    library.replays.client().batch_execute("DELETE FROM books WHERE id = 6").await?;
     let judged = library.judge(served_by(&["books_author"]), captured).await?;
     assert_eq!(rules(&judged), [Rule::Replay]);
     let finding = &judged.findings[0];
@@ -24,10 +24,10 @@ async fn another_number_of_rows_than_the_program_got_is_found() -> Result<()> {
 }
 
 #[tokio::test]
-async fn a_statement_that_fails_in_the_replay_alone_is_found() -> Result<()> {
+async fn finds_statements_that_fail_in_the_replay() -> Result<()> {
     let mut library = Library::open().await?;
     let captured = library.with_number("INSERT INTO shelves VALUES ($1, 'new')", 77).await?;
-    library.pristine.client().batch_execute("INSERT INTO shelves VALUES (77, 'there')").await?;
+    library.replays.client().batch_execute("INSERT INTO shelves VALUES (77, 'there')").await?;
     let judged = library.judge(served_by(&[]), captured).await?;
     assert_eq!(rules(&judged), [Rule::Replay]);
     assert!(judged.findings[0].found.contains("23505"), "{}", judged.findings[0]);
@@ -35,10 +35,10 @@ async fn a_statement_that_fails_in_the_replay_alone_is_found() -> Result<()> {
 }
 
 #[tokio::test]
-async fn a_command_without_a_plan_that_fails_in_the_replay_alone_is_found() -> Result<()> {
+async fn finds_commands_that_fail_in_the_replay() -> Result<()> {
     let mut library = Library::open().await?;
     let captured = library.plain("DROP INDEX books_mood").await?;
-    library.pristine.client().batch_execute("DROP INDEX books_mood").await?;
+    library.replays.client().batch_execute("DROP INDEX books_mood").await?;
     let judged = library.judge(served_by(&[]), captured).await?;
     assert_eq!(rules(&judged), [Rule::Replay]);
     assert!(judged.findings[0].found.contains("42704"), "{}", judged.findings[0]);
@@ -46,9 +46,9 @@ async fn a_command_without_a_plan_that_fails_in_the_replay_alone_is_found() -> R
 }
 
 #[tokio::test]
-async fn frozen_data_has_statistics_of_one_size_and_nobody_vacuums_it() -> Result<()> {
+async fn frozen_data_has_fixed_statistics_and_no_autovacuum() -> Result<()> {
     let library = Library::open().await?;
-    let client = library.pristine.client();
+    let client = library.replays.client();
     let loose = "SELECT count(*) FROM pg_class WHERE relkind = 'r' AND oid >= 16384 \
          AND NOT coalesce('autovacuum_enabled=off' = ANY(reloptions), false)";
     assert_eq!(client.query_one(loose, &[]).await?.get::<_, i64>(0), 0);
@@ -60,7 +60,7 @@ async fn frozen_data_has_statistics_of_one_size_and_nobody_vacuums_it() -> Resul
 }
 
 #[tokio::test]
-async fn pipelined_statements_are_replayed_in_their_order() -> Result<()> {
+async fn replays_pipelined_statements_in_order() -> Result<()> {
     let library = Library::open().await?;
     library.recorder.start();
     let conn = &library.conn;
@@ -91,8 +91,8 @@ async fn put(conn: &mut AsyncPgConnection, id: i32, room: &str) -> diesel::Query
 }
 
 #[tokio::test]
-#[expect(clippy::disallowed_methods, reason = "plain diesel-async, as a program of somebody else's would be")]
-async fn transactions_savepoints_and_refused_statements_take_the_same_turns() -> Result<()> {
+#[expect(clippy::disallowed_methods, reason = "plain diesel-async, as in foreign projects")]
+async fn replays_transactions_savepoints_and_failed_statements() -> Result<()> {
     let mut library = Library::open().await?;
     library.recorder.start();
     let conn = &mut library.conn;
@@ -116,15 +116,15 @@ async fn transactions_savepoints_and_refused_statements_take_the_same_turns() ->
     let judged = library.judge(served_by(&[]).batch(6, "replays are tested here"), captured).await?;
     assert_eq!(judged.findings, []);
     assert_eq!(judged.statements.len(), 5, "all but the refused one");
-    let rooms: i64 = library.pristine.client().query_one("SELECT count(*) FROM shelves", &[]).await?.get(0);
-    assert_eq!(rooms, 10, "nothing is kept");
+    let rooms: i64 = library.replays.client().query_one("SELECT count(*) FROM shelves", &[]).await?.get(0);
+    assert_eq!(rooms, 10, "everything is rolled back");
     Ok(())
 }
 
 #[tokio::test]
-async fn numbers_that_the_database_draws_are_those_of_the_run() -> Result<()> {
+async fn draws_the_numbers_of_the_run() -> Result<()> {
     let mut library = Library::open().await?;
-    let on_run = Pristine::connect(&library.run_on.url()).await?;
+    let on_run = ReplayDatabase::connect(&library.run_on.url()).await?;
     let insert =
         "INSERT INTO books (author_id, title, mood, tags, status) VALUES ($1, 'n', 'grave', '{}', 'lent')";
     library.with_number(insert, 5).await?;
@@ -136,13 +136,13 @@ async fn numbers_that_the_database_draws_are_those_of_the_run() -> Result<()> {
     let captured = library.recorder.take();
     let contract = served_by(&[]).statements(2);
     let run = Run::new(contract, "two", captured).sequences(sequences);
-    assert_eq!(judge(&library.pristine, &run).await?.findings, []);
-    assert_eq!(judge(&library.pristine, &run).await?.findings, [], "however often it is replayed");
+    assert_eq!(judge(&library.replays, &run).await?.findings, []);
+    assert_eq!(judge(&library.replays, &run).await?.findings, [], "however often it is replayed");
     Ok(())
 }
 
 #[tokio::test]
-async fn several_statements_in_one_message_are_found() -> Result<()> {
+async fn finds_several_statements_in_one_message() -> Result<()> {
     let mut library = Library::open().await?;
     library.recorder.start();
     let batch = "DELETE FROM shelves WHERE id = 1; DELETE FROM shelves WHERE id = 2";
@@ -154,7 +154,7 @@ async fn several_statements_in_one_message_are_found() -> Result<()> {
 }
 
 #[tokio::test]
-async fn traces_of_a_write_do_not_disturb_the_next_case() -> Result<()> {
+async fn writes_do_not_affect_later_cases() -> Result<()> {
     let mut library = Library::open().await?;
     let write = library.with_number("UPDATE books SET notes = '' WHERE id = $1", 505).await?;
     assert_eq!(library.judge(served_by(&["books_pkey"]), write).await?.findings, []);
@@ -164,7 +164,7 @@ async fn traces_of_a_write_do_not_disturb_the_next_case() -> Result<()> {
 }
 
 #[tokio::test]
-async fn concurrent_transactions_are_replayed_one_after_another() -> Result<()> {
+async fn replays_concurrent_transactions_in_sequence() -> Result<()> {
     let mut library = Library::open().await?;
     let mut other = library.recorder.connect(&library.run_on.url()).await?;
     library.recorder.start();
@@ -186,7 +186,7 @@ const SHELVE: Operation<Write> = Operation::write("shelves.add");
 const FIND: Operation<Read> = Operation::read("books.find").served_by(&["books_pkey", "shelves_pkey"]);
 
 #[tokio::test]
-async fn statements_of_another_operation_are_replayed_and_not_judged() -> Result<()> {
+async fn replays_statements_of_other_operations_without_judging() -> Result<()> {
     let library = Library::open().await?;
     let mut settings = DbSettings::default();
     settings.pool.session.recorder = Some(library.recorder.clone());

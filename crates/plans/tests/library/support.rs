@@ -1,15 +1,15 @@
-//! A small library of books, twice: the program runs on one clone, replays run on the other.
+//! A small library of books, twice: the program runs on one copy, replays run on the other.
 
 use crate::suspect;
 use anyhow::Result;
 use diesel::sql_query;
 use diesel::sql_types::Integer;
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
-use steadfast_plans::{Captured, Contract, Judged, Pristine, Recorder, Rule, Run, freeze, judge};
+use steadfast_plans::{Captured, Contract, Judged, Recorder, ReplayDatabase, Rule, Run, freeze, judge};
 use steadfast_testkit::TestDatabase;
 use tokio_postgres::{NoTls, connect};
 
-/// 20,000 books of 1,000 authors: every hundredth is free, all others are lent.
+/// 20,000 books of 1,000 authors. Every hundredth is free, all others are lent.
 const SCHEMA: &str = "
 CREATE TYPE mood AS ENUM ('grave', 'merry');
 CREATE TABLE shelves (id int PRIMARY KEY, room text NOT NULL);
@@ -46,11 +46,11 @@ async fn build(url: &str) -> Result<()> {
     Ok(session.await??)
 }
 
-/// Both clones, and a recorded connection of the program's.
+/// Both copies, and a recorded connection of the program.
 pub(crate) struct Library {
     pub(crate) conn: AsyncPgConnection,
     pub(crate) recorder: Recorder,
-    pub(crate) pristine: Pristine,
+    pub(crate) replays: ReplayDatabase,
     pub(crate) run_on: TestDatabase,
     _replayed_on: TestDatabase,
 }
@@ -61,18 +61,18 @@ impl Library {
         let replayed_on = TestDatabase::from_template("plans_library", format!("3{SCHEMA}"), build).await?;
         let recorder = Recorder::new();
         let conn = recorder.connect(&run_on.url()).await?;
-        let pristine = Pristine::connect(&replayed_on.url()).await?;
-        Ok(Self { conn, recorder, pristine, run_on, _replayed_on: replayed_on })
+        let replays = ReplayDatabase::connect(&replayed_on.url()).await?;
+        Ok(Self { conn, recorder, replays, run_on, _replayed_on: replayed_on })
     }
 
-    /// What the program sends for one statement with a number.
+    /// Captures one statement with a number.
     pub(crate) async fn with_number(&mut self, sql: &str, number: i32) -> Result<Captured> {
         self.recorder.start();
         sql_query(sql).bind::<Integer, _>(number).execute(&mut self.conn).await?;
         Ok(self.recorder.take())
     }
 
-    /// What the program sends for one statement without values.
+    /// Captures one statement without values.
     pub(crate) async fn plain(&mut self, sql: &str) -> Result<Captured> {
         self.recorder.start();
         sql_query(sql).execute(&mut self.conn).await?;
@@ -80,7 +80,7 @@ impl Library {
     }
 
     pub(crate) async fn judge(&self, contract: Contract, captured: Captured) -> Result<Judged> {
-        Ok(judge(&self.pristine, &Run::new(contract, "case", captured)).await?)
+        Ok(judge(&self.replays, &Run::new(contract, "case", captured)).await?)
     }
 }
 
@@ -88,7 +88,7 @@ pub(crate) fn served_by(indexes: &[&str]) -> Contract {
     Contract::new("books.find").served_by(indexes)
 }
 
-/// The rules of what was found. Each suggestion names the statement before an index or a bound.
+/// Returns the rules of the findings. Every suggestion must name the statement before an index or a bound.
 pub(crate) fn rules(judged: &Judged) -> Vec<Rule> {
     judged.findings.iter().for_each(|finding| suspect::assert_suspects_statement(&finding.suggestion));
     judged.findings.iter().map(|finding| finding.rule).collect()

@@ -1,18 +1,18 @@
-//! What serves a statement, and what is found where nothing good does: on a real server, by a program of its own.
+//! Tests of verdicts: access paths, and findings of plans.
 
 use crate::support::{Library, rules, served_by};
 use anyhow::Result;
 use diesel::sql_query;
 use diesel::sql_types::{Array, Integer, Nullable, Numeric, Text};
 use diesel_async::RunQueryDsl;
-use steadfast_plans::{Access, Contract, Reads, Rule, Touched, Via, never_used};
+use steadfast_plans::{Access, Contract, Reads, Rule, TableActivity, Via, never_used};
 
 fn access(table: &str, via: Via) -> Access {
     Access { table: table.to_owned(), via }
 }
 
 #[tokio::test]
-async fn a_lookup_by_index_has_no_finding_and_reads_few_pages() -> Result<()> {
+async fn index_lookups_have_no_finding() -> Result<()> {
     let mut library = Library::open().await?;
     let captured = library.with_number("SELECT title FROM books WHERE id = $1", 77).await?;
     let judged = library.judge(served_by(&["books_pkey"]), captured).await?;
@@ -29,7 +29,7 @@ async fn a_lookup_by_index_has_no_finding_and_reads_few_pages() -> Result<()> {
 }
 
 #[tokio::test]
-async fn an_index_that_is_not_declared_is_found() -> Result<()> {
+async fn finds_undeclared_index() -> Result<()> {
     let mut library = Library::open().await?;
     let captured = library.with_number("SELECT title FROM books WHERE id = $1", 77).await?;
     let judged = library.judge(served_by(&["books_author"]), captured).await?;
@@ -39,7 +39,7 @@ async fn an_index_that_is_not_declared_is_found() -> Result<()> {
 }
 
 #[tokio::test]
-async fn reading_all_of_a_large_table_is_found_unless_it_is_declared() -> Result<()> {
+async fn finds_undeclared_scans_of_large_tables() -> Result<()> {
     let mut library = Library::open().await?;
     let captured = library.plain("SELECT id FROM books WHERE notes = 'y'").await?;
     let judged = library.judge(served_by(&[]), captured.clone()).await?;
@@ -51,7 +51,7 @@ async fn reading_all_of_a_large_table_is_found_unless_it_is_declared() -> Result
 }
 
 #[tokio::test]
-async fn reading_all_of_a_small_table_is_fine() -> Result<()> {
+async fn accepts_scans_of_small_tables() -> Result<()> {
     let mut library = Library::open().await?;
     let captured = library.plain("SELECT id FROM shelves WHERE room = 'room 3'").await?;
     assert_eq!(library.judge(served_by(&[]), captured).await?.findings, []);
@@ -59,7 +59,7 @@ async fn reading_all_of_a_small_table_is_fine() -> Result<()> {
 }
 
 #[tokio::test]
-async fn a_scan_through_a_whole_index_is_found() -> Result<()> {
+async fn finds_scans_of_whole_indexes() -> Result<()> {
     let mut library = Library::open().await?;
     let captured = library.plain("SELECT count(price) FROM books").await?;
     let judged = library.judge(served_by(&["books_price"]), captured).await?;
@@ -68,7 +68,7 @@ async fn a_scan_through_a_whole_index_is_found() -> Result<()> {
 }
 
 #[tokio::test]
-async fn an_index_only_scan_is_good_until_it_needs_the_table() -> Result<()> {
+async fn finds_heap_fetches_of_index_only_scans() -> Result<()> {
     let mut library = Library::open().await?;
     let sql = "SELECT title FROM books WHERE price BETWEEN $1 AND $1 + 20";
     let captured = library.with_number(sql, 500).await?;
@@ -76,7 +76,7 @@ async fn an_index_only_scan_is_good_until_it_needs_the_table() -> Result<()> {
     assert_eq!(judged.findings, []);
     let alone = Via::IndexOnly { index: "books_price".into(), heap_fetches: 0 };
     assert_eq!(judged.statements[0].accesses, [access("books", alone)]);
-    library.pristine.client().batch_execute("UPDATE books SET notes = '' WHERE price = 505").await?;
+    library.replays.client().batch_execute("UPDATE books SET notes = '' WHERE price = 505").await?;
     let judged = library.judge(served_by(&["books_price"]), captured).await?;
     assert_eq!(rules(&judged), [Rule::Wasteful]);
     assert!(judged.findings[0].found.contains("heap fetches"), "{}", judged.findings[0]);
@@ -84,7 +84,7 @@ async fn an_index_only_scan_is_good_until_it_needs_the_table() -> Result<()> {
 }
 
 #[tokio::test]
-async fn a_bitmap_names_all_its_indexes() -> Result<()> {
+async fn bitmaps_name_all_indexes() -> Result<()> {
     let mut library = Library::open().await?;
     let sql = "SELECT id FROM books WHERE author_id = $1 OR mood = 'merry'";
     let captured = library.with_number(sql, 7).await?;
@@ -97,7 +97,7 @@ async fn a_bitmap_names_all_its_indexes() -> Result<()> {
 }
 
 #[tokio::test]
-async fn the_index_that_finds_conflicts_serves_an_insert_and_nothing_is_kept() -> Result<()> {
+async fn conflict_index_serves_insert_that_is_rolled_back() -> Result<()> {
     let mut library = Library::open().await?;
     let sql = "INSERT INTO shelves VALUES (3, 'moved'), ($1, 'new') ON CONFLICT (id) DO UPDATE SET room = excluded.room";
     let captured = library.with_number(sql, 99).await?;
@@ -107,13 +107,13 @@ async fn the_index_that_finds_conflicts_serves_an_insert_and_nothing_is_kept() -
     assert_eq!(judged.statements[0].work.returned, 2);
     assert!(judged.statements[0].wal_bytes > 0);
     let kept = "SELECT count(*) FROM shelves WHERE room IN ('moved', 'new')";
-    let kept: i64 = library.pristine.client().query_one(kept, &[]).await?.get(0);
+    let kept: i64 = library.replays.client().query_one(kept, &[]).await?.get(0);
     assert_eq!(kept, 0);
     Ok(())
 }
 
 #[tokio::test]
-async fn rows_read_to_be_thrown_away_are_found() -> Result<()> {
+async fn finds_rows_thrown_away() -> Result<()> {
     let mut library = Library::open().await?;
     let sql = "SELECT id FROM books WHERE price BETWEEN $1 AND $1 + 400 AND notes = 'y'";
     let captured = library.with_number(sql, 500).await?;
@@ -126,7 +126,7 @@ async fn rows_read_to_be_thrown_away_are_found() -> Result<()> {
 #[tokio::test]
 async fn a_sort_on_disk_is_found() -> Result<()> {
     let mut library = Library::open().await?;
-    library.pristine.client().batch_execute("SET work_mem = '64kB'").await?;
+    library.replays.client().batch_execute("SET work_mem = '64kB'").await?;
     let captured = library.plain("SELECT id, notes FROM books ORDER BY notes, title DESC").await?;
     let judged = library.judge(served_by(&[]).reads(Reads::All, "an export"), captured).await?;
     assert_eq!(rules(&judged), [Rule::Wasteful]);
@@ -135,7 +135,7 @@ async fn a_sort_on_disk_is_found() -> Result<()> {
 }
 
 #[tokio::test]
-async fn an_index_of_partitions_is_the_index_of_their_parent() -> Result<()> {
+async fn indexes_of_partitions_have_the_name_of_the_parent() -> Result<()> {
     let mut library = Library::open().await?;
     let captured = library.with_number("SELECT id FROM loans WHERE reader = $1", 77).await?;
     let judged = library.judge(served_by(&["loans_reader"]), captured).await?;
@@ -147,17 +147,17 @@ async fn an_index_of_partitions_is_the_index_of_their_parent() -> Result<()> {
 }
 
 #[tokio::test]
-async fn children_that_no_index_finds_are_seen_behind_a_delete() -> Result<()> {
+async fn finds_unindexed_foreign_keys_of_deletes() -> Result<()> {
     let mut library = Library::open().await?;
     let captured = library.with_number("DELETE FROM authors WHERE id = $1", 7).await?;
     let contract = served_by(&["authors_pkey"]).supports_fk(&["books_author"]);
     let judged = library.judge(contract.clone(), captured.clone()).await?;
     assert_eq!(rules(&judged), [Rule::Unserved], "{:?}", judged.findings);
-    assert!(judged.findings[0].found.contains("all of reviews"), "{}", judged.findings[0]);
+    assert!(judged.findings[0].found.contains("the whole of reviews"), "{}", judged.findings[0]);
     assert!(judged.statements[0].behind.contains(&"books_author".to_owned()), "{judged:?}");
     let index = "CREATE INDEX reviews_book ON reviews (book_id)";
-    library.pristine.client().batch_execute(index).await?;
-    library.pristine.refresh().await?;
+    library.replays.client().batch_execute(index).await?;
+    library.replays.refresh().await?;
     let judged = library.judge(contract, captured.clone()).await?;
     assert_eq!(rules(&judged), [Rule::Undeclared]);
     assert_eq!(judged.findings[0].found, "reviews_book");
@@ -166,12 +166,12 @@ async fn children_that_no_index_finds_are_seen_behind_a_delete() -> Result<()> {
     Ok(())
 }
 
-fn touched(table: &str, rows_written: u64) -> Touched {
-    Touched { table: table.to_owned(), rows_written }
+fn touched(table: &str, rows_written: u64) -> TableActivity {
+    TableActivity { table: table.to_owned(), rows_written }
 }
 
 #[tokio::test]
-async fn the_tables_that_a_statement_touches_are_known_where_its_plan_names_no_index() -> Result<()> {
+async fn reports_table_activity_without_index() -> Result<()> {
     let mut library = Library::open().await?;
     let insert = "INSERT INTO loans SELECT 30000 + i, DATE '2024-12-30' + i, $1 FROM generate_series(1, 4) i";
     let captured = library.with_number(insert, 77).await?;
@@ -189,7 +189,7 @@ async fn the_tables_that_a_statement_touches_are_known_where_its_plan_names_no_i
     Ok(())
 }
 
-/// The number 3, as the server keeps it.
+/// The number 3 in the server's format.
 #[derive(Debug, diesel::expression::AsExpression)]
 #[diesel(sql_type = Numeric)]
 struct Three;
@@ -223,7 +223,7 @@ impl diesel::serialize::ToSql<MoodSql, diesel::pg::Pg> for Merry {
 }
 
 #[tokio::test]
-async fn enums_arrays_numbers_and_nulls_are_replayed_as_they_were_sent() -> Result<()> {
+async fn replays_values_of_all_types() -> Result<()> {
     let mut library = Library::open().await?;
     library.recorder.start();
     let conn = &mut library.conn;
@@ -251,7 +251,7 @@ async fn enums_arrays_numbers_and_nulls_are_replayed_as_they_were_sent() -> Resu
 }
 
 #[tokio::test]
-async fn more_statements_than_declared_are_found() -> Result<()> {
+async fn finds_more_statements_than_declared() -> Result<()> {
     let mut library = Library::open().await?;
     library.recorder.start();
     for id in 1..=3 {
@@ -271,19 +271,19 @@ async fn more_statements_than_declared_are_found() -> Result<()> {
 }
 
 #[tokio::test]
-async fn a_case_that_does_not_use_what_it_expects_is_found() -> Result<()> {
+async fn finds_expected_index_that_is_not_used() -> Result<()> {
     let mut library = Library::open().await?;
     let captured = library.with_number("SELECT title FROM books WHERE id = $1", 77).await?;
     let contract = served_by(&["books_pkey", "books_author"]);
     let run = steadfast_plans::Run::new(contract, "rare", captured).expects(&["books_author"]);
-    let judged = steadfast_plans::judge(&library.pristine, &run).await?;
+    let judged = steadfast_plans::judge(&library.replays, &run).await?;
     assert_eq!(rules(&judged), [Rule::Unserved]);
     assert_eq!(judged.findings[0].expected, "books_author to be used");
     Ok(())
 }
 
 #[test]
-fn a_contract_takes_what_an_operation_declares() {
+fn contracts_have_the_declarations_of_operations() {
     use steadfast_postgres::{Operation, Read};
     const FIND: Operation<Read> = Operation::read("books.find")
         .statements(2)
@@ -296,7 +296,7 @@ fn a_contract_takes_what_an_operation_declares() {
 }
 
 #[tokio::test]
-async fn an_index_that_is_declared_and_used_by_no_case_is_found() -> Result<()> {
+async fn finds_declared_index_without_case() -> Result<()> {
     let mut library = Library::open().await?;
     let contract = served_by(&["books_pkey", "books_mood"]).supports_fk(&["books_author"]);
     let captured = library.with_number("SELECT title FROM books WHERE id = $1", 77).await?;

@@ -1,9 +1,9 @@
-//! A database with a schema of the test's own.
+//! A database with a schema of the test.
 
 use steadfast_testkit::TestDatabase;
 use tokio_postgres::{Client, NoTls};
 
-/// A schema with an index of every kind and no fault that the catalogue shows.
+/// A schema with every kind of index and no fault.
 pub(crate) const FOREST: &str = r#"
     CREATE EXTENSION pg_trgm;
     CREATE TYPE kind AS ENUM ('broadleaf', 'conifer');
@@ -50,7 +50,7 @@ pub(crate) const FOREST: &str = r#"
     ANALYZE;
 "#;
 
-/// A database with `schema`, and a session in it.
+/// Creates a database with `schema`, and connects to it.
 pub(crate) async fn grown(schema: &str) -> (TestDatabase, Client) {
     let database = TestDatabase::empty().await.unwrap();
     let (client, connection) = tokio_postgres::connect(&database.url(), NoTls).await.unwrap();

@@ -1,6 +1,6 @@
-//! What every suggestion has in common.
+//! A property of all suggestions.
 
-/// Asserts that `advice` names the statement before it speaks of adding, dropping or naming an index, or of a bound.
+/// Asserts that `advice` names the statement before it suggests to change an index or a bound.
 pub(crate) fn assert_suspects_statement(advice: &str) {
     let lower = advice.to_lowercase();
     let changes = [

@@ -1,11 +1,11 @@
-//! Finding `redis-server`, and the command line of a server that keeps nothing on disk.
+//! Search for `redis-server`, and its command line without persistence.
 
 use crate::{Error, Result};
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// Names the program; looked at before anything else.
+/// Environment variable with the path of the program, which is checked first.
 const BIN_VARIABLE: &str = "STEADFAST_REDIS_BIN";
 
 /// The program `redis-server`.
@@ -13,26 +13,27 @@ const BIN_VARIABLE: &str = "STEADFAST_REDIS_BIN";
 pub struct RedisBinary(PathBuf);
 
 impl RedisBinary {
-    /// The program that `STEADFAST_REDIS_BIN` names, else `redis-server` on the `PATH`.
+    /// Returns the program of `STEADFAST_REDIS_BIN`, or `redis-server` on the `PATH`.
     ///
     /// # Errors
-    /// [`Error::NoRedis`] with the one command that installs it.
+    /// Returns [`Error::NoRedis`] with the command that installs Redis.
     pub fn find() -> Result<Self> {
         find(std::env::var_os(BIN_VARIABLE).as_deref(), std::env::var_os("PATH").as_deref())
     }
 
-    /// Where it is.
+    /// Returns the path.
     pub fn path(&self) -> &Path {
         &self.0
     }
 
-    /// A server in the foreground on `port` of 127.0.0.1 that logs to its standard output and keeps nothing on disk but its
-    /// process id, in `redis.pid` of `folder`. Beyond 256 MB it forgets what was used least recently.
+    /// Returns the command of a server in the foreground on `port` of 127.0.0.1. It logs to standard output and writes
+    /// nothing to disk but its process id, to `redis.pid` in `folder`. Beyond 256 MB it evicts the least recently used
+    /// keys.
     pub fn command(&self, folder: &Path, port: u16) -> Command {
         let mut command = Command::new(&self.0);
         command.current_dir(folder).arg("--dir").arg(folder).arg("--pidfile").arg(folder.join("redis.pid"));
         command.args(["--port", &port.to_string(), "--bind", "127.0.0.1", "--daemonize", "no"]);
-        // Without it the server writes over its command line, by which it is known again.
+        // Otherwise the server overwrites its command line, by which it is identified.
         command.args(["--set-proc-title", "no", "--save", "", "--appendonly", "no", "--databases", "16"]);
         command.args(["--maxmemory", "256mb", "--maxmemory-policy", "allkeys-lru"]);
         command
@@ -57,7 +58,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_machine_without_it_is_told_the_command_that_installs_it() {
+    fn missing_program_prints_installation_command() {
         let nowhere = OsStr::new("/nowhere");
         for (named, path) in [(None, None), (None, Some(nowhere)), (Some(nowhere), None)] {
             let error = find(named, path).unwrap_err().to_string();
@@ -67,7 +68,7 @@ mod tests {
     }
 
     #[test]
-    fn the_named_program_goes_before_the_path() {
+    fn variable_precedes_path() {
         let found = find(Some(OsStr::new("/bin/sh")), Some(OsStr::new("/usr/bin"))).unwrap();
         assert_eq!(found.path(), Path::new("/bin/sh").canonicalize().unwrap());
     }

@@ -1,4 +1,5 @@
-//! The data folder and the programs that work on it: initdb, configuration, start. Call it under the folder's lock.
+//! The data folder of a server, and the programs that work on it: initdb, configuration, start. Callers hold the lock
+//! of the folder.
 
 use super::layout::{data_folder, log_file, socket_folder};
 use super::options::ServerOptions;
@@ -11,19 +12,19 @@ use std::path::Path;
 use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
-/// Longer than that and the next start begins the log anew.
+/// Size of the log from which on the next start truncates it.
 const LOG_BYTES: u64 = 10 * 1024 * 1024;
-/// `sun_path` has 108 bytes on Linux, 104 elsewhere; the socket's own name takes up to 19 of them.
+/// `sun_path` has 108 bytes on Linux and 104 elsewhere; the name of the socket takes up to 19 of them.
 const SOCKET_FOLDER_BYTES: usize = 104 - 20;
-/// Sessions of a killed server need a moment to notice, and no other may start before.
+/// Sessions of a killed server take a moment to end, and no other server may start before.
 const ORPHANS_PATIENCE: Duration = Duration::from_secs(20);
 const ORPHANS_POLL: Duration = Duration::from_millis(100);
-/// Another program may take a port between the look and the start.
+/// Number of attempts: another program may take the port between the check and the start.
 const PORT_TRIES: u32 = 5;
-/// Below the range that systems take for outgoing connections, so that a stopped server finds its port free again.
+/// Ports below the range of outgoing connections, so that the port of a stopped server stays free.
 const PORTS: std::ops::Range<u16> = 20_000..32_000;
 
-/// A data folder with all that is needed to run it.
+/// A data folder, with everything that is needed to run it.
 #[derive(Debug)]
 pub(super) struct Cluster {
     pub(super) options: ServerOptions,
@@ -32,7 +33,7 @@ pub(super) struct Cluster {
 }
 
 impl Cluster {
-    /// Makes the data folder if it is missing. It appears whole or not at all, also when this process is killed.
+    /// Creates the data folder if it is missing: completely or not at all, even if this process is killed.
     pub(super) fn make_data(&self) -> Result<()> {
         let data = data_folder(&self.options.root);
         if self.is_usable(&data)? {
@@ -46,7 +47,7 @@ impl Cluster {
         std::fs::rename(&unfinished, &data).map_err(Error::file("create", &data))
     }
 
-    /// Throw-away data of another version is thrown away.
+    /// Returns true if the data fits the programs. Throw-away data of another version is deleted.
     fn is_usable(&self, data: &Path) -> Result<bool> {
         let Ok(found) = std::fs::read_to_string(data.join("PG_VERSION")) else { return Ok(false) };
         let (found, wanted) = (found.trim().to_owned(), self.binaries.major());
@@ -60,7 +61,7 @@ impl Cluster {
         Ok(false)
     }
 
-    /// Not every machine has the locale C.UTF-8; C differs in upper and lower case of non-ASCII letters only.
+    /// Not every machine has the locale C.UTF-8. C differs only in the case of non-ASCII letters.
     fn initdb(&self, data: &Path) -> Result<()> {
         let output = self.run_initdb(data, "C.UTF-8")?;
         if output.status.success() {
@@ -83,7 +84,7 @@ impl Cluster {
         run("initdb", &mut command)
     }
 
-    /// Starts the server and says on which port.
+    /// Starts the server and returns its port.
     pub(super) fn launch(&self) -> Result<u16> {
         if self.options.port != 0 {
             return self.launch_on(self.options.port).map(|()| self.options.port);
@@ -99,7 +100,7 @@ impl Cluster {
         }
     }
 
-    /// Starts the server on `port` and waits until it takes connections.
+    /// Starts the server on `port` and waits until it accepts connections.
     pub(super) fn launch_on(&self, port: u16) -> Result<()> {
         let data = data_folder(&self.options.root);
         postmaster::remove_misleading_pid_file(&data)?;
@@ -118,7 +119,8 @@ impl Cluster {
         }
     }
 
-    /// A new one each time: a socket's lock file left by a killed server can name a process id that is taken again.
+    /// Recreated at each start, because a socket's lock file of a killed server may name a process id that is in use
+    /// again.
     fn make_socket_folder(&self) -> Result<()> {
         let folder = socket_folder(&self.options.root);
         if folder.as_os_str().len() > SOCKET_FOLDER_BYTES {
@@ -159,14 +161,14 @@ impl Cluster {
             settings.push(("shared_preload_libraries", "pg_stat_statements"));
         }
         if !self.options.durable {
-            // Statistics change when a test says so, and no worker keeps a template from being cloned.
+            // Statistics change only if a test asks for it, and no worker delays copies of a template.
             settings.extend([("fsync", "off"), ("synchronous_commit", "off"), ("autovacuum", "off")]);
             settings.push(("full_page_writes", "off"));
         }
         settings.extend(self.options.settings.iter().map(|(name, value)| (name.as_str(), value.as_str())));
         settings.into_iter().fold(String::new(), |mut text, (name, value)| {
             let value = value.replace('\\', "\\\\").replace('\'', "''");
-            // Writing to a String does not fail.
+            // Writing to a `String` cannot fail.
             let _ = writeln!(text, "{name} = '{value}'");
             text
         })
@@ -186,7 +188,7 @@ impl Cluster {
         Err(Error::Program { program: "pg_ctl", output: last_lines(&(logged + &text_of(&output))) })
     }
 
-    /// The log belongs to the server's user, who may not create files in the folder. Returns its length so far.
+    /// Creates the log for the user of the server, who may not create files in the folder. Returns its current length.
     fn open_log(&self, log: &Path) -> Result<usize> {
         let file =
             OpenOptions::new().create(true).append(true).open(log).map_err(Error::file("open", log))?;
@@ -199,7 +201,7 @@ impl Cluster {
         Ok(usize::try_from(bytes).unwrap_or(0))
     }
 
-    /// Without the caller's environment: `PGPORT`, `PGDATA` and their like would change what the server does.
+    /// The environment is cleared, because variables such as `PGPORT` and `PGDATA` change what the server does.
     fn command(&self, program: &str) -> Command {
         let mut command = Command::new(self.binaries.program(program));
         command.env_clear().current_dir(&self.options.root).stdin(Stdio::null());
@@ -233,7 +235,7 @@ fn remove_folder(path: &Path) -> Result<()> {
     }
 }
 
-/// A port that nobody listens on at this moment. The search begins anywhere, so that two do not meet.
+/// Returns a port without a listener. The search begins at random, so that concurrent searches find different ports.
 fn free_port() -> u16 {
     let count = u64::from(PORTS.end - PORTS.start);
     let begin = crate::template::random() % count;

@@ -1,14 +1,14 @@
-//! What a server is to be like.
+//! Options of a server.
 
 use crate::PostgresBinaries;
 use crate::scratch::temporary_folder;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-/// Start of the folder names of private servers; the id of the owning process follows.
+/// Prefix of the folders of private servers; the id of the owning process follows.
 pub(super) const PRIVATE_PREFIX: &str = "steadfast-private-";
 
-/// Where a server lives and how it runs. Throw-away unless [`ServerOptions::durable`] is said.
+/// Options of a server. It is throw-away unless [`ServerOptions::durable`] is set.
 #[derive(Clone, Debug)]
 pub struct ServerOptions {
     pub(super) root: PathBuf,
@@ -20,9 +20,9 @@ pub struct ServerOptions {
 }
 
 impl ServerOptions {
-    /// A server that lives in `root` and outlives this process. The folder is created; choose a short path, since
-    /// the socket stands in it, and when the caller is root one that others can enter
-    /// ([`scratch_folder`](crate::scratch_folder) gives both).
+    /// Returns options for a server in `root` that outlives this process. The folder is created. Choose a short path,
+    /// because it contains the socket, and if the caller is root, one that other users can enter: see
+    /// [`scratch_folder`](crate::scratch_folder).
     pub fn at(root: impl Into<PathBuf>) -> Self {
         Self {
             root: root.into(),
@@ -34,34 +34,34 @@ impl ServerOptions {
         }
     }
 
-    /// A server of the caller alone, in a folder of its own, deleted with its [`Server`](crate::Server) value.
+    /// Returns options for a private server in a new folder, which is deleted with its [`Server`](crate::Server) value.
     pub fn private() -> Self {
         Self { delete_on_drop: true, ..Self::at(unused_folder()) }
     }
 
-    /// What was committed survives a crash of the server and of the machine, as in production. Without it the server
-    /// writes nothing through to the disk and may lose its last commits in a crash: twice as fast, for tests.
+    /// Makes commits survive a crash of the server and of the machine, as in production. By default the server does not
+    /// flush writes to disk, which is twice as fast and may lose the last commits in a crash.
     #[must_use]
     pub fn durable(mut self) -> Self {
         self.durable = true;
         self
     }
 
-    /// The port on 127.0.0.1; 0, the default, takes a free one.
+    /// Sets the port on 127.0.0.1. By default, 0, a free one is chosen.
     #[must_use]
     pub fn port(mut self, port: u16) -> Self {
         self.port = port;
         self
     }
 
-    /// One more line of the server's configuration; it wins over what is set here by default. `value` is quoted.
+    /// Adds a line to the server's configuration, which overrides the defaults. `value` is quoted.
     #[must_use]
     pub fn setting(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         self.settings.push((name.into(), value.into()));
         self
     }
 
-    /// The programs to run; without it, what [`PostgresBinaries::find`] finds first.
+    /// Sets the programs. By default [`PostgresBinaries::find`] chooses them.
     #[must_use]
     pub fn binaries(mut self, binaries: PostgresBinaries) -> Self {
         self.binaries = Some(binaries);

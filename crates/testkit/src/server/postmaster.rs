@@ -1,4 +1,4 @@
-//! The running server behind a folder, found by the file that PostgreSQL leaves there, which may be stale.
+//! The running server of a folder, found by its pid file, which may be stale.
 
 use super::layout::data_folder;
 use crate::{Error, Process, Result};
@@ -6,10 +6,10 @@ use nix::sys::signal::Signal;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-/// Recovery after a crash is part of a start.
+/// Time limit of a start, including recovery after a crash.
 const READY_PATIENCE: Duration = Duration::from_secs(60);
 
-/// A live postmaster.
+/// A running postmaster.
 #[derive(Clone, Debug)]
 pub(super) struct Postmaster {
     pub(super) process: Process,
@@ -18,7 +18,8 @@ pub(super) struct Postmaster {
 }
 
 impl Postmaster {
-    /// The postmaster of the server in `root`: named by its `postmaster.pid`, alive, and really one of this folder.
+    /// Returns the postmaster of the server in `root`: the process of `postmaster.pid`, if it runs and belongs to this
+    /// folder.
     pub(super) fn of(root: &Path) -> Option<Self> {
         let data = data_folder(root);
         let text = std::fs::read_to_string(pid_file(&data)).ok()?;
@@ -31,7 +32,7 @@ impl Postmaster {
         self.process.runs("postgres", self.data.to_str())
     }
 
-    /// Waits for a server that another process began to start, or that recovers.
+    /// Waits until a server that another process has started accepts connections.
     pub(super) fn wait_until_ready(&self) -> Result<()> {
         let is_starting = |_: Process| self.is_alive() && !self.is_ready();
         if self.process.wait_until_not(READY_PATIENCE, is_starting) && self.is_alive() {
@@ -41,13 +42,13 @@ impl Postmaster {
         Err(Error::Program { program: "postgres", output })
     }
 
-    /// The last line of the file says `ready` once connections are taken.
+    /// The last line of the pid file is `ready` once connections are accepted.
     fn is_ready(&self) -> bool {
         let text = std::fs::read_to_string(pid_file(&self.data)).unwrap_or_default();
         text.lines().nth(7).is_some_and(|status| status.trim() == "ready")
     }
 
-    /// The postmaster first, so that it starts no session that the signal would miss.
+    /// Signals the postmaster first, so that it starts no session that would miss the signal.
     pub(super) fn signal_all(&self, signal: Signal) {
         self.process.signal(signal);
         for session in self.process.children() {
@@ -60,8 +61,8 @@ impl Postmaster {
     }
 }
 
-/// Removes the pid file of `data` when its process id now belongs to something else: PostgreSQL would refuse to
-/// start. When nothing has that id, PostgreSQL itself decides, since it also looks for sessions that survived.
+/// Removes the pid file of `data` if another program now has its process id, because PostgreSQL would refuse to start.
+/// If no process has the id, PostgreSQL decides: it also looks for surviving sessions.
 pub(super) fn remove_misleading_pid_file(data: &Path) -> Result<()> {
     let file = pid_file(data);
     let Ok(text) = std::fs::read_to_string(&file) else { return Ok(()) };
@@ -73,7 +74,7 @@ fn pid_file(data: &Path) -> PathBuf {
     data.join("postmaster.pid")
 }
 
-/// Line 1 is the process id, line 4 the port.
+/// Parses line 1, the process id, and line 4, the port.
 fn parse(text: &str) -> Option<(Process, u16)> {
     let mut lines = text.lines();
     let process = Process::new(lines.next()?.trim().parse().ok()?)?;
@@ -85,7 +86,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_pid_file_is_read_as_postgres_writes_it() {
+    fn parses_pid_file() {
         let text = "4711\n/tmp/x/data\n1763689000\n25432\n/tmp/x/socket\n127.0.0.1\n  1234  5\nready   \n";
         assert_eq!(parse(text), Some((Process::new(4711).unwrap(), 25432)));
         assert_eq!(parse("4711\n"), None);

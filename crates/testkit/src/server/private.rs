@@ -1,4 +1,4 @@
-//! Private servers whose process was killed before it could delete them.
+//! Private servers of processes that were killed.
 
 use super::Server;
 use super::options::PRIVATE_PREFIX;
@@ -8,7 +8,7 @@ use nix::unistd::Uid;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 
-/// Stops and deletes the private servers of processes of this user that ended without doing so themselves. Says how many.
+/// Stops and deletes the private servers of this user's processes that ended without doing so. Returns their number.
 pub fn sweep_private_servers() -> usize {
     let Ok(entries) = std::fs::read_dir(temporary_folder()) else { return 0 };
     let leftovers = entries.flatten().map(|entry| entry.path()).filter(|path| is_leftover(path));

@@ -4,13 +4,13 @@ use super::finding;
 use crate::Finding;
 use crate::catalogue::{Catalogue, Column, Table, TableKind};
 
-/// Words in the name of a column that holds money.
+/// Words in the names of columns that hold money.
 const MONEY: [&str; 13] = [
     "amount", "balance", "budget", "charge", "cost", "fee", "payment", "price", "revenue", "salary",
     "subtotal", "tax", "wage",
 ];
 
-/// A finding for each column of a whole table that `to_finding` objects to.
+/// Returns the findings of `to_finding` for the columns of all tables that are not partitions.
 fn each(catalogue: &Catalogue, to_finding: impl Fn(&Table, &Column) -> Option<Finding>) -> Vec<Finding> {
     let of = |table| Table::objections(table, &to_finding);
     catalogue.whole_tables().flat_map(of).collect()
@@ -40,7 +40,12 @@ pub(super) fn timestamp_without_zone(catalogue: &Catalogue) -> Vec<Finding> {
         let suggestion =
             table.change(column, &format!("timestamptz USING {} AT TIME ZONE 'UTC'", column.name));
         is_one.then(|| {
-            finding(table.subject(column), "an instant (timestamptz)", &column.data_type, suggestion)
+            finding(
+                table.subject(column),
+                "a timestamp with time zone (timestamptz)",
+                &column.data_type,
+                suggestion,
+            )
         })
     })
 }
@@ -68,7 +73,7 @@ fn names_money(column: &str) -> bool {
 pub(super) fn json(catalogue: &Catalogue) -> Vec<Finding> {
     each(catalogue, |table, column| {
         let suggestion = table.change(column, "jsonb");
-        let found = "json, which is parsed anew at each use and cannot be indexed or compared";
+        let found = "json, which is parsed at each use and cannot be indexed or compared";
         (column.data_type == "json").then(|| finding(table.subject(column), "jsonb", found, suggestion))
     })
 }
@@ -77,15 +82,17 @@ pub(super) fn serial_beside_the_key(catalogue: &Catalogue) -> Vec<Finding> {
     each(catalogue, |table, column| {
         let is_beside = column.is_serial && !table.primary_key.contains(&column.name);
         let suggestion = format!("ALTER TABLE {} ALTER {} DROP DEFAULT;", table.name, column.name);
-        is_beside
-            .then(|| finding(table.subject(column), "a sequence for the key alone", "serial", suggestion))
+        is_beside.then(|| {
+            finding(table.subject(column), "a sequence for the primary key only", "serial", suggestion)
+        })
     })
 }
 
 pub(super) fn serial_key(catalogue: &Catalogue) -> Vec<Finding> {
     each(catalogue, |table, column| {
         let is_key = column.is_serial && table.primary_key.contains(&column.name);
-        let suggestion = "GENERATED ALWAYS AS IDENTITY refuses values that the sequence does not know of";
+        let suggestion =
+            "make it GENERATED ALWAYS AS IDENTITY, which rejects values that did not come from the sequence";
         is_key.then(|| finding(table.subject(column), "an identity column", "serial", suggestion))
     })
 }

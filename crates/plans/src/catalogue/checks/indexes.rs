@@ -1,17 +1,17 @@
-//! Checks of indexes: those that cost every write and serve no read that another one does not.
+//! Checks for indexes that cost every write and serve no read that another index does not.
 
 use super::finding;
 use crate::Finding;
 use crate::catalogue::{Catalogue, ConstraintKind, Index, Key};
 
-/// The share of nulls above which an index is mostly made of them.
+/// Fraction of NULLs above which an index is mostly NULL.
 const MOSTLY: f32 = 0.5;
 
 pub(super) fn invalid(catalogue: &Catalogue) -> Vec<Finding> {
     let broken = catalogue.indexes.iter().filter(|index| !index.is_valid);
     let to_finding = |index: &Index| {
         let suggestion = format!("REINDEX INDEX CONCURRENTLY {};", index.sql_name);
-        finding(&index.sql_name, "a valid index", "one that is written to and never read", suggestion)
+        finding(&index.sql_name, "a valid index", "an index that is maintained and never read", suggestion)
     };
     broken.map(to_finding).collect()
 }
@@ -34,11 +34,11 @@ pub(super) fn redundant(catalogue: &Catalogue) -> Vec<Finding> {
             && leads(&a.keys, &b.keys)
             && a.included.iter().all(carried)
     };
-    superfluous(catalogue, "no index that another one begins with", "is the beginning of", begins)
+    superfluous(catalogue, "no index that is a prefix of another one", "is a prefix of", begins)
 }
 
-/// Indexes that may go because `covers` says that another one does their work. Of two that cover each other the
-/// later name goes.
+/// Returns findings for the indexes that `covers` says are covered by another one. Of two that cover each other, the
+/// one with the later name is reported.
 fn superfluous(
     catalogue: &Catalogue,
     expected: &str,
@@ -55,8 +55,10 @@ fn superfluous(
             Some(constraint) => format!("ALTER TABLE {} DROP CONSTRAINT {};", index.table, constraint.name),
             None => format!("DROP INDEX {};", index.sql_name),
         };
-        let suggestion =
-            format!("find the statement that it was made for; if {} serves that: {sql}", other.sql_name);
+        let suggestion = format!(
+            "find the statement that it was created for; if {} serves that statement: {sql}",
+            other.sql_name
+        );
         Some(finding(&index.sql_name, expected, format!("it {relation} {}", other.sql_name), suggestion))
     });
     found.collect()
@@ -67,14 +69,14 @@ fn comparable(a: &Index, b: &Index) -> bool {
     same_rows && a.method == b.method && b.is_valid && (b.nulls_not_distinct || !a.nulls_not_distinct)
 }
 
-/// What an index enforces besides finding rows: of duplicates the one that enforces less goes.
+/// Ranks what an index enforces. Of two duplicates, the one that enforces less is reported.
 fn worth(index: &Index) -> (bool, bool, bool) {
     let constraint = index.constraint.as_ref();
     let is_primary_key = constraint.is_some_and(|constraint| constraint.kind == ConstraintKind::PrimaryKey);
     (is_primary_key, constraint.is_some(), index.is_unique)
 }
 
-/// Whether `long` read forwards or backwards begins with `short`.
+/// Returns true if `long`, scanned forwards or backwards, begins with `short`.
 fn leads(short: &[Key], long: &[Key]) -> bool {
     let backwards =
         |key: &Key| Key { is_descending: !key.is_descending, nulls_first: !key.nulls_first, ..key.clone() };
@@ -87,9 +89,9 @@ pub(super) fn over_arrays(catalogue: &Catalogue) -> Vec<Finding> {
         catalogue.whole_indexes().filter(|index| index.method == "btree" && index.constraint.is_none());
     let to_finding = |index: &Index| {
         let key = index.keys.iter().find(|key| key.data_type.ends_with("[]"))?;
-        let found = format!("btree on {}, which finds whole arrays only", key.sql);
+        let found = format!("btree on {}, which finds only whole arrays", key.sql);
         let suggestion = format!(
-            "find the statement that it was made for; if that asks for elements: DROP INDEX {}; CREATE INDEX … USING gin \
+            "find the statement that it was created for; if that searches for elements: DROP INDEX {}; CREATE INDEX … USING gin \
              ({});",
             index.sql_name, key.sql
         );
@@ -98,16 +100,16 @@ pub(super) fn over_arrays(catalogue: &Catalogue) -> Vec<Finding> {
     trees.filter_map(to_finding).collect()
 }
 
-/// A constraint's index cannot be partial.
+/// Indexes of constraints are excluded, because they cannot be partial.
 pub(super) fn mostly_null(catalogue: &Catalogue) -> Vec<Finding> {
     let full =
         catalogue.whole_indexes().filter(|index| index.predicate.is_none() && index.constraint.is_none());
     let to_finding = |index: &Index| {
         let column = catalogue.column(&index.table, index.keys.first()?.column.as_deref()?)?;
         let share = column.null_fraction.filter(|share| *share > MOSTLY)?;
-        let found = format!("{:.0} % of {} is null, and indexed", share * 100.0, column.name);
+        let found = format!("{:.0} % of {} are NULL, and indexed", share * 100.0, column.name);
         let suggestion = format!(
-            "find the statement that it was made for; if that never asks for nulls: DROP INDEX {}; {} WHERE {} IS NOT NULL;",
+            "find the statement that it was created for; if that never searches for NULL: DROP INDEX {}; {} WHERE {} IS NOT NULL;",
             index.sql_name, index.definition, column.name
         );
         Some(finding(&index.sql_name, "an index of the rows that have a value", found, suggestion))
@@ -121,17 +123,15 @@ pub(super) fn needless_not_null(catalogue: &Catalogue) -> Vec<Finding> {
         let table = catalogue.table(&index.table)?;
         let never_null = table.columns.iter().filter(|column| column.not_null);
         let column = never_null.map(|column| &column.name).find(|name| tests_null_of(predicate, name))?;
-        let found = format!("WHERE {predicate}, though {column} is never null");
-        let suggestion = format!(
-            "take the condition out of the statements that repeat it, then out of {}",
-            index.sql_name
-        );
-        Some(finding(&index.sql_name, "a condition that leaves rows out", found, suggestion))
+        let found = format!("WHERE {predicate}, although {column} is NOT NULL");
+        let suggestion =
+            format!("remove the condition from the statements that repeat it, then from {}", index.sql_name);
+        Some(finding(&index.sql_name, "a predicate that excludes rows", found, suggestion))
     };
     catalogue.whole_indexes().filter_map(to_finding).collect()
 }
 
-/// Whether `predicate`, as the server writes it, tests `column` itself, not one whose name ends alike.
+/// Returns true if `predicate`, as the server prints it, tests `column`, and not a column whose name ends the same way.
 fn tests_null_of(predicate: &str, column: &str) -> bool {
     let test = format!("{column} IS NOT NULL");
     let starts_word =
@@ -146,10 +146,11 @@ pub(super) fn timestamp_before_the_last_key(catalogue: &Catalogue) -> Vec<Findin
         let before_last = index.keys.len().checked_sub(1)?;
         let key = index.keys[..before_last].iter().find(|key| key.data_type.starts_with("timestamp"))?;
         let found = format!("{} comes before other keys", key.sql);
-        let suggestion = "leave it if statements order by it or ask for one instant; otherwise put it last";
+        let suggestion =
+            "keep it if statements order by it or compare it for equality; otherwise make it the last key";
         Some(finding(
             &index.sql_name,
-            "a time, mostly asked for by range, as the last key",
+            "a timestamp, which is mostly searched by range, as the last key",
             found,
             suggestion,
         ))
@@ -157,16 +158,16 @@ pub(super) fn timestamp_before_the_last_key(catalogue: &Catalogue) -> Vec<Findin
     trees.filter_map(to_finding).collect()
 }
 
-/// A unique one is there for what it refuses, e.g. a second current row.
+/// Unique indexes are excluded, because they enforce something, e.g. one current row.
 pub(super) fn leading_boolean(catalogue: &Catalogue) -> Vec<Finding> {
     let trees = catalogue.whole_indexes().filter(|index| index.method == "btree" && !index.is_unique);
     let to_finding = |index: &Index| {
         let key = index.keys.first().filter(|key| key.data_type == "boolean")?;
         let suggestion =
-            format!("if statements ask for one of the two values, an index WHERE {} is smaller", key.sql);
+            format!("if statements search for one of the two values, an index WHERE {} is smaller", key.sql);
         Some(finding(
             &index.sql_name,
-            "a boolean in the condition",
+            "a boolean in the predicate",
             format!("{} leads the keys", key.sql),
             suggestion,
         ))

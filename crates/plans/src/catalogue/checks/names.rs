@@ -5,7 +5,7 @@ use crate::Finding;
 use crate::catalogue::Catalogue;
 use std::collections::BTreeMap;
 
-/// Bytes of the longest name; the server cuts longer ones off and says so only in a notice.
+/// Maximum length of a name in bytes. The server truncates longer ones, with only a notice.
 const LONGEST: usize = 63;
 
 pub(super) fn cut_off(catalogue: &Catalogue) -> Vec<Finding> {
@@ -24,7 +24,7 @@ pub(super) fn cut_off(catalogue: &Catalogue) -> Vec<Finding> {
     let bare = |name: &&String| name.trim_matches('"').len() >= LONGEST;
     let to_finding = |name: &String| {
         let found = format!("{LONGEST} bytes, the longest there is: it was probably cut off");
-        finding(name, "a name that says all it was meant to", found, "rename it to something shorter")
+        finding(name, "a complete name", found, "choose a shorter name")
     };
     names.filter(bare).map(to_finding).collect()
 }

@@ -11,7 +11,7 @@ pub(super) fn without_index(catalogue: &Catalogue) -> Vec<Finding> {
         let columns = names(key).join(", ");
         finding(
             subject(key),
-            "an index that finds the referring rows",
+            "an index that finds the referencing rows",
             format!(
                 "none begins with ({columns}): deleting from {} reads all of {}",
                 key.referenced_table, key.table
@@ -26,8 +26,8 @@ pub(super) fn without_index(catalogue: &Catalogue) -> Vec<Finding> {
     catalogue.foreign_keys.iter().filter(|key| !served(key)).map(to_finding).collect()
 }
 
-/// Whether `index` finds the rows that refer to one row. The order of the leading columns does not matter, as all of
-/// them are compared for equality; nor does a condition that leaves only rows without reference out.
+/// Returns true if `index` finds the rows that reference one row. The order of its leading columns does not matter,
+/// because all of them are compared for equality. Its predicate may exclude rows that reference nothing.
 pub(in crate::catalogue) fn supports(index: &Index, key: &ForeignKey) -> bool {
     let columns: BTreeSet<&str> = key.columns.iter().map(|column| column.name.as_str()).collect();
     let leading: BTreeSet<&str> =
@@ -44,7 +44,7 @@ pub(super) fn of_another_type(catalogue: &Catalogue) -> Vec<Finding> {
     let to_finding = |key: &ForeignKey, column: &ForeignColumn| {
         finding(
             subject(key),
-            "the type of the column that is referred to",
+            "the type of the referenced column",
             format!(
                 "{} is {}, {} is {}",
                 column.name, column.data_type, column.referenced, column.referenced_type
@@ -68,7 +68,7 @@ pub(super) fn duplicate(catalogue: &Catalogue) -> Vec<Finding> {
     pairs(catalogue).filter(|(one, other)| pairing(one) == pairing(other)).map(to_finding).collect()
 }
 
-/// One column that leads to two tables, or to one table in two ways.
+/// Finds columns that reference two tables, or one table in two ways.
 pub(super) fn overlapping(catalogue: &Catalogue) -> Vec<Finding> {
     let shared = |one: &ForeignKey, other: &ForeignKey| {
         names(one).into_iter().find(|name| names(other).contains(name)).map(str::to_owned)
@@ -100,19 +100,19 @@ pub(super) fn to_itself_without_delete_rule(catalogue: &Catalogue) -> Vec<Findin
     let silent = |key: &&ForeignKey| key.table == key.referenced_table && !key.has_delete_rule;
     let to_finding = |key: &ForeignKey| {
         let suggestion = "say ON DELETE RESTRICT, CASCADE or SET NULL";
-        finding(subject(key), "a rule for rows that lose their parent", "no ON DELETE", suggestion)
+        finding(subject(key), "an ON DELETE rule", "no ON DELETE", suggestion)
     };
     catalogue.foreign_keys.iter().filter(silent).map(to_finding).collect()
 }
 
-/// Each two foreign keys of one table, once.
+/// Returns each pair of foreign keys of one table once.
 fn pairs(catalogue: &Catalogue) -> impl Iterator<Item = (&ForeignKey, &ForeignKey)> {
     let keys = &catalogue.foreign_keys;
     let after = move |n: usize| keys[n + 1..].iter().map(move |other| (&keys[n], other));
     (0..keys.len()).flat_map(after).filter(|(one, other)| one.table == other.table)
 }
 
-/// What is compared with what, whatever the order in which it was written.
+/// Returns the pairs of columns that are compared, in any order.
 fn pairing(key: &ForeignKey) -> (&str, BTreeSet<(&str, &str)>) {
     let columns = key.columns.iter().map(|column| (column.name.as_str(), column.referenced.as_str()));
     (&key.referenced_table, columns.collect())

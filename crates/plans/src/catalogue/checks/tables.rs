@@ -4,14 +4,14 @@ use super::finding;
 use crate::Finding;
 use crate::catalogue::{Catalogue, Constraint, Sequence, SequenceOwner, Table, TableKind};
 
-/// The share of a sequence that may be used up, in percent.
+/// Maximum share of a sequence that may be used, in percent.
 const USED_UP: i64 = 80;
 
 pub(super) fn without_primary_key(catalogue: &Catalogue) -> Vec<Finding> {
     let keyless = |table: &&Table| table.kind != TableKind::MaterializedView && table.primary_key.is_empty();
     let to_finding = |table: &Table| {
         let suggestion = format!("ALTER TABLE {} ADD PRIMARY KEY (…);", table.name);
-        finding(&table.name, "a primary key", "none: two rows may be the same", suggestion)
+        finding(&table.name, "a primary key", "none, so rows can be duplicates", suggestion)
     };
     catalogue.whole_tables().filter(keyless).map(to_finding).collect()
 }
@@ -32,7 +32,7 @@ pub(super) fn sequence_near_its_end(catalogue: &Catalogue) -> Vec<Finding> {
         let is_near = !sequence.cycles && used > i128::from(USED_UP);
         let suggestion = wider(sequence);
         let found = format!("{last} of {end}, {used} %");
-        is_near.then(|| finding(&sequence.name, "at most 80 % of a sequence used up", found, suggestion))
+        is_near.then(|| finding(&sequence.name, "at most 80 % of a sequence used", found, suggestion))
     };
     catalogue.sequences.iter().filter_map(to_finding).collect()
 }
@@ -57,12 +57,17 @@ pub(super) fn sequence_wider_than_its_column(catalogue: &Catalogue) -> Vec<Findi
         let owner = sequence.owner.as_ref().filter(|_| end(sequence) < sequence.maximum)?;
         let found = format!("{}.{} is {}", owner.table, owner.column, owner.data_type);
         let suggestion = format!("ALTER TABLE {} ALTER {} TYPE bigint;", owner.table, owner.column);
-        Some(finding(&sequence.name, "a column that holds every value of its sequence", found, suggestion))
+        Some(finding(
+            &sequence.name,
+            "a column that can store every value of its sequence",
+            found,
+            suggestion,
+        ))
     };
     catalogue.sequences.iter().filter_map(to_finding).collect()
 }
 
-/// The last value that both the sequence gives and its column takes.
+/// Returns the last value that the sequence can generate and its column can store.
 fn end(sequence: &Sequence) -> i64 {
     let column = match sequence.owner.as_ref().map(|owner| owner.data_type.as_str()) {
         Some("smallint") => i16::MAX.into(),
@@ -81,8 +86,8 @@ pub(super) fn all_nullable(catalogue: &Catalogue) -> Vec<Finding> {
             && others.all(|column| !column.not_null)
     };
     let to_finding = |table: &Table| {
-        let suggestion = "SET NOT NULL where a row makes no sense without";
-        finding(&table.name, "a column besides the key that is always there", "all may be null", suggestion)
+        let suggestion = "SET NOT NULL for columns that every row must have";
+        finding(&table.name, "a NOT NULL column besides the key", "all others are nullable", suggestion)
     };
     catalogue.whole_tables().filter(vague).map(to_finding).collect()
 }

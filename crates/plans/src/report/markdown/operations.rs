@@ -1,4 +1,4 @@
-//! The operations on the page: for each a small table of figures, and how its statements read.
+//! Sections of the operations: a table of figures, and the access paths of each statement.
 
 use super::super::OperationRow;
 use super::super::table::{Align, table};
@@ -42,7 +42,7 @@ fn figures(rows: &[OperationRow]) -> String {
     table(&columns, &rows.iter().map(cells).collect::<Vec<_>>())
 }
 
-/// How a statement reads in the case that reads most, and the indexes that serve it in others.
+/// Describes the access paths of a statement in the case that reads most, and other indexes that serve it.
 fn reads(row: &OperationRow) -> String {
     let shape = short(&row.shape);
     let is_shown = |index: &&String| !shape.split([' ', ',']).any(|word| word == **index);
@@ -50,15 +50,14 @@ fn reads(row: &OperationRow) -> String {
     if others.is_empty() { shape } else { format!("{shape}; in other cases by {}", others.join(", ")) }
 }
 
-/// The nodes of a plan that read: those without one below them. A node that stands there several times is named once,
-/// what writes or sorts is named as well.
+/// Lists the nodes of a plan that read, sort or write, each once: leaves, sorts and ModifyTable.
 fn short(shape: &str) -> String {
     let mut names: Vec<&str> = Vec::new();
     let mut rest = shape;
     while let Some(end) = rest.find(['(', ')', ',']) {
         let name = rest[..end].trim();
         let is_leaf = !rest[end..].starts_with('(');
-        if (is_leaf || is_told(name)) && !name.is_empty() && !names.contains(&name) {
+        if (is_leaf || is_notable(name)) && !name.is_empty() && !names.contains(&name) {
             names.push(name);
         }
         rest = &rest[end + 1..];
@@ -68,7 +67,7 @@ fn short(shape: &str) -> String {
     names.join(", ")
 }
 
-fn is_told(name: &str) -> bool {
+fn is_notable(name: &str) -> bool {
     name.starts_with("ModifyTable") || name.ends_with("Sort")
 }
 
@@ -77,7 +76,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn short_shape_names_what_reads_sorts_and_writes() {
+    fn short_shape_has_scans_sorts_and_writes() {
         for (shape, expected) in [
             ("Index Scan a", "Index Scan a"),
             ("Limit (Sort (Bitmap Heap Scan (Bitmap Index Scan a)))", "Sort, Bitmap Index Scan a"),

@@ -1,32 +1,32 @@
-//! The rows of the report: a statement of an operation, all its cases together; and each case by itself.
+//! Rows of the report: one for each statement of an operation, and one for each case.
 
-use crate::measure::Measurement;
+use super::measurement::Measurement;
+use crate::{CaseRow, Finding, OperationRow, StatementOutcome, growth};
 use std::collections::BTreeMap;
-use steadfast_plans::{CaseRow, Finding, OperationRow, StatementOutcome, growth};
 
-/// A row for each statement of each operation; `small` and `large` are the same cases at two sizes.
-pub(crate) fn rows(small: &[Measurement], large: &[Measurement]) -> Vec<OperationRow> {
+/// Returns a row for each statement of each operation; `small` and `large` are the same cases at two sizes.
+pub(super) fn rows(small: &[Measurement], large: &[Measurement]) -> Vec<OperationRow> {
     let mut rows = BTreeMap::new();
     for one in small {
-        let same = at(large, one).map(|same| &same.judged.statements[..]).unwrap_or_default();
-        for (place, statement) in one.judged.statements.iter().enumerate() {
-            let row = row_of(&mut rows, one, place);
+        let same = one.at(large).map(|same| &same.judged.statements[..]).unwrap_or_default();
+        for (position, statement) in one.judged.statements.iter().enumerate() {
+            let row = row_of(&mut rows, one, position);
             row.cases += 1;
-            take(row, statement, same.get(place));
+            add(row, statement, same.get(position));
         }
     }
     for one in large {
-        for (place, statement) in one.judged.statements.iter().enumerate() {
-            let row = row_of(&mut rows, one, place);
-            take_plan_kind(row, statement);
-            take_indexes(row, statement);
+        for (position, statement) in one.judged.statements.iter().enumerate() {
+            let row = row_of(&mut rows, one, position);
+            add_plan_kind(row, statement);
+            add_indexes(row, statement);
         }
     }
     rows.into_values().collect()
 }
 
-/// Each case at both sizes, and what is wrong with its growth.
-pub(crate) fn cases(small: &[Measurement], large: &[Measurement]) -> (Vec<CaseRow>, Vec<Finding>) {
+/// Returns a row for each case, with its statements at both sizes, and the findings of its growth.
+pub(super) fn cases(small: &[Measurement], large: &[Measurement]) -> (Vec<CaseRow>, Vec<Finding>) {
     let mut findings = Vec::new();
     let case = |one: &Measurement| {
         let mut row = CaseRow {
@@ -35,7 +35,7 @@ pub(crate) fn cases(small: &[Measurement], large: &[Measurement]) -> (Vec<CaseRo
             statements: one.judged.statements.clone(),
             ..CaseRow::default()
         };
-        if let Some(same) = at(large, one) {
+        if let Some(same) = one.at(large) {
             row.statements_at_ten.clone_from(&same.judged.statements);
             let (grown, of_growth) = growth(&one.judged, &same.judged);
             row.growth = grown;
@@ -46,45 +46,36 @@ pub(crate) fn cases(small: &[Measurement], large: &[Measurement]) -> (Vec<CaseRo
     (small.iter().map(case).collect(), findings)
 }
 
-/// The same case as `one` among those of the other size.
-pub(crate) fn at<'a>(size: &'a [Measurement], one: &Measurement) -> Option<&'a Measurement> {
-    let is_same = |other: &&Measurement| {
-        (&other.judged.contract.operation, &other.judged.case)
-            == (&one.judged.contract.operation, &one.judged.case)
-    };
-    size.iter().find(is_same)
-}
-
 type Rows<'a> = BTreeMap<(&'a str, usize), OperationRow>;
 
-fn row_of<'a, 'b>(rows: &'b mut Rows<'a>, one: &'a Measurement, place: usize) -> &'b mut OperationRow {
+fn row_of<'a, 'b>(rows: &'b mut Rows<'a>, one: &'a Measurement, position: usize) -> &'b mut OperationRow {
     let contract = &one.judged.contract;
-    rows.entry((&contract.operation, place)).or_insert_with(|| OperationRow {
+    rows.entry((&contract.operation, position)).or_insert_with(|| OperationRow {
         operation: contract.operation.clone(),
-        statement: place + 1,
+        statement: position + 1,
         may_grow: contract.reads.as_ref().map(|(_, reason)| reason.clone()),
         ..OperationRow::default()
     })
 }
 
-/// Takes over what the report shows of a statement at the smaller size, and its pages at the larger one.
-fn take(row: &mut OperationRow, statement: &StatementOutcome, at_ten: Option<&StatementOutcome>) {
+/// Adds a case of a statement: its figures at the smaller size, and its pages at the larger one.
+fn add(row: &mut OperationRow, statement: &StatementOutcome, at_ten: Option<&StatementOutcome>) {
     if row.cases == 1 || statement.buffers > row.buffers {
         row.buffers = statement.buffers;
         row.buffers_at_ten = at_ten.map(|statement| statement.buffers);
         row.shape.clone_from(&statement.shape);
     }
     row.wal_bytes = row.wal_bytes.max(statement.wal_bytes);
-    take_indexes(row, statement);
+    add_indexes(row, statement);
 }
 
-fn take_indexes(row: &mut OperationRow, statement: &StatementOutcome) {
+fn add_indexes(row: &mut OperationRow, statement: &StatementOutcome) {
     row.indexes.extend(statement.indexes().into_iter().cloned());
     row.indexes.sort();
     row.indexes.dedup();
 }
 
-fn take_plan_kind(row: &mut OperationRow, statement: &StatementOutcome) {
+fn add_plan_kind(row: &mut OperationRow, statement: &StatementOutcome) {
     let Some(kind) = &statement.plan_kind else { return };
     let kind = if kind.is_generic { "generic" } else { "custom" };
     match &*row.plan_kind {
@@ -97,7 +88,7 @@ fn take_plan_kind(row: &mut OperationRow, statement: &StatementOutcome) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use steadfast_plans::{Captured, Contract, Judged, Rule, Run};
+    use crate::{Captured, Contract, Judged, Rule, Run};
 
     fn measured(case: &str, pages: u64) -> Measurement {
         let contract = Contract::new("books.find");
@@ -114,7 +105,7 @@ mod tests {
     }
 
     #[test]
-    fn both_figures_of_a_row_are_of_the_case_that_reads_most_of_little_data() {
+    fn row_has_figures_of_case_that_reads_most_at_smaller_size() {
         let small = [measured("rare", 4), measured("common", 9), measured("absent", 2)];
         let large = [measured("absent", 90), measured("rare", 5), measured("common", 12)];
         let rows = rows(&small, &large);
@@ -122,7 +113,7 @@ mod tests {
     }
 
     #[test]
-    fn a_case_has_its_statements_at_both_sizes_and_what_they_may_grow_to() {
+    fn case_row_has_statements_of_both_sizes() {
         let (cases, findings) = cases(&[measured("rare", 4), measured("heavy", 9)], &[measured("rare", 400)]);
         let pages = |statements: &[StatementOutcome]| -> Vec<u64> {
             statements.iter().map(|statement| statement.buffers).collect()

@@ -1,18 +1,18 @@
-//! Near ties: a plan that another sample of the same data changes is a plan that production may not have.
+//! Unstable plans: a plan that changes with the sample of the statistics may differ in production.
 
-use crate::verdict::Place;
+use crate::verdict::Context;
 use crate::{Finding, Judged, Rule, StatementOutcome};
 use std::collections::BTreeSet;
 
-/// What is wrong with a case that was judged once more after another ANALYZE: statements that take other indexes, a
-/// number of statements that is another one, findings that were not there `before`.
-pub fn near_ties(before: &Judged, after: &Judged) -> Vec<Finding> {
+/// Returns the differences between two verdicts on a case, before and after another ANALYZE: other indexes, another
+/// number of statements, and new findings.
+pub fn unstable_plans(before: &Judged, after: &Judged) -> Vec<Finding> {
     let found = |statement: &str, expected: String, found: String| {
-        let place = Place { contract: &before.contract, case: &before.case, statement };
-        let suggestion = "rewrite the statement so that one plan is clearly best; if it cannot be written otherwise, add \
-                          statistics that tell the two apart";
-        let found = format!("with statistics of another sample: {found}");
-        place.finding(Rule::NearTie, expected, found, suggestion)
+        let context = Context { contract: &before.contract, case: &before.case, statement };
+        let suggestion = "rewrite the statement so that one plan is clearly best; if that is impossible, raise the statistics \
+                          target of its columns or create extended statistics";
+        let found = format!("after another ANALYZE: {found}");
+        context.finding(Rule::UnstablePlan, expected, found, suggestion)
     };
     let pairs = before.statements.iter().zip(&after.statements);
     let changed = pairs.filter(|(was, is)| was.indexes() != is.indexes());
@@ -22,15 +22,15 @@ pub fn near_ties(before: &Judged, after: &Judged) -> Vec<Finding> {
     let (sent, again) = (before.statements.len(), after.statements.len());
     let of_number =
         (sent != again).then(|| found("", format!("{sent} statements"), format!("{again} statements")));
-    let known: BTreeSet<_> = before.findings.iter().map(told_by).collect();
-    let new = after.findings.iter().filter(|finding| !known.contains(&told_by(finding)));
+    let known: BTreeSet<_> = before.findings.iter().map(identity).collect();
+    let new = after.findings.iter().filter(|finding| !known.contains(&identity(finding)));
     let of_finding =
         |finding: &Finding| found(&finding.statement, finding.expected.clone(), finding.found.clone());
     changed.map(of_plan).chain(of_number).chain(new.map(of_finding)).collect()
 }
 
-/// What a finding is told from others by: its figures differ with the sample.
-fn told_by(finding: &Finding) -> (Rule, &str) {
+/// Returns what identifies a finding, because its figures differ with the sample.
+fn identity(finding: &Finding) -> (Rule, &str) {
     (finding.rule, &finding.statement)
 }
 
@@ -60,38 +60,43 @@ mod tests {
         Judged { contract, case: "common".to_owned(), sent: 1, statements, findings, notes: Vec::new() }
     }
 
-    fn said(before: &Judged, after: &Judged) -> Vec<(String, String)> {
-        let ties = near_ties(before, after).into_iter().inspect(|tie| assert_eq!(tie.rule, Rule::NearTie));
-        ties.map(|tie| (tie.expected, tie.found)).collect()
+    fn differences(before: &Judged, after: &Judged) -> Vec<(String, String)> {
+        let found = unstable_plans(before, after).into_iter();
+        let of_rule = found.inspect(|one| assert_eq!(one.rule, Rule::UnstablePlan));
+        of_rule.map(|one| (one.expected, one.found)).collect()
     }
 
     #[test]
-    fn a_sample_that_changes_nothing_is_no_tie() {
+    fn accepts_equal_plans() {
         let same = judged(vec![by("a"), by("b")], &[Rule::Wasteful]);
-        assert_eq!(said(&same, &same), []);
-        assert_eq!(said(&same, &judged(vec![by("a"), by("b")], &[])), [], "a finding that went is none");
+        assert_eq!(differences(&same, &same), []);
+        assert_eq!(
+            differences(&same, &judged(vec![by("a"), by("b")], &[])),
+            [],
+            "a finding that disappears does not count"
+        );
     }
 
     #[test]
-    fn another_index_in_another_sample_is_a_tie() {
-        let found = said(&judged(vec![by("a"), by("b")], &[]), &judged(vec![by("a"), by("c")], &[]));
-        let expected = ("Index Scan b", "with statistics of another sample: Index Scan c");
+    fn finds_other_indexes() {
+        let found = differences(&judged(vec![by("a"), by("b")], &[]), &judged(vec![by("a"), by("c")], &[]));
+        let expected = ("Index Scan b", "after another ANALYZE: Index Scan c");
         assert_eq!(found, [(expected.0.to_owned(), expected.1.to_owned())]);
     }
 
     #[test]
-    fn a_finding_that_another_sample_brings_is_a_tie_by_the_same_index_too() {
+    fn finds_new_findings_with_the_same_index() {
         let before = judged(vec![by("a")], &[Rule::Unserved]);
         let after = judged(vec![by("a")], &[Rule::Unserved, Rule::Wasteful]);
-        let found = said(&before, &after);
-        let expected = ("few rows", "with statistics of another sample: many");
+        let found = differences(&before, &after);
+        let expected = ("few rows", "after another ANALYZE: many");
         assert_eq!(found, [(expected.0.to_owned(), expected.1.to_owned())]);
     }
 
     #[test]
-    fn another_number_of_statements_is_a_tie() {
-        let found = said(&judged(vec![by("a"), by("b")], &[]), &judged(vec![by("a")], &[]));
-        let expected = ("2 statements", "with statistics of another sample: 1 statements");
+    fn finds_other_numbers_of_statements() {
+        let found = differences(&judged(vec![by("a"), by("b")], &[]), &judged(vec![by("a")], &[]));
+        let expected = ("2 statements", "after another ANALYZE: 1 statements");
         assert_eq!(found, [(expected.0.to_owned(), expected.1.to_owned())]);
     }
 }

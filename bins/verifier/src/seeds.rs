@@ -1,50 +1,50 @@
-//! A database with data of one size, from which clones are made: nobody works on the original.
+//! Seeds: the data of the service at two sizes.
 
 use crate::options::Scale;
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
 use indicatif::{ProgressBar, ProgressStyle};
 use std::collections::HashSet;
 use std::path::Path;
 use steadfast_domain::terminology::{IcdCode, ImportRow};
+use steadfast_plans::Recorder;
 use steadfast_plans::tokio_postgres::{NoTls, connect};
-use steadfast_plans::{Pristine, Recorder, freeze};
 use steadfast_postgres::{Db, DbSettings, PoolSettings, SessionSettings};
 use steadfast_repository::{Store, cases, terminology};
-use steadfast_testkit::TestDatabase;
 
-/// Of the table of codes, every so-many-eth is in a sample, besides those that cases ask for.
+/// A sample has every tenth row of the table of codes, and the codes that cases ask for.
 const SAMPLE: usize = 10;
 
-/// Codes that begin so are in every sample, because cases ask for them.
+/// Prefixes of codes that cases ask for.
 const IN_EVERY_SAMPLE: [&str; 4] = ["S72", "E11", "A00", "I10"];
 
-/// A seeded database, vacuumed and analysed, without sessions.
-pub(crate) struct Site {
-    original: TestDatabase,
+/// Contents of the smaller and of the larger database.
+pub(crate) struct Seeds {
+    rows: [u64; 2],
+    codes: [Vec<ImportRow>; 2],
 }
 
-impl Site {
-    /// The smaller and the larger one.
-    pub(crate) async fn both(scale: Scale, release: &Path) -> Result<[Self; 2]> {
+impl Seeds {
+    /// Reads the table of codes from the file `release`.
+    pub(crate) fn read(scale: Scale, release: &Path) -> Result<Self> {
         let codes = read(release)?;
-        let [small, large] = scale.rows();
-        let (few, many) = match scale {
-            Scale::Small => (sample(&codes), codes),
-            Scale::Full => (codes.clone(), ten_times(&codes)),
+        let codes = match scale {
+            Scale::Small => [sample(&codes), codes],
+            Scale::Full => [codes.clone(), ten_times(&codes)],
         };
-        Ok([Self::seeded(small, &few).await?, Self::seeded(large, &many).await?])
+        Ok(Self { rows: scale.rows(), codes })
     }
 
-    async fn seeded(rows: u64, codes: &[ImportRow]) -> Result<Self> {
-        let migrate = async |url: &str| steadfast_schema::migrate(url).await.map(|_| ());
-        let original =
-            TestDatabase::from_template("steadfast", steadfast_schema::fingerprint(), migrate).await;
-        let original = original.context("the database to seed could not be made")?;
-        let (client, connection) = connect(&original.url(), NoTls).await?;
+    /// Fills the migrated database at `url`: the smaller one if `amount` is 1.
+    pub(crate) async fn fill(&self, url: &str, amount: u32) -> Result<()> {
+        let size = usize::from(amount > 1);
+        let (rows, codes) = (self.rows[size], &self.codes[size]);
+        let (client, connection) = connect(url, NoTls).await?;
         let session = tokio::spawn(connection);
         cases::mark_seedable(&client).await?;
+        drop(client);
+        session.await??;
         let bar = bar();
-        cases::seed(&original.url(), rows, |table, done, all| {
+        cases::seed(url, rows, |table, done, all| {
             bar.set_length(all);
             bar.set_position(done);
             bar.set_message(format!("{table} {done}/{all}"));
@@ -54,7 +54,7 @@ impl Site {
         bar.set_length(codes.len() as u64);
         // Recorded, because the error of an operation does not name the object that is missing.
         let recorder = Recorder::new();
-        let store = recorded_store(&original.url(), &recorder)?;
+        let store = recorded_store(url, &recorder)?;
         recorder.start();
         let imported = terminology::import(&store, "seed", codes, |done| bar.set_position(done as u64)).await;
         let refused = recorder.take().refusal.map(|refusal| format!(", in {refusal}")).unwrap_or_default();
@@ -62,30 +62,12 @@ impl Site {
         terminology::search_logs_upkeep(&store)
             .await
             .context("seed: terminology.search_logs_upkeep failed")?;
-        drop(store);
-        bar.set_message("vacuum");
-        let is_frozen = freeze(&client).await.context("the seeded database could not be prepared")?;
-        ensure!(is_frozen, "some pages are not visible to all: who holds an old transaction open?");
         bar.finish_and_clear();
-        drop(client);
-        session.await??;
-        Ok(Self { original })
-    }
-
-    /// A clone to do anything with.
-    pub(crate) async fn clone(&self) -> Result<TestDatabase> {
-        self.original.copy().await.context("a clone of the seeded database could not be made")
-    }
-
-    /// A clone to replay statements on.
-    pub(crate) async fn pristine(&self) -> Result<(TestDatabase, Pristine)> {
-        let clone = self.clone().await?;
-        let pristine = Pristine::connect(&clone.url()).await?;
-        Ok((clone, pristine))
+        Ok(())
     }
 }
 
-/// The program's store, every session of which is written down by `recorder`.
+/// Returns a store whose sessions are recorded by `recorder`.
 pub(crate) fn recorded_store(url: &str, recorder: &Recorder) -> Result<Store> {
     let session = SessionSettings { recorder: Some(recorder.clone()), ..SessionSettings::default() };
     let pool = PoolSettings { session, ..PoolSettings::sized(5, 0) };
@@ -102,24 +84,24 @@ fn read(release: &Path) -> Result<Vec<ImportRow>> {
     Ok(steadfast_services::terminology::read_icd10cm(flate2::read::GzDecoder::new(file))?)
 }
 
-/// A tenth of the table, with all that is above what is in it.
+/// Returns a tenth of the table, with the ancestors of every code in it.
 fn sample(codes: &[ImportRow]) -> Vec<ImportRow> {
     let wanted = |(number, row): &(usize, &ImportRow)| {
         number.is_multiple_of(SAMPLE)
             || IN_EVERY_SAMPLE.iter().any(|start| row.code.as_str().starts_with(start))
     };
-    let mut kept: HashSet<&str> =
+    let mut chosen: HashSet<&str> =
         codes.iter().enumerate().filter(wanted).map(|(_, row)| row.code.as_str()).collect();
-    // Parents stand before their children, so that going backwards takes whole lines of them.
+    // Parents come before their children, so that one pass backwards adds all ancestors.
     for row in codes.iter().rev() {
-        if let Some(parent) = row.parent_code.as_ref().filter(|_| kept.contains(row.code.as_str())) {
-            kept.insert(parent.as_str());
+        if let Some(parent) = row.parent_code.as_ref().filter(|_| chosen.contains(row.code.as_str())) {
+            chosen.insert(parent.as_str());
         }
     }
-    codes.iter().filter(|row| kept.contains(row.code.as_str())).cloned().collect()
+    codes.iter().filter(|row| chosen.contains(row.code.as_str())).cloned().collect()
 }
 
-/// The table and nine more like it, with codes of their own.
+/// Returns the table and nine copies of it, which have other codes.
 fn ten_times(codes: &[ImportRow]) -> Vec<ImportRow> {
     let copied = |code: &IcdCode, copy: u32| match copy {
         0 => Some(code.clone()),

@@ -1,4 +1,4 @@
-//! The database that statements are replayed on: a clone that nobody else touches, seen through one session.
+//! The database that statements are replayed on.
 
 use crate::Error;
 use crate::facts::Facts;
@@ -14,39 +14,38 @@ use steadfast_postgres::tokio_postgres::{
 };
 use tokio::task::JoinHandle;
 
-/// What makes plans repeatable, besides [`SAMPLES`]: no jit, no parallel workers, limits of time that only a lost cause
-/// reaches, ids for statements, fixed forms of values.
+/// Session settings that make plans repeatable, besides [`SAMPLES`].
 const SETTINGS: &str = "SET jit = off; SET max_parallel_workers_per_gather = 0; SET statement_timeout = '600s'; \
      SET lock_timeout = '60s'; SET idle_in_transaction_session_timeout = 0; SET compute_query_id = on; \
      SET plan_cache_mode = auto; SET track_counts = on; SET client_min_messages = error; \
      SET DateStyle = 'ISO, YMD'; SET IntervalStyle = 'postgres'; SET extra_float_digits = 1";
 
-/// How often a table is vacuumed until it has no traces of a replay.
+/// Maximum number of VACUUMs until a table has no dead rows of a replay.
 const VACUUMS: u32 = 20;
 
 /// A session on the database that statements are replayed on.
 ///
-/// It should be a clone of the one that the program ran on, with the same data and statistics, and nobody else should
-/// use it: vacuumed, analysed, autovacuum off. Whatever is replayed is rolled back, so it stays as it is; tables that a
-/// replay wrote to are vacuumed afterwards, or index-only scans of the next one would meet the traces.
+/// The database should be a copy of the one that the program ran on, with the same data and statistics, vacuumed,
+/// analysed, with autovacuum off and without other sessions. Replays are rolled back. Tables that a replay wrote to are
+/// vacuumed, because index-only scans of later replays would have to check dead rows.
 ///
-/// jit and parallel workers are off in its session, since both make plans depend on more than the data.
+/// JIT and parallel workers are off in the session, because with them plans depend on more than the data.
 #[derive(Debug)]
-pub struct Pristine {
+pub struct ReplayDatabase {
     pub(crate) client: Client,
     pub(crate) facts: Facts,
     connection: JoinHandle<()>,
 }
 
-/// The transaction of a replay, with the rows that had been written before it, by table.
+/// Transaction of a replay, with the rows written before it by table.
 #[derive(Debug)]
 pub(crate) struct Begun(BTreeMap<String, i64>);
 
-impl Pristine {
-    /// Opens a session on the database at `url`, without TLS, as a role that may vacuum its tables.
+impl ReplayDatabase {
+    /// Opens a session on the database at `url`, without TLS. The role must be allowed to vacuum its tables.
     ///
     /// # Errors
-    /// [`Error::Database`] when it cannot be reached, or its catalogue not be read.
+    /// Returns [`Error::Database`] if the server cannot be reached or its catalogue cannot be read.
     pub async fn connect(url: &str) -> Result<Self, Error> {
         let opened = tokio_postgres::connect(url, NoTls).await;
         let (client, connection) = opened.map_err(Error::database("reach the database for replays"))?;
@@ -58,16 +57,16 @@ impl Pristine {
         Ok(Self { client, facts, connection })
     }
 
-    /// Reads sizes, indexes and partitions again, after the schema has changed.
+    /// Reads the catalogue again after a change of the schema.
     ///
     /// # Errors
-    /// [`Error::Database`].
+    /// Returns [`Error::Database`] if the catalogue cannot be read.
     pub async fn refresh(&mut self) -> Result<(), Error> {
         self.facts = Facts::read(&self.client).await?;
         Ok(())
     }
 
-    /// The session, to change the database between replays. A transaction must not be left open.
+    /// Returns the session, for changes between replays. Leave no transaction open.
     pub fn client(&self) -> &Client {
         &self.client
     }
@@ -78,13 +77,13 @@ impl Pristine {
 
     /// Begins the transaction of a replay, after `before` and with `settings`.
     pub(crate) async fn begin(&self, before: &str, settings: &str) -> Result<Begun, Error> {
-        // One whose caller left in the middle may still be open.
+        // A cancelled replay may have left its transaction open.
         self.run(&format!("ROLLBACK; {before}; BEGIN; {settings}")).await?;
         Ok(Begun(foreign_keys::written(&self.client).await?))
     }
 
-    /// Ends the transaction of a replay, and removes its traces from the tables that it wrote to. Whether it wrote. After
-    /// a failed statement the server no longer says what was written, so the traces stay.
+    /// Rolls the transaction of a replay back, vacuums the tables that it wrote to, and returns true if there are any.
+    /// After a failed statement the counters cannot be read, so nothing is vacuumed.
     pub(crate) async fn roll_back(&self, begun: Begun, failed: bool) -> Result<bool, Error> {
         let written = if failed { BTreeMap::new() } else { foreign_keys::written(&self.client).await? };
         let written = foreign_keys::more(written, &begun.0);
@@ -95,7 +94,7 @@ impl Pristine {
         Ok(!written.is_empty())
     }
 
-    /// A session that anybody begins anywhere on the server can hold up a vacuum for a moment, so it is tried again.
+    /// Repeats VACUUM, because a session that is just starting anywhere on the server can delay it.
     async fn vacuum(&self, table: &str) -> Result<(), Error> {
         let clean = "SELECT relallvisible >= relpages FROM pg_class WHERE oid = $1::text::regclass";
         for _ in 0..VACUUMS {
@@ -108,7 +107,7 @@ impl Pristine {
         Ok(())
     }
 
-    /// `sql` prepared with the types that `statement` was prepared with.
+    /// Prepares `sql` with the parameter types of `statement`.
     pub(crate) async fn prepare(
         &self,
         sql: &str,
@@ -118,7 +117,7 @@ impl Pristine {
         self.client.prepare_typed(sql, &types).await
     }
 
-    /// The plan of `prepared`, an EXPLAIN, run with the values of `statement`.
+    /// Executes `prepared`, an EXPLAIN, with the values of `statement`, and returns the plan.
     pub(crate) async fn explained(
         &self,
         prepared: &Statement,
@@ -129,7 +128,7 @@ impl Pristine {
         row.try_get(0).map(|Json(value)| value)
     }
 
-    /// The plan of the prepared statement that the server knows by `name`, run with `values`, which are constants.
+    /// Explains EXECUTE of the prepared statement `name` with constants, and returns the plan.
     pub(crate) async fn execute(
         &self,
         name: &str,
@@ -140,7 +139,7 @@ impl Pristine {
         row.try_get(0).map(|Json(value)| value)
     }
 
-    /// The server's name for the statement that was prepared last by this text.
+    /// Returns the server's name for the statement that was last prepared with this text.
     pub(crate) async fn prepared_name(&self, sql: &str) -> Result<String, tokio_postgres::Error> {
         let query = "SELECT name FROM pg_prepared_statements WHERE statement = $1 \
              ORDER BY prepare_time DESC, name DESC LIMIT 1";
@@ -148,7 +147,7 @@ impl Pristine {
     }
 }
 
-impl Drop for Pristine {
+impl Drop for ReplayDatabase {
     fn drop(&mut self) {
         self.connection.abort();
     }
@@ -158,7 +157,7 @@ pub(crate) fn references<'a>(raws: &'a [Raw<'a>]) -> Vec<&'a (dyn ToSql + Sync)>
     raws.iter().map(|raw| raw as &(dyn ToSql + Sync)).collect()
 }
 
-/// A type by its id alone: the bytes are encoded already, so nothing else is asked of it. 0 is inferred by the server.
+/// Returns a type with this id, which suffices for values that are already encoded. The server infers the type for 0.
 pub(crate) fn type_of(oid: u32) -> Type {
     let unknown = || Type::new(String::new(), oid, Kind::Simple, String::new());
     Type::from_oid(oid).unwrap_or_else(unknown)
