@@ -1,0 +1,111 @@
+//! Crates for other projects name no business noun: they take such names as values.
+
+use super::tree::{File, Finding, Tree};
+use proc_macro2::{TokenStream, TokenTree};
+
+const RULE: &str = "nouns";
+
+/// Crates for other projects whose subject is not the business of this service.
+const FOR_OTHERS: [&str; 4] = ["crates/resilience", "crates/postgres", "crates/plans", "crates/testkit"];
+
+/// Business nouns in the singular, with underscores between their words.
+const NOUNS: [&str; 16] = [
+    "product",
+    "pidkey",
+    "pidms",
+    "icd",
+    "icd10",
+    "diagnosis",
+    "patient",
+    "client_record",
+    "appointment",
+    "ledger",
+    "bid",
+    "shopping",
+    "practice",
+    "job",
+    "applicant",
+    "terminology",
+];
+
+/// Returns the business nouns in identifiers and literals. Comments may give examples.
+pub(super) fn check(tree: &Tree) -> Vec<Finding> {
+    FOR_OTHERS.iter().flat_map(|folder| tree.rust_under(folder)).flat_map(check_file).collect()
+}
+
+fn check_file(file: &File) -> Vec<Finding> {
+    let mut words = Vec::new();
+    if let Ok(tokens) = file.text.parse() {
+        collect(tokens, &mut words);
+    }
+    let nouns = words.iter().filter_map(|(line, word)| Some((*line, word, noun_in(word)?)));
+    let advice = |word, noun| format!("`{word}` names `{noun}`: take it as a value, or use a general term");
+    nouns.map(|(line, word, noun)| file.finding(line, RULE, advice(word, noun))).collect()
+}
+
+/// Collects the identifiers, and the words in literals, with their lines.
+fn collect(tokens: TokenStream, words: &mut Vec<(usize, String)>) {
+    for token in tokens {
+        let line = token.span().start().line;
+        match token {
+            TokenTree::Group(group) if !group.stream().to_string().starts_with("doc =") => {
+                collect(group.stream(), words);
+            }
+            TokenTree::Ident(name) => words.push((line, name.to_string())),
+            TokenTree::Literal(literal) => {
+                let text = literal.to_string();
+                let parts = text.split(|c: char| !c.is_alphanumeric() && c != '_');
+                words.extend(parts.map(|part| (line, part.to_owned())));
+            }
+            _ => {}
+        }
+    }
+}
+
+/// Returns the noun among the words of `identifier`, in the singular or plural.
+fn noun_in(identifier: &str) -> Option<&'static str> {
+    let words = format!("_{}_", snake_case(identifier));
+    let is_in = |noun: &&str| words.contains(&format!("_{noun}_")) || words.contains(&format!("_{noun}s_"));
+    NOUNS.into_iter().find(is_in)
+}
+
+/// Returns `identifier` in snake case.
+pub(super) fn snake_case(identifier: &str) -> String {
+    let mut words = String::with_capacity(identifier.len() + 4);
+    let mut previous = '_';
+    let mut characters = identifier.chars().peekable();
+    while let Some(character) = characters.next() {
+        let starts_word = character.is_uppercase()
+            && (!previous.is_uppercase() || characters.peek().is_some_and(|c| c.is_lowercase()));
+        if starts_word && previous.is_alphanumeric() {
+            words.push('_');
+        }
+        words.extend(character.to_lowercase());
+        previous = character;
+    }
+    words
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nouns_are_found_in_any_spelling() {
+        let found = |path: &str, code: &str| check(&Tree::of(&[(path, code)])).len();
+        let allowed = "//! Like a job.\nconst KEY: bool = f(\"production\"); // patient\nfn morbid() {}";
+        assert_eq!(found("crates/postgres/src/pool.rs", allowed), 0);
+        assert_eq!(found("crates/pidkey/src/lib.rs", "struct Product;"), 0);
+        for code in [
+            "struct JobRow;",
+            "fn list_jobs() {}",
+            "const A: &str = \"select * from pidms_keys\";",
+            "struct ICD10Code;",
+            "struct HTTPBid;",
+            "fn f() { g!(client_records) }",
+        ] {
+            assert_eq!(found("crates/postgres/src/pool.rs", code), 1, "{code}");
+        }
+        assert_eq!(snake_case("HTTPServerError already_snake"), "http_server_error already_snake");
+    }
+}
