@@ -1,6 +1,7 @@
 //! `cargo xtask tidy`: the project conventions that no compiler lint checks. One file per rule.
 
 mod code;
+mod config;
 mod doors;
 mod files;
 mod grid;
@@ -30,7 +31,7 @@ pub(crate) fn run(workspace: &Workspace) -> anyhow::Result<()> {
         MetadataCommand::new().current_dir(workspace.root()).other_options(["--locked".to_owned()]).exec();
     let metadata = metadata.context("cannot run cargo metadata")?;
     let mut findings: Vec<Finding> = RULES.iter().flat_map(|rule| rule(&tree)).collect();
-    findings.extend(layers::check_packages(&metadata));
+    findings.extend(layers::check_packages(&tree.config, &metadata));
     findings.sort();
     findings.dedup();
     findings.iter().for_each(|finding| println!("{finding}"));

@@ -1,5 +1,6 @@
 //! Nothing reaches the database outside an operation: only the store holds the database handle.
 
+use super::config::{Doors, matches};
 use super::operations::{DECLARATIONS, REPOSITORY, RULE};
 use super::tree::{File, Finding, Tree, is_in};
 use std::ops::Range;
@@ -19,59 +20,40 @@ const METHODS: [(&str, &str); 5] = [
     ("copy_out", "write a statement with a limit: COPY is neither counted nor verified"),
 ];
 
-/// Types and crates through which statements can be sent without an operation.
-const DOORS: [&str; 9] = ["Db", "Pool", "Pooled", TRAIT, POSTGRES, "PgConnection", BATCH, "bb8", CLIENT];
-const TRAIT: &str = "AsyncConnection";
-const POSTGRES: &str = "AsyncPgConnection";
-const BATCH: &str = "SimpleAsyncConnection";
-const CLIENT: &str = "tokio_postgres";
-
 /// Type of the session that an operation borrows.
 const SESSION: &str = "Conn";
-
-/// Production code outside the repository, the doors that it may use (`*` for all), and the reason.
-const EXCEPTIONS: [(&str, &[&str], &str); 10] = [
-    ("crates/postgres", &["*"], "implements operations"),
-    ("crates/plans", &["*"], "replays operations on databases of its own"),
-    ("crates/testkit", &[CLIENT], "starts servers for tests"),
-    ("bins/planted", &[TRAIT, POSTGRES, BATCH], "plants faults in databases of its own"),
-    ("bins/verifier", &["Db", CLIENT], "runs cases on databases of its own"),
-    ("crates/schema/src/migrate.rs", &[TRAIT, POSTGRES, BATCH], "applies migrations"),
-    ("crates/schema/src/migrate", &[TRAIT], "reads the locks that a migration waits for"),
-    ("crates/app/src/migrations.rs", &[SESSION], "opens the session for migrations"),
-    ("crates/app/src/wiring.rs", &["Db"], "opens the database for the store"),
-    ("xtask/src", &[CLIENT], "works on databases of its own"),
-];
 
 /// Returns the accesses to the database outside operations.
 pub(super) fn check(tree: &Tree) -> Vec<Finding> {
     let files = ["crates", "bins", "xtask"].into_iter().flat_map(|folder| tree.rust_under(folder));
     let findings = files.flat_map(|file| {
         if is_in(&file.path, REPOSITORY) {
-            if file.path.starts_with(&format!("{SEEDING}/")) { Vec::new() } else { inside(file) }
+            if file.path.starts_with(&format!("{SEEDING}/")) { Vec::new() } else { inside(tree, file) }
         } else if file.is_for_tests() {
             Vec::new()
         } else {
-            outside(file)
+            outside(tree, file)
         }
     });
     findings.collect()
 }
 
 /// Returns the doors and operations in a file outside the repository.
-fn outside(file: &File) -> Vec<Finding> {
+fn outside(tree: &Tree, file: &File) -> Vec<Finding> {
+    let Doors { names, exceptions } = &tree.config.doors;
     let allowed =
-        || EXCEPTIONS.iter().filter(|(path, ..)| is_in(&file.path, path)).flat_map(|(_, doors, _)| *doors);
+        || exceptions.iter().filter(|(path, _)| is_in(&file.path, path)).flat_map(|(_, doors)| doors);
     let mut findings = Vec::new();
     for path in &file.code.paths {
-        let is_door = |name: &&String| DOORS.contains(&name.as_str()) || *name == SESSION;
-        let is_allowed = |name: &String| allowed().any(|door| *door == "*" || door == name);
-        if let Some(door) = path.segments.iter().filter(is_door).find(|name| !is_allowed(name)) {
+        let is_allowed = |name: &String| allowed().any(|door| matches(door, name));
+        if let Some(door) =
+            path.segments.iter().filter(|name| names.contains(name)).find(|name| !is_allowed(name))
+        {
             let advice =
-                format!("`{door}` bypasses operations: call the repository, or list the file in {}", file!());
+                format!("`{door}` bypasses operations: call the repository, or list the file in tidy.toml");
             findings.push(file.finding(path.line, RULE, advice));
         }
-        if is_declaration(&path.segments) && !allowed().any(|door| *door == "*") {
+        if is_declaration(&path.segments) && !allowed().any(|door| door == "*") {
             let advice = "declares an operation outside the repository: move it there, next to its query";
             findings.push(file.finding(path.line, RULE, advice));
         }
@@ -85,7 +67,7 @@ pub(super) fn is_declaration(segments: &[String]) -> bool {
 }
 
 /// Returns the ways out of a unit of work in a file of the repository.
-fn inside(file: &File) -> Vec<Finding> {
+fn inside(tree: &Tree, file: &File) -> Vec<Finding> {
     let mut findings = Vec::new();
     for (line, name) in &file.code.methods {
         if let Some((_, action)) = METHODS.iter().find(|(method, _)| method == name) {
@@ -93,7 +75,8 @@ fn inside(file: &File) -> Vec<Finding> {
         }
     }
     for path in file.code.paths.iter().filter(|_| file.path != STORE) {
-        if let Some(door) = path.segments.iter().find(|name| DOORS.contains(&name.as_str())) {
+        let is_door = |name: &&String| *name != SESSION && tree.config.doors.names.contains(name);
+        if let Some(door) = path.segments.iter().find(is_door) {
             let advice = format!("`{door}` bypasses operations: take `&Store` and run an operation");
             findings.push(file.finding(path.line, RULE, advice));
         }
@@ -172,11 +155,11 @@ mod tests {
     #[test]
     fn every_exception_is_needed() {
         let tree = Tree::read(Workspace::find().unwrap().root()).unwrap();
-        for (path, doors, _) in EXCEPTIONS {
-            for door in if doors == ["*"] { &DOORS[..1] } else { doors } {
+        for (path, doors) in &tree.config.doors.exceptions {
+            for door in doors {
                 let files = tree.rust().filter(|file| is_in(&file.path, path));
                 let mut names = files.flat_map(|file| &file.code.paths).flat_map(|path| &path.segments);
-                assert!(names.any(|name| name == door), "{path}: {door}");
+                assert!(names.any(|name| matches(door, name)), "{path}: {door}");
             }
         }
     }

@@ -1,58 +1,18 @@
 //! The grid: every area has a module in every layer, and a resource has the same file name in all of them.
 
+use super::config::lists;
 use super::tree::{Finding, Tree, below};
 use std::collections::BTreeSet;
 
 const RULE: &str = "grid";
 
-/// The areas of the service.
-pub(super) const AREAS: [&str; 7] =
-    ["keys", "terminology", "practice", "shopping", "jobs", "identity", "audit"];
-
-/// The layers, and their modules that belong to no area.
-const LAYERS: [(&str, &[&str]); 6] = [
-    ("crates/domain/src", &["lib", "invalid", "page", "text"]),
-    ("crates/repository/src", &["lib", "store", "error", "cases"]),
-    ("crates/repository/tests", &["support", "cases", "round_trips"]),
-    ("crates/services/src", &["lib", "error"]),
-    (
-        "crates/http/src",
-        &[
-            "lib",
-            "envelope",
-            "problem",
-            "extract",
-            "openapi",
-            "correlation",
-            "serve",
-            "router",
-            "route",
-            "access_log",
-            "health",
-            "state",
-            "statements",
-            "testing",
-        ],
-    ),
-    ("crates/http/tests", &["health", "api", "inputs", "statements", "support"]),
-];
-
-/// The layer that an area may lack.
+/// Layer that an area may lack.
 const OPTIONAL: &str = "crates/services/src";
-
-/// Repository modules of an area that declare operations without being a resource.
-const NO_RESOURCES: &[(&str, &str)] = &[
-    ("terminology", "batch"),
-    ("terminology", "chapters"),
-    ("terminology", "current"),
-    ("terminology", "place"),
-    ("terminology", "release"),
-    ("terminology", "search"),
-    ("terminology", "statistics"),
-];
 
 /// Returns the missing and unknown modules, the resources without their files, and migrations with wrong names.
 pub(super) fn check(tree: &Tree) -> Vec<Finding> {
+    let config = &tree.config;
+    let area_of = |folder: &str| area_of(folder).filter(|area| config.is_area(area)).map(str::to_owned);
     let mut findings = Vec::new();
     let mut find = |path: String, advice: &str| {
         findings.push(Finding { path, line: 1, rule: RULE, advice: advice.to_owned() });
@@ -69,18 +29,19 @@ pub(super) fn check(tree: &Tree) -> Vec<Finding> {
             }
         }
     }
-    let areas: BTreeSet<&str> = folders.into_iter().filter_map(area_of).collect();
-    for (layer, others) in LAYERS {
+    let areas: BTreeSet<String> = folders.into_iter().filter_map(area_of).collect();
+    for (layer, others) in &config.layers {
         let modules: BTreeSet<&str> = tree.rust_under(layer).filter_map(|file| file.area(layer)).collect();
-        for area in areas.iter().filter(|area| layer != OPTIONAL && !modules.contains(*area)) {
+        for area in areas.iter().filter(|area| layer != OPTIONAL && !modules.contains(area.as_str())) {
             find(format!("{layer}/{area}.rs"), "add this module: the area has tables");
         }
-        for module in modules.iter().filter(|name| !AREAS.contains(name) && !others.contains(name)) {
-            let advice = concat!("move it into an area, or list it in ", file!());
-            find(format!("{layer}/{module}"), advice);
+        for module in
+            modules.iter().filter(|name| !config.is_area(name) && !others.iter().any(|other| other == *name))
+        {
+            find(format!("{layer}/{module}"), "move it into an area, or list it in xtask/tidy.toml");
         }
-        for module in others.iter().filter(|name| !modules.is_empty() && !modules.contains(*name)) {
-            find(format!("{layer}/{module}"), concat!("does not exist: remove it from ", file!()));
+        for module in others.iter().filter(|name| !modules.is_empty() && !modules.contains(name.as_str())) {
+            find(format!("{layer}/{module}"), "does not exist: remove it from xtask/tidy.toml");
         }
     }
     findings.extend(resources(tree));
@@ -93,7 +54,7 @@ fn resources(tree: &Tree) -> Vec<Finding> {
     let in_area = |layer: &'static str| {
         tree.rust_under(layer).filter(|file| !file.is_for_tests()).filter_map(move |file| {
             let (area, module) = below(&file.path, layer)?.strip_suffix(".rs")?.split_once('/')?;
-            (AREAS.contains(&area) && !module.contains('/')).then_some((file, area, module))
+            (tree.config.is_area(area) && !module.contains('/')).then_some((file, area, module))
         })
     };
     let stored = in_area("crates/repository/src")
@@ -103,24 +64,26 @@ fn resources(tree: &Tree) -> Vec<Finding> {
     });
     let resources: BTreeSet<(&str, &str)> =
         stored.chain(routed).map(|(_, area, module)| (area, module)).collect();
-    let missing =
-        resources.iter().filter(|resource| !NO_RESOURCES.contains(resource)).flat_map(|(area, module)| {
+    let missing = resources
+        .iter()
+        .filter(|resource| !lists(&tree.config.no_resources, resource.0, resource.1))
+        .flat_map(|(area, module)| {
             let files = ["domain", "repository", "http"]
                 .map(|layer| format!("crates/{layer}/src/{area}/{module}.rs"));
             files.into_iter().filter(|path| !tree.exists(path))
         });
-    let advice = concat!("add this file of the resource, or list the module in ", file!());
+    let advice = "add this file of the resource, or list the module in xtask/tidy.toml";
     let finding = |path| Finding { path, line: 1, rule: RULE, advice: advice.to_owned() };
     missing.map(finding).collect()
 }
 
-/// Returns the area that the folder of a migration names.
-fn area_of(folder: &str) -> Option<&'static str> {
+/// Returns the second part of `<date>_<area>_<change>`.
+fn area_of(folder: &str) -> Option<&str> {
     let (date, rest) = folder.split_once('_')?;
     let (area, change) = rest.split_once('_')?;
-    let is_dated = date.starts_with(|c: char| c.is_ascii_digit())
+    let is_date = date.starts_with(|c: char| c.is_ascii_digit())
         && date.chars().all(|c| c.is_ascii_digit() || c == '-');
-    AREAS.into_iter().find(|known| *known == area).filter(|_| is_dated && !change.is_empty())
+    (is_date && !change.is_empty()).then_some(area)
 }
 
 #[cfg(test)]

@@ -5,42 +5,22 @@ use proc_macro2::{TokenStream, TokenTree};
 
 const RULE: &str = "nouns";
 
-/// Crates for other projects whose subject is not the business of this service.
-const FOR_OTHERS: [&str; 4] = ["crates/resilience", "crates/postgres", "crates/plans", "crates/testkit"];
-
-/// Business nouns in the singular, with underscores between their words.
-const NOUNS: [&str; 16] = [
-    "product",
-    "pidkey",
-    "pidms",
-    "icd",
-    "icd10",
-    "diagnosis",
-    "patient",
-    "client_record",
-    "appointment",
-    "ledger",
-    "bid",
-    "shopping",
-    "practice",
-    "job",
-    "applicant",
-    "terminology",
-];
-
 /// Returns the business nouns in identifiers and literals. Comments may give examples.
 pub(super) fn check(tree: &Tree) -> Vec<Finding> {
-    FOR_OTHERS.iter().flat_map(|folder| tree.rust_under(folder)).flat_map(check_file).collect()
+    let files = tree.config.crates_for_others.iter().flat_map(|folder| tree.rust_under(folder));
+    files.flat_map(|file| check_file(&tree.config.business_nouns, file)).collect()
 }
 
-fn check_file(file: &File) -> Vec<Finding> {
+fn check_file(nouns: &[String], file: &File) -> Vec<Finding> {
     let mut words = Vec::new();
     if let Ok(tokens) = file.text.parse() {
         collect(tokens, &mut words);
     }
-    let nouns = words.iter().filter_map(|(line, word)| Some((*line, word, noun_in(word)?)));
-    let advice = |word, noun| format!("`{word}` names `{noun}`: take it as a value, or use a general term");
-    nouns.map(|(line, word, noun)| file.finding(line, RULE, advice(word, noun))).collect()
+    let found = words.iter().filter_map(|(line, word)| Some((*line, word, noun_in(nouns, word)?)));
+    let advice = |word: &str, noun: &str| {
+        format!("`{word}` names `{noun}`: take it as a value, or use a general term")
+    };
+    found.map(|(line, word, noun)| file.finding(line, RULE, advice(word, noun))).collect()
 }
 
 /// Collects the identifiers, and the words in literals, with their lines.
@@ -63,10 +43,10 @@ fn collect(tokens: TokenStream, words: &mut Vec<(usize, String)>) {
 }
 
 /// Returns the noun among the words of `identifier`, in the singular or plural.
-fn noun_in(identifier: &str) -> Option<&'static str> {
+fn noun_in<'a>(nouns: &'a [String], identifier: &str) -> Option<&'a String> {
     let words = format!("_{}_", snake_case(identifier));
-    let is_in = |noun: &&str| words.contains(&format!("_{noun}_")) || words.contains(&format!("_{noun}s_"));
-    NOUNS.into_iter().find(is_in)
+    let is_in = |noun: &&String| ["", "s"].iter().any(|end| words.contains(&format!("_{noun}{end}_")));
+    nouns.iter().find(is_in)
 }
 
 /// Returns `identifier` in snake case.

@@ -1,6 +1,7 @@
 //! The files of a checkout, as the rules see them.
 
 use super::code::Code;
+use super::config::Config;
 use anyhow::Context as _;
 use std::fmt;
 use std::path::Path;
@@ -77,6 +78,7 @@ impl File {
 /// All files of a checkout, sorted by path.
 #[derive(Debug)]
 pub(super) struct Tree {
+    pub(super) config: Config,
     files: Vec<File>,
 }
 
@@ -101,14 +103,14 @@ impl Tree {
             };
             files.push(File::new(path.to_owned(), text)?);
         }
-        Ok(Self { files })
+        Ok(Self { config: Config::load()?, files })
     }
 
     /// Returns a checkout with the given paths and texts.
     #[cfg(test)]
     pub(super) fn of(files: &[(&str, &str)]) -> Self {
         let file = |(path, text): &(&str, &str)| File::new((*path).to_owned(), (*text).to_owned()).unwrap();
-        Self { files: files.iter().map(file).collect() }
+        Self { config: Config::load().unwrap(), files: files.iter().map(file).collect() }
     }
 
     /// Returns all files.
