@@ -9,6 +9,7 @@ mod layers;
 mod nouns;
 mod operations;
 mod tree;
+mod vocabulary;
 
 use crate::workspace::Workspace;
 use anyhow::{Context as _, ensure};
@@ -18,8 +19,15 @@ use tree::{Finding, Tree};
 /// A rule: returns its findings in the checkout.
 type Rule = fn(&Tree) -> Vec<Finding>;
 
-const RULES: [Rule; 6] =
-    [doors::check, files::check, grid::check, layers::check_areas, nouns::check, operations::check];
+const RULES: [Rule; 7] = [
+    doors::check,
+    files::check,
+    grid::check,
+    layers::check_areas,
+    nouns::check,
+    operations::check,
+    vocabulary::check,
+];
 
 /// Checks every rule and prints the findings, one per line.
 ///

@@ -71,7 +71,7 @@ fn given(arguments: &Arguments, environment: Option<String>) -> Option<String> {
     arguments.database_url.clone().or_else(environment)
 }
 
-/// Adds the meaning of the exit code: 1 stands for findings, all others for an incomplete verification.
+/// Adds the meaning of the exit code: 1 means findings, all others mean an incomplete verification.
 fn explain(outcome: anyhow::Result<()>, findings: &'static str) -> anyhow::Result<()> {
     outcome.map_err(|error| match error.downcast_ref::<CommandFailed>().map(|failed| failed.0.code()) {
         Some(Some(1)) => error.context(findings),

@@ -23,17 +23,17 @@ impl Workspace {
         Ok(Self { root })
     }
 
-    /// Folder of the workspace's `Cargo.toml`.
+    /// Returns the folder of the workspace's `Cargo.toml`.
     pub(crate) fn root(&self) -> &Path {
         &self.root
     }
 
-    /// Path of a state file: `target/steadfast/<name>`.
+    /// Returns the path of a state file: `target/steadfast/<name>`.
     pub(crate) fn state(&self, name: &str) -> PathBuf {
         self.root.join("target/steadfast").join(name)
     }
 
-    /// Folder for data, sockets, and programs that another account runs. The first `up` records it, so that a later
+    /// Returns the folder for data, sockets, and programs that another account runs. The first `up` records it, so that a later
     /// command with another `TMPDIR` finds it.
     pub(crate) fn scratch(&self) -> PathBuf {
         let recorded = std::fs::read_to_string(self.state("scratch")).map(|text| PathBuf::from(text.trim()));

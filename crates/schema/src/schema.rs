@@ -134,7 +134,6 @@ diesel::table! {
     }
 }
 
-
 diesel::allow_tables_to_appear_in_same_query! {
     api_keys,
     icd10_releases,

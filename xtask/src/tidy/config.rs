@@ -12,6 +12,7 @@ pub(super) type Table = BTreeMap<String, Vec<String>>;
 pub(super) struct Config {
     pub(super) areas: Vec<String>,
     pub(super) areas_used_by_others: Vec<String>,
+    pub(super) clean: Vec<String>,
     pub(super) crates_for_others: Vec<String>,
     pub(super) business_nouns: Vec<String>,
     pub(super) not_below_resilience: Vec<String>,

@@ -1,4 +1,4 @@
-//! What `up` records for others: `up.json` for callers of the API, `processes.json` for `down` and the next `up`.
+//! State files of `up`: `up.json` for callers of the API, `processes.json` for `down` and the next `up`.
 
 use super::service::Service;
 use crate::workspace::Workspace;
