@@ -1,25 +1,25 @@
-//! The silence that a 429 imposes on everybody who shares the client.
+//! The pause after a 429, which all clones of a client share.
 
 use crate::Error;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// Until when nothing may be sent.
+/// Time until which no requests are sent.
 #[derive(Debug, Default)]
-pub(crate) struct Silence(Mutex<Option<Instant>>);
+pub(crate) struct Pause(Mutex<Option<Instant>>);
 
-impl Silence {
-    /// Fails with [`Error::RateLimited`] while the silence lasts.
+impl Pause {
+    /// Returns [`Error::RateLimited`] during the pause.
     pub(crate) fn check(&self) -> Result<(), Error> {
         let left =
             self.lock().map(|until| until.saturating_duration_since(Instant::now())).unwrap_or_default();
         if left.is_zero() { Ok(()) } else { Err(Error::RateLimited { retry_after: left }) }
     }
 
-    /// Nothing is sent for `duration` from now. A silence that lasts longer already is not shortened: of two requests
-    /// under way together, the one that was told less may be the last to hear it.
-    pub(crate) fn keep(&self, duration: Duration) {
+    /// Extends the pause to at least `duration` from now. It is never shortened, because the responses of concurrent
+    /// requests can arrive in any order.
+    pub(crate) fn extend(&self, duration: Duration) {
         let mut until = self.lock();
         *until = (*until).max(Some(Instant::now() + duration));
     }
@@ -33,29 +33,29 @@ impl Silence {
 mod tests {
     use super::*;
 
-    fn left(silence: &Silence) -> Option<Duration> {
-        match silence.check() {
+    fn left(pause: &Pause) -> Option<Duration> {
+        match pause.check() {
             Err(Error::RateLimited { retry_after }) => Some(retry_after),
             _ => None,
         }
     }
 
     #[tokio::test(start_paused = true)]
-    async fn it_lasts_as_long_as_told_and_no_longer() {
-        let silence = Silence::default();
-        assert_eq!(left(&silence), None);
-        silence.keep(Duration::from_secs(60));
+    async fn pause_ends_after_its_duration() {
+        let pause = Pause::default();
+        assert_eq!(left(&pause), None);
+        pause.extend(Duration::from_secs(60));
         tokio::time::advance(Duration::from_secs(59)).await;
-        assert_eq!(left(&silence), Some(Duration::from_secs(1)));
+        assert_eq!(left(&pause), Some(Duration::from_secs(1)));
         tokio::time::advance(Duration::from_secs(1)).await;
-        assert_eq!(left(&silence), None);
+        assert_eq!(left(&pause), None);
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_shorter_one_does_not_end_a_longer_one() {
-        let silence = Silence::default();
-        silence.keep(Duration::from_secs(60));
-        silence.keep(Duration::from_secs(5));
-        assert_eq!(left(&silence), Some(Duration::from_secs(60)));
+    async fn pause_is_never_shortened() {
+        let pause = Pause::default();
+        pause.extend(Duration::from_secs(60));
+        pause.extend(Duration::from_secs(5));
+        assert_eq!(left(&pause), Some(Duration::from_secs(60)));
     }
 }
