@@ -15,9 +15,7 @@ use std::fs::File;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
-use steadfast_testkit::{
-    Account, PostgresBinaries, RedisBinary, Server, ServerOptions, answers_redis, claim_folder,
-};
+use steadfast_testkit::{PostgresBinaries, RedisBinary, Server, ServerOptions, answers_redis, claim_folder};
 use steps::{is_interrupted, step};
 
 const DATABASE: &str = "steadfast";
@@ -70,7 +68,7 @@ impl Arguments {
     }
 }
 
-/// Starts what is not running and prints how to use it. A failed run stops what it started.
+/// Starts the stack, unless it runs already, and prints how to use it. A failed run stops what it started.
 ///
 /// # Errors
 /// Returns the error of the failed step with the end of its log.
@@ -78,30 +76,36 @@ pub(crate) fn run(workspace: &Workspace, arguments: &Arguments) -> anyhow::Resul
     steps::watch_interrupt()?;
     workspace.claim()?;
     let lock = workspace.lock()?;
+    let programs = step("building", None, || Programs::build(workspace, arguments.release))?;
     let processes: Processes = state::read(workspace, PROCESSES).unwrap_or_default();
-    let running = state::read(workspace, STACK)
-        .filter(|stack| is_complete(&processes, stack) && arguments.fit(stack, &processes));
-    let mut run = Run { workspace, arguments, processes, started: Processes::default() };
-    let stack = run.start(running).inspect_err(|_| {
-        if let Err(error) = down::stop_processes(&run.started) {
+    let previous: Option<Stack> = state::read(workspace, STACK);
+    let fits = |stack: &&Stack| arguments.fit(stack, &processes) && is_current(&processes, &programs, stack);
+    if let Some(stack) = previous.as_ref().filter(fits) {
+        eprintln!("The stack is running already; `cargo xtask down` stops it.");
+        print_usage(stack);
+        return Ok(());
+    }
+    down::stop_processes(&Processes { server: None, ..processes.clone() })?;
+    let version = arguments.postgres.or_else(|| version_of(processes.server.as_deref()?));
+    let mut run = Run { workspace, arguments, programs, processes: Processes::default() };
+    let stack = run.start(version, previous).inspect_err(|_| {
+        if let Err(error) = down::stop_processes(&run.processes) {
             eprintln!("{error:#}");
         }
     })?;
     drop(lock);
-    let was_running = run.started == Processes::default();
-    if was_running {
-        eprintln!("The stack is running already; `cargo xtask down` stops it.");
-    }
     print_usage(&stack);
-    if arguments.detach || was_running { Ok(()) } else { follow(workspace, &run.processes) }
+    if arguments.detach { Ok(()) } else { follow(workspace, &run.processes) }
 }
 
-/// Returns true if all processes run and the API is ready.
-fn is_complete(processes: &Processes, stack: &Stack) -> bool {
-    let Processes { api, sandbox, redis, server } = processes;
-    let is_running = |service: &Option<Service>| service.as_ref().is_some_and(Service::is_running);
-    is_running(api)
-        && is_running(sandbox)
+/// Returns true if all processes run the current build and the API is ready.
+fn is_current(
+    Processes { api, sandbox, redis, server }: &Processes,
+    programs: &Programs,
+    stack: &Stack,
+) -> bool {
+    api.as_ref().is_some_and(|service| service.runs_as(&programs.api))
+        && sandbox.as_ref().is_some_and(|service| service.runs_as(&programs.sandbox))
         && redis.as_ref().is_none_or(Service::is_running)
         && server.as_deref().is_none_or(|folder| Server::running(folder).is_some())
         && is_ready(&stack.api)
@@ -111,42 +115,26 @@ fn is_complete(processes: &Processes, stack: &Stack) -> bool {
 struct Run<'a> {
     workspace: &'a Workspace,
     arguments: &'a Arguments,
-    /// All processes, including those of earlier runs.
-    processes: Processes,
+    programs: Programs,
     /// Processes that this run started.
-    started: Processes,
+    processes: Processes,
 }
 
 impl Run<'_> {
-    /// Starts the stack, or returns `running` if it runs the current build.
-    fn start(&mut self, running: Option<Stack>) -> anyhow::Result<Stack> {
-        let database_url = self.start_database()?;
-        let programs = step("building", None, || Programs::build(self.workspace, self.arguments.release))?;
-        let is_current = |service: &Option<Service>, program| {
-            service.as_ref().is_some_and(|service| service.runs_as(program))
-        };
-        let Processes { api, sandbox, .. } = &self.processes;
-        let (api, sandbox) = (is_current(api, &programs.api), is_current(sandbox, &programs.sandbox));
-        if let Some(stack) = running.filter(|_| api && sandbox) {
-            return Ok(stack);
-        }
-        let api_key = self.prepare(&programs, &database_url)?;
-        let previous: Option<Stack> = state::read(self.workspace, STACK).filter(|_| sandbox);
-        let pidkey_sandbox = match previous {
-            Some(stack) => stack.pidkey_sandbox,
-            None => self.start_sandbox(&programs)?,
-        };
-        let redis_url = self.start_redis(programs.account)?;
+    fn start(&mut self, version: Option<u16>, previous: Option<Stack>) -> anyhow::Result<Stack> {
+        let database_url = self.start_database(version)?;
+        let api_key = self.prepare(&database_url, previous)?;
+        let pidkey_sandbox = self.start_sandbox()?;
+        let redis_url = self.start_redis()?;
         let mut stack = Stack { api: String::new(), api_key, database_url, pidkey_sandbox, redis_url };
-        stack.api = self.start_api(&programs, &stack)?;
+        stack.api = self.start_api(&stack)?;
         state::write(self.workspace, STACK, &stack)?;
         Ok(stack)
     }
 
-    fn start_database(&mut self) -> anyhow::Result<String> {
+    fn start_database(&mut self, version: Option<u16>) -> anyhow::Result<String> {
         if let Some(url) = &self.arguments.database_url {
             eprintln!("using the database of --database-url");
-            self.processes.server = None;
             return Ok(url.clone());
         }
         if std::env::var_os("DATABASE_URL").is_some() {
@@ -154,14 +142,10 @@ impl Run<'_> {
         }
         let log = self.log("postgres");
         step("starting PostgreSQL", Some(&log), || {
-            let version = self.arguments.postgres.or_else(|| version_of(self.processes.server.as_deref()?));
             let npm = PostgresBinaries::npm_folder(self.workspace.root());
             let binaries = PostgresBinaries::find(version, &npm)?;
             let folder = self.workspace.scratch().join(format!("{SERVER_FOLDER}{}", binaries.major()));
             // Recorded before the start, which may leave the server running when it fails.
-            if Server::running(&folder).is_none() {
-                self.started.server = Some(folder.clone());
-            }
             self.processes.server = Some(folder.clone());
             _ = std::fs::remove_file(&log);
             std::os::unix::fs::symlink(folder.join("postgres.log"), &log)?;
@@ -173,21 +157,21 @@ impl Run<'_> {
     }
 
     /// Applies the migrations, imports the code table, and returns an API key. Each step is idempotent.
-    fn prepare(&self, programs: &Programs, database_url: &str) -> anyhow::Result<String> {
+    fn prepare(&self, database_url: &str, previous: Option<Stack>) -> anyhow::Result<String> {
         let log = self.log("ctl");
         File::create(&log)?;
         let variables = [("DATABASE_URL", database_url)];
-        let ctl = |arguments: &[&str]| programs.ctl(&log, &variables, arguments);
+        let ctl = |arguments: &[&str]| self.programs.ctl(&log, &variables, arguments);
         step("migrating", Some(&log), || ctl(&["migrate"]))?;
         step("importing ICD-10-CM", Some(&log), || {
-            let table = programs.readable(&self.workspace.root().join(ICD_TABLE))?;
+            let table = self.programs.readable(&self.workspace.root().join(ICD_TABLE))?;
             ctl(&["import", "icd10cm", table.to_str().context("the path of the checkout is not UTF-8")?])
         })?;
         step("creating an API key", Some(&log), || {
-            if let Some(Stack { api_key, .. }) = state::read(self.workspace, STACK) {
+            if let Some(Stack { api_key, .. }) = previous {
                 let variables = [("DATABASE_URL", database_url), ("STEADFAST_API_KEY", &api_key)];
                 // The rejection of an old key is no failure, so it is not logged.
-                if programs.ctl(Path::new("/dev/null"), &variables, &["api-key", "verify"]).is_ok() {
+                if self.programs.ctl(Path::new("/dev/null"), &variables, &["api-key", "verify"]).is_ok() {
                     return Ok(api_key);
                 }
             }
@@ -197,35 +181,28 @@ impl Run<'_> {
         })
     }
 
-    fn start_sandbox(&mut self, programs: &Programs) -> anyhow::Result<String> {
+    fn start_sandbox(&mut self) -> anyhow::Result<String> {
         let log = self.log("pidkey-sandbox");
         step("starting the PIDKey sandbox", Some(&log), || {
-            stop_stale(self.processes.sandbox.take(), &log)?;
-            let mut command = programs.command(&programs.sandbox);
+            let mut command = self.programs.command(&self.programs.sandbox);
             command.args(["--listen", "127.0.0.1:0"]);
-            let service = Service::start(command, &programs.sandbox.build, programs.account, &log)?;
+            let build = &self.programs.sandbox.build;
+            let service = Service::start(command, build, self.programs.account, &log)?;
             self.record(|processes| processes.sandbox = Some(service.clone()))?;
             service.wait_for("address in the log", || line_of(&log, "listening on "))
         })
     }
 
-    /// Returns the URL of `--redis-url`, of the running Redis, or of a new one; `None` if no Redis can be started, which
-    /// only makes responses slower.
-    fn start_redis(&mut self, account: Account) -> anyhow::Result<Option<String>> {
-        let log = self.log("redis");
+    /// Returns the URL of `--redis-url` or of a new Redis; `None` if Redis cannot be started, which only makes responses
+    /// slower.
+    fn start_redis(&mut self) -> anyhow::Result<Option<String>> {
         if let Some(url) = &self.arguments.redis_url {
             eprintln!("using the Redis of --redis-url");
-            stop_stale(self.processes.redis.take(), &log)?;
             return Ok(Some(url.clone()));
         }
-        let is_running = self.processes.redis.as_ref().is_some_and(Service::is_running);
-        let previous: Option<Stack> = state::read(self.workspace, STACK).filter(|_| is_running);
-        if let Some(url) = previous.and_then(|stack| stack.redis_url) {
-            return Ok(Some(url));
-        }
+        let (log, account) = (self.log("redis"), self.programs.account);
         let started = RedisBinary::find().map_err(anyhow::Error::from).and_then(|binary| {
             step("starting Redis", Some(&log), || {
-                stop_stale(self.processes.redis.take(), &log)?;
                 let folder = self.workspace.scratch().join("redis");
                 claim_folder(&folder)?;
                 let (folder, port) = (folder.join("run"), free_port(None, REDIS_PORT)?);
@@ -233,9 +210,8 @@ impl Run<'_> {
                 std::fs::create_dir(&folder)?;
                 account.own(&folder)?;
                 let mut command = binary.command(&folder, port);
-                let build = binary.path().display().to_string();
                 isolate(&mut command);
-                let service = Service::start(command, &build, account, &log)?;
+                let service = Service::start(command, "", account, &log)?;
                 self.record(|processes| processes.redis = Some(service.clone()))?;
                 let is_ready = || answers_redis(([127, 0, 0, 1], port).into()).then_some(());
                 service.wait_for("response to PING", is_ready)?;
@@ -244,25 +220,23 @@ impl Run<'_> {
         });
         if let Err(error) = &started {
             eprintln!("cache: in the process of the API only; {error:#}");
-            stop_stale(self.processes.redis.take(), &log)?;
-            self.record(|processes| processes.redis = None)?;
+            self.processes.redis.take().map_or(Ok(()), |redis| redis.stop("Redis"))?;
         }
         Ok(started.ok())
     }
 
-    /// Starts the API; one of an earlier run is replaced, because it uses old addresses.
-    fn start_api(&mut self, programs: &Programs, stack: &Stack) -> anyhow::Result<String> {
+    fn start_api(&mut self, stack: &Stack) -> anyhow::Result<String> {
         let log = self.log("api");
         step("starting the API", Some(&log), || {
-            stop_stale(self.processes.api.take(), &log)?;
             let port = free_port(self.arguments.port, API_PORT)?;
-            let mut command = programs.command(&programs.api);
+            let mut command = self.programs.command(&self.programs.api);
             command.env("DATABASE_URL", &stack.database_url).env("HTTP_HOST", "127.0.0.1");
             command.env("HTTP_PORT", port.to_string()).env("PIDKEY_API_KEY", SANDBOX_KEY);
             command.env("PIDKEY_BASE_URL", format!("{}/ajax/pidms_api", stack.pidkey_sandbox));
             command.envs(stack.redis_url.as_ref().map(|url| ("REDIS_URL", url)));
             command.env("HTTP_DRAIN_TIMEOUT", DRAIN_SECONDS.to_string());
-            let service = Service::start(command, &programs.api.build, programs.account, &log)?;
+            let build = &self.programs.api.build;
+            let service = Service::start(command, build, self.programs.account, &log)?;
             self.record(|processes| processes.api = Some(service.clone()))?;
             let url = format!("http://127.0.0.1:{port}");
             service.wait_for("readiness", || is_ready(&url).then_some(()))?;
@@ -271,8 +245,7 @@ impl Run<'_> {
     }
 
     /// Records a started process, before waiting for it.
-    fn record(&mut self, change: impl Fn(&mut Processes)) -> anyhow::Result<()> {
-        change(&mut self.started);
+    fn record(&mut self, change: impl FnOnce(&mut Processes)) -> anyhow::Result<()> {
         change(&mut self.processes);
         state::write(self.workspace, PROCESSES, &self.processes)
     }
@@ -280,12 +253,6 @@ impl Run<'_> {
     fn log(&self, name: &str) -> PathBuf {
         self.workspace.state(&format!("{name}.log"))
     }
-}
-
-/// Stops the service of an earlier run and truncates its log, so that a failure shows new lines only.
-fn stop_stale(service: Option<Service>, log: &Path) -> anyhow::Result<()> {
-    service.map_or(Ok(()), |service| service.stop("the earlier one"))?;
-    File::create(log).map(drop).with_context(|| format!("cannot write {}", log.display()))
 }
 
 fn version_of(folder: &Path) -> Option<u16> {

@@ -16,21 +16,8 @@ const SANDBOX: &str = "pidkey-sandbox";
 
 /// Variables of the caller that the programs inherit. All others are removed, because a shell may have the settings of
 /// another deployment, production among them.
-const INHERITED: [&str; 13] = [
-    "DYLD_LIBRARY_PATH",
-    "HOME",
-    "LANG",
-    "LD_LIBRARY_PATH",
-    "LOGNAME",
-    "PATH",
-    "RUST_BACKTRACE",
-    "RUST_LIB_BACKTRACE",
-    "SSL_CERT_DIR",
-    "SSL_CERT_FILE",
-    "TMPDIR",
-    "TZ",
-    "USER",
-];
+const INHERITED: &str = "DYLD_LIBRARY_PATH HOME LANG LD_LIBRARY_PATH LOGNAME PATH RUST_BACKTRACE RUST_LIB_BACKTRACE \
+                         SSL_CERT_DIR SSL_CERT_FILE TMPDIR TZ USER";
 
 /// A binary of the workspace.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -112,7 +99,8 @@ impl Programs {
 /// Removes all variables of the caller that could select a database or another service.
 pub(crate) fn isolate(command: &mut Command) -> &mut Command {
     let is_inherited = |name: &str| {
-        INHERITED.contains(&name) || ["LC_", "LOG_"].iter().any(|prefix| name.starts_with(prefix))
+        INHERITED.split(' ').any(|inherited| inherited == name)
+            || ["LC_", "LOG_"].iter().any(|prefix| name.starts_with(prefix))
     };
     let variables = std::env::vars_os().filter(|(name, _)| name.to_str().is_some_and(is_inherited));
     command.env_clear().envs(variables)

@@ -162,14 +162,6 @@ mod tests {
     }
 
     #[test]
-    fn waiting_fails_if_the_service_ends() {
-        let (service, log) = shell("exit 3");
-        let error = service.wait_for("line", || line_of(&log, "listening on ")).unwrap_err();
-        assert!(error.to_string().contains("ended"), "{error}");
-        std::fs::remove_file(log).unwrap();
-    }
-
-    #[test]
     fn used_ports_are_skipped_unless_requested() {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
