@@ -150,10 +150,6 @@ impl<'ast> Visit<'ast> for Code {
         self.constant(&item.ident, &item.ty, &item.expr);
     }
 
-    fn visit_item_static(&mut self, item: &'ast syn::ItemStatic) {
-        self.constant(&item.ident, &item.ty, &item.expr);
-    }
-
     fn visit_expr_method_call(&mut self, call: &'ast syn::ExprMethodCall) {
         self.methods.push((call.method.span().start().line, call.method.to_string()));
         visit::visit_expr_method_call(self, call);

@@ -175,7 +175,8 @@ mod tests {
     const CASES: &str = "crates/repository/src/keys/cases.rs";
     const ROUTES: &str = "crates/http/src/keys.rs";
     const FIND: &str = "pub const FIND: Operation<Read> = Operation::read(\"keys.find\").statements(2);\n\
-                        pub async fn find(store: &Store) { store.read(&FIND, f).await }\n";
+                        pub async fn find(store: &Store) { look_up(store).await }\n\
+                        async fn look_up(store: &Store) { helper(store, &FIND).await }";
     const CASE: &str = "use super::{FIND, find};\nfn all() { vec![Case::new(&FIND, \"one\", find)] }";
     const CALL: &str = "use steadfast_repository::{Store, keys};\nasync fn f() { keys::find(&store).await }";
 
@@ -189,94 +190,72 @@ mod tests {
     }
 
     #[test]
-    fn accepts_operations_with_case_function_and_caller() {
+    fn operations_need_a_case_a_function_and_a_caller() {
         for call in [
             CALL,
             "use steadfast_repository::keys::find;\nfn f() { find(&store) }",
-            "use steadfast_repository::keys as stored;\nfn f() { run(stored::find) }",
-            "use steadfast_repository as repository;\nuse repository::keys;\nfn f() { join!(keys::find(&store)) }",
+            "use steadfast_repository as repository;\nuse repository::keys as k;\nfn f() { join!(k::find(&store)) }",
         ] {
             assert_found(&[(KEYS, FIND), (CASES, CASE), (ROUTES, call)], &[]);
         }
-        let private = "const FIND: Operation<Read> = Operation::read(\"keys.find\");\n\
-                       async fn look_up(store: &Store) { helper(store, &FIND).await }\n\
-                       pub async fn find(store: &Store) { look_up(store).await }";
-        assert_found(&[(KEYS, private), (CASES, CASE), (ROUTES, CALL)], &[]);
+        let imported = "use super::{FIND, find};\nfn all() { Case::new(&OTHER, \"one\", find) }";
+        let no_case =
+            "keys.rs:1: operations: `FIND` has no case: add one to crates/repository/src/keys/cases.rs";
+        assert_found(&[(KEYS, FIND), (CASES, imported), (ROUTES, CALL)], &[no_case]);
+        let unused = "const FIND: Operation<Read> = Operation::read(\"keys.find\");\nfn f() { FIND.name() }";
+        assert_found(&[(KEYS, unused), (CASES, CASE)], &["`FIND` is run by no function"]);
+        let count = "async fn count(store: &Store) { helper(store, &super::FIND, \"x\").await }";
+        let second = ("crates/repository/src/keys/count.rs", count);
+        assert_found(
+            &[(KEYS, FIND), second, (CASES, CASE), (ROUTES, CALL)],
+            &["`FIND` is run by `count` and in"],
+        );
+        let test = "#[cfg(test)]\nmod tests { fn f() { steadfast_repository::keys::find(&store) } }";
+        for (path, code) in [
+            (ROUTES, "use steadfast_repository::keys;\nfn find() { find() }"),
+            (ROUTES, test),
+            ("crates/http/tests/keys.rs", CALL),
+            ("bins/verifier/src/site.rs", CALL),
+        ] {
+            assert_found(
+                &[(KEYS, FIND), (CASES, CASE), (path, code)],
+                &["run by `look_up`, which nothing outside"],
+            );
+        }
     }
 
     #[test]
-    fn rejects_wrong_declarations() {
+    fn operations_are_constants_with_unique_names() {
         let code = "const A: Operation<Read> = Operation::read(\"keys.a\");\n\
                     const B: Operation<Read> = A.statements(9);\n\
                     const C: Operation<Read> = Operation::read(\"jobs.c\");\n\
                     const D: Operation<Read> = Operation::write(\"keys.a\");\n\
                     fn f(store: &Store) { store.read(&Operation::read(\"keys.b\"), g) }";
-        let found: Vec<usize> = check(&Tree::of(&[(KEYS, code)]))
-            .into_iter()
-            .filter(|finding| {
-                !finding.advice.contains(" has no case") && !finding.advice.contains("run by no")
-            })
-            .map(|finding| finding.line)
-            .collect();
-        assert_eq!(found, [2, 3, 4, 5]);
+        let is_use = |it: &Finding| it.advice.contains(" has no case") || it.advice.contains("run by no");
+        let findings = check(&Tree::of(&[(KEYS, code)])).into_iter().filter(|finding| !is_use(finding));
+        assert_eq!(findings.map(|finding| finding.line).collect::<Vec<_>>(), [2, 3, 4, 5]);
     }
 
     #[test]
-    fn rejects_operations_without_case_or_function() {
-        let no_case =
-            "keys.rs:1: operations: `FIND` has no case: add one to crates/repository/src/keys/cases.rs";
-        let imported = "use super::{FIND, find};\nfn all() { Case::new(&OTHER, \"one\", find) }";
-        assert_found(&[(KEYS, FIND), (CASES, imported), (ROUTES, CALL)], &[no_case]);
-        let elsewhere =
-            ("crates/repository/src/jobs/cases.rs", "use crate::jobs::FIND;\nfn all() { f(&FIND) }");
-        assert_found(&[(KEYS, FIND), elsewhere, (ROUTES, CALL)], &[no_case]);
-        let unused = "const FIND: Operation<Read> = Operation::read(\"keys.find\");\nfn f() { FIND.name() }";
-        assert_found(&[(KEYS, unused), (CASES, CASE)], &["`FIND` is run by no function"]);
-        let second = "async fn count(store: &Store) { helper(store, &super::FIND, \"x\").await }";
-        let files =
-            [(KEYS, FIND), ("crates/repository/src/keys/count.rs", second), (CASES, CASE), (ROUTES, CALL)];
-        assert_found(&files, &["keys/count.rs:1: operations: `FIND` is run by `count` and in"]);
-    }
-
-    #[test]
-    fn rejects_operations_without_caller() {
-        let expected = "keys.rs:2: operations: `FIND` is run by `find`, which nothing outside";
-        let test = "#[cfg(test)]\nmod tests { fn f() { steadfast_repository::keys::find(&store) } }";
-        for calls in [
-            (ROUTES, "use steadfast_repository::keys;\nfn find() { find() }"),
-            (ROUTES, test),
-            (ROUTES, "use steadfast_repository::jobs;\nfn f() { jobs::find(&store) }"),
-            ("crates/http/tests/keys.rs", CALL),
-            ("bins/verifier/src/site.rs", CALL),
-            ("crates/repository/src/jobs.rs", "fn f(store: &Store) { crate::keys::find(store) }"),
-        ] {
-            assert_found(&[(KEYS, FIND), (CASES, CASE), calls], &[expected]);
-        }
-    }
-
-    #[test]
-    fn distinguishes_operations_by_module() {
+    fn modules_distinguish_operations() {
         let list = |id| {
-            format!(
-                "pub const LIST: Operation<Read> = Operation::read(\"jobs.{id}\");\n\
-                 pub async fn list(store: &Store) {{ store.read(&LIST, f).await }}"
-            )
+            let list = format!("pub const LIST: Operation<Read> = Operation::read(\"jobs.{id}\");");
+            list + "pub async fn list(store: &Store) { store.read(&LIST, f).await }"
         };
-        let check = |cases, calls, expected: &[&str]| {
-            let (posts, people) = (list("posts"), list("people"));
+        let (posts, people) = (list("posts"), list("people"));
+        let check = |cases, expected: &[&str]| {
             let files = [
                 ("crates/repository/src/jobs/people.rs", people.as_str()),
                 ("crates/repository/src/jobs/posts.rs", posts.as_str()),
                 ("crates/repository/src/jobs/cases.rs", cases),
-                ("crates/http/src/jobs.rs", calls),
+                ("crates/http/src/jobs.rs", "fn f() { steadfast_repository::jobs::people::list() }"),
             ];
             assert_found(&files, expected);
         };
-        let cases = "use super::{people, posts};\nfn all() { [f(&people::LIST), f(&posts::LIST)] }";
-        let calls =
-            "use steadfast_repository::jobs::{people, posts};\nfn f() { people::list(); posts::list() }";
-        check(cases, calls, &[]);
-        let one = "use super::posts::LIST;\nfn all() { [f(&LIST)] }";
-        check(one, calls, &["people.rs:1: operations: `LIST` has no case"]);
+        check("use super::{people, posts};\nfn all() { [f(&people::LIST), f(&posts::LIST)] }", &[]);
+        check(
+            "use super::posts::LIST;\nfn all() { [f(&LIST)] }",
+            &["people.rs:1: operations: `LIST` has no case"],
+        );
     }
 }
