@@ -13,6 +13,8 @@ pub(super) struct Config {
     pub(super) areas: Vec<String>,
     pub(super) areas_used_by_others: Vec<String>,
     pub(super) clean: Vec<String>,
+    pub(super) folders: Vec<String>,
+    pub(super) vague_names: Vec<String>,
     pub(super) crates_for_others: Vec<String>,
     pub(super) business_nouns: Vec<String>,
     pub(super) not_below_resilience: Vec<String>,

@@ -1,6 +1,7 @@
 //! Files are small, have telling names, start with their purpose, and refer only to paths that exist.
 
-use super::tree::{File, Finding, Tree};
+use super::config::Config;
+use super::tree::{File, Finding, Tree, below};
 
 /// Maximum number of lines of a file, tests and comments included.
 const MAX_LINES: usize = 500;
@@ -11,34 +12,17 @@ const MAX_MAIN_LINES: usize = 60;
 /// Files written by a program.
 const GENERATED: [&str; 1] = ["crates/schema/src/schema.rs"];
 
-/// Module names that attract unrelated code.
-const VAGUE: [&str; 7] = ["util", "utils", "helper", "helpers", "common", "misc", "shared"];
-
 /// First line of a library that is documented by its README.
 const README: &str = "#![doc = include_str!(\"../README.md\")]";
 
-/// Folders of the checkout that documents refer to.
-const ROOTS: [&str; 10] = [
-    "crates/",
-    "bins/",
-    "docs/",
-    "xtask/",
-    "migrations/",
-    "data/",
-    ".config/",
-    ".ci/",
-    ".cargo/",
-    ".github/",
-];
-
 /// Returns the findings about single files.
 pub(super) fn check(tree: &Tree) -> Vec<Finding> {
-    let rust = tree.rust().flat_map(rust);
+    let rust = tree.rust().flat_map(|file| rust(&tree.config, file));
     let documents = tree.files().filter(|file| is_document(&file.path)).flat_map(|file| paths(tree, file));
     rust.chain(documents).collect()
 }
 
-fn rust(file: &File) -> Vec<Finding> {
+fn rust(config: &Config, file: &File) -> Vec<Finding> {
     let mut findings = Vec::new();
     let lines = file.text.lines().count();
     let is_main = file.path.starts_with("bins/") && file.path.ends_with("/src/main.rs");
@@ -47,7 +31,12 @@ fn rust(file: &File) -> Vec<Finding> {
         let advice = format!("{lines} lines, at most {max}: split it by the purpose of its parts");
         findings.push(file.finding(max + 1, "size", advice));
     }
-    if let Some(name) = file.path.trim_end_matches(".rs").split('/').find(|name| VAGUE.contains(name)) {
+    if let Some(name) = file
+        .path
+        .trim_end_matches(".rs")
+        .split('/')
+        .find(|name| config.vague_names.iter().any(|vague| vague == name))
+    {
         findings.push(file.finding(1, "names", format!("`{name}` is vague: name it after its contents")));
     }
     let first = file.text.lines().next().unwrap_or_default();
@@ -71,7 +60,8 @@ fn is_document(path: &str) -> bool {
 fn paths(tree: &Tree, file: &File) -> Vec<Finding> {
     let mut findings = Vec::new();
     for (index, line) in file.text.lines().enumerate() {
-        let quoted = line.split('`').skip(1).step_by(2).filter_map(quoted_path);
+        let quoted =
+            line.split('`').skip(1).step_by(2).filter_map(|quoted| quoted_path(&tree.config, quoted));
         let linked = line.split("](").skip(1).filter_map(|rest| linked_path(&file.path, rest));
         for path in quoted.chain(linked).filter(|path| !tree.exists(path)) {
             findings.push(file.finding(index + 1, "paths", format!("{path} does not exist")));
@@ -81,10 +71,10 @@ fn paths(tree: &Tree, file: &File) -> Vec<Finding> {
 }
 
 /// Returns the path in backticks; `None` for patterns and for other texts.
-fn quoted_path(quoted: &str) -> Option<String> {
+fn quoted_path(config: &Config, quoted: &str) -> Option<String> {
     let path = quoted.split([':', '#']).next()?.trim_end_matches('/');
     let is_plain = path.chars().all(|c| c.is_ascii_alphanumeric() || "._-/".contains(c));
-    let is_ours = ROOTS.iter().any(|root| path.starts_with(root) && path.len() > root.len());
+    let is_ours = config.folders.iter().any(|folder| below(path, folder).is_some());
     (is_plain && is_ours).then(|| path.to_owned())
 }
 

@@ -1,6 +1,7 @@
 //! Crates for other projects name no business noun: they take such names as values.
 
 use super::tree::{File, Finding, Tree};
+use heck::ToSnakeCase as _;
 use proc_macro2::{TokenStream, TokenTree};
 
 const RULE: &str = "nouns";
@@ -44,26 +45,9 @@ fn collect(tokens: TokenStream, words: &mut Vec<(usize, String)>) {
 
 /// Returns the noun among the words of `identifier`, in the singular or plural.
 fn noun_in<'a>(nouns: &'a [String], identifier: &str) -> Option<&'a String> {
-    let words = format!("_{}_", snake_case(identifier));
+    let words = format!("_{}_", identifier.to_snake_case());
     let is_in = |noun: &&String| ["", "s"].iter().any(|end| words.contains(&format!("_{noun}{end}_")));
     nouns.iter().find(is_in)
-}
-
-/// Returns `identifier` in snake case.
-pub(super) fn snake_case(identifier: &str) -> String {
-    let mut words = String::with_capacity(identifier.len() + 4);
-    let mut previous = '_';
-    let mut characters = identifier.chars().peekable();
-    while let Some(character) = characters.next() {
-        let starts_word = character.is_uppercase()
-            && (!previous.is_uppercase() || characters.peek().is_some_and(|c| c.is_lowercase()));
-        if starts_word && previous.is_alphanumeric() {
-            words.push('_');
-        }
-        words.extend(character.to_lowercase());
-        previous = character;
-    }
-    words
 }
 
 #[cfg(test)]
@@ -86,6 +70,5 @@ mod tests {
         ] {
             assert_eq!(found("crates/postgres/src/pool.rs", code), 1, "{code}");
         }
-        assert_eq!(snake_case("HTTPServerError already_snake"), "http_server_error already_snake");
     }
 }

@@ -1,7 +1,7 @@
 //! Texts and names use standard terms: the words of `docs/vocabulary.txt` are rejected, each with its replacement.
 
-use super::nouns::snake_case;
 use super::tree::{File, Finding, Tree, is_in};
+use heck::ToSnakeCase as _;
 
 const RULE: &str = "vocabulary";
 
@@ -22,7 +22,7 @@ fn check_file(file: &File, entries: &[(&str, &str)]) -> Vec<Finding> {
     for (index, line) in file.text.lines().enumerate() {
         let trimmed = line.trim_start();
         let is_doc = trimmed.starts_with("///") || trimmed.starts_with("//!");
-        let words = words(line);
+        let words = format!(" {} ", line.to_snake_case().replace('_', " "));
         for (entry, replacement) in entries {
             let is_rejected = match entry.starts_with('/') {
                 true => {
@@ -47,13 +47,6 @@ fn check_file(file: &File, entries: &[(&str, &str)]) -> Vec<Finding> {
         }
     }
     findings
-}
-
-/// Returns the words of `line` in lower case, separated and enclosed by blanks. Names are split into their words.
-fn words(line: &str) -> String {
-    let words = snake_case(line);
-    let words = words.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty());
-    words.fold(" ".to_owned(), |text, word| text + word + " ")
 }
 
 /// Returns true if `line` starts a function.
