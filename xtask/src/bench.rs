@@ -1,4 +1,4 @@
-//! `cargo xtask bench NAME`: what the project's promises cost, measured beside others of their kind.
+//! `cargo xtask bench NAME`: measures the cost of the library, next to alternatives.
 
 mod peers;
 
@@ -6,7 +6,7 @@ use crate::cargo::cargo;
 use crate::workspace::Workspace;
 use anyhow::{Context as _, ensure};
 
-/// What `bench` takes.
+/// Arguments of `bench`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
     #[command(subcommand)]
@@ -15,33 +15,33 @@ pub(crate) struct Arguments {
 
 #[derive(Debug, clap::Subcommand)]
 enum Benchmark {
-    /// A call through the circuit breaker, beside the breakers of other libraries.
+    /// A call through the circuit breaker, compared with those of other libraries
     Resilience,
-    /// A unit of work as shipped, beside plain diesel-async on held connections and other pools. Takes six minutes.
+    /// A unit of work, compared with plain diesel-async and other pools. Takes six minutes
     Postgres {
-        /// Rounds of a second instead of five, and five pairs: for a first look.
+        /// Run fewer and shorter rounds
         #[arg(long)]
         quick: bool,
     },
-    /// Seeding a million rows, beside a plain COPY of the same rows with CREATE INDEX and ANALYZE. Takes five minutes.
+    /// Seeding of a million rows, compared with COPY, CREATE INDEX and ANALYZE. Takes five minutes
     Seed {
-        /// A tenth of the rows and three pairs: for a first look.
+        /// Use a tenth of the rows and fewer rounds
         #[arg(long)]
         quick: bool,
     },
-    /// The search of ICD-10-CM by HTTP over the full table, beside the statement of the system before; and how well it finds
-    /// what was meant. Takes six minutes.
+    /// Speed and quality of the ICD-10-CM search over HTTP, compared with the statement of the previous system. Takes six
+    /// minutes
     Terminology {
-        /// One round instead of five: for a first look.
+        /// Run one round instead of five
         #[arg(long)]
         quick: bool,
     },
 }
 
-/// Runs one benchmark, which prints its table.
+/// Runs a benchmark, which prints its results.
 ///
 /// # Errors
-/// When it cannot be built or misses one of its goals.
+/// Returns an error if the benchmark cannot be built or misses one of its goals.
 pub(crate) fn run(workspace: &Workspace, arguments: &Arguments) -> anyhow::Result<()> {
     match arguments.benchmark {
         Benchmark::Resilience => peers::run(workspace, "resilience", &[]),
@@ -54,11 +54,11 @@ pub(crate) fn run(workspace: &Workspace, arguments: &Arguments) -> anyhow::Resul
     }
 }
 
-/// It measures the project itself, so it stands beside what it measures and is built like it.
+/// Runs a benchmark of a package of the workspace.
 fn own(workspace: &Workspace, package: &[&str], name: &str, quick: bool) -> anyhow::Result<()> {
     let mut bench = cargo(workspace);
     bench.args(["bench", "--quiet", "--package"]).args(package).args(["--bench", name, "--"]);
-    let status = bench.args(quick.then_some("--quick")).status().context("cargo cannot be run")?;
+    let status = bench.args(quick.then_some("--quick")).status().context("cannot run cargo")?;
     ensure!(status.success(), "the benchmark {name} ended with {status}");
     Ok(())
 }

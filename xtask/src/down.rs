@@ -1,80 +1,74 @@
-//! `cargo xtask down`: stops what `up` and the tests started. The data stays, unless it is to go.
+//! `cargo xtask down`: stops what `up` and the tests started. The data stays, except with `--purge`.
 
-use crate::up::database;
-use crate::up::services::Service;
-use crate::up::stack::Processes;
+use crate::up::service::Service;
+use crate::up::state::{self, PROCESSES, Processes, STACK};
 use crate::workspace::Workspace;
 use anyhow::Context as _;
 use std::path::Path;
 use steadfast_testkit::{Server, StopMode, shared_server_folder, sweep_private_servers};
 
-/// What `down` takes.
+/// Arguments of `down`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
-    /// Delete the data too
+    /// Delete the data, too
     #[arg(long)]
     purge: bool,
 }
 
-/// Stops the API, the stand-in and all servers of this checkout. Fine when nothing runs.
+/// Stops the stack and all servers of this checkout. Does nothing if none runs.
 ///
 /// # Errors
-/// A process that cannot be stopped, or data that cannot be deleted.
+/// Returns an error if a process cannot be stopped or data cannot be deleted.
 pub(crate) fn run(workspace: &Workspace, arguments: &Arguments) -> anyhow::Result<()> {
     workspace.claim()?;
     let _lock = workspace.lock()?;
     stop(workspace)?;
     let tests = shared_server_folder(workspace.root());
-    stop_server(&tests, "the tests' PostgreSQL")?;
+    stop_server(&tests, "the PostgreSQL of the tests")?;
     let leftovers = sweep_private_servers();
     if leftovers > 0 {
         eprintln!("removed {leftovers} servers of tests that were killed");
     }
     if arguments.purge {
-        for folder in [workspace.scratch(), tests] {
-            remove(&folder)?;
+        for folder in [workspace.scratch(), tests].into_iter().filter(|folder| folder.is_dir()) {
+            let removed = std::fs::remove_dir_all(&folder);
+            removed.with_context(|| format!("cannot remove {}", folder.display()))?;
+            eprintln!("removed {}", folder.display());
         }
-        let _absent = std::fs::remove_file(workspace.state("up.json"));
+        _ = std::fs::remove_file(workspace.state(STACK));
     }
     Ok(())
 }
 
-/// Stops the stack: callers first, what they call after them. Needs the workspace's lock.
+/// Stops the stack. Needs the lock of the workspace.
 pub(crate) fn stop(workspace: &Workspace) -> anyhow::Result<()> {
-    let processes = Processes::read(workspace);
-    let parts = [
-        ("the API", &processes.api),
-        ("the PIDKey stand-in", &processes.sandbox),
-        ("Redis", &processes.redis),
-    ];
-    for (name, service) in parts {
-        stop_service(name, service.as_ref())?;
+    stop_processes(&state::read(workspace, PROCESSES).unwrap_or_default())?;
+    // Servers of other major versions may still run.
+    for folder in std::fs::read_dir(workspace.scratch()).into_iter().flatten().flatten() {
+        if folder.path().join("data").is_dir() {
+            stop_server(&folder.path(), "PostgreSQL")?;
+        }
     }
-    for folder in database::folders(workspace) {
-        stop_server(&folder, "PostgreSQL")?;
-    }
-    let _absent = std::fs::remove_file(workspace.state("processes.json"));
+    _ = std::fs::remove_file(workspace.state(PROCESSES));
     Ok(())
 }
 
-fn stop_service(name: &str, service: Option<&Service>) -> anyhow::Result<()> {
-    let Some(service) = service.filter(|service| service.is_running()) else { return Ok(()) };
-    anyhow::ensure!(service.stop(), "{name} does not end; end it by hand");
-    eprintln!("stopped {name}");
-    Ok(())
+/// Stops the given processes, callers before the services that they call.
+pub(crate) fn stop_processes(processes: &Processes) -> anyhow::Result<()> {
+    let Processes { api, sandbox, redis, server } = processes;
+    for (name, service) in [("the API", api), ("the PIDKey sandbox", sandbox), ("Redis", redis)] {
+        if let Some(service) = service.as_ref().filter(|service| Service::is_running(service)) {
+            service.stop(name)?;
+            eprintln!("stopped {name}");
+        }
+    }
+    server.as_deref().map_or(Ok(()), |folder| stop_server(folder, "PostgreSQL"))
 }
 
 fn stop_server(folder: &Path, name: &str) -> anyhow::Result<()> {
-    let Some(server) = Server::running(folder) else { return Ok(()) };
-    server.stop(StopMode::Fast)?;
-    eprintln!("stopped {name}");
-    Ok(())
-}
-
-fn remove(folder: &Path) -> anyhow::Result<()> {
-    if folder.is_dir() {
-        std::fs::remove_dir_all(folder).with_context(|| format!("cannot remove {}", folder.display()))?;
-        eprintln!("removed {}", folder.display());
+    if let Some(server) = Server::running(folder) {
+        server.stop(StopMode::Fast)?;
+        eprintln!("stopped {name}");
     }
     Ok(())
 }

@@ -1,35 +1,25 @@
-//! `cargo xtask migrate`: brings a database up to date with the checkout's own migrations.
+//! `cargo xtask migrate`: applies the migrations of the checkout to a database.
 
 use crate::cargo::cargo;
-use crate::up::stack::Stack;
+use crate::test::run_command;
+use crate::up::state::{self, STACK, Stack};
 use crate::workspace::Workspace;
-use anyhow::{Context as _, ensure};
+use anyhow::Context as _;
 
-/// What `migrate` takes.
+/// Arguments of `migrate`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
-    /// The database to migrate. Default: the one that `cargo xtask up` started.
+    /// Database to migrate. Default: the one that `cargo xtask up` started
     #[arg(long, env = "DATABASE_URL", hide_env_values = true)]
     database_url: Option<String>,
 }
 
-/// Applies the migrations that the database does not have yet.
+/// Applies the pending migrations.
 pub(crate) fn run(workspace: &Workspace, arguments: &Arguments) -> anyhow::Result<()> {
-    let url = match &arguments.database_url {
-        Some(url) => url.clone(),
-        None => started_database(workspace)?,
-    };
-    let status = cargo(workspace)
-        .args(["run", "--quiet", "--package", "steadfast-ctl", "--", "migrate"])
-        .env("DATABASE_URL", url)
-        .status()
-        .context("cannot run cargo")?;
-    ensure!(status.success(), "steadfast-ctl migrate failed ({status})");
-    Ok(())
-}
-
-fn started_database(workspace: &Workspace) -> anyhow::Result<String> {
-    let stack = Stack::read(workspace)
-        .context("no stack to migrate: give --database-url URL, or start one by cargo xtask up")?;
-    Ok(stack.database_url)
+    let started = || state::read(workspace, STACK).map(|stack: Stack| stack.database_url);
+    let url = arguments.database_url.clone().or_else(started);
+    let url = url.context("no database to migrate: give --database-url URL, or run cargo xtask up")?;
+    let mut migrate = cargo(workspace);
+    migrate.args(["run", "--quiet", "--package", "steadfast-ctl", "--", "migrate"]);
+    run_command(migrate.env("DATABASE_URL", url)).context("steadfast-ctl migrate failed")
 }

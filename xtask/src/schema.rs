@@ -1,113 +1,209 @@
-//! `cargo xtask schema`: the tables in Rust, written from the catalogue of a database that has just been migrated.
+//! `cargo xtask schema`: generates the diesel schema from the catalogue of a freshly migrated database.
 //!
-//! The migrations are applied here from their files, not by the programs that embed them: those need the very file that
-//! this command writes, and would not build while it is out of date.
-
-mod catalogue;
-mod migrations;
-mod render;
+//! The migrations are applied from their files, because the programs that embed them do not build while the generated
+//! file is out of date.
 
 use crate::workspace::Workspace;
 use anyhow::{Context as _, bail, ensure};
-use std::io::Write as _;
-use std::process::{Command, Stdio};
+use serde::Deserialize;
+use std::fmt::Write as _;
+use std::path::Path;
 use steadfast_testkit::TestDatabase;
-use tokio_postgres::NoTls;
+use tokio_postgres::{Client, NoTls};
 
-/// The file that is written.
+/// The generated file.
 const FILE: &str = "crates/schema/src/schema.rs";
 
-/// What `schema` takes.
+const HEADER: &str =
+    "//! The tables as the catalogue has them; written by `cargo xtask schema`, never by hand.\n";
+
+/// Arguments of `schema`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
-    /// Write nothing; fail when the file is not what would be written.
+    /// Fail if the file is out of date, instead of writing it
     #[arg(long)]
     check: bool,
 }
 
-/// Writes the file, or compares it.
+/// Tables of one schema, and the foreign keys by which diesel can join them.
+#[derive(Debug, Deserialize)]
+struct Catalogue {
+    tables: Vec<Table>,
+    joins: Vec<Join>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Table {
+    name: String,
+    comment: Option<String>,
+    /// Columns of the primary key in its order.
+    key: Vec<String>,
+    columns: Vec<Column>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Column {
+    name: String,
+    comment: Option<String>,
+    /// diesel's name of the type.
+    sql_type: String,
+}
+
+#[derive(Debug, Deserialize)]
+struct Join {
+    child: String,
+    column: String,
+    parent: String,
+}
+
+/// Selects the [`Catalogue`] as JSON.
+const CATALOGUE: &str = include_str!("schema.sql");
+
+/// Writes the file, or compares it with `--check`.
+///
+/// # Errors
+/// Returns an error if a migration fails, or if `--check` finds a difference.
 pub(crate) fn run(workspace: &Workspace, arguments: &Arguments) -> anyhow::Result<()> {
-    if arguments.check { check(workspace) } else { write(workspace) }
-}
-
-/// Fails when the file is not what the migrations make of it.
-pub(crate) fn check(workspace: &Workspace) -> anyhow::Result<()> {
-    let wanted = generate(workspace)?;
-    let found = std::fs::read_to_string(workspace.root().join(FILE)).unwrap_or_default();
-    if let Some(difference) = first_difference(&found, &wanted) {
-        bail!("{FILE} is not what the migrations make: run cargo xtask schema\n{difference}");
-    }
-    println!("schema: {FILE} is what the migrations make");
-    Ok(())
-}
-
-fn write(workspace: &Workspace) -> anyhow::Result<()> {
-    let wanted = generate(workspace)?;
     let path = workspace.root().join(FILE);
-    // Left alone when it is right: a new time of change would build every crate above it anew.
-    if std::fs::read_to_string(&path).is_ok_and(|found| found == wanted) {
-        println!("schema: {FILE} was up to date");
-        return Ok(());
+    let found = std::fs::read_to_string(&path).unwrap_or_default();
+    let expected = generate(&workspace.root().join("migrations"))?;
+    if found == expected {
+        // The file keeps its time, so that the crates above it are not compiled again.
+        println!("schema: {FILE} is up to date");
+    } else if arguments.check {
+        let mut lines = found.lines().zip(expected.lines()).enumerate();
+        let difference = lines.find(|(_, (found, expected))| found != expected);
+        bail!("{FILE} is out of date, run cargo xtask schema; first difference: {difference:?}");
+    } else {
+        std::fs::write(&path, expected).with_context(|| format!("cannot write {}", path.display()))?;
+        println!("schema: wrote {FILE}");
     }
-    std::fs::write(&path, wanted).with_context(|| format!("cannot write {}", path.display()))?;
-    println!("schema: wrote {FILE}");
     Ok(())
 }
 
-fn generate(workspace: &Workspace) -> anyhow::Result<String> {
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
-    let tables = runtime.block_on(migrated_tables(workspace))?;
-    formatted(workspace, &render::render(&tables)?)
+/// Checks that the file is up to date.
+pub(crate) fn check(workspace: &Workspace) -> anyhow::Result<()> {
+    run(workspace, &Arguments { check: true })
 }
 
-/// The tables of a new database after all migrations.
-async fn migrated_tables(workspace: &Workspace) -> anyhow::Result<catalogue::Catalogue> {
+#[tokio::main(flavor = "current_thread")]
+async fn generate(migrations: &Path) -> anyhow::Result<String> {
     let database = TestDatabase::empty().await?;
     let (client, connection) = tokio_postgres::connect(&database.url(), NoTls).await?;
     let session = tokio::spawn(connection);
-    migrations::apply(&client, &workspace.root().join("migrations")).await?;
-    let tables = catalogue::read(&client).await;
+    migrate(&client, migrations).await?;
+    let catalogue = read(&client).await?;
     drop(client);
     session.await??;
-    tables
+    render(&catalogue)
 }
 
-/// `text` as rustfmt leaves it, so that formatting the workspace changes nothing.
-fn formatted(workspace: &Workspace, text: &str) -> anyhow::Result<String> {
-    let mut rustfmt = Command::new("rustfmt")
-        .args(["--edition", "2024", "--emit", "stdout"])
-        .current_dir(workspace.root())
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()
-        .context("cannot run rustfmt: install it by rustup component add rustfmt")?;
-    // rustfmt answers only when it has read all, so writing first cannot block on a full pipe.
-    rustfmt.stdin.take().context("rustfmt has an input")?.write_all(text.as_bytes())?;
-    let output = rustfmt.wait_with_output()?;
-    ensure!(output.status.success(), "rustfmt refused what was generated:\n{text}");
-    Ok(String::from_utf8(output.stdout)?)
-}
-
-/// The first line in which `found` and `wanted` differ, both shown; nothing when they are the same.
-fn first_difference(found: &str, wanted: &str) -> Option<String> {
-    if found == wanted {
-        return None;
+/// Runs the `up.sql` of each migration in the order of their names. The server runs each file in one transaction, and a
+/// single statement outside of one, as `CREATE INDEX CONCURRENTLY` requires.
+async fn migrate(client: &Client, folder: &Path) -> anyhow::Result<()> {
+    let scripts = walkdir::WalkDir::new(folder).sort_by_file_name().into_iter();
+    for script in scripts {
+        let script = script?;
+        if script.file_name() == "up.sql" {
+            let sql = std::fs::read_to_string(script.path())?;
+            let applied = client.batch_execute(&sql).await;
+            applied.with_context(|| format!("{} failed", script.path().display()))?;
+        }
     }
-    let same = found.lines().zip(wanted.lines()).take_while(|(found, wanted)| found == wanted).count();
-    let line = |text: &str| text.lines().nth(same).unwrap_or("(the end)").to_owned();
-    Some(format!("line {}:\n  is:        {}\n  should be: {}", same + 1, line(found), line(wanted)))
+    Ok(())
+}
+
+async fn read(client: &Client) -> anyhow::Result<Catalogue> {
+    let json: String = client.query_one(CATALOGUE, &[]).await?.try_get(0)?;
+    Ok(serde_json::from_str(&json)?)
+}
+
+/// Returns the file: a `table!` per table, then the joins.
+fn render(catalogue: &Catalogue) -> anyhow::Result<String> {
+    let mut text = HEADER.to_owned();
+    for Table { name, comment, key, columns } in &catalogue.tables {
+        ensure!(!key.is_empty(), "the table {name} has no primary key: add one, diesel needs it");
+        text.push_str("\ndiesel::table! {\n");
+        push_docs(&mut text, "    ", comment.as_deref(), &format!("Table `{name}`."));
+        let key: Vec<String> = key.iter().map(|column| rust_name(column, name)).collect();
+        writeln!(text, "    {name} ({}) {{", key.join(", "))?;
+        for column in columns {
+            let default = format!("Column `{}` of `{name}`.", column.name);
+            push_docs(&mut text, "        ", column.comment.as_deref(), &default);
+            let rust = rust_name(&column.name, name);
+            if rust != column.name {
+                writeln!(text, "        #[sql_name = \"{}\"]", column.name)?;
+            }
+            writeln!(text, "        {rust} -> {},", column.sql_type)?;
+        }
+        text.push_str("    }\n}\n");
+    }
+    if !catalogue.joins.is_empty() {
+        text.push('\n');
+    }
+    for Join { child, column, parent } in &catalogue.joins {
+        writeln!(text, "diesel::joinable!({child} -> {parent} ({column}));")?;
+    }
+    // In braces rustfmt leaves it alone.
+    text.push_str("\ndiesel::allow_tables_to_appear_in_same_query! {\n");
+    for Table { name, .. } in &catalogue.tables {
+        writeln!(text, "    {name},")?;
+    }
+    text.push_str("}\n");
+    Ok(text)
+}
+
+/// Returns the name of a column in Rust, with an underscore if it is a keyword or the name of its table.
+fn rust_name(column: &str, table: &str) -> String {
+    let is_taken = column == table || syn::parse_str::<syn::Ident>(column).is_err();
+    if is_taken { format!("{column}_") } else { column.to_owned() }
+}
+
+/// Appends a comment as documentation. Outside of backticks it escapes what rustdoc reads as links and tags.
+fn push_docs(text: &mut String, indent: &str, comment: Option<&str>, default: &str) {
+    for line in comment.unwrap_or(default).lines() {
+        let parts = line.split('`').enumerate().map(|(index, part)| match index % 2 {
+            0 => part.replace('[', "\\[").replace(']', "\\]").replace('<', "\\<"),
+            _ => part.to_owned(),
+        });
+        let line = parts.collect::<Vec<_>>().join("`");
+        text.push_str(format!("{indent}/// {line}").trim_end());
+        text.push('\n');
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    #[test]
-    fn the_first_difference_is_shown_with_its_line() {
-        assert_eq!(first_difference("a\nb\n", "a\nb\n"), None);
-        let difference = first_difference("a\nb\n", "a\nc\n").unwrap();
-        assert_eq!(difference, "line 2:\n  is:        b\n  should be: c");
-        assert!(first_difference("a\n", "a\nb\n").unwrap().contains("is:        (the end)"));
-        assert!(first_difference("a", "a\n").is_some(), "a missing line end is a difference");
+    const TREES: &str = "
+        CREATE TABLE gardens (id bigint PRIMARY KEY, note text);
+        CREATE TABLE trees (
+            garden bigint NOT NULL REFERENCES gardens, type date, gone int, names text[] NOT NULL,
+            mother bigint REFERENCES gardens, PRIMARY KEY (type, garden));
+        CREATE TABLE fruits (trees bigint PRIMARY KEY REFERENCES gardens);
+        ALTER TABLE trees DROP COLUMN gone;
+        CREATE TABLE years (year int, PRIMARY KEY (year)) PARTITION BY RANGE (year);
+        CREATE TABLE years_2000 PARTITION OF years FOR VALUES FROM (2000) TO (3000);
+        COMMENT ON COLUMN trees.names IS 'Names [common].';";
+
+    #[tokio::test]
+    async fn renders_the_catalogue() {
+        let database = TestDatabase::empty().await.unwrap();
+        let (client, connection) = tokio_postgres::connect(&database.url(), NoTls).await.unwrap();
+        tokio::spawn(connection);
+        client.batch_execute(TREES).await.unwrap();
+        let text = render(&read(&client).await.unwrap()).unwrap();
+        let trees = "\ndiesel::table! {\n    /// Table `trees`.\n    trees (type_, garden) {\n        \
+            /// Column `garden` of `trees`.\n        garden -> Int8,\n        \
+            /// Column `type` of `trees`.\n        #[sql_name = \"type\"]\n        type_ -> Date,\n        \
+            /// Names \\[common\\].\n        names -> Array<Text>,\n        \
+            /// Column `mother` of `trees`.\n        mother -> Nullable<Int8>,\n    }\n}\n";
+        assert!(text.contains(trees), "{text}");
+        let joins = "\ndiesel::joinable!(fruits -> gardens (trees));\n\n\
+            diesel::allow_tables_to_appear_in_same_query! {\n    fruits,\n    gardens,\n    trees,\n    years,\n}\n";
+        assert!(text.ends_with(joins), "{text}");
+        client.batch_execute("CREATE TABLE a (b int)").await.unwrap();
+        assert!(render(&read(&client).await.unwrap()).is_err());
     }
 }

@@ -1,31 +1,27 @@
-//! `cargo xtask seed`: fills a database with made-up data to measure on, by the program that does it.
+//! `cargo xtask seed`: fills a database with generated data for measurements.
 
 use crate::cargo::cargo;
+use crate::test::run_command;
 use crate::workspace::Workspace;
-use anyhow::{Context as _, ensure};
+use anyhow::Context as _;
 
-/// What `seed` takes.
+/// Arguments of `seed`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
-    /// The database to seed. It must be migrated, and marked as seedable: what is in it is replaced.
-    // None is guessed: the one that `up` started may hold what somebody entered there.
+    /// Database to seed. It must be migrated and marked as seedable, because its data is replaced
+    // There is no default: the database of `up` may contain data that a user entered.
     #[arg(long, env = "DATABASE_URL", hide_env_values = true)]
     database_url: String,
-    /// Rows of the largest table, from 1000 to 10000000; the others have as many as fit to that.
+    /// Rows of the largest table, from 1000 to 10000000. The other tables have a proportional number
     #[arg(long, value_name = "N", default_value_t = 10_000)]
     rows: u64,
 }
 
-/// Replaces what is in the database by the data of that size.
-///
-/// # Errors
-/// When the program cannot be built, or refuses; it has said why.
+/// Replaces the data of the database.
 pub(crate) fn run(workspace: &Workspace, arguments: &Arguments) -> anyhow::Result<()> {
     let mut seed = cargo(workspace);
     seed.args(["run", "--quiet", "--package", "steadfast-ctl", "--features", "seed", "--"]);
     seed.args(["seed", "--rows", &arguments.rows.to_string()]);
-    // Not an argument: those show in the process list.
-    let status = seed.env("DATABASE_URL", &arguments.database_url).status().context("cannot run cargo")?;
-    ensure!(status.success(), "steadfast-ctl seed failed ({status})");
-    Ok(())
+    // As an argument the URL would be visible in the list of processes.
+    run_command(seed.env("DATABASE_URL", &arguments.database_url)).context("steadfast-ctl seed failed")
 }

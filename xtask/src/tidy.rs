@@ -1,69 +1,49 @@
-//! `cargo xtask tidy`: the house rules that a machine can check. One file a rule; each finding says what to do.
+//! `cargo xtask tidy`: the project conventions that no compiler lint checks. One file per rule.
 
-mod areas;
-mod directions;
+mod code;
+mod config;
+mod doors;
+mod files;
 mod grid;
-mod imports;
-mod manifest;
-mod manifests;
-mod marks;
-mod names;
-mod opening;
+mod layers;
+mod nouns;
 mod operations;
-mod paths;
-mod rooms;
-mod size;
-mod source;
 mod tree;
-mod words;
+mod vocabulary;
 
-use crate::cargo::cargo;
 use crate::workspace::Workspace;
-use anyhow::{Context as _, bail, ensure};
+use anyhow::{Context as _, ensure};
+use cargo_metadata::MetadataCommand;
 use tree::{Finding, Tree};
 
-/// A rule reads the checkout and answers with what it does not want.
+/// A rule: returns its findings in the checkout.
 type Rule = fn(&Tree) -> Vec<Finding>;
 
-const RULES: [Rule; 11] = [
-    areas::check,
-    directions::check,
+const RULES: [Rule; 7] = [
+    doors::check,
+    files::check,
     grid::check,
-    manifests::check,
-    marks::check,
-    names::check,
-    opening::check,
+    layers::check_areas,
+    nouns::check,
     operations::check,
-    paths::check,
-    size::check,
-    words::check,
+    vocabulary::check,
 ];
 
-/// Checks every rule and prints each finding on a line: `path:line: rule: what to do`. Fails when there is any.
+/// Checks every rule and prints the findings, one per line.
+///
+/// # Errors
+/// Returns an error if there are findings, or if the checkout cannot be read.
 pub(crate) fn run(workspace: &Workspace) -> anyhow::Result<()> {
     let tree = Tree::read(workspace.root())?;
+    let metadata =
+        MetadataCommand::new().current_dir(workspace.root()).other_options(["--locked".to_owned()]).exec();
+    let metadata = metadata.context("cannot run cargo metadata")?;
     let mut findings: Vec<Finding> = RULES.iter().flat_map(|rule| rule(&tree)).collect();
-    findings.extend(directions::check_below_resilience(&packages_below_resilience(workspace)?));
+    findings.extend(layers::check_packages(&tree.config, &metadata));
     findings.sort();
-    for finding in &findings {
-        println!("{finding}");
-    }
-    match findings.len() {
-        0 => {
-            println!("tidy: {} rules hold in {} Rust files", RULES.len(), tree.rust().count());
-            Ok(())
-        }
-        1 => bail!("tidy: 1 finding"),
-        many => bail!("tidy: {many} findings"),
-    }
-}
-
-/// A line for each package that the crate for failures is built with.
-fn packages_below_resilience(workspace: &Workspace) -> anyhow::Result<String> {
-    let output = cargo(workspace)
-        .args(["tree", "--package", "steadfast-resilience", "--edges", "normal", "--prefix", "none"])
-        .output()
-        .context("cannot run cargo tree")?;
-    ensure!(output.status.success(), "cargo tree failed:\n{}", String::from_utf8_lossy(&output.stderr));
-    Ok(String::from_utf8(output.stdout)?)
+    findings.dedup();
+    findings.iter().for_each(|finding| println!("{finding}"));
+    ensure!(findings.is_empty(), "tidy: {} findings", findings.len());
+    println!("tidy: no findings in {} Rust files", tree.rust().count());
+    Ok(())
 }

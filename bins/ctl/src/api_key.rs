@@ -1,4 +1,4 @@
-//! `api-key`: keys for the programs that call the server.
+//! `api-key`: manages the API keys of the server's callers.
 
 use anyhow::{Context, bail};
 use clap::Subcommand;
@@ -8,30 +8,30 @@ use steadfast_domain::Invalid;
 use steadfast_domain::identity::{KeyHash, NewApiKey, Scope};
 use steadfast_repository::{Store, identity};
 
-/// What to do with API keys.
+/// Actions on API keys.
 #[derive(Subcommand)]
 pub(crate) enum ApiKey {
-    /// Makes a key and prints it as the last line. It is not kept and cannot be shown again.
+    /// Creates a key and prints it as the last line. It is not stored and cannot be shown again.
     Create {
-        /// What it is for.
+        /// Purpose of the key.
         #[arg(long)]
         name: String,
         /// Permission of the bearer; `*` permits everything. Repeat the option for several.
         #[arg(long = "scope", required = true, value_parser = PossibleValuesParser::new(Scope::GRANTABLE))]
         scopes: Vec<String>,
     },
-    /// Tells whether the key in STEADFAST_API_KEY is accepted: exit code 0, else 1.
+    /// Verifies the key in STEADFAST_API_KEY; exit code 0 if it is accepted, else 1.
     Verify,
-    /// Revokes a key. Servers that looked it up before accept it for up to 10 s, and its reads for up to 60 s while the
-    /// database does not answer them.
+    /// Revokes a key. Servers that verified it before accept it for up to 10 s, and for reads up to 60 s while the
+    /// database is unavailable.
     Revoke {
-        /// Its id, as `create` printed it and as logs show it.
+        /// Id of the key, as printed by `create` and shown in logs.
         id: i64,
     },
 }
 
 impl ApiKey {
-    /// Does it and prints the outcome.
+    /// Runs the action and prints the outcome.
     pub(crate) async fn run(self, store: &Store) -> anyhow::Result<()> {
         match self {
             Self::Create { name, scopes } => create(store, &name, &scopes).await,
@@ -45,13 +45,13 @@ async fn create(store: &Store, name: &str, scopes: &[String]) -> anyhow::Result<
     let scopes = scopes.iter().map(|scope| Scope::parse(scope)).collect::<Result<_, Invalid>>()?;
     let new = NewApiKey::generate(name, scopes)?;
     let id = identity::create_api_key(store, &new.record).await?;
-    println!("key {id} for {}; keep it, it cannot be shown again:", new.record.name);
+    println!("key {id} for {}; store it now, it cannot be shown again:", new.record.name);
     println!("{}", new.secret.expose_secret());
     Ok(())
 }
 
 async fn verify(store: &Store) -> anyhow::Result<()> {
-    // Not an argument: those show in the process list.
+    // An argument would be visible in the list of processes.
     let presented = std::env::var("STEADFAST_API_KEY").context("STEADFAST_API_KEY is not set")?;
     let Some(hash) = KeyHash::of_presented(&presented) else { bail!("the key is not accepted") };
     match identity::find_caller(store, &hash).await? {
@@ -63,8 +63,8 @@ async fn verify(store: &Store) -> anyhow::Result<()> {
 
 async fn revoke(store: &Store, id: i64) -> anyhow::Result<()> {
     if !identity::revoke_api_key(store, id).await? {
-        bail!("there is no key {id} in use");
+        bail!("no valid key has the id {id}");
     }
-    println!("key {id} is withdrawn");
+    println!("key {id} is revoked");
     Ok(())
 }

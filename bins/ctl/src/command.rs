@@ -1,4 +1,4 @@
-//! What the program can be told to do.
+//! The commands of the program.
 
 use crate::api_key::ApiKey;
 use crate::import::{Import, Rollback};
@@ -12,33 +12,33 @@ use steadfast_repository::Store;
 
 #[derive(Subcommand)]
 pub(crate) enum Command {
-    /// Brings the tables up to date. Safe to repeat; waits for another one that does the same, and for a minute and a half
-    /// for locks that others hold.
+    /// Applies the migrations. Safe to repeat; waits for a concurrent migration, and up to 90 s for locks of other
+    /// sessions.
     Migrate,
-    /// Fills tables with public data.
+    /// Imports public data.
     #[command(subcommand)]
     Import(Import),
-    /// Puts the former release of public data in use again.
+    /// Reactivates the previous release of public data.
     #[command(subcommand)]
     Rollback(Rollback),
-    /// Makes, tests and withdraws API keys.
+    /// Creates, verifies and revokes API keys.
     #[command(subcommand)]
     ApiKey(ApiKey),
-    /// Replaces what is in the tables by made-up data, the same each time, to measure on.
+    /// Replaces the contents of the tables by generated, deterministic data for measurements.
     #[cfg(feature = "seed")]
     Seed(Seed),
 }
 
 impl Command {
-    /// Does it to the database at `url` and prints the outcome.
+    /// Runs the command on the database at `url` and prints the outcome.
     pub(crate) async fn run(self, url: &str) -> anyhow::Result<()> {
-        // Made for every command, also for those that reach the database another way: a bad URL is one refusal for all.
+        // Connected for every command, so that all of them reject a bad URL in the same way.
         let session = read_session(&|name| std::env::var(name).ok(), "steadfast-ctl")?;
         let store = Store::connect_with(url, session.clone()).context("DATABASE_URL cannot be used")?;
         match self {
             Self::Migrate => {
                 let on_wait = |wait: &LockWait| {
-                    eprintln!("no lock for the migration {wait}, trying again in {} s", wait.pause.as_secs());
+                    eprintln!("no lock for the migration {wait}, retrying in {} s", wait.pause.as_secs());
                 };
                 let applied = steadfast_app::migrate(url, &session, on_wait).await?;
                 println!("{} migrations applied", applied.len());

@@ -1,8 +1,8 @@
-//! With what the program ends when it fails.
+//! Exit codes of failures.
 
 use std::process::ExitCode;
 
-/// 2 when the caller can mend it by giving something else, 1 otherwise.
+/// Returns 2 for invalid arguments and settings, and 1 for all other errors.
 pub(crate) fn code(error: &anyhow::Error) -> ExitCode {
     let is_usage = error.is::<steadfast_domain::Invalid>()
         || error.is::<steadfast_app::SettingsError>()

@@ -1,4 +1,4 @@
-//! `import` and `rollback`: public data from files into tables, and back to the former release.
+//! `import` and `rollback`: import a release of public data, or reactivate the previous one.
 
 use crate::servers_cache::ServersCache;
 use anyhow::Context;
@@ -15,23 +15,23 @@ use steadfast_services::terminology::{import_icd10cm, read_icd10cm};
 /// Data to import.
 #[derive(Subcommand)]
 pub(crate) enum Import {
-    /// A release of ICD-10-CM, as CSV, plain or as .gz. Readers see the former one until it is in whole. Safe to repeat.
-    /// With the servers' REDIS_URL in the environment, they forget at once what they keep of it.
+    /// A release of ICD-10-CM, as CSV, plain or as .gz. Readers see the previous release until the import is complete.
+    /// Safe to repeat. With the servers' REDIS_URL in the environment, their cached answers are invalidated at once.
     Icd10cm {
-        /// The file.
+        /// Path of the file.
         file: PathBuf,
     },
 }
 
-/// Data that has a former release.
+/// Data with a previous release.
 #[derive(Subcommand)]
 pub(crate) enum Rollback {
-    /// Puts the former release of ICD-10-CM in use; doing it again goes forward again.
+    /// Reactivates the previous release of ICD-10-CM. Running it twice restores the current one.
     Icd10cm,
 }
 
 impl Import {
-    /// Imports and prints what was done.
+    /// Imports the data and prints the outcome.
     pub(crate) async fn run(self, store: &Store) -> anyhow::Result<()> {
         let (Self::Icd10cm { file }, cache) = (self, ServersCache::of_environment()?);
         let rows = read_icd10cm(open(&file)?).with_context(|| file.display().to_string())?;
@@ -42,7 +42,7 @@ impl Import {
         match imported {
             Imported::Current => println!("{} rows: already in use", rows.len()),
             Imported::Switched { carried_over } => {
-                println!("{} rows in use, {carried_over} former codes kept as inactive", rows.len());
+                println!("{} rows in use, {carried_over} former codes retained as inactive", rows.len());
                 cache.forget_answers().await;
             }
         }
@@ -51,10 +51,10 @@ impl Import {
 }
 
 impl Rollback {
-    /// Goes back and prints to what.
+    /// Reactivates the previous release and prints its name.
     pub(crate) async fn run(self, store: &Store) -> anyhow::Result<()> {
         let (Self::Icd10cm, cache) = (self, ServersCache::of_environment()?);
-        let release = roll_back(store).await?.context("there is no former release of ICD-10-CM")?;
+        let release = roll_back(store).await?.context("there is no previous release of ICD-10-CM")?;
         println!("{} with {} codes is in use", release.name, release.codes);
         cache.forget_answers().await;
         Ok(())
@@ -67,7 +67,7 @@ fn open(file: &Path) -> anyhow::Result<Box<dyn Read>> {
     Ok(if is_compressed { Box::new(MultiGzDecoder::new(reader)) } else { Box::new(reader) })
 }
 
-/// A bar on a terminal; elsewhere the closing line says enough.
+/// Returns a progress bar, hidden unless standard error is a terminal.
 fn progress_bar(rows: u64) -> anyhow::Result<ProgressBar> {
     if !stderr().is_terminal() {
         return Ok(ProgressBar::hidden());

@@ -1,4 +1,4 @@
-//! Operations on a database of Steadfast: migrate it, import public data, make and withdraw API keys.
+//! Administration of a Steadfast database: migrations, imports, API keys.
 
 mod api_key;
 mod command;
@@ -12,15 +12,15 @@ use clap::Parser;
 use std::process::ExitCode;
 use steadfast_app::settings::unknown_variables;
 
-/// Operations on a database of Steadfast.
+/// Administration of a Steadfast database.
 #[derive(Parser)]
 #[command(
     name = "steadfast-ctl",
     version,
-    after_help = "Sessions begin as the server's do: DB_TLS_CA_FILE and the other DB_* variables are read as well."
+    after_help = "DB_TLS_CA_FILE and the other DB_* variables apply to sessions as they do in the server."
 )]
 struct Cli {
-    /// The database, as postgres://user:password@host/name.
+    /// Database, as postgres://user:password@host/name.
     #[arg(long, env = "DATABASE_URL", hide_env_values = true, value_name = "DATABASE_URL")]
     database_url: String,
     #[command(subcommand)]

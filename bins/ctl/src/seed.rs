@@ -1,4 +1,4 @@
-//! `seed`: made-up data to measure on. Only in builds with the feature of that name, so no server has it at hand.
+//! `seed`: generated data for measurements. Requires the feature of that name, which production builds lack.
 
 use clap::{Args, value_parser};
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
@@ -7,16 +7,16 @@ use std::io::{IsTerminal, stderr};
 use std::time::Instant;
 use steadfast_repository::cases;
 
-/// How much data.
+/// Arguments of `seed`.
 #[derive(Args)]
 pub(crate) struct Seed {
-    /// Rows of the largest table, from 1000 to 10000000; the others have as many as fit to that.
+    /// Rows of the largest table, from 1000 to 10000000. The other tables have a proportional number.
     #[arg(long, value_name = "N", default_value = "10000", value_parser = value_parser!(u64).range(1_000..=10_000_000))]
     rows: u64,
 }
 
 impl Seed {
-    /// Seeds the database at `url`, which must be marked for it, and prints what every table has now.
+    /// Seeds the database at `url`, which must be marked as seedable, and prints the number of rows per table.
     pub(crate) async fn run(self, url: &str) -> anyhow::Result<()> {
         let (bars, mut tables) = (MultiProgress::new(), BTreeMap::new());
         let (started, style) =
@@ -35,7 +35,7 @@ impl Seed {
     }
 }
 
-/// A bar on a terminal; elsewhere the closing lines say enough.
+/// Returns a progress bar, hidden unless standard error is a terminal.
 fn bar(table: &'static str, rows: u64, style: &ProgressStyle) -> ProgressBar {
     let bar = if stderr().is_terminal() { ProgressBar::new(rows) } else { ProgressBar::hidden() };
     bar.with_message(table).with_style(style.clone())

@@ -1,4 +1,4 @@
-//! The tool as its users run it: as a process, on a database, sometimes killed.
+//! The program as a process on a real database, killed during imports.
 
 use anyhow::Result;
 use std::io::{Read as _, Write as _};
@@ -39,7 +39,7 @@ async fn stored(client: &Client) -> Result<(i64, i64, i64)> {
 }
 
 #[tokio::test]
-async fn a_database_is_migrated_once_and_asking_again_changes_nothing() -> Result<()> {
+async fn migrations_are_applied_once() -> Result<()> {
     let database = TestDatabase::empty().await?;
     let all = std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/../../migrations"))?.count();
     let applied = format!("{all} migrations applied");
@@ -49,7 +49,7 @@ async fn a_database_is_migrated_once_and_asking_again_changes_nothing() -> Resul
 }
 
 #[tokio::test]
-async fn a_server_that_takes_sessions_over_tls_only_is_migrated() -> Result<()> {
+async fn migrates_servers_that_require_tls() -> Result<()> {
     let server = Server::private()?;
     let issued = rcgen::generate_simple_self_signed([String::from("localhost")])?;
     server.write_data_file("server.crt", &issued.cert.pem())?;
@@ -58,20 +58,20 @@ async fn a_server_that_takes_sessions_over_tls_only_is_migrated() -> Result<()> 
     server.write_data_file("postgresql.auto.conf", "ssl = on\n")?;
     server.restart()?;
     let url = server.url("postgres");
-    assert!(connect(&url, NoTls).await.is_err(), "a plain session was let in");
+    assert!(connect(&url, NoTls).await.is_err(), "the server accepted a plain session");
     let migrated = run(&url, &["migrate"])?;
     assert!(text(&migrated.stdout).ends_with("migrations applied"), "{}", text(&migrated.stderr));
-    // With authorities to believe, the server has to be who it says, by name.
+    // With certificate authorities, the name of the server is verified.
     let authorities = server.data_folder().join("server.crt");
-    for (host, is_let_in) in [("localhost", true), ("127.0.0.1", false)] {
+    for (host, is_accepted) in [("localhost", true), ("127.0.0.1", false)] {
         let url = format!("postgres://postgres@{host}:{}/postgres", server.port());
         let again = ctl(&url, &["migrate"]).env("DB_TLS_CA_FILE", &authorities).output()?;
-        assert_eq!(again.status.success(), is_let_in, "{host}: {}", text(&again.stderr));
+        assert_eq!(again.status.success(), is_accepted, "{host}: {}", text(&again.stderr));
     }
     Ok(())
 }
 
-/// Whether an import is under way.
+/// Returns true if an import is running.
 async fn is_importing(client: &Client) -> Result<bool> {
     let sql = "SELECT EXISTS (SELECT FROM pg_locks JOIN pg_database ON pg_database.oid = database \
         WHERE locktype = 'advisory' AND datname = current_database())";
@@ -79,7 +79,7 @@ async fn is_importing(client: &Client) -> Result<bool> {
 }
 
 #[tokio::test]
-async fn an_import_that_is_killed_again_and_again_changes_nothing_and_the_next_one_is_whole() -> Result<()> {
+async fn killed_imports_change_nothing() -> Result<()> {
     let (database, client) = migrated().await?;
     let url = database.application_url();
     for after in [0, 100, 400] {
@@ -87,7 +87,7 @@ async fn an_import_that_is_killed_again_and_again_changes_nothing_and_the_next_o
         while child.try_wait()?.is_none() && !is_importing(&client).await? {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
-        // Wherever in the import this is: at no moment of it do readers see anything.
+        // Readers see nothing at any point of the import.
         tokio::time::sleep(Duration::from_millis(after)).await;
         assert_eq!(stored(&client).await?.0, 0);
         child.kill()?;
@@ -96,14 +96,14 @@ async fn an_import_that_is_killed_again_and_again_changes_nothing_and_the_next_o
     }
     let completed = run(&url, &["import", "icd10cm", TABLE])?;
     assert!(completed.status.success(), "{}", text(&completed.stderr));
-    assert_eq!(text(&completed.stdout), "98147 rows in use, 0 former codes kept as inactive");
+    assert_eq!(text(&completed.stdout), "98147 rows in use, 0 former codes retained as inactive");
     assert_eq!(stored(&client).await?, (98_147, 74_714, 0));
     let repeated = run(&url, &["import", "icd10cm", TABLE])?;
     assert_eq!(text(&repeated.stdout), "98147 rows: already in use");
     Ok(())
 }
 
-/// What makes the servers' answers valid, as it stands in Redis; an empty text before the first.
+/// Returns the generation of the servers' cached answers in Redis; empty before the first import.
 fn generation(redis: &RedisServer) -> Result<String> {
     let mut stream = TcpStream::connect(redis.address())?;
     stream.set_read_timeout(Some(Duration::from_secs(30)))?;
@@ -114,7 +114,7 @@ fn generation(redis: &RedisServer) -> Result<String> {
 }
 
 #[tokio::test]
-async fn a_release_is_replaced_and_brought_back() -> Result<()> {
+async fn imports_replace_the_release_and_rollback_restores_it() -> Result<()> {
     let (database, client) = migrated().await?;
     let url = database.application_url();
     let none = run(&url, &["rollback", "icd10cm"])?;
@@ -133,22 +133,25 @@ async fn a_release_is_replaced_and_brought_back() -> Result<()> {
         generations.push(generation(&redis)?);
     }
     std::fs::remove_dir_all(&folder)?;
-    assert_eq!(stored(&client).await?, (2, 2, 1), "the former code is kept as inactive");
+    assert_eq!(stored(&client).await?, (2, 2, 1), "the former code is retained as inactive");
     let back = run(&url, &["rollback", "icd10cm"])?;
     assert_eq!(text(&back.stdout), "one.csv with 1 codes is in use");
     generations.push(generation(&redis)?);
     generations.dedup();
-    assert_eq!(generations.len(), 4, "each time the servers' Redis was told: {generations:?}");
+    assert_eq!(generations.len(), 4, "each change reaches Redis: {generations:?}");
     redis.kill()?;
     let forward = run(&url, &["rollback", "icd10cm"])?;
-    assert!(forward.status.success() && text(&forward.stderr).contains("Redis was not told"), "{forward:?}");
+    assert!(
+        forward.status.success() && text(&forward.stderr).contains("Redis is unavailable"),
+        "{forward:?}"
+    );
     assert!(run(&url, &["rollback", "icd10cm"])?.status.success());
     assert_eq!(stored(&client).await?, (1, 1, 0));
     Ok(())
 }
 
 #[tokio::test]
-async fn an_api_key_is_made_accepted_and_withdrawn() -> Result<()> {
+async fn api_keys_are_created_verified_and_revoked() -> Result<()> {
     let (database, _) = migrated().await?;
     let created =
         run(&database.application_url(), &["api-key", "create", "--name", "till", "--scope", "keys:read"])?;
@@ -158,8 +161,8 @@ async fn an_api_key_is_made_accepted_and_withdrawn() -> Result<()> {
         ctl(&database.application_url(), &["api-key", "verify"]).env("STEADFAST_API_KEY", key).output()
     };
     assert_eq!(text(&verify(key)?.stdout), "key 1 is accepted");
-    for nobodys in ["sf_none", "sf_NobodyKeyOfTheTestsKeyOfTheTestsKeyOfTheTes11cNxe"] {
-        assert_eq!(verify(nobodys)?.status.code(), Some(1), "{nobodys}");
+    for unknown in ["sf_none", "sf_UnknownKeyOfTheTestsKeyOfTheTestsKeyOfTheTe1sjVMo"] {
+        assert_eq!(verify(unknown)?.status.code(), Some(1), "{unknown}");
     }
     assert!(run(&database.application_url(), &["api-key", "revoke", "1"])?.status.success());
     assert_eq!(text(&verify(key)?.stderr), "error: the key is not accepted");
@@ -167,7 +170,7 @@ async fn an_api_key_is_made_accepted_and_withdrawn() -> Result<()> {
 }
 
 #[test]
-fn bad_settings_name_the_variable_and_exit_with_2() -> Result<()> {
+fn invalid_settings_name_the_variable() -> Result<()> {
     let unset = Command::new(env!("CARGO_BIN_EXE_steadfast-ctl"))
         .arg("migrate")
         .env_remove("DATABASE_URL")
@@ -194,7 +197,7 @@ fn bad_settings_name_the_variable_and_exit_with_2() -> Result<()> {
 }
 
 #[test]
-fn unknown_scope_is_refused_with_nearest_known_one() -> Result<()> {
+fn unknown_scopes_are_rejected_with_the_nearest_name() -> Result<()> {
     for (scope, nearest) in
         [("keys:raed", "keys:read"), ("key:write", "keys:write"), ("terminolgy:read", "terminology:read")]
     {
@@ -223,7 +226,7 @@ fn warns_about_unknown_settings() -> Result<()> {
 }
 
 #[test]
-fn a_file_that_is_not_the_table_is_refused_by_line_before_anything_is_stored() -> Result<()> {
+fn invalid_files_are_rejected_before_the_import() -> Result<()> {
     let file = std::env::temp_dir().join(format!("icd10cm-{}.csv", std::process::id()));
     std::fs::write(
         &file,

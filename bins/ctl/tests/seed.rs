@@ -1,4 +1,4 @@
-//! `seed` as its users run it: what it refuses, what it leaves, what it says.
+//! `seed` as a process on a real database.
 
 use anyhow::Result;
 use std::process::{Command, Output, Stdio};
@@ -23,7 +23,7 @@ async fn keys(client: &Client) -> Result<i64> {
 }
 
 #[tokio::test]
-async fn a_database_is_seeded_once_it_is_marked_as_the_refusal_said() -> Result<()> {
+async fn seeds_marked_databases_only() -> Result<()> {
     let (database, client) = migrated().await?;
     let refused = seed(&database.url(), &[])?;
     let said = String::from_utf8(refused.stderr)?;
@@ -40,7 +40,7 @@ async fn a_database_is_seeded_once_it_is_marked_as_the_refusal_said() -> Result<
 }
 
 #[test]
-fn a_number_of_rows_that_makes_no_sense_is_refused() -> Result<()> {
+fn rejects_invalid_numbers_of_rows() -> Result<()> {
     for rows in ["0", "999", "10000001", "many"] {
         let refused = seed("postgres://app@127.0.0.1:1/d", &["--rows", rows])?;
         let said = String::from_utf8(refused.stderr)?;

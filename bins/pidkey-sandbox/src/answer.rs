@@ -1,18 +1,17 @@
-//! What PIDKey.com would say of a key, made from a hash of the key: the same key gets the same answer on every
-//! machine, in every run.
+//! Responses for keys, derived from a hash of the key, so that they are the same on every machine and in every run.
 
 use crate::catalogue::{self, Channel, Product};
 use serde::Serialize;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
-/// Of a hundred keys, how many no product is known for.
+/// Percentage of keys without a known product.
 const UNKNOWN_PERCENT: u8 = 3;
-/// Of a hundred known keys, how many are blocked.
+/// Percentage of known keys that are blocked.
 const BLOCKED_PERCENT: u8 = 5;
 
-/// The answer for one key. The order of the members is the order on the wire, and scripts out there count on it:
-/// `prd` is member 6, `blocked` 11, `errorcode` 12.
+/// Response for a key. The order of the members is part of the format, because existing scripts rely on it: `prd` is
+/// member 6, `blocked` 11, `errorcode` 12.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub(crate) struct Entry {
     pub(crate) keyname: String,
@@ -22,18 +21,18 @@ pub(crate) struct Entry {
     is_retail: Option<u8>,
     pub(crate) prd: Option<String>,
     sub: Option<String>,
-    /// A number, the same number as text, or null.
+    /// Number, the same number as text, or null.
     remaining: Value,
     had_occurred: u8,
     invalid: u8,
     blocked: i8,
     errorcode: Option<String>,
     datetime_checked_done: String,
-    /// Not part of the documented format: a client has to pass over what it does not know.
+    /// Not part of the documented format: clients must ignore unknown members.
     server_no: u8,
 }
 
-/// Draws from one key's hash. Traits that must not go together (product, unknown, blocked) read different bytes.
+/// Pseudo-random values from the hash of a key. Independent properties (product, unknown, blocked) use different bytes.
 struct Draws([u8; 32]);
 
 impl Draws {
@@ -58,13 +57,13 @@ impl Draws {
         self.number(12) % 100 < u32::from(BLOCKED_PERCENT)
     }
 
-    /// True for one in `of` keys; `at` names the byte of the hash that decides.
+    /// Returns true for one in `of` keys, by the byte `at` of the hash.
     fn one_in(&self, of: u8, at: usize) -> bool {
         self.0[at].is_multiple_of(of)
     }
 }
 
-/// The keys of the `keys` parameter: one a line, CR LF or LF, dashes or none; blank lines are passed over.
+/// Returns the keys of the `keys` parameter: one per line (CR LF or LF), with or without dashes. Ignores blank lines.
 pub(crate) fn keys_in(parameter: &str) -> Vec<String> {
     parameter
         .lines()
@@ -73,7 +72,7 @@ pub(crate) fn keys_in(parameter: &str) -> Vec<String> {
         .collect()
 }
 
-/// The answers for `keys`, never in the order asked when there is another: nobody may rely on it.
+/// Returns the responses for `keys` in a different order than requested, so that clients cannot rely on it.
 pub(crate) fn entries(keys: &[String]) -> Vec<Entry> {
     let mut shuffled: Vec<&String> = keys.iter().collect();
     shuffled.sort_by_key(|key| Draws::of(key).0);
@@ -83,7 +82,7 @@ pub(crate) fn entries(keys: &[String]) -> Vec<Entry> {
     shuffled.into_iter().map(|key| entry(key)).collect()
 }
 
-/// The answer for one key, given without dashes and in upper case.
+/// Returns the response for a key without dashes in upper case.
 pub(crate) fn entry(key: &str) -> Entry {
     let draws = Draws::of(key);
     if draws.is_unknown() {
@@ -155,7 +154,7 @@ fn sub_type(draws: &Draws) -> String {
     }
 }
 
-/// Only volume keys in good standing count down; one in four says so as text, the rest as a number.
+/// Returns the activations left. Only volume keys that are not blocked have some; one in four is text instead of a number.
 fn remaining(product: &Product, blocked: bool, draws: &Draws) -> Value {
     if product.channel == Channel::Retail || blocked {
         return if draws.one_in(10, 28) { Value::Null } else { Value::from(-1) };
@@ -199,7 +198,7 @@ mod tests {
 
     const ALPHABET: &[u8; 24] = b"2346789BCDFGHJKMNPQRTVWX";
 
-    /// Different keys of the usual alphabet; each is spelled from a number.
+    /// Returns `count` different keys of the usual alphabet.
     fn keys(count: u32) -> Vec<String> {
         (0..count).map(|number| spelled(&Draws::of(&number.to_string()).0)).collect()
     }
@@ -209,8 +208,8 @@ mod tests {
     }
 
     #[test]
-    fn the_same_key_always_gets_the_same_answer() {
-        // A written-down answer, so that a change of the making is seen and not only its instability.
+    fn responses_are_deterministic() {
+        // A literal response also detects changes of the algorithm.
         let entry = serde_json::to_string(&entry("6NRGDKHFCFY4TF7PRWFDYBF3H")).unwrap();
         assert_eq!(entry, EXPECTED);
     }
@@ -223,7 +222,7 @@ mod tests {
     );
 
     #[test]
-    fn the_members_stand_where_scripts_count_them() {
+    fn members_have_the_documented_order() {
         let text = serde_json::to_string(&entry("6NRGDKHFCFY4TF7PRWFDYBF3H")).unwrap();
         let place = |name: &str| text.find(&format!("\"{name}\":")).unwrap();
         let expected = [
@@ -246,7 +245,7 @@ mod tests {
     }
 
     #[test]
-    fn twenty_thousand_keys_show_the_documented_shares() {
+    fn keys_have_the_documented_proportions() {
         let entries: Vec<Entry> = keys(20_000).iter().map(|key| entry(key)).collect();
         let known: Vec<&Entry> = entries.iter().filter(|entry| entry.prd.is_some()).collect();
         let unknown = entries.len() - known.len();
@@ -261,42 +260,42 @@ mod tests {
     }
 
     #[test]
-    fn a_few_products_make_most_of_the_keys() {
+    fn few_products_have_most_keys() {
         let mut counts: BTreeMap<String, usize> = BTreeMap::new();
         for product in keys(20_000).iter().filter_map(|key| entry(key).prd) {
             *counts.entry(product).or_default() += 1;
         }
-        assert_eq!(counts.len(), 80, "each product is met");
+        assert_eq!(counts.len(), 80, "each product occurs");
         let mut counts: Vec<usize> = counts.into_values().collect();
         counts.sort_unstable_by(|a, b| b.cmp(a));
         let top: usize = counts[..8].iter().sum();
-        assert!(top > 19_400 / 2, "the first tenth of the products holds more than half: {top}");
+        assert!(top > 19_400 / 2, "the first tenth of the products has more than half of the keys: {top}");
         assert!(counts[79] < 100, "the last one is rare: {}", counts[79]);
     }
 
     #[test]
-    fn error_codes_come_in_several_spellings() {
+    fn error_codes_have_several_spellings() {
         let codes: Vec<String> = keys(5_000).iter().filter_map(|key| entry(key).errorcode).collect();
         for spelling in ["0xC004C060", "0XC004C060", "0xc004c060", "Online Key", "0xC004C003"] {
-            assert!(codes.iter().any(|code| code == spelling), "{spelling} is met");
+            assert!(codes.iter().any(|code| code == spelling), "{spelling} occurs");
         }
     }
 
     #[test]
-    fn keys_are_read_with_every_line_end_and_with_dashes_or_none() {
+    fn keys_are_read_with_any_line_end_and_dashes() {
         let read = keys_in("6NRGD-KHFCF-Y4TF7-PRWFD-YBF3H\r\n6nrgdkhfcfy4tf7prwfdybf3j\n\n ");
         assert_eq!(read, ["6NRGDKHFCFY4TF7PRWFDYBF3H", "6NRGDKHFCFY4TF7PRWFDYBF3J"]);
     }
 
     #[test]
-    fn the_order_of_the_answer_is_not_the_order_asked() {
+    fn responses_have_a_different_order_than_requests() {
         for asked in [keys(2), keys(7), keys(50), keys(2).into_iter().rev().collect()] {
             let answered: Vec<String> = entries(&asked).into_iter().map(|entry| entry.keyname).collect();
             assert_ne!(answered, asked);
             let (mut answered, mut asked) = (answered, asked);
             answered.sort();
             asked.sort();
-            assert_eq!(answered, asked, "but every key is answered");
+            assert_eq!(answered, asked, "every key is answered");
         }
     }
 }

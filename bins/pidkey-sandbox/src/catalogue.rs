@@ -1,7 +1,7 @@
-//! The products that the stand-in knows, and how common each one is.
+//! The products of the sandbox and their frequencies.
 //!
-//! Real inventories are skewed: a few volume products make most of the keys and a long tail the rest. Queries that
-//! are fast on evenly spread products may be slow on these, so the weights follow Zipf's law.
+//! Real inventories are skewed: a few volume products have most of the keys. Queries that are fast on uniform data may be
+//! slow on these, so the weights follow Zipf's law.
 
 use std::sync::LazyLock;
 
@@ -10,19 +10,19 @@ const OFFICE_EDITIONS: [&str; 4] = ["ProPlus", "Standard", "ProjectPro", "VisioP
 const WINDOWS: [&str; 5] = ["Windows10", "Windows11", "Windows7", "Windows81", "WindowsServer2019"];
 const WINDOWS_EDITIONS: [&str; 4] = ["Professional", "Enterprise", "Education", "Essentials"];
 
-/// The weight of the most common product; the one at rank `n` weighs this divided by `n`.
+/// Weight of the most common product. The product at rank `n` has this weight divided by `n`.
 const TOP_WEIGHT: u64 = 1_000_000;
 
-/// How a product is sold, which decides what its keys report.
+/// Sales channel of a product, which determines the fields of its keys.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Channel {
-    /// Volume keys that count down their activations.
+    /// Volume keys, which count their activations.
     Mak,
-    /// Single keys that are online or not.
+    /// Single keys, which are online or not.
     Retail,
 }
 
-/// One product: its code as PIDKey.com writes it, and how it is sold.
+/// Product with its code as PIDKey.com writes it.
 #[derive(Clone, Debug)]
 pub(crate) struct Product {
     pub(crate) code: String,
@@ -31,7 +31,7 @@ pub(crate) struct Product {
 
 struct Catalogue {
     products: Vec<Product>,
-    /// The sum of the weights up to and including each product.
+    /// Cumulative weights.
     cumulated: Vec<u64>,
 }
 
@@ -46,7 +46,7 @@ static CATALOGUE: LazyLock<Catalogue> = LazyLock::new(|| {
     Catalogue { products, cumulated }
 });
 
-/// Most common first: volume before retail, and the two families take turns.
+/// Returns the products, most common first: volume before retail, and Office and Windows alternating.
 fn products() -> Vec<Product> {
     let mut products = Vec::new();
     for channel in [Channel::Mak, Channel::Retail] {
@@ -76,7 +76,7 @@ fn windows(version: &str, edition: &str, channel: Channel) -> Product {
     Product { code: format!("{version}_{edition}_{suffix}"), channel }
 }
 
-/// The product for a number that is uniform over all of `u64`.
+/// Returns the product for a number that is uniformly distributed over `u64`.
 pub(crate) fn pick(draw: u64) -> &'static Product {
     let Catalogue { products, cumulated } = &*CATALOGUE;
     let total = cumulated.last().copied().unwrap_or(1);
@@ -91,7 +91,7 @@ mod tests {
     use std::collections::BTreeSet;
 
     #[test]
-    fn there_are_eighty_different_products() {
+    fn catalogue_has_eighty_products() {
         let codes: BTreeSet<String> = products().into_iter().map(|product| product.code).collect();
         assert_eq!(codes.len(), 80);
         assert!(codes.contains("Office16_ProPlusVL_MAK"), "{codes:?}");
@@ -99,11 +99,15 @@ mod tests {
     }
 
     #[test]
-    fn every_draw_picks_a_product() {
+    fn every_number_selects_a_product() {
         for draw in [0, 1, TOP_WEIGHT - 1, TOP_WEIGHT, u64::MAX / 2, u64::MAX] {
             assert!(!pick(draw).code.is_empty());
         }
         assert_eq!(pick(0).code, "Office16_ProPlusVL_MAK");
-        assert_ne!(pick(TOP_WEIGHT).code, pick(TOP_WEIGHT - 1).code, "the weight is where the next begins");
+        assert_ne!(
+            pick(TOP_WEIGHT).code,
+            pick(TOP_WEIGHT - 1).code,
+            "the weight of the first product ends before this number"
+        );
     }
 }

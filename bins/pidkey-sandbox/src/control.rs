@@ -1,24 +1,24 @@
-//! What the stand-in shall do, for how many requests, and what it has seen: its memory.
+//! State of the sandbox: the requested behaviour and the requests so far.
 
 use serde::{Deserialize, Serialize};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-/// The longest delay that can be asked for: beyond it a request is as good as hanging.
+/// Maximum delay of a response, in milliseconds.
 const DELAY_MS_MAX: u64 = 300_000;
 
-/// How requests are answered.
+/// Behaviour of the sandbox.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Mode {
-    /// As PIDKey.com answers on a good day.
+    /// Normal responses.
     #[default]
     Ok,
-    /// Status 429 with a `Retry-After` (60 unless told otherwise).
+    /// Status 429 with a `Retry-After`, 60 by default.
     RateLimited,
-    /// Status 429 that does not say for how long.
+    /// Status 429 without a `Retry-After`.
     RateLimitedWithoutRetryAfter,
-    /// Status 401, whatever the API key.
+    /// Status 401 for any API key.
     Unauthorized,
     /// Status 403.
     Forbidden,
@@ -26,36 +26,36 @@ pub enum Mode {
     ServerError,
     /// Status 200 with an HTML page.
     Garbage,
-    /// Status 200 with a JSON array that is cut in the middle, though the message itself is whole.
+    /// Status 200 with half of a JSON array in a complete message.
     CutJson,
-    /// More bytes are promised than sent, then the connection is closed.
+    /// Fewer bytes than `Content-Length`, then the connection closes.
     Truncated,
-    /// A byte at a time, slower than anybody waits.
+    /// One byte every 100 ms.
     SlowDrip,
-    /// No answer at all, until the client leaves or five minutes are over.
+    /// No response until the client disconnects or five minutes have passed.
     Hang,
     /// Status 302 to the same address.
     Redirect,
     /// A JSON array of 64 MiB.
     Oversized,
-    /// Status 200 with an object that has no `keyname`, as the sister services report their errors.
+    /// Status 200 with an object without `keyname`, as related services report errors.
     Object,
-    /// The answer for the first key as a bare object instead of an array.
+    /// Object for the first key instead of an array.
     SingleObject,
-    /// Every other key is left out, the first of the rest is answered twice, and a key that nobody asked for is added.
+    /// Every other key is missing, one is duplicated, and one that was not requested is added.
     Uneven,
 }
 
-/// What to do from now on: the body of `POST /control`.
+/// Requested behaviour: the body of `POST /control`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Control {
-    /// How to answer.
+    /// Behaviour of the sandbox.
     pub mode: Mode,
-    /// `Retry-After` of mode `rate_limited`, sent as it stands: seconds, an HTTP date, or nonsense.
+    /// `Retry-After` of the mode `rate_limited`, sent unchanged: seconds, an HTTP date, or invalid text.
     #[serde(default, deserialize_with = "seconds_or_text", skip_serializing_if = "Option::is_none")]
     pub retry_after: Option<String>,
-    /// For how many requests; then all is well again. For good when missing.
+    /// Number of requests with this mode, after which it is `ok` again. Unlimited by default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub times: Option<u32>,
     /// Milliseconds to wait before each answer, at most 300,000.
@@ -64,24 +64,24 @@ pub struct Control {
 }
 
 impl Control {
-    /// Answers as `mode` says, without a limit of requests and without delay.
+    /// Returns a control message for `mode`, without delay and for an unlimited number of requests.
     pub fn mode(mode: Mode) -> Self {
         Self { mode, ..Self::default() }
     }
 
-    /// The same for the next `times` requests only.
+    /// Limits the mode to the next `times` requests.
     #[must_use]
     pub fn times(self, times: u32) -> Self {
         Self { times: Some(times), ..self }
     }
 
-    /// The same with this `Retry-After`.
+    /// Sets the value of `Retry-After`.
     #[must_use]
     pub fn retry_after(self, value: impl Into<String>) -> Self {
         Self { retry_after: Some(value.into()), ..self }
     }
 
-    /// The wait before each answer.
+    /// Returns the delay of each response.
     pub(crate) fn delay(&self) -> Duration {
         Duration::from_millis(self.delay_ms.min(DELAY_MS_MAX))
     }
@@ -102,19 +102,19 @@ fn seconds_or_text<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<
     }))
 }
 
-/// What was seen since the start.
+/// Requests since the start.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Seen {
-    /// Requests for keys, whatever became of them.
+    /// Number of requests for keys, with any outcome.
     pub requests: u64,
-    /// Keys in these requests, repetitions counted.
+    /// Number of keys in these requests, duplicates included.
     pub keys: u64,
-    /// The query of the last request as it stood on the wire, API key included: for tests, never shown by a route.
+    /// Query string of the last request, API key included. Available to tests only, not to a route.
     #[serde(skip)]
     pub last_query: String,
 }
 
-/// What `GET /control` shows.
+/// Response of `GET /control`.
 #[derive(Serialize)]
 pub(crate) struct Report {
     #[serde(flatten)]
@@ -129,12 +129,12 @@ struct Memory {
     seen: Seen,
 }
 
-/// The memory that all requests share.
+/// State that all requests share.
 #[derive(Debug, Default)]
 pub(crate) struct State(Mutex<Memory>);
 
 impl State {
-    /// `times: 0` is no request at all, so it is the same as all being well.
+    /// Sets the behaviour. `times: 0` resets it.
     pub(crate) fn set(&self, control: Control) {
         self.lock().control = if control.times == Some(0) { Control::default() } else { control };
     }
@@ -148,7 +148,7 @@ impl State {
         Report { control: memory.control.clone(), seen: memory.seen.clone() }
     }
 
-    /// Counts one request for `keys` keys and says how it is to be answered.
+    /// Records a request for `keys` keys and returns the behaviour for it.
     pub(crate) fn arrive(&self, query: &str, keys: usize) -> Control {
         let mut memory = self.lock();
         memory.seen.requests += 1;
@@ -173,17 +173,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_mode_for_two_requests_ends_after_two() {
+    fn modes_end_after_their_number_of_requests() {
         let state = State::default();
         state.set(Control::mode(Mode::Hang).times(2));
         let modes = [(); 4].map(|()| state.arrive("", 1).mode);
         assert_eq!(modes, [Mode::Hang, Mode::Hang, Mode::Ok, Mode::Ok]);
         assert_eq!(state.seen().requests, 4);
-        assert_eq!(state.report().control, Control::default(), "and the report says so");
+        assert_eq!(state.report().control, Control::default());
     }
 
     #[test]
-    fn retry_after_is_taken_as_a_number_or_as_text() {
+    fn retry_after_is_a_number_or_text() {
         let read = |text| serde_json::from_str::<Control>(text).unwrap().retry_after;
         assert_eq!(read(r#"{"mode":"rate_limited","retry_after":7}"#).as_deref(), Some("7"));
         assert_eq!(read(r#"{"mode":"rate_limited","retry_after":"soon"}"#).as_deref(), Some("soon"));
@@ -191,7 +191,7 @@ mod tests {
     }
 
     #[test]
-    fn an_unknown_mode_or_member_is_refused() {
+    fn unknown_modes_and_members_are_rejected() {
         assert!(serde_json::from_str::<Control>(r#"{"mode":"upside_down"}"#).is_err());
         assert!(serde_json::from_str::<Control>(r#"{"mode":"ok","tmies":3}"#).is_err());
     }

@@ -1,4 +1,4 @@
-//! The ways in which an upstream service goes wrong, each as a response.
+//! Responses of the failing modes.
 
 use crate::control::Mode;
 use crate::routes::{PATH, body};
@@ -10,19 +10,19 @@ use futures_util::{Stream, StreamExt, stream};
 use std::io;
 use std::time::Duration;
 
-/// `Retry-After` of a 429, in seconds, when the control message names none.
+/// Default `Retry-After` of a 429, in seconds.
 const RETRY_AFTER_S: &str = "60";
-/// The longest that a request is kept waiting: forgotten clients must not pile up.
+/// Maximum duration of a hanging request, so that abandoned clients do not accumulate.
 const HANG: Duration = Duration::from_secs(300);
 const DRIP_EVERY: Duration = Duration::from_millis(100);
 const DRIPS: usize = 3_000;
 const OVERSIZED_CHUNK: &[u8] = &[b' '; 64 * 1024];
 const OVERSIZED_CHUNKS: usize = 1_024;
-/// What a truncated answer sends, and what it promised to send.
+/// Body of a truncated response, and its `Content-Length`.
 const TRUNCATED: &[u8] = br#"[{"keyname":"6NRGDKHFCFY4TF7PRW"#;
 const TRUNCATED_PROMISE: &str = "4096";
 
-/// The response of a failing mode; the modes that answer keys are none of these and get an empty array.
+/// Returns the response of a failing mode, and an empty array for all other modes.
 pub(crate) async fn response(mode: Mode, retry_after: Option<&str>) -> Response {
     match mode {
         Mode::RateLimited => rate_limited(Some(retry_after.unwrap_or(RETRY_AFTER_S))),
@@ -41,7 +41,7 @@ pub(crate) async fn response(mode: Mode, retry_after: Option<&str>) -> Response 
     }
 }
 
-/// An HTML page, as web servers make them for a status.
+/// Returns an HTML page, as web servers send it for a status.
 pub(crate) fn page(status: StatusCode, title: &str) -> Response {
     let html = format!("<!DOCTYPE html><html><head><title>{title}</title></head><body>{title}</body></html>");
     (status, body(html)).into_response()
@@ -64,11 +64,11 @@ fn redirect() -> Response {
     (StatusCode::FOUND, [(header::LOCATION, location)]).into_response()
 }
 
-/// The stream fails after its first part: the server can only close the connection then.
+/// Returns a response whose stream fails after its first part, so that the server closes the connection.
 fn truncated() -> Response {
     let sent = stream::once(async { Ok(Bytes::from_static(TRUNCATED)) });
     let broken = stream::once(async {
-        // The first part has to be on its way before the connection is closed.
+        // The first part must be sent before the connection is closed.
         tokio::time::sleep(Duration::from_millis(20)).await;
         Err(io::Error::from(io::ErrorKind::ConnectionAborted))
     });

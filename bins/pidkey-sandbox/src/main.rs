@@ -1,4 +1,4 @@
-//! Runs the stand-in until it is told to stop.
+//! Runs the sandbox until SIGINT or SIGTERM.
 
 use anyhow::Context;
 use clap::Parser;
@@ -6,11 +6,11 @@ use std::io::Write;
 use std::net::SocketAddr;
 use tokio::signal::unix::{SignalKind, signal};
 
-/// A stand-in of PIDKey.com: the same wire format, answers made from the keys, failures on command.
+/// Local server that behaves like PIDKey.com: the same wire format, deterministic responses, simulated failures.
 #[derive(Parser)]
 #[command(version)]
 struct Arguments {
-    /// Where to listen; port 0 takes a free port
+    /// Address to listen on; port 0 selects a free port
     #[arg(
         long,
         env = "PIDKEY_SANDBOX_LISTEN",
@@ -37,7 +37,7 @@ async fn main() -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Whoever started it reads the port from this line, so it has to leave at once, pipe or terminal.
+/// Prints the address and flushes it, because the parent process waits for this line.
 fn announce(sandbox: &pidkey_sandbox::Sandbox) -> anyhow::Result<()> {
     let mut stdout = std::io::stdout().lock();
     writeln!(stdout, "listening on http://{}", sandbox.addr())?;

@@ -1,4 +1,4 @@
-//! The two addresses that are served: PIDKey.com's own, and the control beside it.
+//! The routes: the one of PIDKey.com, and the control route.
 
 use crate::answer::{self, Entry};
 use crate::control::{Control, Mode, Report, State};
@@ -12,11 +12,11 @@ use axum::routing::get;
 use serde::Deserialize;
 use std::sync::Arc;
 
-/// Where PIDKey.com answers.
+/// Path of the PIDKey.com route.
 pub(crate) const PATH: &str = "/ajax/pidms_api";
 
-/// All parameters are optional so that what is missing is answered in PIDKey.com's way. `justgetdescription` is
-/// accepted and changes nothing.
+/// Parameters of a check. All are optional, so that missing ones are reported like PIDKey.com does.
+/// `justgetdescription` is accepted and ignored.
 #[derive(Deserialize)]
 struct Asked {
     #[serde(default)]
@@ -53,7 +53,7 @@ async fn check(
     }
 }
 
-/// PIDKey.com says `text/html` of its JSON, so this does as well.
+/// Returns a response with the content type `text/html`, which PIDKey.com uses for JSON.
 pub(crate) fn body(text: impl Into<axum::body::Body>) -> Response {
     let html = HeaderValue::from_static("text/html; charset=UTF-8");
     ([(header::CONTENT_TYPE, html)], text.into()).into_response()

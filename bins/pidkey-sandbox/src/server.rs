@@ -1,4 +1,4 @@
-//! The listener: one task that owns every connection, so that dropping the handle ends all of them.
+//! The server: one task owns every connection, so that dropping the handle closes all of them.
 
 use crate::control::{Control, Seen, State};
 use crate::routes::{self, PATH};
@@ -15,12 +15,12 @@ use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio::task::{JoinHandle, JoinSet};
 
-/// How long [`Sandbox::stop`] waits for answers under way; one that hangs by command would wait for minutes.
+/// Time that [`Sandbox::stop`] gives running requests; a hanging one would take minutes.
 const GRACE: Duration = Duration::from_secs(2);
-/// A pause after a failed accept (no file descriptors left, say), so that the loop does not spin.
+/// Pause after a failed accept, for example without free file descriptors, so that the loop does not spin.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
-/// A running stand-in. Dropped, it stops at once: the port is free and every connection is closed.
+/// Running sandbox. Dropping it frees the port and closes every connection at once.
 #[derive(Debug)]
 pub struct Sandbox {
     addr: SocketAddr,
@@ -29,10 +29,10 @@ pub struct Sandbox {
     task: JoinHandle<()>,
 }
 
-/// Starts a stand-in on `listen`; port 0 takes a free one. It answers once this returns.
+/// Starts a sandbox on `listen`; port 0 selects a free port. It accepts connections when this function returns.
 ///
 /// # Errors
-/// When the address cannot be listened on.
+/// Returns an error if the address cannot be bound.
 pub async fn start(listen: SocketAddr) -> io::Result<Sandbox> {
     let listener = TcpListener::bind(listen).await?;
     let addr = listener.local_addr()?;
@@ -43,30 +43,30 @@ pub async fn start(listen: SocketAddr) -> io::Result<Sandbox> {
 }
 
 impl Sandbox {
-    /// Where it listens, the port filled in.
+    /// Returns the address with the actual port.
     pub fn addr(&self) -> SocketAddr {
         self.addr
     }
 
-    /// What `PIDKEY_BASE_URL` has to be to meet this instead of PIDKey.com.
+    /// Returns the value of `PIDKEY_BASE_URL` for this sandbox.
     pub fn base_url(&self) -> String {
         format!("http://{}{PATH}", self.addr)
     }
 
-    /// Answers from now on as `control` says, as by `POST /control`.
+    /// Sets the behaviour, like `POST /control`.
     pub fn control(&self, control: Control) {
         self.state.set(control);
     }
 
-    /// What has been seen so far.
+    /// Returns the requests since the start.
     pub fn seen(&self) -> Seen {
         self.state.seen()
     }
 
-    /// Takes no more connections and gives answers under way two seconds to finish; then all is closed.
+    /// Stops accepting connections, gives running requests two seconds to finish, and closes all connections.
     pub async fn stop(mut self) {
         drop(self.stop.take());
-        // An error means that the task is gone, which is what was asked for.
+        // An error means that the task has ended already.
         let _ = (&mut self.task).await;
     }
 }
@@ -95,7 +95,7 @@ async fn serve(listener: TcpListener, router: Router, mut stopped: oneshot::Rece
             http1::Builder::new().timer(TokioTimer::new()).serve_connection(TokioIo::new(stream), service);
         let connection = graceful.watch(connection);
         connections.spawn(async move {
-            // A client that leaves in the middle is an everyday event here.
+            // Tests disconnect in the middle of a request.
             let _ = connection.await;
         });
     }

@@ -1,4 +1,4 @@
-//! The program from outside: what it prints, how it is driven by plain HTTP, how it ends.
+//! The program as a process, controlled by plain HTTP.
 
 use anyhow::{Context, Result};
 use nix::sys::signal::{Signal, kill};
@@ -9,7 +9,7 @@ use std::process::{Child, Command, Stdio};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_pidkey-sandbox");
 
-/// A started program; killed when the test ends early.
+/// Running program; killed when dropped.
 struct Running {
     child: Child,
     address: String,
@@ -26,12 +26,12 @@ impl Running {
         Ok(Self { child, address })
     }
 
-    /// Sends one request as it stands and reads until the program closes the connection.
+    /// Sends a raw request and reads until the program closes the connection.
     fn exchange(&self, request: &str) -> Result<String> {
         let mut stream = TcpStream::connect(&self.address)?;
         stream.write_all(request.as_bytes())?;
         let mut answer = Vec::new();
-        // A connection that is cut in the middle is one of the things to look at.
+        // Some modes cut the connection.
         let _ = stream.read_to_end(&mut answer);
         Ok(String::from_utf8(answer)?)
     }
@@ -58,7 +58,7 @@ impl Drop for Running {
 const CHECK: &str = "/ajax/pidms_api?keys=6NRGD-KHFCF-Y4TF7-PRWFD-YBF3H%0D%0A6NRGDKHFCFY4TF7PRWFDYBF3J&justgetdescription=0&apikey=any";
 
 #[test]
-fn it_answers_as_pidkey_does_and_shows_what_it_saw() -> Result<()> {
+fn answers_like_pidkey_and_reports_requests() -> Result<()> {
     let sandbox = Running::start()?;
     let answer = sandbox.get(CHECK)?;
     assert!(answer.starts_with("HTTP/1.1 200 OK"), "{answer}");
@@ -71,7 +71,7 @@ fn it_answers_as_pidkey_does_and_shows_what_it_saw() -> Result<()> {
 }
 
 #[test]
-fn a_missing_api_key_is_refused() -> Result<()> {
+fn rejects_missing_api_keys() -> Result<()> {
     let sandbox = Running::start()?;
     let answer = sandbox.get("/ajax/pidms_api?keys=6NRGDKHFCFY4TF7PRWFDYBF3H")?;
     assert!(answer.starts_with("HTTP/1.1 401"), "{answer}");
@@ -79,7 +79,7 @@ fn a_missing_api_key_is_refused() -> Result<()> {
 }
 
 #[test]
-fn the_control_route_sets_a_failure_for_some_requests() -> Result<()> {
+fn control_route_sets_failures_for_some_requests() -> Result<()> {
     let sandbox = Running::start()?;
     sandbox.control(r#"{"mode":"rate_limited","retry_after":7,"times":1}"#)?;
     let answer = sandbox.get(CHECK)?;
@@ -90,7 +90,7 @@ fn the_control_route_sets_a_failure_for_some_requests() -> Result<()> {
 }
 
 #[test]
-fn a_truncated_answer_promises_more_than_it_sends() -> Result<()> {
+fn truncated_responses_are_shorter_than_their_content_length() -> Result<()> {
     let sandbox = Running::start()?;
     sandbox.control(r#"{"mode":"truncated"}"#)?;
     let answer = sandbox.get(CHECK)?;
@@ -101,7 +101,7 @@ fn a_truncated_answer_promises_more_than_it_sends() -> Result<()> {
 }
 
 #[test]
-fn a_termination_signal_ends_it_while_a_request_hangs() -> Result<()> {
+fn sigterm_ends_the_program_during_hanging_requests() -> Result<()> {
     let mut sandbox = Running::start()?;
     sandbox.control(r#"{"mode":"hang"}"#)?;
     let mut stream = TcpStream::connect(&sandbox.address)?;
@@ -112,7 +112,7 @@ fn a_termination_signal_ends_it_while_a_request_hangs() -> Result<()> {
 }
 
 #[test]
-fn an_impossible_address_is_a_usage_error() -> Result<()> {
+fn invalid_addresses_are_usage_errors() -> Result<()> {
     let refused = Command::new(PROGRAM).args(["--listen", "nowhere"]).output()?;
     assert_eq!(refused.status.code(), Some(2));
     assert!(String::from_utf8_lossy(&refused.stderr).contains("--listen"));

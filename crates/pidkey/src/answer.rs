@@ -1,27 +1,27 @@
-//! What a check says of a key.
+//! Results of a check.
 
 use crate::ProductKey;
 use chrono::{DateTime, Utc};
 
-/// What PIDKey.com says of one asked key.
+/// Result for a requested key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Checked {
-    /// It belongs to a product.
+    /// The key belongs to a product.
     Known(KeyStatus),
-    /// PIDKey.com names no product for it. That is not the same as an invalid key.
+    /// PIDKey.com knows no product for the key, which may be valid nevertheless.
     Unknown {
-        /// The asked key.
+        /// The requested key.
         key: ProductKey,
     },
-    /// PIDKey.com left it out of the answer, so nothing was learnt of it.
+    /// The response does not mention the key, so its state is unknown.
     Unanswered {
-        /// The asked key.
+        /// The requested key.
         key: ProductKey,
     },
 }
 
 impl Checked {
-    /// The key that was asked for.
+    /// Returns the requested key.
     pub fn key(&self) -> ProductKey {
         match self {
             Self::Known(status) => status.key,
@@ -30,33 +30,33 @@ impl Checked {
     }
 }
 
-/// The state of a known key. No text is longer than 255 characters or holds a NUL byte, whatever was sent.
+/// State of a known key. Texts have at most 255 characters and no NUL bytes, whatever the service sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KeyStatus {
-    /// The key.
+    /// Product key.
     pub key: ProductKey,
-    /// The product's code (`prd`), `Office16_ProPlusVL_MAK` for one; never empty.
+    /// Product code (`prd`), such as `Office16_ProPlusVL_MAK`; never empty.
     pub product: String,
-    /// The extended product id (`eid`).
+    /// Extended product id (`eid`).
     pub extended_pid: Option<String>,
-    /// The key type (`is_key_type`), at most 50 characters.
+    /// Key type (`is_key_type`), at most 50 characters.
     pub key_type: Option<String>,
-    /// 1 retail, 2 volume (`is_retail`); other numbers are seen.
+    /// Sales channel (`is_retail`): 1 retail, 2 volume; other numbers occur.
     pub is_retail: Option<i32>,
-    /// The sub type (`sub`), `X21-74564` for one.
+    /// Sub type (`sub`), such as `X21-74564`.
     pub sub_type: Option<String>,
-    /// Activations left; -1 where there is nothing to count, or nothing was said.
+    /// Activations left; -1 if not applicable or missing.
     pub remaining: i32,
-    /// Whether Microsoft blocked it.
+    /// True if Microsoft blocked the key.
     pub blocked: bool,
-    /// `Online Key`, `0xC004C060` and the like (`errorcode`), in the letter case that was sent.
+    /// Error code (`errorcode`), such as `Online Key` or `0xC004C060`, in its original letter case.
     pub error_code: Option<String>,
-    /// `had_occurred`, where it was said.
+    /// Value of `had_occurred`; `None` if missing.
     pub had_occurred: Option<bool>,
-    /// Whether Microsoft takes it for a forgery, where it was said.
+    /// True if Microsoft considers the key a forgery; `None` if missing.
     pub invalid: Option<bool>,
-    /// When PIDKey.com looked (`datetime_checked_done`), as it wrote it: `1/12/2026 1:48:27 PM (GMT+7)`.
+    /// Time of the check (`datetime_checked_done`) as text, such as `1/12/2026 1:48:27 PM (GMT+7)`.
     pub checked_text: Option<String>,
-    /// The same moment, where the text could be read; it names its offset.
+    /// Time of the check; `None` if the text is malformed.
     pub checked_at: Option<DateTime<Utc>>,
 }

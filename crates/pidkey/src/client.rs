@@ -1,4 +1,4 @@
-//! The client: one GET for up to fifty keys, its tries, and what is made of the answer.
+//! The client: checks up to fifty keys with one GET request, including retries.
 
 use crate::gate::Gate;
 use crate::wire::{self, Answer};
@@ -13,16 +13,16 @@ use std::time::{Duration, SystemTime};
 use steadfast_resilience::{Class, Classify, Deadline, Retry, Snapshot};
 use tokio::time::Instant;
 
-/// The keys that one request may carry: they travel in the address, which must not grow without limit.
+/// Maximum number of keys per request. Keys are part of the URL, whose length is limited.
 pub const MAX_KEYS: usize = 50;
 
-/// Time after which an idle connection is closed: less than the 5 s of common servers. A request on a connection that is
-/// being closed fails, and is not repeated since it may have been processed.
+/// Time after which idle connections are closed; less than the 5 s of common servers. A request on a connection that the
+/// server closes fails and is not retried, because it may have been processed.
 const IDLE_CONNECTION: Duration = Duration::from_secs(4);
-/// The longest reason that is quoted from the HTTP library, in characters.
+/// Maximum length of reasons from the HTTP library, in characters.
 const REASON_CHARS: usize = 200;
 
-/// A client of PIDKey.com. Cheap to clone; clones share connections, limits, silence and breaker.
+/// Client of PIDKey.com. Cheap to clone; clones share connections, limits and the circuit breaker.
 #[derive(Clone)]
 pub struct Client {
     shared: Arc<Shared>,
@@ -33,14 +33,14 @@ struct Shared {
     base_url: Url,
     settings: Settings,
     gate: Gate,
-    /// Shared by all checks, so that its budget limits the repetitions of all while nothing is answered.
+    /// Shared by all checks, so that its budget limits all retries during an outage.
     retry: Retry,
 }
 
-/// Why one try failed.
+/// Failure of one attempt.
 struct Failure {
     error: Error,
-    /// Whether a later try is likely to succeed and cannot cost the key a second activation.
+    /// True if a retry may succeed and cannot cost a second activation.
     is_repeatable: bool,
 }
 
@@ -57,10 +57,10 @@ impl fmt::Debug for Client {
 }
 
 impl Client {
-    /// A client with `settings`. Nothing is sent yet.
+    /// Creates a client without sending anything.
     ///
     /// # Errors
-    /// [`Error::Settings`] when a value is not allowed, or when TLS cannot be set up on this machine.
+    /// Returns [`Error::Settings`] if a value is invalid, or if TLS cannot be set up on this machine.
     pub fn new(settings: Settings) -> Result<Self, Error> {
         let base_url = settings.validate()?;
         let http = http_client(&base_url)?;
@@ -69,13 +69,13 @@ impl Client {
         Ok(Self { shared: Arc::new(Shared { http, base_url, settings, gate, retry }) })
     }
 
-    /// Asks for `keys` and returns what is said of each, in the same order; no keys, no request.
+    /// Checks `keys` and returns their results in the same order. Sends no request for an empty slice.
     ///
-    /// Returns by `deadline`. The first try has the time that is left until then; a repetition starts only if it has its
-    /// full time. Dropping the future ends the request and leaves nothing behind.
+    /// Returns by `deadline`. A retry starts only if its full time is left. Dropping the future cancels the request and
+    /// leaks nothing.
     ///
     /// # Errors
-    /// [`Error::TooManyKeys`] beyond [`MAX_KEYS`], and everything else that [`Error`] names.
+    /// Returns [`Error::TooManyKeys`] beyond [`MAX_KEYS`], or the [`Error`] of the last attempt.
     pub async fn check(&self, keys: &[ProductKey], deadline: Deadline) -> Result<Vec<Checked>, Error> {
         if keys.is_empty() {
             return Ok(Vec::new());
@@ -91,21 +91,21 @@ impl Client {
         outcome.map(|answer| answer.checked)
     }
 
-    /// The breaker in front of PIDKey.com, for health answers.
+    /// Returns the state of the circuit breaker, for health checks.
     pub fn breaker(&self) -> Snapshot {
         self.shared.gate.breaker()
     }
 }
 
 impl Shared {
-    /// Tries until there is an answer or a final error. `tries` counts.
+    /// Retries until there is an answer or a final error. Counts the attempts in `tries`.
     async fn answer(
         &self,
         keys: &[ProductKey],
         deadline: Deadline,
         tries: &mut u32,
     ) -> Result<Answer, Error> {
-        let url = address(&self.base_url, keys, self.settings.api_key.expose_secret());
+        let url = request_url(&self.base_url, keys, self.settings.api_key.expose_secret());
         let try_timeout = self.settings.try_timeout;
         let latest_start = Deadline::after(deadline.remaining().saturating_sub(try_timeout));
         let mut attempts = self.retry.attempts(latest_start);
@@ -117,22 +117,22 @@ impl Shared {
                 Err(failure) => failure,
             };
             let error = match (failure.error, last) {
-                // A repetition that finds no slot in time is not started, so the try before it was the last.
+                // A retry without a slot is not sent, so the error of the previous attempt is final.
                 (Error::Busy { .. }, Some(last)) => return Err(last),
                 (error, _) => error,
             };
             let delay = if failure.is_repeatable { attempts.delay_after(&error) } else { None };
             let Some(delay) = delay else { return Err(error) };
             let (delay_ms, outcome) = (millis(delay), error.kind());
-            tracing::warn!(try_number = *tries, delay_ms, outcome, "PIDKey.com did not answer, trying again");
+            tracing::warn!(try_number = *tries, delay_ms, outcome, "PIDKey.com did not answer, retrying");
             tokio::time::sleep(delay).await;
             (start_by, last) = (latest_start, Some(error));
         }
     }
 
-    /// One request, sent by `start_by` and over by `deadline`.
+    /// Sends one request by `start_by` and ends by `deadline`.
     ///
-    /// A try that the caller's deadline cut short says nothing of PIDKey.com; its permit goes back without an outcome.
+    /// An attempt that the caller's deadline ends early does not count for the breaker: its permit records no outcome.
     async fn one_try(
         &self,
         url: &Url,
@@ -152,7 +152,7 @@ impl Shared {
         };
         if let Err(Failure { error: Error::RateLimited { retry_after }, .. }) = outcome {
             tracing::warn!(retry_after_s = retry_after.as_secs(), "rate limited by PIDKey.com");
-            self.gate.keep_silence(retry_after);
+            self.gate.pause(retry_after);
         }
         permit.record(outcome.as_ref().err().map(|failure| failure.error.class()));
         outcome
@@ -171,7 +171,8 @@ impl Shared {
     }
 }
 
-/// Everything that could send the address elsewhere, repeat a request or wait on its own is switched off.
+/// Builds the HTTP client without redirects, retries, proxies and referers, which could disclose the URL or repeat a
+/// request.
 fn http_client(base_url: &Url) -> Result<reqwest::Client, Error> {
     let builder = reqwest::Client::builder()
         .user_agent(concat!("steadfast-pidkey/", env!("CARGO_PKG_VERSION")))
@@ -179,16 +180,16 @@ fn http_client(base_url: &Url) -> Result<reqwest::Client, Error> {
         .retry(reqwest::retry::never())
         .no_proxy()
         .referer(false)
-        // One request at a time needs no HTTP/2, whose library traces header fields: the path holds the API key.
+        // The HTTP/2 library traces header fields, and the path contains the API key.
         .http1_only()
         .pool_idle_timeout(IDLE_CONNECTION);
-    // A plain address needs no certificates, and must not fail where the machine has none.
+    // Plain HTTP must work on machines without certificates.
     let builder = if base_url.scheme() == "http" { builder.tls_certs_only([]) } else { builder };
     builder.build().map_err(|error| Error::Settings(format!("TLS cannot be set up: {}", root_cause(&error))))
 }
 
-/// The keys joined by CR LF, which leaves as `%0D%0A`; a key that was given twice is sent once.
-fn address(base_url: &Url, keys: &[ProductKey], api_key: &str) -> Url {
+/// Returns the URL for `keys`, joined by CR LF (`%0D%0A`) and without duplicates.
+fn request_url(base_url: &Url, keys: &[ProductKey], api_key: &str) -> Url {
     let mut lines: Vec<String> = Vec::with_capacity(keys.len());
     for line in keys.iter().map(ProductKey::dashed) {
         if !lines.contains(&line) {
@@ -224,7 +225,7 @@ fn unreachable(error: reqwest::Error) -> Failure {
     if error.is_timeout() {
         return Error::Timeout.into();
     }
-    // Without a connection nothing was sent. A connection that broke later may have carried the request.
+    // Without a connection nothing was sent. A connection that broke later may have transmitted the request.
     Failure { is_repeatable: error.is_connect(), error: Error::Unreachable(root_cause(&error)) }
 }
 
@@ -232,7 +233,7 @@ fn broken_body(error: reqwest::Error) -> Error {
     if error.is_timeout() { Error::Timeout } else { Error::Body("it broke off before its end") }
 }
 
-/// The text of the innermost error. The outermost one, which holds the address, is never shown.
+/// Returns the text of the innermost error. The outermost one contains the URL.
 fn root_cause(error: &reqwest::Error) -> String {
     let mut cause = match error.source() {
         Some(cause) => cause,
@@ -244,7 +245,7 @@ fn root_cause(error: &reqwest::Error) -> String {
     cause.to_string().chars().take(REASON_CHARS).collect()
 }
 
-/// At level debug: who asked gets the outcome, and logs it with what it means there.
+/// Logs the outcome at level debug, because the caller logs it at the level that fits its use.
 fn log(keys_count: usize, duration: Duration, tries: u32, outcome: &Result<Answer, Error>) {
     let duration_ms = millis(duration);
     match outcome {
@@ -278,12 +279,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_address_is_the_documented_one() {
+    fn url_has_the_documented_format() {
         let base_url = Url::parse(crate::DEFAULT_BASE_URL).unwrap();
         let first = ProductKey::parse("6NRGDKHFCFY4TF7PRWFDYBF3H").unwrap();
         let second = ProductKey::parse("22222333334444466666XXXXX").unwrap();
         assert_eq!(
-            address(&base_url, &[first, second, first], "ab&c").as_str(),
+            request_url(&base_url, &[first, second, first], "ab&c").as_str(),
             "https://pidkey.com/ajax/pidms_api?keys=6NRGD-KHFCF-Y4TF7-PRWFD-YBF3H%0D%0A22222-33333-44444-66666-XXXXX\
              &justgetdescription=0&apikey=ab%26c"
         );

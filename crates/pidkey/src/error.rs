@@ -1,68 +1,68 @@
-//! What can go wrong with a check, told without the address, the API key or a product key.
+//! Errors of a check. They contain neither the URL nor the API key nor a product key.
 
 use crate::MAX_KEYS;
 use std::time::Duration;
 use steadfast_resilience::{Class, Classify, Rejected};
 
-/// Why a check has no answer.
+/// Error of a check.
 ///
-/// No variant has a source: the errors of an HTTP client carry the address they were for, and the API key stands in
-/// it. What is worth knowing of them is in [`Error::Unreachable`] as text.
+/// No variant has a source, because errors of the HTTP client contain the URL with the API key. [`Error::Unreachable`]
+/// has their reason as text.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// A setting is wrong; the text names it and says what is allowed.
+    /// A setting is invalid; the text names it and the allowed values.
     #[error("PIDKey.com settings: {0}")]
     Settings(String),
-    /// The text is no product key.
+    /// The text is not a product key.
     #[error("a product key has 25 letters and digits, in five groups or without dashes")]
     InvalidKey,
-    /// More keys were given than one request may carry; ask for them in parts.
+    /// More keys than a request may contain; split them.
     #[error("{given} keys in one request: at most {MAX_KEYS} are allowed")]
     TooManyKeys {
-        /// How many were given.
+        /// Number of keys.
         given: usize,
     },
-    /// PIDKey.com failed several times in a row and is not asked for a while.
+    /// The circuit breaker is open after consecutive failures.
     #[error(transparent)]
     Open(Rejected),
-    /// PIDKey.com answered 429, now or a moment ago, and is not asked until its time is over.
-    #[error("PIDKey.com asked for silence: not asked again for {:.0} s", retry_after.as_secs_f64().ceil())]
+    /// PIDKey.com answered 429, to this or an earlier request. No requests are sent until `retry_after` has passed.
+    #[error("PIDKey.com limits the rate: no requests for another {:.0} s", retry_after.as_secs_f64().ceil())]
     RateLimited {
-        /// What is left of the silence.
+        /// Remaining time.
         retry_after: Duration,
     },
-    /// The own limit of requests a second left no room before the deadline; nothing was sent.
+    /// The limit of requests per second left no slot before the deadline. Nothing was sent.
     #[error("too many checks at once: no request to PIDKey.com could be sent in time")]
     Busy {
-        /// When there is likely to be room.
+        /// Expected time until a slot is free.
         retry_after: Duration,
     },
     /// Status 401: the API key is missing, wrong or expired.
     #[error("PIDKey.com does not accept the API key: check the configuration")]
     Unauthorized,
-    /// Any other status than a success; a redirect is one, it is never followed.
+    /// Any other status that is not a success. Redirects are not followed.
     #[error("PIDKey.com answered with status {0}")]
     Status(u16),
-    /// A success whose body is not what it should be; the text says in which way and quotes nothing.
-    #[error("PIDKey.com sent an answer that cannot be used: {0}")]
+    /// The body of a successful response is invalid; the text gives the reason and quotes nothing.
+    #[error("PIDKey.com sent an invalid response: {0}")]
     Body(&'static str),
-    /// The answer is longer than the cap and was not read to its end.
+    /// The response exceeds the maximum size.
     #[error("PIDKey.com sent more than {cap_bytes} bytes")]
     TooLarge {
-        /// The cap that was passed.
+        /// Maximum size in bytes.
         cap_bytes: usize,
     },
-    /// No whole answer in time, whether a try's own time or the caller's deadline was over.
+    /// No complete response within the time of an attempt or by the caller's deadline.
     #[error("PIDKey.com did not answer in time")]
     Timeout,
-    /// There is no way to PIDKey.com: name resolution, connection, TLS, or a connection that broke before the answer.
+    /// PIDKey.com cannot be reached: name resolution, connection or TLS failed, or the connection broke before the response.
     #[error("PIDKey.com cannot be reached: {0}")]
     Unreachable(String),
 }
 
 impl Error {
-    /// The kind of error as a log field and metric label: lower case, never changes.
+    /// Returns the kind of error as a stable log field and metric label.
     pub const fn kind(&self) -> &'static str {
         match self {
             Self::Settings(_) => "settings",
@@ -82,8 +82,8 @@ impl Error {
 }
 
 impl Classify for Error {
-    /// [`Class::Unavailable`] is what counts for the breaker: silence, no connection, 5xx, bodies that make no sense.
-    /// A 429 does not: whoever asks for silence is there.
+    /// Returns the class of the error. Only [`Class::Unavailable`] counts for the breaker: timeouts, lost connections, 5xx
+    /// and invalid bodies. A 429 does not count, because the service is available.
     fn class(&self) -> Class {
         match self {
             Self::InvalidKey | Self::TooManyKeys { .. } => Class::Caller,
@@ -112,7 +112,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_a_dependency_that_fails_counts_for_the_breaker() {
+    fn only_failures_of_the_service_count_for_the_breaker() {
         let second = Duration::from_secs(1);
         for (error, class) in [
             (Error::Timeout, Class::Unavailable),

@@ -1,16 +1,16 @@
-//! What every request has to pass before it is sent: the silence of a 429, the breaker, the own limit.
+//! Admission of requests: the pause after a 429, the circuit breaker, and the rate limit.
 
 use crate::Error;
+use crate::pause::Pause;
 use crate::rate::Slots;
-use crate::silence::Silence;
 use std::num::NonZeroU32;
 use std::time::Duration;
 use steadfast_resilience::{Breaker, BreakerConfig, Deadline, Permit, Snapshot};
 
-/// The three reasons not to send, in one place.
+/// Pause, circuit breaker and rate limit.
 #[derive(Debug)]
 pub(crate) struct Gate {
-    silence: Silence,
+    pause: Pause,
     breaker: Breaker,
     slots: Slots,
 }
@@ -18,29 +18,29 @@ pub(crate) struct Gate {
 impl Gate {
     pub(crate) fn new(breaker: BreakerConfig, per_second: NonZeroU32) -> Self {
         Self {
-            silence: Silence::default(),
+            pause: Pause::default(),
             breaker: Breaker::new("PIDKey.com", breaker),
             slots: Slots::new(per_second),
         }
     }
 
-    /// Leave to send one request, waiting for it until `deadline` at most.
+    /// Admits one request, waiting at most until `deadline`.
     ///
-    /// Silence and breaker are asked at the head of the line, before a slot is used: when either begins, the whole
-    /// line is told at once instead of one a slot. The silence is asked again after the wait for the slot.
+    /// Pause and breaker are checked at the head of the queue before a slot is used, so that all waiting callers fail at
+    /// once when either starts. The pause is checked again after waiting for the slot.
     pub(crate) async fn pass(&self, deadline: Deadline) -> Result<Permit<'_>, Error> {
-        self.silence.check()?;
+        self.pause.check()?;
         let turn = self.slots.turn(deadline).await?;
-        self.silence.check()?;
+        self.pause.check()?;
         let permit = self.breaker.try_acquire().map_err(Error::Open)?;
         turn.slot(deadline).await?;
-        self.silence.check()?;
+        self.pause.check()?;
         Ok(permit)
     }
 
-    /// Nobody passes for `duration`.
-    pub(crate) fn keep_silence(&self, duration: Duration) {
-        self.silence.keep(duration);
+    /// Admits no requests for `duration`.
+    pub(crate) fn pause(&self, duration: Duration) {
+        self.pause.extend(duration);
     }
 
     pub(crate) fn breaker(&self) -> Snapshot {
@@ -62,8 +62,8 @@ mod tests {
         Arc::new(Gate::new(BreakerConfig::consecutive(1, MINUTE), one))
     }
 
-    /// Ten callers wait in line at one slot a second; says when each was done with waiting, and how.
-    async fn line(gate: &Arc<Gate>, meanwhile: impl FnOnce()) -> Vec<(Duration, Result<(), Error>)> {
+    /// Returns when and how ten callers stop waiting, at one slot per second, after `action` runs.
+    async fn line(gate: &Arc<Gate>, action: impl FnOnce()) -> Vec<(Duration, Result<(), Error>)> {
         let start = Instant::now();
         let mut tasks = tokio::task::JoinSet::new();
         for _ in 0..10 {
@@ -74,14 +74,14 @@ mod tests {
             });
         }
         tokio::time::sleep(Duration::from_millis(500)).await;
-        meanwhile();
+        action();
         tasks.join_all().await
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_silence_that_begins_empties_the_line_within_a_slot() {
+    async fn pauses_reject_all_waiting_callers() {
         let gate = gate();
-        let outcomes = line(&gate, || gate.keep_silence(MINUTE)).await;
+        let outcomes = line(&gate, || gate.pause(MINUTE)).await;
         let limited = outcomes.iter().filter(|(at, outcome)| {
             matches!(outcome, Err(Error::RateLimited { .. })) && *at < Duration::from_millis(1_100)
         });
@@ -89,12 +89,12 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_breaker_that_opens_empties_the_line_within_a_slot() {
+    async fn open_breakers_reject_all_waiting_callers() {
         let gate = gate();
         let failing = gate.breaker.try_acquire().unwrap();
         let outcomes = line(&gate, || failing.record(Some(Class::Unavailable))).await;
         let rejected = outcomes.iter().filter(|(_, outcome)| matches!(outcome, Err(Error::Open(_))));
-        assert_eq!(rejected.count(), 8, "one passed before, one stood at the head: {outcomes:?}");
+        assert_eq!(rejected.count(), 8, "one passed before, one was at the head of the queue: {outcomes:?}");
         assert!(outcomes.iter().all(|(at, _)| *at < Duration::from_millis(1_100)), "{outcomes:?}");
     }
 }

@@ -1,4 +1,4 @@
-//! A product key: parsed once, then it cannot be wrong, and it does not show itself.
+//! Product keys, validated and hidden from output.
 
 use crate::Error;
 use std::fmt;
@@ -6,19 +6,18 @@ use std::fmt;
 const LENGTH: usize = 25;
 const GROUP: usize = 5;
 
-/// Twenty-five characters A-Z and 0-9.
+/// Product key of 25 characters A-Z and 0-9.
 ///
-/// Ordinary Microsoft keys leave out some letters, redeem keys do not, so none is refused. A key is worth money:
-/// there is no `Display`, and `Debug` shows the first group only. Use [`as_str`](Self::as_str) or
-/// [`dashed`](Self::dashed) where the whole key is really meant.
+/// Redeem keys use all letters, so none is rejected. Keys are valuable: there is no `Display`, and `Debug` shows the first
+/// group only. [`as_str`](Self::as_str) and [`dashed`](Self::dashed) return the whole key.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ProductKey([u8; LENGTH]);
 
 impl ProductKey {
-    /// Reads a key as people write it: any letter case, dashes and white space anywhere or nowhere.
+    /// Parses a key in any letter case, with or without dashes and white space.
     ///
     /// # Errors
-    /// [`Error::InvalidKey`] unless exactly 25 letters and digits of ASCII are left.
+    /// Returns [`Error::InvalidKey`] unless the text has exactly 25 ASCII letters and digits.
     pub fn parse(text: &str) -> Result<Self, Error> {
         let mut key = [0; LENGTH];
         let mut length = 0;
@@ -32,13 +31,13 @@ impl ProductKey {
         if length == LENGTH { Ok(Self(key)) } else { Err(Error::InvalidKey) }
     }
 
-    /// The 25 characters without dashes.
+    /// Returns the 25 characters without dashes.
     pub fn as_str(&self) -> &str {
-        // Only ASCII gets in, so the empty text is never returned.
+        // All bytes are ASCII, so the default is never used.
         str::from_utf8(&self.0).unwrap_or_default()
     }
 
-    /// The key as it is printed: five groups of five with dashes between them.
+    /// Returns the key as five groups of five characters with dashes between them.
     pub fn dashed(&self) -> String {
         let mut text = String::with_capacity(LENGTH + LENGTH / GROUP - 1);
         for (place, &byte) in self.0.iter().enumerate() {
@@ -63,7 +62,7 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn a_key_is_read_however_it_is_written() {
+    fn keys_are_parsed_in_any_notation() {
         for written in [
             "6NRGDKHFCFY4TF7PRWFDYBF3H",
             "6NRGD-KHFCF-Y4TF7-PRWFD-YBF3H",
@@ -76,7 +75,7 @@ mod tests {
     }
 
     #[test]
-    fn anything_else_is_no_key() {
+    fn rejects_invalid_keys() {
         for text in [
             "",
             "-----",
@@ -99,7 +98,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_a_key_shows_is_the_same_key_again(text in "[A-Za-z0-9]{25}") {
+        fn formatted_keys_parse_to_the_same_key(text in "[A-Za-z0-9]{25}") {
             let key = ProductKey::parse(&text).unwrap();
             prop_assert_eq!(key.as_str(), text.to_uppercase());
             prop_assert_eq!(ProductKey::parse(key.as_str()), Ok(key));
@@ -108,7 +107,7 @@ mod tests {
         }
 
         #[test]
-        fn no_text_makes_the_parser_panic(text in any::<String>()) {
+        fn parser_never_panics(text in any::<String>()) {
             if let Ok(key) = ProductKey::parse(&text) {
                 prop_assert_eq!(key.as_str().len(), 25);
             }

@@ -5,10 +5,10 @@ mod client;
 mod error;
 mod gate;
 mod key;
+mod pause;
 mod rate;
 mod retry_after;
 mod settings;
-mod silence;
 mod wire;
 
 pub use answer::{Checked, KeyStatus};

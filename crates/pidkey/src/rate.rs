@@ -1,4 +1,4 @@
-//! The own limit of requests a second: callers wait in line for a slot, and are told at once when the line is too long.
+//! The rate limit: callers queue for slots, and fail at once if the queue is too long for their deadline.
 
 use crate::Error;
 use governor::clock::Clock;
@@ -12,7 +12,7 @@ use steadfast_resilience::Deadline;
 use tokio::sync::{Mutex, MutexGuard};
 use tokio::time::Instant;
 
-/// tokio's clock for governor, so that the limit and the sleeps that wait for it tell the same time, paused or not.
+/// tokio's clock for governor, so that the limiter and its sleeps use the same clock, also when tests pause it.
 #[derive(Clone, Debug)]
 struct SinceStart(Instant);
 
@@ -24,28 +24,28 @@ impl Clock for SinceStart {
     }
 }
 
-/// Slots for requests, so many a second; as many may go at once after a pause.
+/// Slots for requests: a number per second, which is also the maximum burst.
 #[derive(Debug)]
 pub(crate) struct Slots {
     limiter: RateLimiter<NotKeyed, InMemoryState, SinceStart, NoOpMiddleware<Duration>>,
     clock: SinceStart,
     per_second: NonZeroU32,
-    /// First come, first served: governor alone lets all waiters race for each slot.
+    /// Serves callers in order; with governor alone all waiters would race for each slot.
     turn: Mutex<()>,
     waiting: AtomicU32,
 }
 
-/// The right to take the next slot. Dropped, the next in line has it.
+/// The right to take the next slot; passes to the next caller when dropped.
 pub(crate) struct Turn<'a> {
     slots: &'a Slots,
-    _place: Place<'a>,
+    _waiting: Waiting<'a>,
     _first: MutexGuard<'a, ()>,
 }
 
-/// A place in line, given up when dropped.
-struct Place<'a>(&'a AtomicU32);
+/// Counts a waiting caller until dropped.
+struct Waiting<'a>(&'a AtomicU32);
 
-impl Drop for Place<'_> {
+impl Drop for Waiting<'_> {
     fn drop(&mut self) {
         self.0.fetch_sub(1, Ordering::Relaxed);
     }
@@ -58,19 +58,19 @@ impl Slots {
         Self { limiter, clock, per_second, turn: Mutex::new(()), waiting: AtomicU32::new(0) }
     }
 
-    /// Waits in line.
+    /// Waits for the head of the queue.
     ///
-    /// Fails with [`Error::Busy`], before waiting, when the line is longer than can be served by `deadline` (which also
-    /// bounds the line), or when `deadline` passes.
+    /// Returns [`Error::Busy`] without waiting if the queue cannot be served by `deadline`, which also bounds its length,
+    /// or when `deadline` passes.
     pub(crate) async fn turn(&self, deadline: Deadline) -> Result<Turn<'_>, Error> {
         let ahead = self.waiting.fetch_add(1, Ordering::Relaxed);
-        let place = Place(&self.waiting);
+        let waiting = Waiting(&self.waiting);
         let wait = self.time_for(ahead.saturating_sub(self.per_second.get()));
         if wait > deadline.remaining() {
             return Err(Error::Busy { retry_after: wait });
         }
         match tokio::time::timeout_at(deadline.instant(), self.turn.lock()).await {
-            Ok(first) => Ok(Turn { slots: self, _place: place, _first: first }),
+            Ok(first) => Ok(Turn { slots: self, _waiting: waiting, _first: first }),
             Err(_) => Err(self.busy()),
         }
     }
@@ -85,8 +85,7 @@ impl Slots {
 }
 
 impl Turn<'_> {
-    /// Waits until a request may be sent and counts it; the turn is over then. [`Error::Busy`] at once when that would
-    /// be after `deadline`.
+    /// Waits for a slot and takes it. Returns [`Error::Busy`] at once if the slot would be after `deadline`.
     pub(crate) async fn slot(self, deadline: Deadline) -> Result<(), Error> {
         while let Err(not_until) = self.slots.limiter.check() {
             let wait = not_until.wait_time_from(self.slots.clock.now());
@@ -116,7 +115,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_burst_goes_through_and_the_rest_is_spaced() {
+    async fn bursts_pass_and_further_requests_are_spaced() {
         let (slots, start) = (slots(4), Instant::now());
         for _ in 0..4 {
             pass(&slots, SECOND).await.unwrap();
@@ -130,7 +129,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_caller_without_time_is_told_at_once() {
+    async fn callers_without_time_fail_at_once() {
         let (slots, start) = (slots(1), Instant::now());
         pass(&slots, SECOND).await.unwrap();
         let refused = pass(&slots, SECOND / 2).await;
@@ -139,7 +138,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn the_line_is_served_in_order_and_is_no_longer_than_the_deadline_allows() {
+    async fn queue_is_served_in_order_and_bounded_by_the_deadline() {
         let slots = Arc::new(slots(1));
         let calls = (0..20).map(|number| {
             let slots = Arc::clone(&slots);
@@ -156,7 +155,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_caller_who_leaves_the_line_holds_nobody_up() {
+    async fn cancelled_callers_do_not_block_the_queue() {
         let slots = slots(1);
         pass(&slots, SECOND).await.unwrap();
         let left = tokio::time::timeout(SECOND / 4, pass(&slots, 10 * SECOND)).await;

@@ -1,17 +1,16 @@
-//! The time for which a 429 asks for silence.
+//! Parsing of `Retry-After`.
 
 use std::time::{Duration, SystemTime};
 
-/// Silence after a 429 without a readable `Retry-After`.
+/// Pause after a 429 without a valid `Retry-After`.
 pub(crate) const DEFAULT: Duration = Duration::from_secs(60);
-/// Longest silence. A mistake of the server must not stop the client for days.
+/// Maximum pause, so that a mistake of the server does not stop the client for days.
 pub(crate) const LONGEST: Duration = Duration::from_secs(3600);
 
-/// Returns the silence that the value of `Retry-After` asks for, [`LONGEST`] at most. A moment that has passed asks for
-/// none.
+/// Returns the pause that the value of `Retry-After` requests, at most [`LONGEST`]; zero for a date in the past.
 ///
-/// A moment is compared with the server's own `Date`, since its clock and ours may differ by more than the silence. `clock`
-/// is our clock, for an answer without a readable date.
+/// A date is compared with the server's `Date`, because its clock and ours may differ by more than the pause. `clock` is
+/// our time, for responses without a valid date.
 pub(crate) fn parse(value: Option<&str>, date: Option<&str>, clock: SystemTime) -> Duration {
     let now = || date.and_then(moment).unwrap_or(clock);
     let until = |value| Some(moment(value)?.duration_since(now()).unwrap_or_default());
@@ -24,7 +23,7 @@ pub(crate) fn parse(value: Option<&str>, date: Option<&str>, clock: SystemTime) 
 
 fn seconds(value: &str) -> Option<Duration> {
     let is_number = !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_digit());
-    // More digits than a number holds are still a number: a very long time.
+    // A number that overflows is a very long time.
     is_number.then(|| Duration::from_secs(value.parse().unwrap_or(u64::MAX)))
 }
 
@@ -45,13 +44,13 @@ mod tests {
     }
 
     #[test]
-    fn seconds_are_obeyed_up_to_an_hour() {
+    fn seconds_are_limited_to_an_hour() {
         assert_eq!(["0", "7", " 120 ", "3600"].map(parsed), [0, 7, 120, 3600]);
         assert_eq!(["3601", "86400", "99999999999999999999999"].map(parsed), [3600; 3]);
     }
 
     #[test]
-    fn all_three_spellings_of_an_http_date_are_obeyed() {
+    fn accepts_all_formats_of_http_dates() {
         assert_eq!(parsed("Wed, 21 Oct 2015 07:30:00 GMT"), 120);
         assert_eq!(parsed("Wednesday, 21-Oct-15 07:30:00 GMT"), 120);
         assert_eq!(parsed("Wed Oct 21 07:30:00 2015"), 120);
@@ -60,13 +59,13 @@ mod tests {
     }
 
     #[test]
-    fn no_value_and_nonsense_mean_a_minute() {
+    fn missing_and_invalid_values_mean_a_minute() {
         assert_eq!(["", "-5", "1.5", "soon", "+7", "0x10", "7 s"].map(parsed), [60; 7]);
         assert_eq!(parse(None, None, SystemTime::UNIX_EPOCH), DEFAULT);
     }
 
     #[test]
-    fn moment_counts_from_date_of_server() {
+    fn dates_are_relative_to_the_date_of_the_server() {
         let until = Some("Wed, 21 Oct 2015 07:30:00 GMT");
         for (date, seconds) in [
             (Some("Wed, 21 Oct 2015 07:29:00 GMT"), 60),
@@ -87,7 +86,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn every_value_gives_at_most_an_hour(
+        fn pauses_are_at_most_an_hour(
             value in "\\PC{0,40}|[0-9]{1,30}",
             date in "\\PC{0,40}",
             now in 0_u64..10_000_000_000,
@@ -97,7 +96,7 @@ mod tests {
         }
 
         #[test]
-        fn a_date_is_as_good_as_its_seconds(ahead in 0_u64..=3600) {
+        fn dates_equal_their_seconds(ahead in 0_u64..=3600) {
             let now = SystemTime::UNIX_EPOCH + NOW;
             let date = httpdate::fmt_http_date(now + Duration::from_secs(ahead));
             prop_assert_eq!(parse(Some(&date), None, now).as_secs(), ahead);

@@ -1,4 +1,4 @@
-//! What a client can be told, each value with its unit, its default and the reason for it.
+//! Settings of a client, with units, defaults and their reasons.
 
 use crate::Error;
 use reqwest::Url;
@@ -7,7 +7,7 @@ use std::num::NonZeroU32;
 use std::time::Duration;
 use steadfast_resilience::{Backoff, BreakerConfig, Jitter};
 
-/// Where PIDKey.com answers.
+/// URL of PIDKey.com.
 pub const DEFAULT_BASE_URL: &str = "https://pidkey.com/ajax/pidms_api";
 
 const REQUESTS_PER_SECOND: NonZeroU32 = NonZeroU32::MIN.saturating_add(4);
@@ -16,31 +16,31 @@ const TRIES_MAX: u32 = 10;
 /// Settings of a [`Client`](crate::Client). Start from [`Settings::new`] and change what differs.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// The address without a query. Default [`DEFAULT_BASE_URL`]; `http` is for a stand-in, since the API key travels
-    /// in the address.
+    /// URL without a query. Defaults to [`DEFAULT_BASE_URL`]. Use `http` for a sandbox only, because the URL contains the
+    /// API key.
     pub base_url: String,
-    /// The API key of the account. No default. An empty one is sent as it is, and PIDKey.com answers 401.
+    /// API key of the account. An empty one is sent unchanged, and PIDKey.com answers 401.
     pub api_key: SecretString,
-    /// The time for one try, from the connection to the last byte. Default 30 s; PIDKey.com asks Microsoft for each key,
-    /// so seconds are usual. A try that the caller's deadline cuts shorter than this does not count for the breaker.
+    /// Maximum duration of one attempt, from the connection to the last byte. Defaults to 30 s: PIDKey.com queries
+    /// Microsoft for each key, which takes seconds. An attempt that the caller's deadline ends earlier does not count for
+    /// the breaker.
     pub try_timeout: Duration,
-    /// Maximum number of tries, 1 to 10, including the first one. Defaults to 3. Only timeouts and failed connects are
-    /// repeated, since a check may cost a retail key an activation.
+    /// Maximum number of attempts, 1 to 10, including the first one. Defaults to 3. Only timeouts and failed connects are
+    /// retried, because a check may cost a retail key an activation.
     pub tries: u32,
-    /// The pause before each repetition. Default 4 s, doubling, at most 30 s, no jitter: the own limit spreads already.
+    /// Delay before each retry. Defaults to 4 s, doubling up to 30 s, without jitter, because the rate limit spreads requests.
     pub backoff: Backoff,
-    /// Requests a second that leave this client, and how many may leave at once after a pause. Default 5. PIDKey.com
-    /// publishes no limit and answers 429 beyond it; five requests carry 250 keys, more than people paste, and a loop
-    /// gone wild is held back.
+    /// Maximum number of requests per second, which is also the maximum burst. Defaults to 5, enough for 250 keys per
+    /// second. PIDKey.com answers 429 beyond a limit that it does not publish.
     pub requests_per_second: NonZeroU32,
-    /// The longest answer that is read, in bytes. Default 1 MiB; fifty keys make about 25 KiB.
+    /// Maximum size of a response in bytes. Defaults to 1 MiB; fifty keys take about 25 KiB.
     pub answer_cap_bytes: usize,
-    /// When PIDKey.com is left alone for a while. Default: after 5 failures in a row, for 60 s.
+    /// Circuit breaker. Defaults to opening for 60 s after 5 consecutive failures.
     pub breaker: BreakerConfig,
 }
 
 impl Settings {
-    /// The defaults with this API key.
+    /// Returns the defaults with the given API key.
     pub fn new(api_key: SecretString) -> Self {
         Self {
             base_url: DEFAULT_BASE_URL.to_owned(),
@@ -55,13 +55,13 @@ impl Settings {
         }
     }
 
-    /// The address, when all values are allowed.
+    /// Validates all values and returns the parsed URL.
     pub(crate) fn validate(&self) -> Result<Url, Error> {
         if !(1..=TRIES_MAX).contains(&self.tries) {
             return refuse(format!("tries must be from 1 to {TRIES_MAX}, not {}", self.tries));
         }
         if self.try_timeout.is_zero() {
-            return refuse("try_timeout must be longer than nothing");
+            return refuse("try_timeout must be longer than zero");
         }
         if self.answer_cap_bytes == 0 {
             return refuse("answer_cap_bytes must be at least 1; the default of 1048576 fits");
@@ -70,7 +70,7 @@ impl Settings {
     }
 }
 
-/// The value is not repeated in the error: an address with the API key in its query is the likeliest slip.
+/// Parses the URL. The error does not quote it, because it may contain the API key.
 fn base_url(text: &str) -> Result<Url, Error> {
     let form = format!("an address that begins with http:// or https://, like {DEFAULT_BASE_URL}");
     let Ok(url) = Url::parse(text) else {
@@ -99,7 +99,7 @@ mod tests {
     }
 
     #[test]
-    fn the_defaults_are_the_documented_ones() {
+    fn defaults_are_as_documented() {
         let settings = Settings::new("secret".into());
         assert!(settings.validate().is_ok());
         assert_eq!(settings.try_timeout, Duration::from_secs(30));
@@ -111,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn a_wrong_address_is_refused_and_not_repeated() {
+    fn rejects_invalid_urls_without_quoting_them() {
         for wrong in [
             "",
             "pidkey.com",
@@ -130,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn values_out_of_range_are_refused_by_name() {
+    fn rejects_values_out_of_range() {
         let good = Settings::new("secret".into());
         for (wrong, name) in [
             (Settings { tries: 0, ..good.clone() }, "tries"),

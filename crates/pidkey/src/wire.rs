@@ -1,38 +1,37 @@
-//! PIDKey.com's JSON, read leniently: numbers may come as text and text as numbers, members may be missing, null or
-//! unknown, but what is not an answer at all must never look like "no such key".
+//! Parsing of PIDKey.com's JSON. Numbers may be text and text numbers, members may be missing, null or unknown. A body that
+//! is not an answer is always an error, and never an unknown key.
 
 use crate::{Checked, Error, KeyStatus, ProductKey};
 use chrono::{DateTime, FixedOffset, NaiveDateTime, Utc};
 use serde_json::{Map, Value};
 use std::collections::HashMap;
 
-/// The longest text that is taken over, in characters; what follows is cut off.
+/// Maximum length of a text in characters; longer texts are truncated.
 const TEXT_CHARS: usize = 255;
-/// The same for the key type.
+/// Maximum length of the key type in characters.
 const KEY_TYPE_CHARS: usize = 50;
-/// "Nothing to count".
+/// Value of `remaining` for keys without a number of activations.
 const NOT_APPLICABLE: i32 = -1;
-/// Beyond 2^53 a floating-point number is no longer exact.
+/// 2^53, beyond which floating-point numbers are not exact.
 const EXACT_FLOAT: f64 = 9_007_199_254_740_992.0;
 
-/// An answer, ordered as it was asked.
+/// Parsed response in the order of the request.
 #[derive(Debug, PartialEq)]
 pub(crate) struct Answer {
-    /// One for each asked key.
+    /// One result per requested key.
     pub(crate) checked: Vec<Checked>,
-    /// Asked keys that were not answered.
+    /// Number of requested keys that the response does not mention.
     pub(crate) missing: usize,
-    /// Objects in the answer for keys that were not asked, or for none.
+    /// Number of objects without a requested key.
     pub(crate) strangers: usize,
 }
 
-/// Reads the answer for the keys `asked`: an array of objects, or one object that has a `keyname`.
-///
-/// Of two objects for a key the last one counts.
+/// Parses the response for the keys `asked`: an array of objects, or one object with a `keyname`. The last of several
+/// objects for a key counts.
 ///
 /// # Errors
-/// [`Error::Body`] for anything else. An array that answers none of the asked keys is an error as well: services report
-/// their troubles so, and the keys would be taken for unknown.
+/// Returns [`Error::Body`] for anything else. This includes an array without any of the requested keys: services report
+/// errors in this form, which must not make the keys unknown.
 pub(crate) fn read(body: &[u8], asked: &[ProductKey]) -> Result<Answer, Error> {
     let objects = objects(body)?;
     let mut found: HashMap<ProductKey, Option<Checked>> = asked.iter().map(|&key| (key, None)).collect();
@@ -50,7 +49,7 @@ pub(crate) fn read(body: &[u8], asked: &[ProductKey]) -> Result<Answer, Error> {
     }
     let missing = found.values().filter(|place| place.is_none()).count();
     if missing == found.len() && !asked.is_empty() {
-        return Err(Error::Body("none of the asked keys"));
+        return Err(Error::Body("none of the requested keys"));
     }
     let of =
         |key: &ProductKey| found.get(key).cloned().flatten().unwrap_or(Checked::Unanswered { key: *key });
@@ -73,7 +72,7 @@ fn objects(body: &[u8]) -> Result<Vec<Map<String, Value>>, Error> {
 fn object(entry: Value) -> Result<Map<String, Value>, Error> {
     match entry {
         Value::Object(object) => Ok(object),
-        _ => Err(Error::Body("an array of something else than objects")),
+        _ => Err(Error::Body("an array with other values than objects")),
     }
 }
 
@@ -97,7 +96,7 @@ fn checked(key: ProductKey, object: &Map<String, Value>) -> Checked {
         key_type: self::text(object.get("is_key_type"), KEY_TYPE_CHARS),
         is_retail: integer("is_retail"),
         sub_type: text("sub"),
-        // Less than nothing has one meaning only; sums must not meet another.
+        // All negative numbers have the same meaning; sums must not include others than -1.
         remaining: integer("remaining").unwrap_or(NOT_APPLICABLE).max(NOT_APPLICABLE),
         blocked: integer("blocked") == Some(1),
         error_code: text("errorcode"),
@@ -108,19 +107,18 @@ fn checked(key: ProductKey, object: &Map<String, Value>) -> Checked {
     })
 }
 
-/// Text, or a number as text; `None` for nothing, blanks and everything else.
+/// Returns a text or a number as text; `None` for blanks and other values.
 fn text(value: Option<&Value>, chars: usize) -> Option<String> {
     let text: String = match value? {
         Value::String(text) => text.trim().chars().filter(|c| !c.is_control()).take(chars).collect(),
         Value::Number(number) => number.to_string().chars().take(chars).collect(),
         _ => String::new(),
     };
-    // What was dropped or cut off may leave a blank at the edge.
+    // Truncation may leave a blank at the end.
     Some(text.trim().to_owned()).filter(|text| !text.is_empty())
 }
 
-/// A number, a whole number in floating-point clothes, either of them as text, or a boolean; `None` when it does not
-/// fit.
+/// Returns an integer from a number, a text or a boolean; `None` if it is fractional or out of range.
 fn integer(value: Option<&Value>) -> Option<i32> {
     let number = match value? {
         Value::Number(number) => number.as_i64().or_else(|| whole(number.as_f64()?)),
@@ -135,7 +133,7 @@ fn whole(number: f64) -> Option<i64> {
     (number.fract() == 0.0 && number.abs() < EXACT_FLOAT).then_some(number as i64)
 }
 
-/// `1/12/2026 1:48:27 PM (GMT+7)`: month first, and the offset counts.
+/// Parses a time such as `1/12/2026 1:48:27 PM (GMT+7)`, with the month first.
 fn moment(text: &str) -> Option<DateTime<Utc>> {
     let (date, zone) = text.split_once('(')?;
     let local = NaiveDateTime::parse_from_str(date.trim(), "%m/%d/%Y %I:%M:%S %p").ok()?;
@@ -143,7 +141,7 @@ fn moment(text: &str) -> Option<DateTime<Utc>> {
     local.and_local_timezone(offset).single().map(|moment| moment.to_utc())
 }
 
-/// `+7`, `-3:30`, `+07:00`, or nothing for GMT itself.
+/// Parses an offset: `+7`, `-3:30`, `+07:00`, or empty for GMT.
 fn offset(text: &str) -> Option<FixedOffset> {
     if text.is_empty() {
         return FixedOffset::east_opt(0);

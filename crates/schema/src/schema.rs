@@ -134,11 +134,11 @@ diesel::table! {
     }
 }
 
-diesel::allow_tables_to_appear_in_same_query!(
+diesel::allow_tables_to_appear_in_same_query! {
     api_keys,
     icd10_releases,
     pidms_keys,
     pidms_products,
     search_logs,
-    search_stats_daily
-);
+    search_stats_daily,
+}

@@ -1,21 +1,21 @@
-//! Why logs could not be installed.
+//! Errors of the installation.
 
-/// Why logs could not be installed; the process still has whatever subscriber it had before.
+/// Error of the installation, which leaves the subscriber of the process unchanged.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// The level is neither one of the known words nor a filter.
+    /// The level is neither a known word nor a filter.
     #[error(
-        "the log level {given:?} is not understood ({reason}): use one of error, warn, info, debug, trace, off, \
+        "the log level {given:?} is invalid ({reason}): use one of error, warn, info, debug, trace, off, \
          or a list such as \"info,steadfast_http=debug\""
     )]
     Level {
-        /// What was given.
+        /// Value of the setting.
         given: String,
-        /// What is wrong with it.
+        /// Reason of the rejection.
         reason: String,
     },
-    /// Something else in this process receives the events already.
-    #[error("logs are already installed in this process: install them once, first thing in main")]
+    /// The process has a subscriber already.
+    #[error("this process has a log subscriber already: install one, at the start of main")]
     AlreadyInstalled,
 }

@@ -1,38 +1,38 @@
-//! The fields of one event or span, taken from the facade as JSON values of bounded size.
+//! Fields of an event or span as JSON values of bounded size.
 
 use serde_json::Value;
 use std::error::Error;
 use std::fmt::{self, Write};
 use tracing::field::{Field, Visit};
 
-/// What the message of an event is called among its fields.
+/// Name of the field that contains the message.
 const MESSAGE: &str = "message";
 
-/// A text is kept up to here, in bytes: a span may live as long as the process, its fields with it.
+/// Maximum length of a text in bytes. Spans and their fields may live as long as the process.
 pub(crate) const TEXT_MAX: usize = 16 * 1024;
 
-/// So many sources of an error are named; a longer chain is a fault of its own.
+/// Maximum number of sources of an error.
 const SOURCES_MAX: usize = 16;
 
-/// Stands where a text was cut.
+/// Marks truncated texts.
 pub(crate) const ELLIPSIS: &str = "…";
 
-/// Names and values in the order in which they were recorded, each name once.
+/// Names and values in the order of recording, without duplicate names.
 #[derive(Debug, Default)]
 pub(crate) struct Fields(Vec<(&'static str, Value)>);
 
 impl Fields {
-    /// Each field.
+    /// Returns all fields.
     pub(crate) fn all(&self) -> impl Iterator<Item = (&'static str, &Value)> {
         self.0.iter().map(|(name, value)| (*name, value))
     }
 
-    /// Each field but the message.
+    /// Returns all fields except the message.
     pub(crate) fn named(&self) -> impl Iterator<Item = (&'static str, &Value)> {
         self.all().filter(|(name, _)| *name != MESSAGE)
     }
 
-    /// What was recorded as `message`.
+    /// Returns the message.
     pub(crate) fn message(&self) -> Option<&Value> {
         self.0.iter().find(|(name, _)| *name == MESSAGE).map(|(_, value)| value)
     }
@@ -78,12 +78,12 @@ impl Visit for Fields {
 
 fn text(value: fmt::Arguments<'_>) -> Value {
     let mut kept = BoundedText::default();
-    // A value whose formatting fails is kept as far as it came: a log line is no place to panic.
+    // If formatting fails, the beginning is used, because logging must not panic.
     let _ = kept.write_fmt(value);
     Value::from(kept.finish())
 }
 
-/// The error's text and those of its sources. A source that its parent has already quoted is not told twice.
+/// Returns the texts of the error and its sources. A source that its parent quotes is omitted.
 fn chain(error: &(dyn Error + 'static)) -> String {
     let mut kept = BoundedText::default();
     let mut told = error.to_string();
@@ -101,9 +101,9 @@ fn chain(error: &(dyn Error + 'static)) -> String {
     kept.finish()
 }
 
-/// Takes text until it is full and lets the rest go by.
+/// Text that ignores everything beyond its maximum length.
 ///
-/// It never answers with an error: formatters that unwrap the result of a write would panic.
+/// Writing never fails, because formatters that unwrap the result would panic.
 #[derive(Default)]
 struct BoundedText {
     kept: String,
@@ -131,7 +131,7 @@ impl Write for BoundedText {
     }
 }
 
-/// The longest beginning of `text` in at most `bytes`, which ends between characters.
+/// Returns the longest prefix of `text` with at most `bytes` bytes that ends between characters.
 fn beginning(text: &str, bytes: usize) -> &str {
     let end = (0..=bytes.min(text.len())).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0);
     &text[..end]
@@ -146,7 +146,7 @@ mod tests {
     struct Told(&'static str, #[source] Option<Box<Told>>);
 
     #[test]
-    fn an_error_is_told_with_its_sources() {
+    fn errors_include_their_sources() {
         let error = Told(
             "cannot answer",
             Some(Box::new(Told("no connection", Some(Box::new(Told("refused", None)))))),
@@ -155,13 +155,13 @@ mod tests {
     }
 
     #[test]
-    fn a_source_quoted_by_its_parent_is_told_once() {
+    fn quoted_sources_are_omitted() {
         let error = Told("cannot answer: refused", Some(Box::new(Told("refused", None))));
         assert_eq!(chain(&error), "cannot answer: refused");
     }
 
     #[test]
-    fn a_long_text_is_cut_between_characters() {
+    fn long_texts_are_truncated_between_characters() {
         let long = "é".repeat(TEXT_MAX);
         let Value::String(kept) = text(format_args!("a{long}")) else { unreachable!() };
         assert!(kept.ends_with('…'));

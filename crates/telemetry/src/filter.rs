@@ -1,17 +1,17 @@
-//! From the text of a setting to a filter, stricter than the filter's own parser.
+//! Parsing of the level setting, stricter than `EnvFilter`.
 
 use crate::Error;
 use tracing_subscriber::EnvFilter;
 
-/// Level words of other logging systems, and what they mean here.
+/// Levels of other logging systems and their equivalents.
 const ALIASES: [(&str, &str); 3] = [("warning", "warn"), ("critical", "error"), ("fatal", "error")];
 
 const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
 
-/// The filter that `given` describes.
+/// Parses `given`.
 ///
-/// A bare word that is no level is an error: `EnvFilter` would take the misspelt `inffo` for the name of a target, and the
-/// service would log nothing at all.
+/// A single word that is not a level is an error: `EnvFilter` would read the misspelt `inffo` as the name of a target, and
+/// the service would log nothing.
 pub(crate) fn parse(given: &str) -> Result<EnvFilter, Error> {
     let refused = |reason: String| Error::Level { given: given.to_owned(), reason };
     let directives = given.split(',').map(directive).collect::<Result<Vec<_>, _>>().map_err(refused)?;
@@ -33,7 +33,7 @@ fn level_word(given: &str) -> Result<String, String> {
     let lower = given.to_ascii_lowercase();
     let word =
         ALIASES.iter().find(|(alias, _)| *alias == lower).map_or(lower.as_str(), |(_, meaning)| meaning);
-    LEVELS.contains(&word).then(|| word.to_owned()).ok_or_else(|| format!("{given:?} is no level"))
+    LEVELS.contains(&word).then(|| word.to_owned()).ok_or_else(|| format!("{given:?} is not a level"))
 }
 
 #[cfg(test)]
@@ -41,7 +41,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn levels_are_read_in_any_case_and_dialect() {
+    fn levels_are_accepted_in_any_case_and_dialect() {
         for (given, meaning) in [
             ("INFO", "info"),
             ("Debug", "debug"),
@@ -54,7 +54,7 @@ mod tests {
     }
 
     #[test]
-    fn targets_have_levels_of_their_own() {
+    fn targets_have_separate_levels() {
         let filter = parse("info, steadfast_http=WARNING").unwrap().to_string();
         assert!(filter.contains("info") && filter.contains("steadfast_http=warn"), "{filter}");
     }
@@ -66,7 +66,7 @@ mod tests {
     }
 
     #[test]
-    fn a_misspelt_level_is_refused_with_what_is_allowed() {
+    fn misspelt_levels_are_rejected_with_the_allowed_values() {
         for given in ["inffo", "", "info,", "steadfast_http", "steadfast_http=loud", "=,="] {
             let error = parse(given).unwrap_err().to_string();
             assert!(error.contains("use one of error, warn, info, debug, trace, off"), "{given:?}: {error}");

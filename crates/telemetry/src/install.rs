@@ -1,4 +1,4 @@
-//! Makes this process log, once.
+//! Installation of the subscriber.
 
 use crate::{Error, JsonLayer, LogFormat, LogOutput, LogSettings};
 use crate::{filter, panic_hook};
@@ -11,13 +11,15 @@ use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::SubscriberInitExt;
 
-/// Lines that may wait for the output; beyond, they are dropped and counted.
+/// Maximum number of queued lines. Further lines are dropped and counted.
 const QUEUE_MAX: usize = 4096;
 
-/// Sends every event of this process to the output that `settings` names, from now on, and makes each panic an event.
+/// Writes all events of the process to the output in `settings`, and logs panics as events.
 ///
-/// Keep the guard until the end of `main`. Fails when the level cannot be read, and when something else in this process
-/// receives the events already; nothing is changed then.
+/// Hold the guard until the end of `main`.
+///
+/// # Errors
+/// Returns an error if the level is invalid or the process has a subscriber already. The process is unchanged then.
 pub fn install(settings: LogSettings) -> Result<Guard, Error> {
     let LogSettings { level, format, output } = settings;
     let filter = filter::parse(&level)?;
@@ -32,7 +34,7 @@ pub fn install(settings: LogSettings) -> Result<Guard, Error> {
         .with(layer(format, writer))
         .try_init()
         .map_err(|_| Error::AlreadyInstalled)?;
-    // Last: nothing is changed when it failed before.
+    // Last, so that errors leave the process unchanged.
     panic_hook::install();
     Ok(Guard { _worker: worker, dropped })
 }
@@ -53,15 +55,15 @@ where
     }
 }
 
-/// Keeps the logs flowing. When it is dropped, what is queued is written out; that takes about a second at most.
-#[must_use = "dropped at once, it would close the logs at once"]
+/// Owner of the log writer. Dropping it writes the queued lines, which takes at most about a second.
+#[must_use = "dropping the guard stops the logs"]
 pub struct Guard {
     _worker: WorkerGuard,
     dropped: ErrorCounter,
 }
 
 impl Guard {
-    /// How many lines were dropped so far because the output was slower than the service.
+    /// Returns the number of lines that were dropped because the output was too slow.
     pub fn dropped_lines(&self) -> usize {
         self.dropped.dropped_lines()
     }

@@ -1,4 +1,4 @@
-//! The layer between the facade and the output: keeps what spans know, writes each event as one line.
+//! The layer that stores the fields of spans and writes each event as one line.
 
 use crate::fields::Fields;
 use crate::line::Line;
@@ -11,18 +11,17 @@ use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::layer::Context;
 use tracing_subscriber::registry::LookupSpan;
 
-/// Writes each event that reaches it as one line of JSON, in one call of the writer.
+/// Layer that writes each event as one line of JSON, with one call of the writer.
 ///
-/// Threads may log at the same time: their lines stay apart as long as the writer takes one `write_all` as a whole, which
-/// standard streams, a locked buffer and a non-blocking writer do. A writer that fails loses the line; nobody is told,
-/// for there is no other place to tell it.
+/// Lines of concurrent threads do not mix if one `write_all` of the writer is atomic, as it is for standard streams,
+/// locked buffers and non-blocking writers. If the writer fails, the line is lost.
 #[derive(Debug)]
 pub struct JsonLayer<W> {
     writer: W,
 }
 
 impl<W> JsonLayer<W> {
-    /// A layer that writes through `writer`.
+    /// Creates a layer that writes to `writer`.
     pub fn new(writer: W) -> Self {
         Self { writer }
     }

@@ -1,4 +1,4 @@
-//! One event as one line of JSON that never grows beyond its limit.
+//! Lines of JSON with a maximum size.
 
 use crate::fields::{ELLIPSIS, TEXT_MAX};
 use chrono::{DateTime, SecondsFormat, Utc};
@@ -6,20 +6,19 @@ use serde::Serialize;
 use serde_json::Value;
 use std::borrow::Cow;
 
-/// The longest line, its line end included, in bytes.
+/// Maximum length of a line in bytes, including its line end.
 pub(crate) const LINE_MAX: usize = 64 * 1024;
 
-/// Closes a line from which fields were left out.
+/// End of a line with omitted fields.
 const TRUNCATED_END: &[u8] = b",\"truncated\":true}\n";
 
-/// A field is written only where so many bytes are left for its value: enough for any number and for the beginning
-/// of a text.
+/// Minimum space for the value of a field: enough for any number and for the beginning of a text.
 const VALUE_MIN: usize = 64;
 
-/// Names that a field cannot take.
+/// Reserved names.
 const FIXED: [&str; 5] = ["timestamp", "level", "logger", "message", "truncated"];
 
-/// A line in the making: opened with what every line has, then given fields, then finished.
+/// Builder of a line.
 pub(crate) struct Line {
     bytes: Vec<u8>,
     written: Vec<Cow<'static, str>>,
@@ -27,7 +26,7 @@ pub(crate) struct Line {
 }
 
 impl Line {
-    /// A line that says when, how grave, from where, and what.
+    /// Starts a line with the fields that every line has.
     pub(crate) fn open(at: DateTime<Utc>, level: &str, logger: &str, message: Option<&Value>) -> Self {
         let mut line = Self { bytes: Vec::with_capacity(512), written: Vec::new(), truncated: false };
         line.bytes.push(b'{');
@@ -42,7 +41,7 @@ impl Line {
         line
     }
 
-    /// Adds a field, unless one of its name stands there already.
+    /// Adds a field unless the line has one of this name.
     pub(crate) fn field(&mut self, name: &'static str, value: &Value) {
         let name = if FIXED.contains(&name) { Cow::from(format!("field_{name}")) } else { Cow::from(name) };
         if self.written.contains(&name) {
@@ -52,7 +51,7 @@ impl Line {
         self.written.push(name);
     }
 
-    /// The bytes to write, with the line end.
+    /// Returns the bytes of the line with its line end.
     pub(crate) fn finish(mut self) -> Vec<u8> {
         if self.truncated {
             self.bytes.extend_from_slice(TRUNCATED_END);
@@ -82,7 +81,7 @@ impl Line {
     }
 }
 
-/// Appends `text` in at most `room` bytes, quotes and escapes included.
+/// Appends at most `room` bytes of `text`, including quotes and escapes.
 fn encode_text(bytes: &mut Vec<u8>, text: &str, room: usize) {
     let before = bytes.len();
     encode(bytes, text);
@@ -93,7 +92,7 @@ fn encode_text(bytes: &mut Vec<u8>, text: &str, room: usize) {
     }
 }
 
-/// The longest beginning of `text` that takes at most `room` bytes once escaped.
+/// Returns the longest prefix of `text` that has at most `room` bytes when escaped.
 fn prefix_within(text: &str, room: usize) -> &str {
     let mut taken = 0;
     for (at, character) in text.char_indices() {
@@ -113,7 +112,7 @@ fn escaped_len(character: char) -> usize {
     }
 }
 
-/// Appends `value` as JSON; `null` for what has no form in JSON, so that the line stays whole.
+/// Appends `value` as JSON, or `null` if it cannot be represented.
 fn encode<T: Serialize + ?Sized>(bytes: &mut Vec<u8>, value: &T) {
     let before = bytes.len();
     if serde_json::to_writer(&mut *bytes, value).is_err() {
@@ -129,7 +128,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_cut_text_is_json_and_fits(text in any::<String>(), room in VALUE_MIN..400) {
+        fn truncated_texts_are_json_and_fit(text in any::<String>(), room in VALUE_MIN..400) {
             let mut bytes = Vec::new();
             encode_text(&mut bytes, &text, room);
             prop_assert!(bytes.len() <= room);
@@ -141,14 +140,14 @@ mod tests {
         }
 
         #[test]
-        fn the_length_of_an_escape_is_what_is_written(character in any::<char>()) {
+        fn lengths_of_escapes_are_exact(character in any::<char>()) {
             let written = serde_json::to_string(&character.to_string()).unwrap();
             prop_assert_eq!(escaped_len(character), written.len() - 2);
         }
     }
 
     #[test]
-    fn a_line_of_endless_fields_stays_within_its_limit_and_says_so() {
+    fn lines_with_too_many_fields_are_marked_as_truncated() {
         let mut line = Line::open(Utc::now(), "INFO", "here", None);
         let long = Value::from("\u{1}".repeat(TEXT_MAX));
         for name in ["a", "b", "c", "d", "e", "f", "g"] {

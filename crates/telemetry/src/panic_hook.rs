@@ -1,13 +1,12 @@
-//! Panics as events: the words that a panic writes by itself would stand between the lines of the log, over several
-//! lines, without time or request.
+//! Panics as events. The default output of a panic has several lines, without time or request.
 
 use std::any::Any;
 use std::backtrace::{Backtrace, BacktraceStatus};
 use std::panic::{PanicHookInfo, set_hook};
 
-/// From now on each panic of this process is one event of level error, with the fields of the spans around it.
+/// Installs a hook that logs each panic as an event of level error, with the fields of its spans.
 ///
-/// A backtrace is in it where the environment asks for one, as always with `RUST_BACKTRACE`.
+/// The event has a backtrace if `RUST_BACKTRACE` requests one.
 pub(crate) fn install() {
     set_hook(Box::new(log));
 }
@@ -24,7 +23,7 @@ fn log(info: &PanicHookInfo<'_>) {
     );
 }
 
-/// The words of a panic. `panic!` makes them a text of one of two kinds; anything else has none.
+/// Returns the message of a panic. `panic!` has one of two string types as payload; other payloads have no message.
 fn said(payload: &(dyn Any + Send)) -> &str {
     let text = payload.downcast_ref::<&str>().copied();
     text.or_else(|| payload.downcast_ref::<String>().map(String::as_str)).unwrap_or("no words")

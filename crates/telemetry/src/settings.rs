@@ -1,14 +1,14 @@
-//! What can be chosen about logs.
+//! Settings of the logs.
 
-/// What to log, how, and where to.
+/// Level, format and output of the logs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LogSettings {
-    /// A level (`error`, `warn`, `info`, `debug`, `trace`, `off`; any case, and the words `WARNING`, `CRITICAL`, `FATAL`)
-    /// or a comma-separated list of levels for targets, as in `info,steadfast_http=debug`. Default: `info`.
+    /// Level (`error`, `warn`, `info`, `debug`, `trace` or `off` in any case; also `WARNING`, `CRITICAL` and `FATAL`), or
+    /// a comma-separated list of levels for targets, such as `info,steadfast_http=debug`. Defaults to `info`.
     pub level: String,
-    /// How a line looks. Default: JSON.
+    /// Format of a line. Defaults to JSON.
     pub format: LogFormat,
-    /// Where lines go. Default: standard error, so that standard output stays free for results.
+    /// Destination of the lines. Defaults to standard error, which leaves standard output to results.
     pub output: LogOutput,
 }
 
@@ -18,19 +18,19 @@ impl Default for LogSettings {
     }
 }
 
-/// How a line looks.
+/// Format of a line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LogFormat {
-    /// One JSON object a line, for machines.
+    /// One JSON object per line.
     Json,
-    /// Plain text without colours, for a person at a terminal.
+    /// Plain text without colours.
     Text,
 }
 
-/// Where lines go.
+/// Destination of the lines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum LogOutput {
-    /// The standard error of the process.
+    /// Standard error of the process.
     Stderr,
 }

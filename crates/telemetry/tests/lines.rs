@@ -1,4 +1,4 @@
-//! Lines as a reader of the log sees them: through the facade, the layer and a captured writer.
+//! Lines as written through the facade and the layer to a captured writer.
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a broken line is a failed test")]
 
 use proptest::prelude::*;
@@ -12,7 +12,7 @@ use tracing::Dispatch;
 use tracing::field::Empty;
 use tracing_subscriber::layer::SubscriberExt;
 
-/// What was written, shared by all who write; each takes the lock for one call.
+/// Written bytes, shared by all writers; a lock protects each call.
 #[derive(Clone, Default)]
 struct Sink(Arc<Mutex<Vec<u8>>>);
 
@@ -41,14 +41,14 @@ impl io::Write for Sink {
 #[error("no weather today")]
 struct NoWeather(#[source] io::Error);
 
-/// Everything that `logging` wrote.
+/// Returns everything that `logging` wrote.
 fn captured(logging: impl FnOnce()) -> String {
     let sink = Sink::default();
     tracing::dispatcher::with_default(&sink.dispatch(), logging);
     sink.text()
 }
 
-/// The lines that `logging` wrote, each parsed.
+/// Returns the parsed lines that `logging` wrote.
 fn lines(logging: impl FnOnce()) -> Vec<Value> {
     let written = captured(logging);
     assert!(written.is_empty() || written.ends_with('\n'));
@@ -62,7 +62,7 @@ fn the_line(logging: impl FnOnce()) -> Value {
 }
 
 #[test]
-fn a_line_begins_with_when_how_grave_where_and_what() {
+fn lines_start_with_the_fixed_fields() {
     let written = captured(|| tracing::warn!(target: "weather::station", station = 7, "no answer"));
     let order: Vec<usize> = [
         "\"timestamp\":",
@@ -77,7 +77,7 @@ fn a_line_begins_with_when_how_grave_where_and_what() {
 }
 
 #[test]
-fn the_timestamp_is_utc_with_milliseconds() {
+fn timestamps_are_utc_with_milliseconds() {
     let line = the_line(|| tracing::info!("now"));
     let timestamp = line["timestamp"].as_str().unwrap();
     assert_eq!(timestamp.len(), "2026-04-01T09:30:00.125Z".len());
@@ -86,7 +86,7 @@ fn the_timestamp_is_utc_with_milliseconds() {
 }
 
 #[test]
-fn numbers_and_booleans_keep_their_types() {
+fn numbers_and_booleans_retain_their_types() {
     let line = the_line(|| {
         tracing::info!(duration_ms = 1.25, rows = u64::MAX, change = -3, cache_hit = false, user = %"ann", ids = ?[1, 2], "x");
     });
@@ -99,14 +99,14 @@ fn numbers_and_booleans_keep_their_types() {
 }
 
 #[test]
-fn a_number_unknown_to_json_is_a_text() {
+fn unrepresentable_numbers_are_strings() {
     let line = the_line(|| tracing::info!(ratio = f64::NAN, limit = f64::INFINITY, wide = u128::MAX, "x"));
     assert_eq!((&line["ratio"], &line["limit"]), (&json!("NaN"), &json!("inf")));
     assert_eq!(line["wide"], json!(u128::MAX.to_string()));
 }
 
 #[test]
-fn an_error_brings_its_sources() {
+fn errors_include_their_sources() {
     let refused = io::Error::new(io::ErrorKind::ConnectionRefused, "refused");
     let error = NoWeather(refused);
     let line = the_line(|| tracing::error!(error = &error as &dyn Error, "x"));
@@ -114,7 +114,7 @@ fn an_error_brings_its_sources() {
 }
 
 #[test]
-fn the_nearest_of_equal_names_is_written_once() {
+fn innermost_field_of_a_name_is_written() {
     let written = captured(|| {
         let _outer = tracing::info_span!("outer", a = "outer", b = "outer", c = "outer").entered();
         let _inner = tracing::info_span!("inner", b = "inner", c = "inner").entered();
@@ -126,7 +126,7 @@ fn the_nearest_of_equal_names_is_written_once() {
 }
 
 #[test]
-fn what_a_span_learns_later_is_on_the_lines_after() {
+fn later_fields_of_spans_are_on_later_lines() {
     let lines = lines(|| {
         let span = tracing::info_span!("request", status = Empty, user_id = Empty);
         let _entered = span.enter();
@@ -141,7 +141,7 @@ fn what_a_span_learns_later_is_on_the_lines_after() {
 }
 
 #[test]
-fn no_field_can_pose_as_a_fixed_one() {
+fn fields_cannot_replace_reserved_fields() {
     let line = the_line(|| {
         let _span = tracing::info_span!("span", message = "forged", logger = "forged").entered();
         tracing::info!(level = "ERROR", timestamp = 0, truncated = true, "true message");
@@ -154,12 +154,12 @@ fn no_field_can_pose_as_a_fixed_one() {
 }
 
 #[test]
-fn an_event_without_a_message_has_an_empty_one() {
+fn events_without_message_have_an_empty_one() {
     assert_eq!(the_line(|| tracing::info!(rows = 1))["message"], json!(""));
 }
 
 #[test]
-fn fields_of_other_requests_stay_out() {
+fn lines_have_no_fields_of_other_requests() {
     let lines = lines(|| {
         tracing::info_span!("first", request_id = 1).in_scope(|| tracing::info!("one"));
         tracing::info!("none");
@@ -168,7 +168,7 @@ fn fields_of_other_requests_stay_out() {
 }
 
 #[test]
-fn threads_do_not_mix_their_lines() {
+fn lines_of_threads_do_not_mix() {
     const THREADS: usize = 8;
     const EACH: usize = 250;
     let sink = Sink::default();
@@ -189,14 +189,14 @@ fn threads_do_not_mix_their_lines() {
     for line in written.lines() {
         let line: Value = serde_json::from_str(line).expect(line);
         let number = usize::try_from(line["number"].as_u64().unwrap()).unwrap();
-        assert_eq!(line["step"], json!(steps[number]), "lines of one thread keep their order");
+        assert_eq!(line["step"], json!(steps[number]), "lines of one thread are in order");
         steps[number] += 1;
     }
     assert_eq!(steps, [EACH; THREADS]);
 }
 
 #[test]
-fn a_line_never_grows_beyond_its_limit() {
+fn lines_have_a_maximum_length() {
     let huge = "\u{1}\"é".repeat(200_000);
     let written = captured(|| {
         let _span = tracing::info_span!("span", a = huge, b = huge, c = huge, d = huge, e = huge).entered();
@@ -210,7 +210,7 @@ fn a_line_never_grows_beyond_its_limit() {
 
 proptest! {
     #[test]
-    fn whatever_is_logged_is_one_line_of_json_that_reads_back(message: String, shown: String, debugged: String, number: i64) {
+    fn any_event_is_one_line_of_json(message: String, shown: String, debugged: String, number: i64) {
         let written = captured(|| tracing::info!(text = shown, debugged = ?debugged, number, "{message}"));
         prop_assert_eq!(written.matches('\n').count(), 1);
         let line: Value = serde_json::from_str(&written).unwrap();

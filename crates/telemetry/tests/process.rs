@@ -1,4 +1,4 @@
-//! The logs of a whole process: this test starts itself again and reads what the child writes to standard error.
+//! Logs of a process: the test runs itself as a child and reads its standard error.
 #![expect(clippy::unwrap_used, reason = "a child that cannot log is a failed test")]
 
 use serde_json::{Value, json};
@@ -10,11 +10,11 @@ const CHILD: &str = "STEADFAST_TELEMETRY_TEST_CHILD";
 const LINES: usize = 2_000;
 
 #[test]
-fn every_line_of_a_process_is_written_before_it_ends() {
+fn all_lines_are_written_before_the_process_ends() {
     if std::env::var_os(CHILD).is_some() {
         return log_and_end();
     }
-    let child = child("every_line_of_a_process_is_written_before_it_ends");
+    let child = child("all_lines_are_written_before_the_process_ends");
     assert!(child.status.success(), "{child:?}");
     let written = String::from_utf8(child.stderr).unwrap();
     let steps = written
@@ -24,7 +24,7 @@ fn every_line_of_a_process_is_written_before_it_ends() {
     assert!(steps.eq((0..LINES).map(|step| json!(step))), "{written}");
 }
 
-/// This program again, as a child that runs the one test and takes the other way in it.
+/// Runs this program as a child that takes the other branch of `test`.
 fn child(test: &str) -> Output {
     let mut command = Command::new(std::env::current_exe().unwrap());
     command
@@ -36,11 +36,11 @@ fn child(test: &str) -> Output {
 }
 
 #[test]
-fn a_panic_is_one_line_of_the_log_and_nothing_beside_it() {
+fn panics_are_single_lines() {
     if std::env::var_os(CHILD).is_some() {
-        return panic_and_go_on();
+        return panic_and_continue();
     }
-    let child = child("a_panic_is_one_line_of_the_log_and_nothing_beside_it");
+    let child = child("panics_are_single_lines");
     assert!(child.status.success(), "{child:?}");
     let written = String::from_utf8(child.stderr).unwrap();
     let lines: Vec<Value> = written.lines().map(|line| serde_json::from_str(line).expect(line)).collect();
@@ -53,8 +53,8 @@ fn a_panic_is_one_line_of_the_log_and_nothing_beside_it() {
     assert_eq!(lines[0]["thread"], "worker");
 }
 
-/// What the child does: one panic of each kind of payload, each in a thread of its own.
-fn panic_and_go_on() {
+/// Runs in the child: panics with each type of payload in separate threads.
+fn panic_and_continue() {
     let _guard = install(LogSettings::default()).unwrap();
     let number = 7;
     let panics: [fn(i32); 3] = [
@@ -69,7 +69,7 @@ fn panic_and_go_on() {
     }
 }
 
-/// What the child does: its lines wait in the queue when the guard goes.
+/// Runs in the child: drops the guard while lines are queued.
 fn log_and_end() {
     let guard = install(LogSettings { level: "INFO".to_owned(), ..LogSettings::default() }).unwrap();
     (0..LINES).for_each(|step| tracing::info!(step, "line"));

@@ -1,13 +1,13 @@
-//! Runs a comparison with peers, which is a workspace of its own: nobody else builds them.
+//! Runs comparisons with other libraries. They are separate workspaces, so that normal builds skip those libraries.
 
 use crate::cargo::cargo;
 use crate::workspace::Workspace;
 use anyhow::{Context as _, ensure};
 
-/// Builds the comparison `name` in release and runs it with `arguments`. Its files stand in `target/peers`.
+/// Builds the comparison `name` in release mode in `target/peers` and runs it.
 ///
 /// # Errors
-/// When it cannot be built or misses one of its goals.
+/// Returns an error if the comparison cannot be built or misses one of its goals.
 pub(super) fn run(workspace: &Workspace, name: &str, arguments: &[&str]) -> anyhow::Result<()> {
     let root = workspace.root();
     let status = cargo(workspace)
@@ -17,7 +17,7 @@ pub(super) fn run(workspace: &Workspace, name: &str, arguments: &[&str]) -> anyh
         .args(arguments)
         .env("CARGO_TARGET_DIR", root.join("target/peers"))
         .status()
-        .context("cargo cannot be run")?;
+        .context("cannot run cargo")?;
     ensure!(status.success(), "the comparison {name} ended with {status}");
     Ok(())
 }

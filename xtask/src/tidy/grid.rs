@@ -1,161 +1,134 @@
-//! The grid of areas and layers: an area that has tables has its room in every layer, and no layer has others.
+//! The grid: every area has a module in every layer, and a resource has the same file name in all of them.
 
-use super::rooms::{AREAS, LAYERS, REQUIRED, ROOMS, Room};
+use super::config::lists;
 use super::tree::{Finding, Tree, below};
 use std::collections::BTreeSet;
 
 const RULE: &str = "grid";
 
-const MIGRATIONS: &str = "migrations";
+/// Layer that an area may lack.
+const OPTIONAL: &str = "crates/services/src";
 
-/// Where the names of rooms are kept.
-const LIST: &str = "xtask/src/tidy/rooms.rs";
-
-/// Missing rooms, unknown rooms, unused lines of the list, and migrations whose names do not say their area.
+/// Returns the missing and unknown modules, the resources without their files, and migrations with wrong names.
 pub(super) fn check(tree: &Tree) -> Vec<Finding> {
-    check_against(tree, ROOMS)
-}
-
-fn check_against(tree: &Tree, rooms: &[Room]) -> Vec<Finding> {
-    let mut findings = migrations(tree);
-    findings.extend(missing(tree));
-    findings.extend(LAYERS.iter().flat_map(|layer| unknown(tree, layer, rooms)));
-    findings.extend(rooms.iter().filter(|room| unused(tree, room)).map(|room| {
-        at(
-            LIST,
-            format!("{}/{} does not exist: delete its line (\"{}\")", room.layer, room.name, room.reason),
-        )
-    }));
-    findings
-}
-
-fn migrations(tree: &Tree) -> Vec<Finding> {
+    let config = &tree.config;
+    let area_of = |folder: &str| area_of(folder).filter(|area| config.is_area(area)).map(str::to_owned);
     let mut findings = Vec::new();
-    for folder in migration_folders(tree) {
-        let path = format!("{MIGRATIONS}/{folder}");
+    let mut find = |path: String, advice: &str| {
+        findings.push(Finding { path, line: 1, rule: RULE, advice: advice.to_owned() });
+    };
+    let folders: BTreeSet<&str> =
+        tree.files().filter_map(|file| Some(below(&file.path, "migrations")?.split_once('/')?.0)).collect();
+    for folder in &folders {
         if area_of(folder).is_none() {
-            findings.push(at(&path, "name it <date>_<area>_<change>, as in 2026-11-21-000100_keys_create"));
+            find(format!("migrations/{folder}"), "name it <date>_<area>_<change>");
         }
         for script in ["up.sql", "down.sql"] {
-            if tree.file(&format!("{path}/{script}")).is_none() {
-                findings.push(at(&path, format!("add {script}")));
+            if !tree.exists(&format!("migrations/{folder}/{script}")) {
+                find(format!("migrations/{folder}"), &format!("add {script}"));
             }
         }
     }
+    let areas: BTreeSet<String> = folders.into_iter().filter_map(area_of).collect();
+    for (layer, others) in &config.layers {
+        let modules: BTreeSet<&str> = tree.rust_under(layer).filter_map(|file| file.area(layer)).collect();
+        for area in areas.iter().filter(|area| layer != OPTIONAL && !modules.contains(area.as_str())) {
+            find(format!("{layer}/{area}.rs"), "add this module: the area has tables");
+        }
+        for module in
+            modules.iter().filter(|name| !config.is_area(name) && !others.iter().any(|other| other == *name))
+        {
+            find(format!("{layer}/{module}"), "move it into an area, or list it in xtask/tidy.toml");
+        }
+        for module in others.iter().filter(|name| !modules.is_empty() && !modules.contains(name.as_str())) {
+            find(format!("{layer}/{module}"), "does not exist: remove it from xtask/tidy.toml");
+        }
+    }
+    findings.extend(resources(tree));
     findings
 }
 
-fn migration_folders(tree: &Tree) -> BTreeSet<&str> {
-    let inside = tree.under(MIGRATIONS).filter_map(|file| below(&file.path, MIGRATIONS));
-    inside.filter_map(|path| path.split_once('/')).map(|(folder, _)| folder).collect()
+/// Returns the resources that lack their file in a layer. A resource is a repository module in the folder of an area
+/// that declares operations, or an http module there that declares routes.
+fn resources(tree: &Tree) -> Vec<Finding> {
+    let in_area = |layer: &'static str| {
+        tree.rust_under(layer).filter(|file| !file.is_for_tests()).filter_map(move |file| {
+            let (area, module) = below(&file.path, layer)?.strip_suffix(".rs")?.split_once('/')?;
+            (tree.config.is_area(area) && !module.contains('/')).then_some((file, area, module))
+        })
+    };
+    let stored = in_area("crates/repository/src")
+        .filter(|(file, ..)| file.code.constants.iter().any(|constant| constant.kind == "Operation"));
+    let routed = in_area("crates/http/src").filter(|(file, ..)| {
+        file.code.paths.iter().any(|path| path.segments.first().is_some_and(|name| name == "Route"))
+    });
+    let resources: BTreeSet<(&str, &str)> =
+        stored.chain(routed).map(|(_, area, module)| (area, module)).collect();
+    let missing = resources
+        .iter()
+        .filter(|resource| !lists(&tree.config.no_resources, resource.0, resource.1))
+        .flat_map(|(area, module)| {
+            let files = ["domain", "repository", "http"]
+                .map(|layer| format!("crates/{layer}/src/{area}/{module}.rs"));
+            files.into_iter().filter(|path| !tree.exists(path))
+        });
+    let advice = "add this file of the resource, or list the module in xtask/tidy.toml";
+    let finding = |path| Finding { path, line: 1, rule: RULE, advice: advice.to_owned() };
+    missing.map(finding).collect()
 }
 
-/// The area that a migration's folder names.
-fn area_of(folder: &str) -> Option<&'static str> {
+/// Returns the second part of `<date>_<area>_<change>`.
+fn area_of(folder: &str) -> Option<&str> {
     let (date, rest) = folder.split_once('_')?;
     let (area, change) = rest.split_once('_')?;
-    let dated = date.starts_with(|c: char| c.is_ascii_digit())
+    let is_date = date.starts_with(|c: char| c.is_ascii_digit())
         && date.chars().all(|c| c.is_ascii_digit() || c == '-');
-    AREAS.into_iter().find(|known| *known == area).filter(|_| dated && !change.is_empty())
-}
-
-fn missing(tree: &Tree) -> Vec<Finding> {
-    let with_tables: BTreeSet<&str> = migration_folders(tree).into_iter().filter_map(area_of).collect();
-    let cells = with_tables.iter().flat_map(|area| REQUIRED.iter().map(move |layer| (*area, *layer)));
-    cells
-        .filter(|(area, layer)| !tree.rooms(layer).contains(area))
-        .map(|(area, layer)| {
-            at(
-                &format!("{layer}/{area}.rs"),
-                format!("the area `{area}` has tables: give it this file, or a folder of its name"),
-            )
-        })
-        .collect()
-}
-
-fn unknown(tree: &Tree, layer: &str, rooms: &[Room]) -> Vec<Finding> {
-    let known = |name: &str| {
-        AREAS.contains(&name) || rooms.iter().any(|room| room.layer == layer && room.name == name)
-    };
-    let strangers = tree.rooms(layer).into_iter().filter(|name| !known(name));
-    strangers.map(|name| at(&format!("{layer}/{name}"), format!("neither an area nor a room of this layer: move it into one, or give it a line and a reason in {LIST}"))).collect()
-}
-
-fn unused(tree: &Tree, room: &Room) -> bool {
-    !room.later && !tree.rooms(room.layer).contains(room.name)
-}
-
-fn at(path: &str, advice: impl Into<String>) -> Finding {
-    Finding { path: path.to_owned(), line: 1, rule: RULE, advice: advice.into() }
+    (is_date && !change.is_empty()).then_some(area)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    const LIB: Room =
-        Room { layer: "crates/domain/src", name: "lib", reason: "lists the rooms", later: false };
-    const MONEY: Room = Room { layer: "crates/domain/src", name: "money", reason: "amounts", later: true };
-
-    const WHOLE: [(&str, &str); 9] = [
-        ("crates/domain/src/keys.rs", ""),
-        ("crates/domain/src/lib.rs", ""),
-        ("crates/http/src/keys/wire.rs", ""),
-        ("crates/http/tests/keys.rs", ""),
-        ("crates/repository/src/keys.rs", ""),
-        ("crates/repository/tests/keys/main.rs", ""),
-        ("crates/services/src/jobs.rs", ""),
-        ("migrations/2026-11-21-000100_keys_create/down.sql", ""),
-        ("migrations/2026-11-21-000100_keys_create/up.sql", ""),
-    ];
-
-    /// The paths of what is found in the whole grid without `gone` and with `more`.
-    fn found(gone: &str, more: &[&str]) -> Vec<String> {
-        let mut files: Vec<(&str, &str)> = WHOLE.into_iter().filter(|(path, _)| *path != gone).collect();
-        files.extend(more.iter().map(|path| (*path, "")));
-        check_against(&Tree::of(&files), &[LIB, MONEY]).into_iter().map(|finding| finding.path).collect()
+    /// Returns the findings in a small grid without `removed` and with `added`.
+    fn found(removed: &str, added: &[(&str, &str)]) -> Vec<String> {
+        let files = [
+            ("crates/domain/src/keys.rs", ""),
+            ("crates/http/src/keys/wire.rs", ""),
+            ("crates/http/tests/keys.rs", ""),
+            ("crates/repository/src/keys.rs", ""),
+            ("crates/repository/tests/keys/main.rs", ""),
+            ("migrations/2026-11-21-000100_keys_create/down.sql", ""),
+            ("migrations/2026-11-21-000100_keys_create/up.sql", ""),
+        ];
+        let files = files.into_iter().filter(|(path, _)| *path != removed).chain(added.iter().copied());
+        let findings = check(&Tree::of(&files.collect::<Vec<_>>())).into_iter();
+        findings.filter(|it| !it.advice.starts_with("does not exist")).map(|it| it.path).collect()
     }
 
     #[test]
-    fn a_whole_grid_passes() {
+    fn areas_have_a_module_in_every_layer() {
         assert_eq!(found("", &[]), [""; 0]);
-    }
-
-    #[test]
-    fn an_area_with_tables_needs_its_room_in_every_layer() {
         assert_eq!(found("crates/http/tests/keys.rs", &[]), ["crates/http/tests/keys.rs"]);
+        assert_eq!(found("", &[("crates/http/src/store.rs", "")]), ["crates/http/src/store"]);
     }
 
     #[test]
-    fn a_stranger_among_the_rooms_is_found() {
-        assert_eq!(found("", &["crates/http/src/things.rs"]), ["crates/http/src/things"]);
-        assert_eq!(
-            found("", &["crates/http/src/lib.rs"]),
-            ["crates/http/src/lib"],
-            "a room belongs to one layer"
-        );
+    fn resources_have_the_same_name_in_every_layer() {
+        let stored = "const A: Operation<Read> = Operation::read(\"keys.a\");";
+        let (path, routed) = ("crates/repository/src/keys/locks.rs", "fn f() { Route::get(\"/\", f) }");
+        let others = ["crates/domain/src/keys/locks.rs", "crates/http/src/keys/locks.rs"];
+        assert_eq!(found("", &[(path, stored)]), others);
+        assert_eq!(found("", &[(path, stored), (others[0], ""), (others[1], routed)]), [""; 0]);
+        assert_eq!(found("", &[(others[1], routed)]), [others[0], path]);
     }
 
     #[test]
-    fn a_line_of_the_list_without_a_room_is_found_unless_for_later() {
-        assert_eq!(found("crates/domain/src/lib.rs", &[]), [LIST]);
-    }
-
-    #[test]
-    fn a_migration_says_its_area_and_can_be_undone() {
-        let folder = "migrations/2026-11-22-000100_house_build";
-        assert_eq!(found("", &[&format!("{folder}/up.sql"), &format!("{folder}/down.sql")]), [folder]);
-        let undone = "migrations/2026-11-21-000100_keys_create";
-        assert_eq!(found(&format!("{undone}/down.sql"), &[]), [undone]);
-        assert_eq!(area_of("2026_keys_"), None);
-        assert_eq!(area_of("first_keys_create"), None);
-        assert_eq!(area_of("2026-11-21-000100_keys_create"), Some("keys"));
-    }
-
-    #[test]
-    fn every_room_of_the_list_is_in_a_layer_and_has_a_reason() {
-        for room in ROOMS {
-            assert!(LAYERS.contains(&room.layer) && !room.reason.is_empty(), "{room:?}");
-        }
+    fn migrations_name_their_area_and_can_be_reverted() {
+        let scripts =
+            ["house_build/up.sql", "house_build/down.sql"].map(|path| format!("migrations/2026_{path}"));
+        assert_eq!(found("", &[(&scripts[0], ""), (&scripts[1], "")]), ["migrations/2026_house_build"]);
+        let reverted = "migrations/2026-11-21-000100_keys_create";
+        assert_eq!(found(&format!("{reverted}/down.sql"), &[]), [reverted]);
     }
 }

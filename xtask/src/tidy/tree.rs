@@ -1,27 +1,27 @@
 //! The files of a checkout, as the rules see them.
 
-use super::source::{self, Kind};
+use super::code::Code;
+use super::config::Config;
 use anyhow::Context as _;
-use std::collections::BTreeSet;
 use std::fmt;
 use std::path::Path;
 
-/// Folders that hold nothing of ours.
+/// Folders with files that are built or fetched.
 const SKIPPED: [&str; 3] = ["target", ".git", "node_modules"];
 
-/// Endings of the files that rules read; of all others they know the path alone.
-const READ: [&str; 5] = ["rs", "toml", "md", "lock", "sql"];
+/// Endings of the files whose text the rules read.
+const READ: [&str; 5] = [".rs", ".toml", ".md", ".sql", ".txt"];
 
-/// Something that a rule does not want.
+/// A violation of a rule.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Finding {
-    /// Where, relative to the checkout.
+    /// Path relative to the checkout.
     pub(super) path: String,
-    /// The line, from 1.
+    /// Line, counted from 1.
     pub(super) line: usize,
-    /// Which rule.
+    /// Name of the rule.
     pub(super) rule: &'static str,
-    /// What to do about it.
+    /// Description of the violation and of its remedy.
     pub(super) advice: String,
 }
 
@@ -31,159 +31,115 @@ impl fmt::Display for Finding {
     }
 }
 
-/// One file: its path with `/`, relative to the checkout, and its text.
+/// A file of the checkout.
 #[derive(Debug)]
 pub(super) struct File {
+    /// Path with `/`, relative to the checkout.
     pub(super) path: String,
+    /// Text; empty if no rule reads files of this kind.
     pub(super) text: String,
+    /// Names in a Rust file of the workspace; empty for all other files.
+    pub(super) code: Code,
 }
 
 impl File {
-    /// A finding in this file.
+    fn new(path: String, text: String) -> anyhow::Result<Self> {
+        let is_ours = ["crates/", "bins/", "xtask/"].iter().any(|folder| path.starts_with(folder));
+        let code = match path.ends_with(".rs") && is_ours {
+            true => Code::of(&syn::parse_file(&text).with_context(|| format!("cannot parse {path}"))?),
+            false => Code::default(),
+        };
+        Ok(Self { path, text, code })
+    }
+
+    /// Returns a finding in this file.
     pub(super) fn finding(&self, line: usize, rule: &'static str, advice: impl Into<String>) -> Finding {
         Finding { path: self.path.clone(), line, rule, advice: advice.into() }
     }
 
-    /// The text with comments and literals blanked.
-    pub(super) fn code(&self) -> String {
-        source::only(&self.text, &[Kind::Code])
-    }
-
-    /// The text with comments blanked.
-    pub(super) fn code_and_literals(&self) -> String {
-        source::only(&self.text, &[Kind::Code, Kind::Literal])
-    }
-
-    /// The text with literals blanked.
-    pub(super) fn code_and_comments(&self) -> String {
-        source::only(&self.text, &[Kind::Code, Kind::Comment])
-    }
-
-    /// The names of the folders the file stands in, outermost first.
-    pub(super) fn folders(&self) -> impl Iterator<Item = &str> {
-        self.path.rsplit_once('/').into_iter().flat_map(|(folders, _)| folders.split('/'))
-    }
-
-    /// The file's name without its ending.
+    /// Returns the file name without its ending.
     pub(super) fn stem(&self) -> &str {
         let name = self.path.rsplit('/').next().unwrap_or(&self.path);
         name.split('.').next().unwrap_or(name)
     }
+
+    /// Returns the first folder or module name below `folder`.
+    pub(super) fn area(&self, folder: &str) -> Option<&str> {
+        below(&self.path, folder)?.trim_end_matches(".rs").split('/').next()
+    }
+
+    /// Returns true if the file is compiled for tests and benchmarks only.
+    pub(super) fn is_for_tests(&self) -> bool {
+        let is_test = |part| matches!(part, "tests" | "tests.rs" | "testing.rs" | "benches" | "examples");
+        self.path.split('/').any(is_test)
+    }
 }
 
-/// All files of a checkout, by path.
+/// All files of a checkout, sorted by path.
 #[derive(Debug)]
 pub(super) struct Tree {
+    pub(super) config: Config,
     files: Vec<File>,
 }
 
 impl Tree {
-    /// Reads the checkout at `root`, without what is built or fetched. Links are not followed.
+    /// Reads the checkout at `root`. Links are not followed.
     pub(super) fn read(root: &Path) -> anyhow::Result<Self> {
+        let is_source = |entry: &walkdir::DirEntry| {
+            !SKIPPED.iter().any(|name| entry.file_type().is_dir() && entry.file_name() == *name)
+        };
         let mut files = Vec::new();
-        read_folder(root, "", &mut files)?;
-        files.sort_by(|a, b| a.path.cmp(&b.path));
-        Ok(Self { files })
+        for entry in walkdir::WalkDir::new(root).sort_by_file_name().into_iter().filter_entry(is_source) {
+            let entry = entry?;
+            let Some(path) =
+                entry.path().strip_prefix(root)?.to_str().filter(|_| entry.file_type().is_file())
+            else {
+                continue;
+            };
+            let text = if READ.iter().any(|ending| path.ends_with(ending)) {
+                std::fs::read_to_string(entry.path()).with_context(|| format!("cannot read {path}"))?
+            } else {
+                String::new()
+            };
+            files.push(File::new(path.to_owned(), text)?);
+        }
+        Ok(Self { config: Config::load()?, files })
     }
 
-    /// A made-up checkout.
+    /// Returns a checkout with the given paths and texts.
     #[cfg(test)]
     pub(super) fn of(files: &[(&str, &str)]) -> Self {
-        let file = |(path, text): &(&str, &str)| File { path: (*path).to_owned(), text: (*text).to_owned() };
-        Self { files: files.iter().map(file).collect() }
+        let file = |(path, text): &(&str, &str)| File::new((*path).to_owned(), (*text).to_owned()).unwrap();
+        Self { config: Config::load().unwrap(), files: files.iter().map(file).collect() }
     }
 
-    /// Every Rust file.
-    pub(super) fn rust(&self) -> impl Iterator<Item = &File> {
-        self.files.iter().filter(|file| file.path.ends_with(".rs"))
-    }
-
-    /// Every file below `folder`, which is written without a slash at its end.
-    pub(super) fn under<'a>(&'a self, folder: &'a str) -> impl Iterator<Item = &'a File> {
-        self.files.iter().filter(move |file| below(&file.path, folder).is_some())
-    }
-
-    /// Every file.
+    /// Returns all files.
     pub(super) fn files(&self) -> impl Iterator<Item = &File> {
         self.files.iter()
     }
 
-    /// The file at `path`.
-    pub(super) fn file(&self, path: &str) -> Option<&File> {
-        self.files.iter().find(|file| file.path == path)
+    /// Returns all Rust files.
+    pub(super) fn rust(&self) -> impl Iterator<Item = &File> {
+        self.files.iter().filter(|file| file.path.ends_with(".rs"))
     }
 
-    /// Whether there is a file at `path`, or one below it.
+    /// Returns the Rust files below `folder`.
+    pub(super) fn rust_under<'a>(&'a self, folder: &'a str) -> impl Iterator<Item = &'a File> {
+        self.rust().filter(move |file| below(&file.path, folder).is_some())
+    }
+
+    /// Returns true if `path` is a file, or a folder with files.
     pub(super) fn exists(&self, path: &str) -> bool {
-        self.files.iter().any(|file| file.path == path || below(&file.path, path).is_some())
-    }
-
-    /// The rooms of a layer's folder: names of its Rust files, and of its folders with Rust files in them.
-    pub(super) fn rooms<'a>(&'a self, folder: &'a str) -> BTreeSet<&'a str> {
-        let rust = self.rust().filter_map(|file| below(&file.path, folder));
-        rust.filter_map(|path| path.trim_end_matches(".rs").split('/').next()).collect()
+        self.files.iter().any(|file| is_in(&file.path, path))
     }
 }
 
-/// What of `path` is below `folder`.
+/// Returns the part of `path` below `folder`.
 pub(super) fn below<'a>(path: &'a str, folder: &str) -> Option<&'a str> {
     path.strip_prefix(folder)?.strip_prefix('/')
 }
 
-fn read_folder(folder: &Path, prefix: &str, files: &mut Vec<File>) -> anyhow::Result<()> {
-    let entries = std::fs::read_dir(folder).with_context(|| format!("cannot list {}", folder.display()))?;
-    for entry in entries {
-        let entry = entry?;
-        let Ok(name) = entry.file_name().into_string() else { continue };
-        let path = format!("{prefix}{name}");
-        let kind = entry.file_type()?;
-        if kind.is_file() {
-            let text = read_text(&entry.path(), &name)?;
-            files.push(File { path, text });
-        } else if kind.is_dir() && !SKIPPED.contains(&name.as_str()) {
-            read_folder(&entry.path(), &format!("{path}/"), files)?;
-        }
-    }
-    Ok(())
-}
-
-fn read_text(path: &Path, name: &str) -> anyhow::Result<String> {
-    if !name.rsplit_once('.').is_some_and(|(_, ending)| READ.contains(&ending)) {
-        return Ok(String::new());
-    }
-    std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use std::fs;
-
-    #[test]
-    fn a_checkout_is_read_without_what_is_built() {
-        let root = std::env::temp_dir().join(format!("steadfast-tidy-{}", std::process::id()));
-        for folder in ["src/area", "target/debug", ".config"] {
-            fs::create_dir_all(root.join(folder)).unwrap();
-        }
-        fs::write(root.join("src/area/rows.rs"), "//! Rows.\n").unwrap();
-        fs::write(root.join("target/debug/built.rs"), "").unwrap();
-        fs::write(root.join(".config/picture.bin"), [0xff]).unwrap();
-        let tree = Tree::read(&root).unwrap();
-        fs::remove_dir_all(&root).unwrap();
-        let paths: Vec<&str> = tree.files().map(|file| file.path.as_str()).collect();
-        assert_eq!(paths, [".config/picture.bin", "src/area/rows.rs"]);
-        assert_eq!(tree.file("src/area/rows.rs").unwrap().text, "//! Rows.\n");
-    }
-
-    #[test]
-    fn rooms_are_files_and_folders_with_rust_in_them() {
-        let tree = Tree::of(&[
-            ("a/src/lib.rs", ""),
-            ("a/src/keys.rs", ""),
-            ("a/src/keys/rows.rs", ""),
-            ("a/src/sql/x.sql", ""),
-        ]);
-        assert_eq!(tree.rooms("a/src").into_iter().collect::<Vec<_>>(), ["keys", "lib"]);
-        assert!(tree.exists("a/src/keys") && tree.exists("a/src/lib.rs") && !tree.exists("a/s"));
-    }
+/// Returns true if `path` is `folder` or below it.
+pub(super) fn is_in(path: &str, folder: &str) -> bool {
+    path == folder || below(path, folder).is_some()
 }

@@ -1,4 +1,4 @@
-//! Answers as they were seen, as they may come, and as nobody would send them.
+//! Responses that were observed, that are possible, and that are invalid.
 
 use super::*;
 use proptest::prelude::*;
@@ -15,7 +15,7 @@ fn read_value(value: &Value) -> Result<Answer, Error> {
     read(value.to_string().as_bytes(), &[key(KEY)])
 }
 
-/// The status of `KEY` when its object is `{"keyname": KEY, "prd": "P", ...members}`.
+/// Returns the status of `KEY` for the object `{"keyname": KEY, "prd": "P", ...members}`.
 fn status(members: Value) -> KeyStatus {
     let mut object = json!({"keyname": KEY, "prd": "P"});
     object.as_object_mut().unwrap().extend(members.as_object().unwrap().clone());
@@ -26,7 +26,7 @@ fn status(members: Value) -> KeyStatus {
 }
 
 #[test]
-fn a_full_answer_is_read_member_by_member() {
+fn reads_all_members() {
     let answer = r#"[{"keyname":"6NRGDKHFCFY4TF7PRWFDYBF3H","keyname_with_dash":"6NRGD-KHFCF-Y4TF7-PRWFD-YBF3H",
         "eid":"XXXXX-02165-456-008091-03-1033-9200.0000-1002022","is_key_type":"Volume:MAK","is_retail":2,
         "prd":"Office15_ProPlusVL_MAK","sub":"X21-74564","remaining":2185,"had_occurred":0,"invalid":0,"blocked":-1,
@@ -52,19 +52,19 @@ fn a_full_answer_is_read_member_by_member() {
 }
 
 #[test]
-fn a_bare_object_with_a_keyname_is_an_answer() {
+fn accepts_single_objects() {
     let answer = read_value(&json!({"keyname": KEY, "prd": "P"})).unwrap();
     assert!(matches!(&answer.checked[..], [Checked::Known(status)] if status.product == "P"));
 }
 
 #[test]
-fn a_byte_order_mark_is_passed_over() {
+fn ignores_byte_order_marks() {
     let body = format!("\u{FEFF}[{{\"keyname\": \"{KEY}\"}}]");
     assert!(read(body.as_bytes(), &[key(KEY)]).is_ok());
 }
 
 #[test]
-fn keys_are_matched_by_their_characters_and_answered_in_the_order_asked() {
+fn results_have_the_order_of_the_request() {
     let asked = [key(KEY), key(OTHER), key(KEY)];
     let body = json!([
         {"keyname": "22222-33333-44444-66666-xxxxx", "prd": "B"},
@@ -80,7 +80,7 @@ fn keys_are_matched_by_their_characters_and_answered_in_the_order_asked() {
 }
 
 #[test]
-fn missing_keys_are_unanswered_strangers_are_dropped_and_the_last_of_two_counts() {
+fn tolerates_missing_additional_and_duplicate_keys() {
     let body = json!([
         {"keyname": KEY, "prd": "first"},
         {"keyname": "STRANGERSTRANGERSTRANGER2", "prd": "P"},
@@ -93,15 +93,15 @@ fn missing_keys_are_unanswered_strangers_are_dropped_and_the_last_of_two_counts(
 }
 
 #[test]
-fn an_array_that_answers_no_asked_key_is_no_answer() {
+fn rejects_arrays_without_requested_keys() {
     for body in [json!([]), json!([{"keyname": "STRANGERSTRANGERSTRANGER2", "prd": "P"}])] {
         let refused = read(body.to_string().as_bytes(), &[key(KEY), key(OTHER)]);
-        assert_eq!(refused, Err(Error::Body("none of the asked keys")), "{body}");
+        assert_eq!(refused, Err(Error::Body("none of the requested keys")), "{body}");
     }
 }
 
 #[test]
-fn a_key_without_a_product_is_unknown() {
+fn keys_without_product_are_unknown() {
     for product in [json!(null), json!(""), json!("  "), json!("\0"), json!([]), json!({}), json!(false)] {
         let answer = read_value(&json!([{"keyname": KEY, "prd": product, "remaining": 7}])).unwrap();
         assert_eq!(answer.checked, [Checked::Unknown { key: key(KEY) }], "{product}");
@@ -110,7 +110,7 @@ fn a_key_without_a_product_is_unknown() {
 }
 
 #[test]
-fn what_is_no_answer_is_an_error_and_never_an_unknown_key() {
+fn rejects_invalid_bodies() {
     for body in [
         "",
         "   ",
@@ -138,7 +138,7 @@ fn what_is_no_answer_is_an_error_and_never_an_unknown_key() {
 }
 
 #[test]
-fn integers_come_in_every_dress() {
+fn integers_have_any_notation() {
     for (value, remaining) in [
         (json!(2185), 2185),
         (json!("2185"), 2185),
@@ -176,7 +176,7 @@ fn only_one_means_blocked() {
 }
 
 #[test]
-fn text_is_cleaned_cut_and_taken_from_numbers() {
+fn texts_are_cleaned_and_truncated() {
     assert_eq!(status(json!({"is_key_type": 3})).key_type.as_deref(), Some("3"));
     assert_eq!(status(json!({"eid": "a\u{0}b"})).extended_pid.as_deref(), Some("ab"));
     assert_eq!(status(json!({"errorcode": "0XC004C060"})).error_code.as_deref(), Some("0XC004C060"));
@@ -186,7 +186,7 @@ fn text_is_cleaned_cut_and_taken_from_numbers() {
 }
 
 #[test]
-fn moments_are_read_with_their_offset_or_not_at_all() {
+fn times_need_a_valid_offset() {
     let read = |text: &str| moment(text).map(|moment| moment.to_rfc3339());
     let utc = |text: &str| Some(text.to_owned());
     assert_eq!(read("1/12/2026 1:48:27 PM (GMT+7)"), utc("2026-01-12T06:48:27+00:00"));
@@ -229,14 +229,14 @@ fn any_json() -> impl Strategy<Value = Value> {
 
 proptest! {
     #[test]
-    fn any_json_is_an_answer_for_every_asked_key_or_an_error(value in any_json()) {
+    fn any_json_is_a_complete_result_or_an_error(value in any_json()) {
         if let Ok(answer) = read_value(&value) {
             prop_assert_eq!(answer.checked.len(), 1);
         }
     }
 
     #[test]
-    fn any_member_leaves_the_columns_within_their_sizes(value in any_json()) {
+    fn any_member_fits_its_column(value in any_json()) {
         let members = ["eid", "is_key_type", "is_retail", "sub", "remaining", "blocked", "errorcode",
             "had_occurred", "invalid", "datetime_checked_done"];
         let members: Map<String, Value> = members.map(|name| (name.to_owned(), value.clone())).into_iter().collect();
@@ -249,12 +249,12 @@ proptest! {
     }
 
     #[test]
-    fn any_bytes_are_an_answer_or_an_error(body in prop::collection::vec(any::<u8>(), 0..200)) {
+    fn any_bytes_are_a_result_or_an_error(body in prop::collection::vec(any::<u8>(), 0..200)) {
         let _ = read(&body, &[key(KEY)]);
     }
 
     #[test]
-    fn no_text_makes_the_moment_parser_panic(text in "[0-9/: APM()GT+-]{0,40}|\\PC{0,40}") {
+    fn time_parser_never_panics(text in "[0-9/: APM()GT+-]{0,40}|\\PC{0,40}") {
         let _ = moment(&text);
     }
 }

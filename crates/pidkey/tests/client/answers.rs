@@ -1,17 +1,17 @@
-//! Checks that succeed, against the stand-in over real connections.
+//! Successful checks against the sandbox.
 
 use crate::support::{KEY, client, keys, later, sandbox};
 use anyhow::Result;
 use pidkey_sandbox::{Control, Mode};
 use steadfast_pidkey::{Checked, Error, MAX_KEYS, ProductKey};
 
-/// Different keys, each spelled from its number.
+/// Returns `count` different keys.
 fn many_keys(count: usize) -> Result<Vec<ProductKey>> {
     (0..count).map(|number| Ok(ProductKey::parse(&format!("BCDFG{number:020}"))?)).collect()
 }
 
 #[tokio::test]
-async fn fifty_keys_are_answered_by_one_request_in_the_order_asked() -> Result<()> {
+async fn fifty_keys_take_one_request() -> Result<()> {
     let sandbox = sandbox().await?;
     let keys = many_keys(MAX_KEYS)?;
     let answers = client(&sandbox)?.check(&keys, later()).await?;
@@ -21,7 +21,7 @@ async fn fifty_keys_are_answered_by_one_request_in_the_order_asked() -> Result<(
 }
 
 #[tokio::test]
-async fn the_keys_travel_with_dashes_and_real_line_ends() -> Result<()> {
+async fn keys_are_sent_with_dashes_and_line_ends() -> Result<()> {
     let sandbox = sandbox().await?;
     client(&sandbox)?.check(&keys()?, later()).await?;
     assert_eq!(
@@ -33,7 +33,7 @@ async fn the_keys_travel_with_dashes_and_real_line_ends() -> Result<()> {
 }
 
 #[tokio::test]
-async fn a_known_key_comes_with_all_that_is_said_of_it() -> Result<()> {
+async fn known_keys_have_all_members() -> Result<()> {
     let sandbox = sandbox().await?;
     let answers = client(&sandbox)?.check(&[ProductKey::parse(KEY)?], later()).await?;
     let [Checked::Known(status)] = &answers[..] else { panic!("{answers:?}") };
@@ -45,7 +45,7 @@ async fn a_known_key_comes_with_all_that_is_said_of_it() -> Result<()> {
 }
 
 #[tokio::test]
-async fn of_many_keys_some_are_unknown_and_some_are_blocked() -> Result<()> {
+async fn some_keys_are_unknown_or_blocked() -> Result<()> {
     let sandbox = sandbox().await?;
     let client = client(&sandbox)?;
     let (mut unknown, mut blocked) = (0, 0);
@@ -64,7 +64,7 @@ async fn of_many_keys_some_are_unknown_and_some_are_blocked() -> Result<()> {
 }
 
 #[tokio::test]
-async fn a_key_that_is_given_twice_is_sent_once_and_answered_twice() -> Result<()> {
+async fn duplicate_keys_are_sent_once() -> Result<()> {
     let sandbox = sandbox().await?;
     let key = ProductKey::parse(KEY)?;
     let answers = client(&sandbox)?.check(&[key, key], later()).await?;
@@ -75,7 +75,7 @@ async fn a_key_that_is_given_twice_is_sent_once_and_answered_twice() -> Result<(
 }
 
 #[tokio::test]
-async fn a_bare_object_answers_for_its_key() -> Result<()> {
+async fn accepts_single_objects() -> Result<()> {
     let sandbox = sandbox().await?;
     sandbox.control(Control::mode(Mode::SingleObject));
     let answers = client(&sandbox)?.check(&keys()?, later()).await?;
@@ -84,7 +84,7 @@ async fn a_bare_object_answers_for_its_key() -> Result<()> {
 }
 
 #[tokio::test]
-async fn left_out_keys_are_unanswered_and_strangers_are_passed_over() -> Result<()> {
+async fn missing_keys_are_unanswered() -> Result<()> {
     let sandbox = sandbox().await?;
     sandbox.control(Control::mode(Mode::Uneven));
     let answers = client(&sandbox)?.check(&keys()?, later()).await?;
@@ -93,7 +93,7 @@ async fn left_out_keys_are_unanswered_and_strangers_are_passed_over() -> Result<
 }
 
 #[tokio::test]
-async fn no_keys_need_no_request_and_too_many_get_none() -> Result<()> {
+async fn sends_no_request_for_too_few_or_too_many_keys() -> Result<()> {
     let sandbox = sandbox().await?;
     let client = client(&sandbox)?;
     assert_eq!(client.check(&[], later()).await, Ok(Vec::new()));

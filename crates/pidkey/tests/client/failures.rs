@@ -1,5 +1,4 @@
-//! Every way in which PIDKey.com can fail: which error comes of it, after how many requests, and what the breaker makes
-//! of it.
+//! Failures of PIDKey.com: their errors, retries and effect on the breaker.
 
 use crate::support::{Raw, client, impatient, keys, later, sandbox, settings};
 use anyhow::Result;
@@ -9,7 +8,7 @@ use steadfast_pidkey::{Checked, Client, Error, Settings};
 use steadfast_resilience::{Backoff, BreakerConfig, BreakerState, Class, Classify, Deadline};
 use tokio::net::TcpListener;
 
-/// The outcome of one check in `mode`, and how many requests it took.
+/// Returns the outcome of a check in `mode` and its number of requests.
 async fn outcome(mode: Mode) -> Result<(Result<Vec<Checked>, Error>, u64)> {
     let sandbox = sandbox().await?;
     sandbox.control(Control::mode(mode));
@@ -20,7 +19,7 @@ async fn outcome(mode: Mode) -> Result<(Result<Vec<Checked>, Error>, u64)> {
 }
 
 #[tokio::test]
-async fn each_failure_has_its_own_error_and_timeouts_are_repeated() -> Result<()> {
+async fn failures_have_distinct_errors_and_timeouts_are_retried() -> Result<()> {
     let body = |text| Error::Body(text);
     for (mode, error, requests) in [
         (Mode::Hang, Error::Timeout, 3),
@@ -41,7 +40,7 @@ async fn each_failure_has_its_own_error_and_timeouts_are_repeated() -> Result<()
 }
 
 #[tokio::test]
-async fn a_timeout_is_healed_by_a_repetition() -> Result<()> {
+async fn retry_recovers_from_timeout() -> Result<()> {
     let sandbox = sandbox().await?;
     sandbox.control(Control::mode(Mode::Hang).times(2));
     let client = Client::new(impatient(sandbox.base_url()))?;
@@ -51,19 +50,19 @@ async fn a_timeout_is_healed_by_a_repetition() -> Result<()> {
 }
 
 #[tokio::test]
-async fn a_repetition_that_cannot_end_in_time_is_not_started() -> Result<()> {
+async fn retries_without_enough_time_are_not_started() -> Result<()> {
     let sandbox = sandbox().await?;
     sandbox.control(Control::mode(Mode::Hang));
     let deadline = Deadline::after(Duration::from_millis(950));
     let client = Client::new(impatient(sandbox.base_url()))?;
     assert_eq!(client.check(&keys()?, deadline).await, Err(Error::Timeout));
     assert_eq!(sandbox.seen().requests, 1);
-    assert!(!deadline.has_passed(), "and nobody waits for it");
+    assert!(!deadline.has_passed(), "the caller does not wait for the deadline");
     Ok(())
 }
 
 #[tokio::test]
-async fn a_short_deadline_ends_the_try_and_says_nothing_of_the_service() -> Result<()> {
+async fn short_deadlines_do_not_count_for_the_breaker() -> Result<()> {
     let sandbox = sandbox().await?;
     sandbox.control(Control::mode(Mode::Hang));
     let client = client(&sandbox)?;
@@ -76,7 +75,7 @@ async fn a_short_deadline_ends_the_try_and_says_nothing_of_the_service() -> Resu
     Ok(())
 }
 
-/// Ends when a request has come in.
+/// Waits until a request has arrived.
 async fn arrived(sandbox: &Sandbox) {
     while sandbox.seen().requests == 0 {
         tokio::time::sleep(Duration::from_millis(1)).await;
@@ -84,7 +83,7 @@ async fn arrived(sandbox: &Sandbox) {
 }
 
 #[tokio::test]
-async fn a_caller_who_leaves_takes_nothing_along() -> Result<()> {
+async fn cancelled_callers_leak_nothing() -> Result<()> {
     let sandbox = sandbox().await?;
     sandbox.control(Control::mode(Mode::Hang).times(1));
     let client = client(&sandbox)?;
@@ -99,7 +98,7 @@ async fn a_caller_who_leaves_takes_nothing_along() -> Result<()> {
 }
 
 #[tokio::test]
-async fn five_failures_open_the_breaker_and_a_probe_closes_it() -> Result<()> {
+async fn failures_open_the_breaker_and_a_probe_closes_it() -> Result<()> {
     let sandbox = sandbox().await?;
     let breaker = BreakerConfig::consecutive(5, Duration::from_secs(1));
     let client = Client::new(Settings { breaker, ..settings(sandbox.base_url()) })?;
@@ -119,7 +118,7 @@ async fn five_failures_open_the_breaker_and_a_probe_closes_it() -> Result<()> {
 }
 
 #[tokio::test]
-async fn refusals_do_not_open_the_breaker() -> Result<()> {
+async fn client_errors_do_not_open_the_breaker() -> Result<()> {
     let sandbox = sandbox().await?;
     let client = client(&sandbox)?;
     for mode in [Mode::Unauthorized, Mode::Forbidden, Mode::Redirect] {
@@ -133,7 +132,7 @@ async fn refusals_do_not_open_the_breaker() -> Result<()> {
 }
 
 #[tokio::test]
-async fn every_try_counts_for_the_breaker() -> Result<()> {
+async fn every_attempt_counts_for_the_breaker() -> Result<()> {
     let sandbox = sandbox().await?;
     let breaker = BreakerConfig::consecutive(2, Duration::from_secs(60));
     let client = Client::new(Settings { breaker, ..impatient(sandbox.base_url()) })?;
@@ -145,7 +144,7 @@ async fn every_try_counts_for_the_breaker() -> Result<()> {
 }
 
 #[tokio::test]
-async fn a_check_that_finds_no_slot_in_time_is_refused_without_a_request() -> Result<()> {
+async fn checks_without_a_slot_send_no_request() -> Result<()> {
     let sandbox = sandbox().await?;
     let client =
         Client::new(Settings { requests_per_second: 1.try_into()?, ..settings(sandbox.base_url()) })?;
@@ -158,7 +157,7 @@ async fn a_check_that_finds_no_slot_in_time_is_refused_without_a_request() -> Re
 }
 
 #[tokio::test]
-async fn an_answer_of_exactly_the_cap_is_read() -> Result<()> {
+async fn responses_of_the_maximum_size_are_read() -> Result<()> {
     let server = Raw::start(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n[]").await?;
     for (answer_cap_bytes, read) in [(2, true), (1, false)] {
         let client = Client::new(Settings { answer_cap_bytes, ..settings(&server.url) })?;
@@ -169,7 +168,7 @@ async fn an_answer_of_exactly_the_cap_is_read() -> Result<()> {
 }
 
 #[tokio::test]
-async fn failed_connects_are_repeated_and_lost_answers_are_not() -> Result<()> {
+async fn failed_connects_are_retried_but_lost_responses_are_not() -> Result<()> {
     let gone = TcpListener::bind("127.0.0.1:0").await?.local_addr()?;
     let silent = Raw::start(b"").await?;
     let foreign = Raw::start(b"220 mail.example.org ESMTP\r\n").await?;
@@ -190,7 +189,7 @@ async fn failed_connects_are_repeated_and_lost_answers_are_not() -> Result<()> {
 }
 
 #[tokio::test]
-async fn repetition_recovers_from_refused_connect() -> Result<()> {
+async fn retry_recovers_from_refused_connect() -> Result<()> {
     let address = TcpListener::bind("127.0.0.1:0").await?.local_addr()?;
     let breaker = BreakerConfig::consecutive(100, Duration::from_secs(60));
     let backoff = Backoff::exponential(Duration::from_millis(100), Duration::from_secs(1));
@@ -212,7 +211,7 @@ async fn repetition_recovers_from_refused_connect() -> Result<()> {
 }
 
 #[tokio::test]
-async fn repetition_without_a_slot_keeps_the_error_of_the_try_before() -> Result<()> {
+async fn retry_without_a_slot_returns_the_previous_error() -> Result<()> {
     let gone = TcpListener::bind("127.0.0.1:0").await?.local_addr()?;
     let base = settings(format!("http://{gone}/"));
     let try_timeout = Duration::from_secs(60);
@@ -225,7 +224,7 @@ async fn repetition_without_a_slot_keeps_the_error_of_the_try_before() -> Result
 }
 
 #[tokio::test]
-async fn unlimited_try_is_accepted() -> Result<()> {
+async fn accepts_unlimited_attempts() -> Result<()> {
     let sandbox = sandbox().await?;
     let client = Client::new(Settings { try_timeout: Duration::MAX, ..settings(sandbox.base_url()) })?;
     assert_eq!(client.check(&keys()?, Deadline::after(Duration::MAX)).await?.len(), 2);

@@ -1,4 +1,4 @@
-//! The client from outside, over real connections to a stand-in of PIDKey.com.
+//! The client over real connections to a sandbox.
 
 mod answers;
 mod failures;

@@ -1,4 +1,4 @@
-//! The canary: a recognisable API key and product keys, every failure, and every place where they could show.
+//! Secrets in logs, errors and debug output, in every failure mode.
 
 use crate::support::{API_KEY, KEY, OTHER_KEY, impatient, keys, later};
 use anyhow::Result;
@@ -10,11 +10,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 use steadfast_pidkey::{Client, Settings};
 use tracing_subscriber::fmt::format::FmtSpan;
 
-/// What must show nowhere: the API key, the keys as they are and with dashes, and a group that `Debug` leaves out.
+/// Texts that must not appear: the API key, the product keys with and without dashes, and a group that `Debug` omits.
 const SECRETS: [&str; 8] =
     [API_KEY, "apikey=", KEY, "6NRGD-KHFCF", "KHFCF", OTHER_KEY, "BHJMN-PQRTV", "%0D%0A"];
 
-/// Takes down all events: those of `tracing` as a writer, those of `log` (the HTTP client uses it) as a logger.
+/// Records all events: those of `tracing` as a writer, those of `log`, which the HTTP client uses, as a logger.
 #[derive(Clone, Default)]
 struct Sink(Arc<Mutex<Vec<u8>>>);
 
@@ -24,7 +24,7 @@ impl Sink {
         String::from_utf8_lossy(&std::mem::take(&mut *bytes)).into_owned()
     }
 
-    /// From now on, for the whole process: connections are driven by tasks on any thread.
+    /// Records the events of the whole process, because connections use tasks on any thread.
     fn install(&self) -> Result<()> {
         let sink = self.clone();
         let subscriber = tracing_subscriber::fmt()
@@ -33,7 +33,7 @@ impl Sink {
             .with_ansi(false)
             .with_writer(move || sink.clone())
             .finish();
-        // Not `init`, which in some builds takes the place of the `log` logger too.
+        // `init` would replace the `log` logger in some builds.
         tracing::subscriber::set_global_default(subscriber)?;
         log::set_max_level(log::LevelFilter::Trace);
         Ok(log::set_boxed_logger(Box::new(self.clone()))?)
@@ -64,7 +64,7 @@ impl log::Log for Sink {
     fn flush(&self) {}
 }
 
-/// All that a program could print of one check.
+/// Returns everything that a program could print about a check.
 async fn printed(settings: Settings) -> Result<String> {
     let mut text = format!("{settings:?}\n{settings:#?}\n");
     let client = Client::new(settings)?;
@@ -88,7 +88,7 @@ fn assert_no_secret(text: &str, place: &str) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn no_secret_shows_in_any_failure_mode() -> Result<()> {
+async fn no_failure_discloses_secrets() -> Result<()> {
     let sink = Sink::default();
     sink.install()?;
     let sandbox = crate::support::sandbox().await?;
@@ -118,8 +118,8 @@ async fn no_secret_shows_in_any_failure_mode() -> Result<()> {
             "it was sent"
         );
         let events = sink.take();
-        assert!(events.contains("PIDKey.com check started"), "events are taken down: {events}");
-        assert!(events.contains("TRACE"), "all of them: {events}");
+        assert!(events.contains("PIDKey.com check started"), "events are recorded: {events}");
+        assert!(events.contains("TRACE"), "at all levels: {events}");
         assert_no_secret(&events, &format!("the events, {mode:?}"));
     }
     let gone = std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?;

@@ -1,4 +1,4 @@
-//! Stand-ins of PIDKey.com, and a client of it whose tries and pauses are short.
+//! Sandboxes, and clients with short timeouts and delays.
 
 use anyhow::Result;
 use pidkey_sandbox::Sandbox;
@@ -17,7 +17,7 @@ pub(crate) async fn sandbox() -> Result<Sandbox> {
     Ok(pidkey_sandbox::start(([127, 0, 0, 1], 0).into()).await?)
 }
 
-/// Short pauses, and otherwise nothing that a test would meet by chance on a busy machine.
+/// Returns settings with short delays and generous limits, for busy machines.
 pub(crate) fn settings(base_url: impl Into<String>) -> Settings {
     Settings {
         base_url: base_url.into(),
@@ -28,7 +28,7 @@ pub(crate) fn settings(base_url: impl Into<String>) -> Settings {
     }
 }
 
-/// The same for a stand-in that lets tries time out.
+/// Returns settings with a short timeout per attempt.
 pub(crate) fn impatient(base_url: impl Into<String>) -> Settings {
     Settings { try_timeout: Duration::from_millis(500), ..settings(base_url) }
 }
@@ -41,12 +41,12 @@ pub(crate) fn keys() -> Result<[ProductKey; 2]> {
     Ok([ProductKey::parse(KEY)?, ProductKey::parse(OTHER_KEY)?])
 }
 
-/// Far enough away to play no part.
+/// Returns a deadline that does not matter.
 pub(crate) fn later() -> Deadline {
     Deadline::after(Duration::from_secs(60))
 }
 
-/// A server that sends the same bytes to each request and closes the connection.
+/// Server that sends the same bytes to each request and closes the connection.
 pub(crate) struct Raw {
     pub(crate) url: String,
     task: tokio::task::JoinHandle<std::io::Result<()>>,
@@ -59,7 +59,7 @@ impl Raw {
         let task = tokio::spawn(async move {
             loop {
                 let (mut stream, _) = listener.accept().await?;
-                // The whole request is one packet here; what matters is that it was read before the close.
+                // The request is one packet, and must be read before the connection is closed.
                 let read = stream.read(&mut [0; 4096]).await?;
                 assert!(read > 0);
                 stream.write_all(answer).await?;
