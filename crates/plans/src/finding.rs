@@ -27,11 +27,12 @@ pub struct Finding {
     pub case: String,
     /// Statement, on one line; empty for the schema.
     pub statement: String,
-    /// What was expected.
+    /// Expectation that was not met.
     pub expected: String,
-    /// What happened.
+    /// Observation, with its figures.
     pub found: String,
-    /// What to do. The statement is the first suspect: an index or a bound is changed only if the statement is right.
+    /// Suggested repair. The statement is the first suspect: an index or a bound is changed only if the statement is
+    /// right.
     pub suggestion: String,
     /// Other cases that show the fault.
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -43,9 +44,9 @@ pub struct Finding {
 pub struct Occurrence {
     /// Name of the case.
     pub case: String,
-    /// What was expected.
+    /// Expectation in this case.
     pub expected: String,
-    /// What happened.
+    /// Observation in this case.
     pub found: String,
 }
 

@@ -34,7 +34,7 @@ pub enum Error {
     BadBinaries {
         /// Folder that was searched.
         folder: PathBuf,
-        /// What is missing or failed.
+        /// Reason: a missing or failing program.
         reason: String,
     },
     /// No Redis server is installed.

@@ -6,13 +6,13 @@ use std::fmt;
 /// Explanation of a rule. `to_string` is the text that `--explain` prints.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Explanation {
-    /// What the rule requires.
+    /// Requirement of the rule.
     pub meaning: &'static str,
     /// Reason for the rule.
     pub reason: &'static str,
     /// Example of a fault.
     pub example: &'static str,
-    /// What to do about a finding, the statement first.
+    /// Suggested repair, the statement first.
     pub remedy: &'static str,
 }
 

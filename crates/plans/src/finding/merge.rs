@@ -24,10 +24,10 @@ struct Key {
     rule: Rule,
     subject: String,
     statement: String,
-    /// What was expected, without figures.
+    /// Expectation, without figures.
     expected: String,
     suggestion: String,
-    /// What happened, for a finding without a case.
+    /// Observation of a finding without a case.
     found: Option<String>,
 }
 

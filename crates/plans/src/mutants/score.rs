@@ -6,26 +6,26 @@ use serde::Serialize;
 use std::collections::BTreeMap;
 use std::fmt;
 
-/// How the cases noticed a mutant.
+/// Result of a mutant: how the cases noticed it, or why not.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum KilledBy {
-    /// A statement was rejected.
+    /// Noticed: a statement was rejected.
     Error,
-    /// A plan broke a rule, or an operation no longer used an index.
+    /// Noticed: a plan broke a rule, or an operation no longer used an index.
     Verdict,
-    /// A statement read far more pages.
+    /// Noticed: a statement read far more pages.
     Buffers {
         /// Pages without the change.
         before: u64,
         /// Pages with the change.
         after: u64,
     },
-    /// They did not: every statement read as many pages as before.
+    /// Not noticed: every statement read as many pages as before.
     Equivalent,
-    /// They did not, although the pages differ.
+    /// Not noticed, although the pages differ.
     Survived,
-    /// No case reads or writes the table.
+    /// Not judged: no case reads or writes the table.
     Unjudged,
 }
 
@@ -36,12 +36,12 @@ impl KilledBy {
     }
 }
 
-/// A mutant, and how the cases noticed it.
+/// A mutant and its result.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct MutantOutcome {
     /// The mutant.
     pub mutant: Mutant,
-    /// How the cases noticed it.
+    /// Result.
     pub killed_by: KilledBy,
 }
 

@@ -145,7 +145,7 @@ fn documented_row(
     Some(DocumentedRow { index: index.to_owned(), by: by.to_owned(), bytes, wal_bytes_per_insert })
 }
 
-/// Returns the checks that were asked for and that need the cases of all operations.
+/// Returns the enabled checks that need the cases of all operations.
 fn skipped(because: &str, options: &Options) -> Vec<String> {
     let checks = [
         (true, "the schema"),
