@@ -1,18 +1,17 @@
 //! Product keys: what people paste, what is stored of a key, and how stored keys are searched.
 
-mod pasted;
+mod checks;
+mod products;
 mod search;
 
-pub use pasted::{MAX_KEYS, Pasted, ProductKey, RejectedLine};
-pub use search::{Blocked, Filter, FilterParameters, KEYS_PAGE, KeyCursor, PRODUCTS_PAGE, blocked_schema};
+pub use checks::{MAX_KEYS, Pasted, ProductKey, RejectedLine};
+pub use products::{LOW_INVENTORY_BELOW, PRODUCTS_PAGE, ProductSummary};
+pub use search::{Blocked, Filter, FilterParameters, KEYS_PAGE, KeyCursor, blocked_schema};
 
 use chrono::{DateTime, Utc};
 
 /// The sentinel of `remaining` for "not applicable or not known". Never part of a total.
 pub const REMAINING_UNKNOWN: i32 = -1;
-
-/// A product whose keys have fewer activations left than this, all together, runs low.
-pub const LOW_INVENTORY_BELOW: i64 = 5;
 
 /// What is known of one key. The texts are the upstream's.
 #[derive(Clone, Debug, PartialEq)]
@@ -65,52 +64,4 @@ pub struct Upserted {
     pub stored: StoredKey,
     /// Whether it was not stored before.
     pub is_new: bool,
-}
-
-/// Totals of the stored keys of one product. Keys with [`REMAINING_UNKNOWN`] count as keys, not as activations.
-#[derive(Clone, Debug, PartialEq)]
-pub struct ProductSummary {
-    /// Product code.
-    pub product: String,
-    /// Number of stored keys.
-    pub key_count: i64,
-    /// Number of keys whose activations left are known.
-    pub known_count: i64,
-    /// Activations left on those keys together.
-    pub total_remaining: i64,
-}
-
-impl ProductSummary {
-    /// Returns the activations left per key with a known number, rounded to two decimals; 0 if there is no such key.
-    pub fn avg_remaining(&self) -> f64 {
-        if self.known_count == 0 {
-            return 0.0;
-        }
-        (self.total_remaining as f64 / self.known_count as f64 * 100.0).round() / 100.0
-    }
-
-    /// Returns true if fewer than [`LOW_INVENTORY_BELOW`] activations are left.
-    pub fn low_inventory(&self) -> bool {
-        self.total_remaining < LOW_INVENTORY_BELOW
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn average_leaves_out_keys_without_a_number() {
-        let summary = |known_count| ProductSummary {
-            product: "P".into(),
-            key_count: 4,
-            known_count,
-            total_remaining: 4,
-        };
-        assert_eq!((summary(3).avg_remaining(), summary(0).avg_remaining()), (1.33, 0.0));
-        assert!(
-            summary(3).low_inventory()
-                && !ProductSummary { total_remaining: 5, ..summary(3) }.low_inventory()
-        );
-    }
 }

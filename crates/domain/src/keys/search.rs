@@ -9,9 +9,6 @@ use utoipa::openapi::schema::{Object, ObjectBuilder, Type};
 /// Page sizes of a search.
 pub const KEYS_PAGE: PageLimits = PageLimits { default: 50, max: 100 };
 
-/// Page sizes of the list of products, of which there are usually some dozens.
-pub const PRODUCTS_PAGE: PageLimits = PageLimits { default: 100, max: 1_000 };
-
 /// Maximum number of characters of a product code: that of the column.
 const PRODUCT_MAX: usize = 255;
 
