@@ -15,6 +15,9 @@ pub enum Error {
         /// What is wrong with it.
         reason: String,
     },
+    /// The thread that writes log lines cannot be started.
+    #[error("cannot start the thread that writes log lines: {0}")]
+    Thread(std::io::Error),
     /// Something else in this process receives the events already.
     #[error("logs are already installed in this process: install them once, first thing in main")]
     AlreadyInstalled,

@@ -1,18 +1,14 @@
 //! Makes this process log, once.
 
+use crate::writer::LogWriter;
 use crate::{Error, JsonLayer, LogFormat, LogOutput, LogSettings};
 use crate::{filter, panic_hook};
-use std::fmt;
 use std::io::{self, Write};
 use tracing::Subscriber;
-use tracing_appender::non_blocking::{ErrorCounter, NonBlocking, NonBlockingBuilder, WorkerGuard};
 use tracing_subscriber::Layer;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::SubscriberInitExt;
-
-/// Lines that may wait for the output; beyond, they are dropped and counted.
-const QUEUE_MAX: usize = 4096;
 
 /// Sends every event of this process to the output that `settings` names, from now on, and makes each panic an event.
 ///
@@ -21,20 +17,15 @@ const QUEUE_MAX: usize = 4096;
 pub fn install(settings: LogSettings) -> Result<Guard, Error> {
     let LogSettings { level, format, output } = settings;
     let filter = filter::parse(&level)?;
-    let (writer, worker) = NonBlockingBuilder::default()
-        .buffered_lines_limit(QUEUE_MAX)
-        .lossy(true)
-        .thread_name("logs")
-        .finish(open(output));
-    let dropped = writer.error_counter();
-    tracing_subscriber::registry()
-        .with(filter)
-        .with(layer(format, writer))
-        .try_init()
-        .map_err(|_| Error::AlreadyInstalled)?;
+    let writer = LogWriter::start(open(output)).map_err(Error::Thread)?;
+    let subscriber = tracing_subscriber::registry().with(filter).with(layer(format, writer.clone()));
+    if subscriber.try_init().is_err() {
+        writer.close();
+        return Err(Error::AlreadyInstalled);
+    }
     // Last: nothing is changed when it failed before.
     panic_hook::install();
-    Ok(Guard { _worker: worker, dropped })
+    Ok(Guard { writer })
 }
 
 fn open(output: LogOutput) -> Box<dyn Write + Send> {
@@ -43,7 +34,7 @@ fn open(output: LogOutput) -> Box<dyn Write + Send> {
     }
 }
 
-fn layer<S>(format: LogFormat, writer: NonBlocking) -> Box<dyn Layer<S> + Send + Sync>
+fn layer<S>(format: LogFormat, writer: LogWriter) -> Box<dyn Layer<S> + Send + Sync>
 where
     S: Subscriber + for<'a> LookupSpan<'a> + Send + Sync,
 {
@@ -53,22 +44,23 @@ where
     }
 }
 
-/// Keeps the logs flowing. When it is dropped, what is queued is written out; that takes about a second at most.
-#[must_use = "dropped at once, it would close the logs at once"]
+/// Handle of the installed logs. Dropping it writes out what is queued, and gives up only if the output accepts nothing
+/// for a second. Lines logged after that are written one by one.
+#[derive(Debug)]
+#[must_use = "dropping it ends the batched writing of logs"]
 pub struct Guard {
-    _worker: WorkerGuard,
-    dropped: ErrorCounter,
+    writer: LogWriter,
 }
 
 impl Guard {
-    /// How many lines were dropped so far because the output was slower than the service.
+    /// Returns the number of lines that were dropped because the output was slower than the service.
     pub fn dropped_lines(&self) -> usize {
-        self.dropped.dropped_lines()
+        self.writer.dropped_lines()
     }
 }
 
-impl fmt::Debug for Guard {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Guard").field("dropped_lines", &self.dropped_lines()).finish_non_exhaustive()
+impl Drop for Guard {
+    fn drop(&mut self) {
+        self.writer.close();
     }
 }
