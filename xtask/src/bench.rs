@@ -23,7 +23,14 @@ enum Benchmark {
         #[arg(long)]
         quick: bool,
     },
-    /// Seeding of a million rows, compared with COPY, CREATE INDEX and ANALYZE. Takes five minutes
+    /// The HTTP endpoint as shipped, beside bare axum with the same statement and JSON, health and cached answers beside
+    /// a bare handler. Takes eight minutes.
+    Http {
+        /// Five rounds of a second instead of 15 of three: for a first look.
+        #[arg(long)]
+        quick: bool,
+    },
+    /// Seeding a million rows, beside a plain COPY of the same rows with CREATE INDEX and ANALYZE. Takes five minutes.
     Seed {
         /// Use a tenth of the rows and fewer rounds
         #[arg(long)]
@@ -47,6 +54,8 @@ pub(crate) fn run(workspace: &Workspace, arguments: &Arguments) -> anyhow::Resul
         Benchmark::Resilience => peers::run(workspace, "resilience", &[]),
         Benchmark::Postgres { quick: false } => peers::run(workspace, "postgres", &[]),
         Benchmark::Postgres { quick: true } => peers::run(workspace, "postgres", &["--quick"]),
+        Benchmark::Http { quick: false } => peers::run(workspace, "http", &[]),
+        Benchmark::Http { quick: true } => peers::run(workspace, "http", &["--quick"]),
         Benchmark::Seed { quick } => {
             own(workspace, &["steadfast-repository", "--features", "cases"], "seed", quick)
         }

@@ -1,7 +1,8 @@
 //! The program as an operator meets it: help, exit codes, signals.
 
 use anyhow::{Context, Result, bail};
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
 use std::process::{Child, Command, Output, Stdio};
 use std::time::Duration;
 use steadfast_testkit::Process;
@@ -86,6 +87,24 @@ fn sigterm_drains_and_ends_well() -> Result<()> {
     api.process()?.terminate();
     api.log_until("SIGTERM")?;
     assert_eq!(api.child.wait()?.code(), Some(0));
+    Ok(())
+}
+
+#[test]
+fn log_contains_every_request_after_sigterm() -> Result<()> {
+    const REQUESTS: usize = 200;
+    let mut api = Running::start(&[])?;
+    let log = api.log_until("listening on http://127.0.0.1:")?;
+    let (_, rest) = log.rsplit_once("127.0.0.1:").context("an address")?;
+    let port: String = rest.chars().take_while(char::is_ascii_digit).collect();
+    for _ in 0..REQUESTS {
+        let mut stream = TcpStream::connect(format!("127.0.0.1:{port}"))?;
+        stream.write_all(b"GET /health/live HTTP/1.1\r\nHost: api\r\nConnection: close\r\n\r\n")?;
+        stream.read_to_end(&mut Vec::new())?;
+    }
+    api.process()?.terminate();
+    let logged = api.log.by_ref().filter(|line| line.contains("\"/health/live\"")).count();
+    assert_eq!(logged, REQUESTS);
     Ok(())
 }
 

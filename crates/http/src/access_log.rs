@@ -6,7 +6,6 @@ use crate::problem::ErrorCode;
 use axum::body::HttpBody;
 use axum::extract::{MatchedPath, Request};
 use axum::http::Method;
-use axum::middleware::Next;
 use axum::response::Response;
 use std::sync::{Arc, OnceLock};
 use tokio::time::Instant;
@@ -14,77 +13,77 @@ use tokio::time::Instant;
 /// Status of a request whose caller left before the answer, as proxies log it. Never sent.
 const CLIENT_GONE: u16 = 499;
 
+/// What is learnt for the log while the request is answered.
+#[derive(Debug, Default)]
+struct Learnt {
+    api_key_id: OnceLock<i64>,
+    cache_hit: OnceLock<bool>,
+}
+
 /// Where the row id of the caller's API key is left for the log, once it is known.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct CallerSlot(Arc<OnceLock<i64>>);
+pub(crate) struct CallerSlot(Arc<Learnt>);
 
 impl CallerSlot {
     /// Leaves the id. The first one stays.
     pub(crate) fn fill(&self, api_key_id: i64) {
-        let _ = self.0.set(api_key_id);
+        let _ = self.0.api_key_id.set(api_key_id);
     }
 
     /// The id that was left, if one was.
     pub(crate) fn id(&self) -> Option<i64> {
-        self.0.get().copied()
+        self.0.api_key_id.get().copied()
     }
 }
 
 /// Where a handler leaves for the log whether the cache had its answer.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct CacheSlot(Arc<OnceLock<bool>>);
+pub(crate) struct CacheSlot(Arc<Learnt>);
 
 impl CacheSlot {
     /// Leaves it. The first one stays.
     pub(crate) fn fill(&self, is_hit: bool) {
-        let _ = self.0.set(is_hit);
+        let _ = self.0.cache_hit.set(is_hit);
     }
 }
 
-/// Middleware: logs the request when its answer is made, or when its caller is gone.
-pub(crate) async fn record(mut request: Request, next: Next) -> Response {
-    let route = request.extensions().get::<MatchedPath>().cloned();
-    let caller = CallerSlot::default();
-    let cache = CacheSlot::default();
-    request.extensions_mut().insert(caller.clone());
-    request.extensions_mut().insert(cache.clone());
-    let mut entry = Entry::begin(request.method().clone(), route, caller, cache);
-    let response = next.run(request).await;
+/// Runs `next` and logs the request when its answer is made, or when its caller is gone.
+pub(crate) async fn record<F>(mut request: Request, next: impl FnOnce(Request) -> F) -> Response
+where
+    F: Future<Output = Response>,
+{
+    let learnt = Arc::<Learnt>::default();
+    let mut entry = Entry {
+        method: request.method().clone(),
+        route: request.extensions().get::<MatchedPath>().cloned(),
+        learnt: Arc::clone(&learnt),
+        started: Instant::now(),
+        status: CLIENT_GONE,
+        error: Some("CLIENT_GONE"),
+        bytes: None,
+        correlation_id: correlation::current(),
+    };
+    request.extensions_mut().insert(CallerSlot(Arc::clone(&learnt)));
+    request.extensions_mut().insert(CacheSlot(learnt));
+    let response = next(request).await;
     entry.finish(&response);
     response
 }
 
-/// A log event that is written when it is dropped, so that it is written exactly once.
+/// A log event that is written when it is dropped, so that it is written exactly once. It is dropped within the span of
+/// its request, also if the caller has left: an instrumented future enters its span to be dropped.
 struct Entry {
     method: Method,
     route: Option<MatchedPath>,
-    caller: CallerSlot,
-    cache: CacheSlot,
+    learnt: Arc<Learnt>,
     started: Instant,
     status: u16,
     error: Option<&'static str>,
     bytes: Option<u64>,
-    // Kept, for a dropped future is dropped outside of the scope that knows it.
     correlation_id: correlation::CorrelationId,
-    span: tracing::Span,
 }
 
 impl Entry {
-    fn begin(method: Method, route: Option<MatchedPath>, caller: CallerSlot, cache: CacheSlot) -> Self {
-        Self {
-            method,
-            route,
-            caller,
-            cache,
-            started: Instant::now(),
-            status: CLIENT_GONE,
-            error: Some("CLIENT_GONE"),
-            bytes: None,
-            correlation_id: correlation::current(),
-            span: tracing::Span::current(),
-        }
-    }
-
     fn finish(&mut self, response: &Response) {
         self.status = response.status().as_u16();
         self.error = response.extensions().get::<ErrorCode>().map(|code| code.0);
@@ -94,7 +93,6 @@ impl Entry {
 
 impl Drop for Entry {
     fn drop(&mut self) {
-        let _entered = self.span.enter();
         tracing::info!(
             method = self.method.as_str(),
             route = self.route.as_ref().map_or("unmatched", MatchedPath::as_str),
@@ -103,8 +101,8 @@ impl Drop for Entry {
             duration_ms = (self.started.elapsed().as_secs_f64() * 1e6).round() / 1e3,
             bytes = self.bytes,
             error = self.error,
-            api_key_id = self.caller.id(),
-            cache_hit = self.cache.0.get(),
+            api_key_id = self.learnt.api_key_id.get(),
+            cache_hit = self.learnt.cache_hit.get(),
             correlation_id = self.correlation_id.as_str(),
             "request"
         );

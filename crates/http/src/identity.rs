@@ -8,11 +8,9 @@ pub(crate) use callers::{Callers, READS_SERVED};
 use crate::access_log::CallerSlot;
 use crate::problem::{Code, Problem};
 use crate::route::Effect;
-use axum::extract::{ConnectInfo, Request, State};
+use axum::extract::ConnectInfo;
+use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, header};
-use axum::middleware::Next;
-use axum::response::Response;
-use std::collections::BTreeSet;
 use std::net::{IpAddr, SocketAddr};
 use steadfast_domain::Invalid;
 
@@ -20,7 +18,6 @@ use steadfast_domain::Invalid;
 const API_KEY: HeaderName = HeaderName::from_static("x-api-key");
 
 /// Requirements of a route on its callers.
-#[derive(Clone)]
 pub(crate) struct Guard {
     /// Finds callers.
     pub(crate) callers: Callers,
@@ -30,22 +27,21 @@ pub(crate) struct Guard {
     pub(crate) effect: Effect,
 }
 
-/// Middleware: admits only callers whose key has the scope.
-pub(crate) async fn require(
-    State(guard): State<Guard>,
-    request: Request,
-    next: Next,
-) -> Result<Response, Problem> {
-    let key = presented(request.headers())?;
-    let caller = guard.callers.authenticate(key, guard.effect, address(&request)).await?;
-    if let Some(slot) = request.extensions().get::<CallerSlot>() {
+/// Admits only callers whose key has the scope.
+///
+/// # Errors
+/// Returns the problem of a request without a good key, or of one whose key lacks the scope.
+pub(crate) async fn require(guard: &Guard, request: &Parts) -> Result<(), Problem> {
+    let key = presented(&request.headers)?;
+    let caller = guard.callers.authenticate(key, guard.effect, address(request)).await?;
+    if let Some(slot) = request.extensions.get::<CallerSlot>() {
         slot.fill(caller.api_key_id);
     }
     if !caller.may(guard.scope) {
         let message = format!("This API key lacks the scope {}.", guard.scope);
         return Err(Problem::says(Code::Forbidden, message));
     }
-    Ok(next.run(request).await)
+    Ok(())
 }
 
 /// Returns the one key that the request carries.
@@ -54,12 +50,13 @@ fn presented(headers: &HeaderMap) -> Result<&str, Problem> {
     let bearer =
         headers.get_all(header::AUTHORIZATION).iter().filter_map(|value| bearer(value.to_str().ok()?));
     // Proxies and clients send an empty header for a key that is not set.
-    let keys: BTreeSet<&str> = own.map(str::trim).chain(bearer).filter(|key| !key.is_empty()).collect();
-    if keys.len() > 1 {
+    let mut keys = own.map(str::trim).chain(bearer).filter(|key| !key.is_empty());
+    let first = keys.next().ok_or_else(|| Problem::new(Code::Unauthorized))?;
+    if keys.any(|key| key != first) {
         let message = "the keys in X-API-Key and Authorization differ; send one";
         return Err(Invalid::field("X-API-Key", message).into());
     }
-    keys.first().copied().ok_or_else(|| Problem::new(Code::Unauthorized))
+    Ok(first)
 }
 
 fn bearer(value: &str) -> Option<&str> {
@@ -68,8 +65,8 @@ fn bearer(value: &str) -> Option<&str> {
 }
 
 /// Returns the address that the request's connection comes from, where the server recorded it.
-fn address(request: &Request) -> Option<IpAddr> {
-    request.extensions().get::<ConnectInfo<SocketAddr>>().map(|ConnectInfo(peer)| peer.ip())
+fn address(request: &Parts) -> Option<IpAddr> {
+    request.extensions.get::<ConnectInfo<SocketAddr>>().map(|ConnectInfo(peer)| peer.ip())
 }
 
 #[cfg(test)]

@@ -3,14 +3,17 @@
 
 use crate::identity::{self, Callers, Guard};
 use crate::problem::{Code, Problem};
+use crate::router::within_shell;
 use crate::statements::{self, Watch};
 use axum::Router;
 use axum::extract::{Request, State};
 use axum::handler::Handler;
 use axum::http::Method;
-use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{MethodFilter, MethodRouter, on};
+use axum::routing::{MethodFilter, on};
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
+use std::sync::Arc;
 use std::time::Duration;
 use steadfast_domain::page::PageLimits;
 use steadfast_resilience::Deadline;
@@ -78,26 +81,30 @@ pub(crate) struct Route<S> {
     pub(crate) components: Vec<Component>,
     pub(crate) limit: Duration,
     statements: u32,
-    handler: MethodRouter<S>,
+    filter: MethodFilter,
+    handler: Handle<S>,
 }
+
+/// A handler, whatever its arguments.
+type Handle<S> = Box<dyn Fn(Request, S) -> BoxFuture<'static, Response> + Send + Sync>;
 
 impl<S: Clone + Send + Sync + 'static> Route<S> {
     /// A route for `GET`, which reads.
     pub(crate) fn get<H: Handler<T, S>, T: 'static>(path: &'static str, access: Access, handler: H) -> Self {
-        Self::new(Method::GET, path, access, Effect::Reads, on(MethodFilter::GET, handler))
+        Self::new((Method::GET, MethodFilter::GET), path, access, Effect::Reads, handler)
     }
 
     /// A route for `POST`, which writes unless it is declared as [`Route::reading`].
     pub(crate) fn post<H: Handler<T, S>, T: 'static>(path: &'static str, access: Access, handler: H) -> Self {
-        Self::new(Method::POST, path, access, Effect::Writes, on(MethodFilter::POST, handler))
+        Self::new((Method::POST, MethodFilter::POST), path, access, Effect::Writes, handler)
     }
 
-    fn new(
-        method: Method,
+    fn new<H: Handler<T, S>, T: 'static>(
+        (method, filter): (Method, MethodFilter),
         path: &'static str,
         access: Access,
         effect: Effect,
-        handler: MethodRouter<S>,
+        handler: H,
     ) -> Self {
         Self {
             method,
@@ -113,7 +120,8 @@ impl<S: Clone + Send + Sync + 'static> Route<S> {
             components: Vec::new(),
             limit: LIMIT,
             statements: statements::LIMIT,
-            handler,
+            filter,
+            handler: Box::new(move |request, state| handler.clone().call(request, state).boxed()),
         }
     }
 
@@ -218,38 +226,55 @@ impl<S: Clone + Send + Sync + 'static> Route<S> {
         RefOr::Ref(utoipa::openapi::Ref::from_schema_name(name))
     }
 
-    /// Puts it into the router: its deadline outermost, then the caller's credentials.
+    /// Adds the route to `router`.
+    ///
+    /// One function runs all that a request goes through. As layers, each would clone and box all those below it.
     pub(crate) fn mount(self, router: Router<S>, callers: &Callers) -> Router<S> {
-        let guarded = match self.access {
-            Access::Open => self.handler,
-            Access::Scope(scope) => {
-                let guard = Guard { callers: callers.clone(), scope, effect: self.effect };
-                self.handler.route_layer(from_fn_with_state(guard, identity::require))
-            }
+        let Self { path, access, effect, limit, statements, filter, handler, .. } = self;
+        let guard = match access {
+            Access::Open => None,
+            Access::Scope(scope) => Some(Guard { callers: callers.clone(), scope, effect }),
         };
-        let Self { limit, effect, path, statements, .. } = self;
-        let bounds = Bounds { limit, effect, path, statements };
-        router.route(self.path, guarded.route_layer(from_fn_with_state(bounds, bound)))
+        let endpoint = Arc::new(Endpoint { path, guard, effect, limit, statements, handler });
+        let answer = move |State(state): State<S>, request: Request| {
+            let endpoint = Arc::clone(&endpoint);
+            within_shell(request, |request| async move { endpoint.answer(request, state).await })
+        };
+        router.route(path, on(filter, answer))
     }
 }
 
-/// What a route demands of its handler.
-#[derive(Clone, Copy)]
-struct Bounds {
-    limit: Duration,
-    effect: Effect,
+/// A route as requests go through it: its deadline outermost, then the caller's credentials, then the handler.
+struct Endpoint<S> {
     path: &'static str,
+    guard: Option<Guard>,
+    effect: Effect,
+    limit: Duration,
     statements: u32,
+    handler: Handle<S>,
 }
 
-/// Middleware: gives the request its deadline, ends it shortly after when the handler did not, and watches how many
-/// statements it sends.
-async fn bound(State(bounds): State<Bounds>, mut request: Request, next: Next) -> Response {
-    let deadline = Deadline::after(bounds.limit);
-    request.extensions_mut().insert(deadline);
-    let watch = Watch::begin(request.method().clone(), bounds.path, bounds.statements);
-    let answered = watch.count().scope(timeout_at(deadline.instant() + GRACE, next.run(request))).await;
-    watch.end(answered.unwrap_or_else(|_| overdue(bounds.effect, bounds.limit).into_response()))
+impl<S> Endpoint<S> {
+    /// Gives the request its deadline, ends it shortly after if the handler did not, and watches how many statements it
+    /// sends.
+    async fn answer(&self, mut request: Request, state: S) -> Response {
+        let deadline = Deadline::after(self.limit);
+        request.extensions_mut().insert(deadline);
+        let watch = Watch::begin(request.method().clone(), self.path, self.statements);
+        let handled = timeout_at(deadline.instant() + GRACE, self.handle(request, state));
+        let answered = watch.count().scope(handled).await;
+        watch.end(answered.unwrap_or_else(|_| overdue(self.effect, self.limit).into_response()))
+    }
+
+    async fn handle(&self, request: Request, state: S) -> Response {
+        let (parts, body) = request.into_parts();
+        if let Some(guard) = &self.guard
+            && let Err(problem) = identity::require(guard, &parts).await
+        {
+            return problem.into_response();
+        }
+        (self.handler)(Request::from_parts(parts, body), state).await
+    }
 }
 
 fn page_parameters(limits: PageLimits) -> [Parameter; 3] {

@@ -5,21 +5,20 @@ use crate::openapi::Document;
 use crate::problem::{Code, Problem};
 use crate::route::Route;
 use crate::serve::Draining;
-use crate::state::AppState;
+use crate::state::{AppState, Services};
 use crate::{access_log, correlation, extract, health, keys, terminology};
 use axum::Router;
+use axum::extract::Request;
 use axum::http::HeaderValue;
 use axum::http::header::CACHE_CONTROL;
-use axum::middleware::from_fn;
 use axum::response::{IntoResponse, Response};
-use std::any::Any;
+use futures_util::FutureExt;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use steadfast_domain::identity::{Caller, KeyHash};
 use steadfast_repository::{Error as RepositoryError, StatementCount, Store, identity};
 use steadfast_services::keys::Checker;
 use steadfast_services::terminology::{Catalogue, SearchRecorder};
-use tower_http::catch_panic::CatchPanicLayer;
-use tower_http::set_header::SetResponseHeaderLayer;
 
 /// The whole API over `store`, with `checker` for product keys and `catalogue` for the terminology, whose searches are left
 /// with `searches`. `draining` tells `/health/ready` when the end is near; it is the one that [`serve()`](crate::serve())
@@ -38,8 +37,8 @@ pub fn router(
     });
     let routes = routes();
     let document = Document::of(&routes);
-    let state = AppState { store, checker: Arc::new(checker), catalogue, searches, draining, document };
-    mount(routes, &callers).with_state(state)
+    let services = Services { store, checker: Arc::new(checker), catalogue, searches, draining, document };
+    mount(routes, &callers).with_state(AppState::new(services))
 }
 
 /// Looks up the bearer of a key. A look-up that takes too long is reported as a database that is not available: the
@@ -63,24 +62,29 @@ where
     S: Clone + Send + Sync + 'static,
 {
     let router = routes.into_iter().fold(Router::new(), |router, route| route.mount(router, callers));
-    within_shell(router)
-}
-
-/// Ids and logs around everything; panics, unknown paths and wrong methods answered like every other problem; no
-/// answer lost to a body that nobody wanted; no answer stored by a cache unless its route permits it.
-fn within_shell<S: Clone + Send + Sync + 'static>(router: Router<S>) -> Router<S> {
     router
-        .fallback(|| async { Problem::new(Code::NotFound) })
-        .method_not_allowed_fallback(|| async { Problem::new(Code::MethodNotAllowed) })
-        .layer(CatchPanicLayer::custom(answer_panic))
-        .layer(SetResponseHeaderLayer::if_not_present(CACHE_CONTROL, HeaderValue::from_static("no-store")))
-        .layer(from_fn(extract::take_in))
-        .layer(from_fn(access_log::record))
-        .layer(from_fn(correlation::assign))
+        .fallback(|request| refuse(request, Code::NotFound))
+        .method_not_allowed_fallback(|request| refuse(request, Code::MethodNotAllowed))
 }
 
-fn answer_panic(panic: Box<dyn Any + Send>) -> Response {
-    Problem::panicked(&*panic).into_response()
+async fn refuse(request: Request, code: Code) -> Response {
+    within_shell(request, move |_| async move { Problem::new(code).into_response() }).await
+}
+
+/// Runs `answer` within what all requests go through: an id and a log line; panics answered like other problems; no
+/// answer lost to a body that was not read; no answer stored by a cache unless its route permits it.
+pub(crate) async fn within_shell<F>(request: Request, answer: impl FnOnce(Request) -> F) -> Response
+where
+    F: Future<Output = Response>,
+{
+    let caught = |request| async {
+        let request = extract::take_in(request);
+        let answered = AssertUnwindSafe(async { answer(request).await }).catch_unwind().await;
+        let mut response = answered.unwrap_or_else(|panic| Problem::panicked(&*panic).into_response());
+        response.headers_mut().entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
+        response
+    };
+    correlation::assign(request, |request| access_log::record(request, caught)).await
 }
 
 #[cfg(test)]

@@ -182,6 +182,7 @@ impl Server {
                 Step::Cut(reason) => return tracing::debug!(reason, "connection cut off"),
             };
             tokio::select! {
+                biased;
                 result = served.as_mut() => {
                     // Clients that leave or stall are everyday business.
                     return result.unwrap_or_else(|error| tracing::debug!(error, "connection ended early"));

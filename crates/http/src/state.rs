@@ -8,9 +8,19 @@ use steadfast_repository::Store;
 use steadfast_services::keys::Checker;
 use steadfast_services::terminology::{Catalogue, SearchRecorder};
 
-/// What the handlers work with. Cheap to clone; each handler takes the part that it needs.
+/// The services of all handlers. A request clones one [`Arc`]; each handler takes the part that it needs.
 #[derive(Clone)]
-pub(crate) struct AppState {
+pub(crate) struct AppState(Arc<Services>);
+
+impl AppState {
+    /// Creates the state that hands out `services`.
+    pub(crate) fn new(services: Services) -> Self {
+        Self(Arc::new(services))
+    }
+}
+
+/// The parts of [`AppState`].
+pub(crate) struct Services {
     /// The data.
     pub(crate) store: Store,
     /// The check of product keys.
@@ -27,36 +37,36 @@ pub(crate) struct AppState {
 
 impl FromRef<AppState> for Store {
     fn from_ref(state: &AppState) -> Self {
-        state.store.clone()
+        state.0.store.clone()
     }
 }
 
 impl FromRef<AppState> for Arc<Checker> {
     fn from_ref(state: &AppState) -> Self {
-        Arc::clone(&state.checker)
+        Arc::clone(&state.0.checker)
     }
 }
 
 impl FromRef<AppState> for Catalogue {
     fn from_ref(state: &AppState) -> Self {
-        state.catalogue.clone()
+        state.0.catalogue.clone()
     }
 }
 
 impl FromRef<AppState> for SearchRecorder {
     fn from_ref(state: &AppState) -> Self {
-        state.searches.clone()
+        state.0.searches.clone()
     }
 }
 
 impl FromRef<AppState> for Draining {
     fn from_ref(state: &AppState) -> Self {
-        state.draining.clone()
+        state.0.draining.clone()
     }
 }
 
 impl FromRef<AppState> for Document {
     fn from_ref(state: &AppState) -> Self {
-        state.document.clone()
+        state.0.document.clone()
     }
 }

@@ -3,7 +3,6 @@
 use axum::http::Method;
 use axum::response::Response;
 use steadfast_repository::StatementCount;
-use tracing::Span;
 
 /// Default for the maximum number of statements of one request: a few operations, and no loop over a page of anything.
 pub(crate) const LIMIT: u32 = 10;
@@ -23,14 +22,12 @@ pub(crate) struct Watch {
     method: Method,
     route: &'static str,
     limit: u32,
-    // Kept, because a dropped future is dropped outside of its span.
-    span: Span,
 }
 
 impl Watch {
     /// Begins to count for a request to `route`, which may send `limit` statements.
     pub(crate) fn begin(method: Method, route: &'static str, limit: u32) -> Self {
-        Self { count: StatementCount::default(), method, route, limit, span: Span::current() }
+        Self { count: StatementCount::default(), method, route, limit }
     }
 
     /// Returns the count, to run the request in its scope.
@@ -52,7 +49,6 @@ impl Drop for Watch {
             return;
         }
         let method = self.method.to_string();
-        let _entered = self.span.enter();
         tracing::warn!(method, route, statements, limit, "more statements than the route declares");
         metrics::counter!("http_requests_over_statement_limit_total", "method" => method, "route" => route)
             .increment(1);

@@ -15,7 +15,10 @@ pub enum Error {
         /// Reason of the rejection.
         reason: String,
     },
-    /// The process has a subscriber already.
-    #[error("this process has a log subscriber already: install one, at the start of main")]
+    /// The thread that writes log lines cannot be started.
+    #[error("cannot start the thread that writes log lines: {0}")]
+    Thread(std::io::Error),
+    /// Something else in this process receives the events already.
+    #[error("logs are already installed in this process: install them once, first thing in main")]
     AlreadyInstalled,
 }

@@ -1,14 +1,11 @@
-//! Fields of an event or span as JSON values of bounded size.
+//! The fields of one span, taken from the facade as JSON values of bounded size.
 
 use serde_json::Value;
 use std::error::Error;
 use std::fmt::{self, Write};
 use tracing::field::{Field, Visit};
 
-/// Name of the field that contains the message.
-const MESSAGE: &str = "message";
-
-/// Maximum length of a text in bytes. Spans and their fields may live as long as the process.
+/// A text is kept up to here, in bytes: a span may live as long as the process, its fields with it.
 pub(crate) const TEXT_MAX: usize = 16 * 1024;
 
 /// Maximum number of sources of an error.
@@ -25,16 +22,6 @@ impl Fields {
     /// Returns all fields.
     pub(crate) fn all(&self) -> impl Iterator<Item = (&'static str, &Value)> {
         self.0.iter().map(|(name, value)| (*name, value))
-    }
-
-    /// Returns all fields except the message.
-    pub(crate) fn named(&self) -> impl Iterator<Item = (&'static str, &Value)> {
-        self.all().filter(|(name, _)| *name != MESSAGE)
-    }
-
-    /// Returns the message.
-    pub(crate) fn message(&self) -> Option<&Value> {
-        self.0.iter().find(|(name, _)| *name == MESSAGE).map(|(_, value)| value)
     }
 
     fn set(&mut self, field: &Field, value: Value) {
@@ -68,7 +55,9 @@ impl Visit for Fields {
     }
 
     fn record_error(&mut self, field: &Field, value: &(dyn Error + 'static)) {
-        self.set(field, Value::from(chain(value)));
+        let mut text = BoundedText::default();
+        chain(&mut text, value);
+        self.set(field, Value::from(text.finish()));
     }
 
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
@@ -83,9 +72,8 @@ fn text(value: fmt::Arguments<'_>) -> Value {
     Value::from(kept.finish())
 }
 
-/// Returns the texts of the error and its sources. A source that its parent quotes is omitted.
-fn chain(error: &(dyn Error + 'static)) -> String {
-    let mut kept = BoundedText::default();
+/// Writes the error's text and those of its sources. A source that its parent has already quoted is not written twice.
+pub(crate) fn chain(kept: &mut BoundedText, error: &(dyn Error + 'static)) {
     let mut told = error.to_string();
     let _ = kept.write_str(&told);
     let mut source = error.source();
@@ -98,24 +86,24 @@ fn chain(error: &(dyn Error + 'static)) -> String {
         told = text;
         source = cause.source();
     }
-    kept.finish()
 }
 
 /// Text that ignores everything beyond its maximum length.
 ///
 /// Writing never fails, because formatters that unwrap the result would panic.
 #[derive(Default)]
-struct BoundedText {
+pub(crate) struct BoundedText {
     kept: String,
     cut: bool,
 }
 
 impl BoundedText {
-    fn finish(mut self) -> String {
-        if self.cut {
+    /// Returns the text and empties it.
+    pub(crate) fn finish(&mut self) -> String {
+        if std::mem::take(&mut self.cut) {
             self.kept.push_str(ELLIPSIS);
         }
-        self.kept
+        std::mem::take(&mut self.kept)
     }
 }
 
@@ -145,19 +133,25 @@ mod tests {
     #[error("{0}")]
     struct Told(&'static str, #[source] Option<Box<Told>>);
 
+    fn chained(error: &Told) -> String {
+        let mut text = BoundedText::default();
+        chain(&mut text, error);
+        text.finish()
+    }
+
     #[test]
     fn errors_include_their_sources() {
         let error = Told(
             "cannot answer",
             Some(Box::new(Told("no connection", Some(Box::new(Told("refused", None)))))),
         );
-        assert_eq!(chain(&error), "cannot answer: no connection: refused");
+        assert_eq!(chained(&error), "cannot answer: no connection: refused");
     }
 
     #[test]
     fn quoted_sources_are_omitted() {
         let error = Told("cannot answer: refused", Some(Box::new(Told("refused", None))));
-        assert_eq!(chain(&error), "cannot answer: refused");
+        assert_eq!(chained(&error), "cannot answer: refused");
     }
 
     #[test]

@@ -1,20 +1,16 @@
 //! Installation of the subscriber.
 
+use crate::writer::LogWriter;
 use crate::{Error, JsonLayer, LogFormat, LogOutput, LogSettings};
 use crate::{filter, panic_hook};
-use std::fmt;
 use std::io::{self, Write};
 use tracing::Subscriber;
-use tracing_appender::non_blocking::{ErrorCounter, NonBlocking, NonBlockingBuilder, WorkerGuard};
 use tracing_subscriber::Layer;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::SubscriberInitExt;
 
-/// Maximum number of queued lines. Further lines are dropped and counted.
-const QUEUE_MAX: usize = 4096;
-
-/// Writes all events of the process to the output in `settings`, and logs panics as events.
+/// Sends every event of this process to the output that `settings` names, from now on, and makes each panic an event.
 ///
 /// Hold the guard until the end of `main`.
 ///
@@ -23,20 +19,15 @@ const QUEUE_MAX: usize = 4096;
 pub fn install(settings: LogSettings) -> Result<Guard, Error> {
     let LogSettings { level, format, output } = settings;
     let filter = filter::parse(&level)?;
-    let (writer, worker) = NonBlockingBuilder::default()
-        .buffered_lines_limit(QUEUE_MAX)
-        .lossy(true)
-        .thread_name("logs")
-        .finish(open(output));
-    let dropped = writer.error_counter();
-    tracing_subscriber::registry()
-        .with(filter)
-        .with(layer(format, writer))
-        .try_init()
-        .map_err(|_| Error::AlreadyInstalled)?;
-    // Last, so that errors leave the process unchanged.
+    let writer = LogWriter::start(open(output)).map_err(Error::Thread)?;
+    let subscriber = tracing_subscriber::registry().with(filter).with(layer(format, writer.clone()));
+    if subscriber.try_init().is_err() {
+        writer.close();
+        return Err(Error::AlreadyInstalled);
+    }
+    // Last: nothing is changed when it failed before.
     panic_hook::install();
-    Ok(Guard { _worker: worker, dropped })
+    Ok(Guard { writer })
 }
 
 fn open(output: LogOutput) -> Box<dyn Write + Send> {
@@ -45,7 +36,7 @@ fn open(output: LogOutput) -> Box<dyn Write + Send> {
     }
 }
 
-fn layer<S>(format: LogFormat, writer: NonBlocking) -> Box<dyn Layer<S> + Send + Sync>
+fn layer<S>(format: LogFormat, writer: LogWriter) -> Box<dyn Layer<S> + Send + Sync>
 where
     S: Subscriber + for<'a> LookupSpan<'a> + Send + Sync,
 {
@@ -55,22 +46,23 @@ where
     }
 }
 
-/// Owner of the log writer. Dropping it writes the queued lines, which takes at most about a second.
-#[must_use = "dropping the guard stops the logs"]
+/// Handle of the installed logs. Dropping it writes out what is queued, and gives up only if the output accepts nothing
+/// for a second. Lines logged after that are written one by one.
+#[derive(Debug)]
+#[must_use = "dropping it ends the batched writing of logs"]
 pub struct Guard {
-    _worker: WorkerGuard,
-    dropped: ErrorCounter,
+    writer: LogWriter,
 }
 
 impl Guard {
-    /// Returns the number of lines that were dropped because the output was too slow.
+    /// Returns the number of lines that were dropped because the output was slower than the service.
     pub fn dropped_lines(&self) -> usize {
-        self.dropped.dropped_lines()
+        self.writer.dropped_lines()
     }
 }
 
-impl fmt::Debug for Guard {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Guard").field("dropped_lines", &self.dropped_lines()).finish_non_exhaustive()
+impl Drop for Guard {
+    fn drop(&mut self) {
+        self.writer.close();
     }
 }

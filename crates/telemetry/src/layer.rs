@@ -3,6 +3,7 @@
 use crate::fields::Fields;
 use crate::line::Line;
 use chrono::Utc;
+use std::cell::RefCell;
 use std::io::Write;
 use tracing::span::{Attributes, Id, Record};
 use tracing::{Event, Subscriber};
@@ -47,16 +48,32 @@ where
     }
 
     fn on_event(&self, event: &Event<'_>, context: Context<'_, S>) {
-        let mut own = Fields::default();
-        event.record(&mut own);
-        let about = event.metadata();
-        let mut line = Line::open(Utc::now(), about.level().as_str(), about.target(), own.message());
-        own.named().for_each(|(name, value)| line.field(name, value));
+        let reused = LINE.try_with(|line| {
+            line.try_borrow_mut().map(|mut line| self.write(&mut line, event, &context)).is_ok()
+        });
+        // The thread is ending, or a value of an outer event logs while it is formatted.
+        if !reused.unwrap_or(false) {
+            self.write(&mut Line::default(), event, &context);
+        }
+    }
+}
+
+thread_local! {
+    static LINE: RefCell<Line> = RefCell::default();
+}
+
+impl<W> JsonLayer<W> {
+    fn write<S>(&self, line: &mut Line, event: &Event<'_>, context: &Context<'_, S>)
+    where
+        S: Subscriber + for<'a> LookupSpan<'a>,
+        W: for<'a> MakeWriter<'a> + 'static,
+    {
+        line.open(Utc::now(), event);
         for span in context.event_scope(event).into_iter().flatten() {
             if let Some(fields) = span.extensions().get::<Fields>() {
-                fields.all().for_each(|(name, value)| line.field(name, value));
+                line.span(fields);
             }
         }
-        let _ = self.writer.make_writer_for(about).write_all(&line.finish());
+        let _ = self.writer.make_writer_for(event.metadata()).write_all(line.finish());
     }
 }

@@ -8,6 +8,7 @@ mod layer;
 mod line;
 mod panic_hook;
 mod settings;
+mod writer;
 
 pub use error::Error;
 pub use install::{Guard, install};

@@ -1,10 +1,14 @@
 //! Lines of JSON with a maximum size.
 
-use crate::fields::{ELLIPSIS, TEXT_MAX};
+use crate::fields::{BoundedText, ELLIPSIS, Fields, TEXT_MAX, chain};
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde::Serialize;
 use serde_json::Value;
 use std::borrow::Cow;
+use std::error::Error;
+use std::fmt::{self, Write as _};
+use tracing::Event;
+use tracing::field::{Field, Visit};
 
 /// Maximum length of a line in bytes, including its line end.
 pub(crate) const LINE_MAX: usize = 64 * 1024;
@@ -15,10 +19,15 @@ const TRUNCATED_END: &[u8] = b",\"truncated\":true}\n";
 /// Minimum space for the value of a field: enough for any number and for the beginning of a text.
 const VALUE_MIN: usize = 64;
 
-/// Reserved names.
-const FIXED: [&str; 5] = ["timestamp", "level", "logger", "message", "truncated"];
+/// Name of the message among the fields of an event.
+const MESSAGE: &str = "message";
 
-/// Builder of a line.
+/// Names that a field cannot take.
+const FIXED: [&str; 5] = ["timestamp", "level", "logger", MESSAGE, "truncated"];
+
+/// A line that is being written: opened with the fields of every line, then given others, then finished. It is reused
+/// for the next line, with its buffer.
+#[derive(Default)]
 pub(crate) struct Line {
     bytes: Vec<u8>,
     written: Vec<Cow<'static, str>>,
@@ -26,42 +35,67 @@ pub(crate) struct Line {
 }
 
 impl Line {
-    /// Starts a line with the fields that every line has.
-    pub(crate) fn open(at: DateTime<Utc>, level: &str, logger: &str, message: Option<&Value>) -> Self {
-        let mut line = Self { bytes: Vec::with_capacity(512), written: Vec::new(), truncated: false };
-        line.bytes.push(b'{');
-        line.write("timestamp", &Value::from(at.to_rfc3339_opts(SecondsFormat::Millis, true)));
-        line.write("level", &Value::from(level));
-        line.write("logger", &Value::from(logger));
-        match message {
-            Some(text @ Value::String(_)) => line.write("message", text),
-            Some(other) => line.write("message", &Value::from(other.to_string())),
-            None => line.write("message", &Value::from("")),
+    /// Begins a line about `event`, with its time, level, target, message and fields.
+    pub(crate) fn open(&mut self, at: DateTime<Utc>, event: &Event<'_>) {
+        self.bytes.clear();
+        self.written.clear();
+        self.truncated = false;
+        self.bytes.push(b'{');
+        let about = event.metadata();
+        self.text("timestamp", &at.to_rfc3339_opts(SecondsFormat::Millis, true));
+        self.text("level", about.level().as_str());
+        self.text("logger", about.target());
+        let mut message = Message { line: self, is_written: false };
+        event.record(&mut message);
+        if !message.is_written {
+            self.text(MESSAGE, "");
         }
-        line
+        event.record(&mut Others(self));
     }
 
-    /// Adds a field unless the line has one of this name.
-    pub(crate) fn field(&mut self, name: &'static str, value: &Value) {
+    /// Adds the fields of a span.
+    pub(crate) fn span(&mut self, fields: &Fields) {
+        for (name, value) in fields.all() {
+            self.field(name, |line, name| match value {
+                Value::String(text) => line.text(name, text),
+                number_or_bool => line.write(name, |bytes, _| encode(bytes, number_or_bool)),
+            });
+        }
+    }
+
+    /// Returns the whole line, with its line end.
+    pub(crate) fn finish(&mut self) -> &[u8] {
+        self.bytes.extend_from_slice(if self.truncated { TRUNCATED_END } else { b"}\n" });
+        &self.bytes
+    }
+
+    /// Writes a field, unless the line has one of its name.
+    fn field(&mut self, name: &'static str, write: impl FnOnce(&mut Self, &str)) {
         let name = if FIXED.contains(&name) { Cow::from(format!("field_{name}")) } else { Cow::from(name) };
-        if self.written.contains(&name) {
-            return;
+        if !self.written.contains(&name) {
+            write(self, &name);
+            self.written.push(name);
         }
-        self.write(&name, value);
-        self.written.push(name);
     }
 
-    /// Returns the bytes of the line with its line end.
-    pub(crate) fn finish(mut self) -> Vec<u8> {
-        if self.truncated {
-            self.bytes.extend_from_slice(TRUNCATED_END);
-        } else {
-            self.bytes.extend_from_slice(b"}\n");
-        }
-        self.bytes
+    fn text(&mut self, name: &str, text: &str) {
+        self.write(name, |bytes, room| encode_text(bytes, text, room.min(TEXT_MAX)));
     }
 
-    fn write(&mut self, name: &str, value: &Value) {
+    fn formatted(&mut self, name: &str, value: fmt::Arguments<'_>) {
+        let mut text = BoundedText::default();
+        // A value whose formatting fails is written as far as it came: a log line is no place to panic.
+        let _ = text.write_fmt(value);
+        self.text(name, &text.finish());
+    }
+
+    fn error(&mut self, name: &str, error: &(dyn Error + 'static)) {
+        let mut text = BoundedText::default();
+        chain(&mut text, error);
+        self.text(name, &text.finish());
+    }
+
+    fn write(&mut self, name: &str, value: impl FnOnce(&mut Vec<u8>, usize)) {
         let before = self.bytes.len();
         if before > 1 {
             self.bytes.push(b',');
@@ -74,18 +108,93 @@ impl Line {
             self.truncated = true;
             return;
         }
-        match value {
-            Value::String(text) => encode_text(&mut self.bytes, text, room.min(TEXT_MAX)),
-            number_or_bool => encode(&mut self.bytes, number_or_bool),
+        value(&mut self.bytes, room);
+    }
+}
+
+/// Writes the message of an event. Everything else about it goes to [`Others`].
+struct Message<'a> {
+    line: &'a mut Line,
+    is_written: bool,
+}
+
+impl Message<'_> {
+    fn write(&mut self, field: &Field, write: impl FnOnce(&mut Line)) {
+        if field.name() == MESSAGE && !self.is_written {
+            write(self.line);
+            self.is_written = true;
         }
     }
 }
 
-/// Appends at most `room` bytes of `text`, including quotes and escapes.
+impl Visit for Message<'_> {
+    fn record_str(&mut self, field: &Field, value: &str) {
+        self.write(field, |line| line.text(MESSAGE, value));
+    }
+
+    fn record_error(&mut self, field: &Field, value: &(dyn Error + 'static)) {
+        self.write(field, |line| line.error(MESSAGE, value));
+    }
+
+    // Numbers come here too: a message is always a text.
+    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
+        self.write(field, |line| line.formatted(MESSAGE, format_args!("{value:?}")));
+    }
+}
+
+/// Writes the fields of an event, except for its message.
+struct Others<'a>(&'a mut Line);
+
+impl Others<'_> {
+    fn field(&mut self, field: &Field, write: impl FnOnce(&mut Line, &str)) {
+        if field.name() != MESSAGE {
+            self.0.field(field.name(), write);
+        }
+    }
+
+    fn value<T: Serialize>(&mut self, field: &Field, value: T) {
+        self.field(field, |line, name| line.write(name, |bytes, _| encode(bytes, &value)));
+    }
+}
+
+impl Visit for Others<'_> {
+    fn record_bool(&mut self, field: &Field, value: bool) {
+        self.value(field, value);
+    }
+
+    fn record_i64(&mut self, field: &Field, value: i64) {
+        self.value(field, value);
+    }
+
+    fn record_u64(&mut self, field: &Field, value: u64) {
+        self.value(field, value);
+    }
+
+    fn record_f64(&mut self, field: &Field, value: f64) {
+        if value.is_finite() { self.value(field, value) } else { self.value(field, value.to_string()) }
+    }
+
+    fn record_str(&mut self, field: &Field, value: &str) {
+        self.field(field, |line, name| line.text(name, value));
+    }
+
+    fn record_error(&mut self, field: &Field, value: &(dyn Error + 'static)) {
+        self.field(field, |line, name| line.error(name, value));
+    }
+
+    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
+        self.field(field, |line, name| line.formatted(name, format_args!("{value:?}")));
+    }
+}
+
+/// Appends `text` in at most `room` bytes, quotes and escapes included.
 fn encode_text(bytes: &mut Vec<u8>, text: &str, room: usize) {
     let before = bytes.len();
-    encode(bytes, text);
-    if bytes.len() - before > room {
+    let may_fit = text.len() <= room;
+    if may_fit {
+        encode(bytes, text);
+    }
+    if !may_fit || bytes.len() - before > room {
         bytes.truncate(before);
         let beginning = prefix_within(text, room - "\"\"".len() - ELLIPSIS.len());
         encode(bytes, &format!("{beginning}{ELLIPSIS}"));
@@ -144,20 +253,5 @@ mod tests {
             let written = serde_json::to_string(&character.to_string()).unwrap();
             prop_assert_eq!(escaped_len(character), written.len() - 2);
         }
-    }
-
-    #[test]
-    fn lines_with_too_many_fields_are_marked_as_truncated() {
-        let mut line = Line::open(Utc::now(), "INFO", "here", None);
-        let long = Value::from("\u{1}".repeat(TEXT_MAX));
-        for name in ["a", "b", "c", "d", "e", "f", "g"] {
-            line.field(name, &long);
-        }
-        let bytes = line.finish();
-        assert!(bytes.len() <= LINE_MAX, "{}", bytes.len());
-        let read: Value = serde_json::from_slice(&bytes).unwrap();
-        assert_eq!(read["truncated"], true);
-        assert!(read["a"].as_str().unwrap().ends_with('…'));
-        assert!(read.get("g").is_none());
     }
 }

@@ -6,8 +6,6 @@
 use axum::body::{Body, HttpBody};
 use axum::extract::Request;
 use axum::http::header;
-use axum::middleware::Next;
-use axum::response::Response;
 use bytes::Bytes;
 use http_body_util::{BodyExt, Limited};
 use hyper::body::{Frame, SizeHint};
@@ -23,13 +21,14 @@ const DISCARD_MAX: usize = 16 * 1024 * 1024;
 /// How long that may take.
 const DISCARD_TIME: Duration = Duration::from_secs(10);
 
-/// Middleware, around everything that may answer: whatever it leaves of the body is taken in, up to 16 MiB and 10 s.
-pub(crate) async fn take_in(request: Request, next: Next) -> Response {
-    let (parts, body) = request.into_parts();
+/// Returns the request with a body of which everything is taken in that is left unread, up to 16 MiB and 10 s.
+pub(crate) fn take_in(request: Request) -> Request {
+    if request.body().is_end_stream() {
+        return request;
+    }
     // Who asks for leave to send has not sent it, and an answer without leave says not to.
-    let is_coming = !parts.headers.contains_key(header::EXPECT);
-    let body = Body::new(Unread { body, is_coming, is_over: false });
-    next.run(Request::from_parts(parts, body)).await
+    let is_coming = !request.headers().contains_key(header::EXPECT);
+    request.map(|body| Body::new(Unread { body, is_coming, is_over: false }))
 }
 
 /// A body that is read on in the background when it is dropped before its end.

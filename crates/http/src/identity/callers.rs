@@ -74,13 +74,24 @@ impl Callers {
         address: Option<IpAddr>,
     ) -> Result<Arc<Caller>, Problem> {
         let Some(hash) = KeyHash::of_presented(key) else {
-            self.failures.charge(address).await?;
+            Box::pin(self.failures.charge(address)).await?;
             return Err(Problem::new(Code::Unauthorized));
         };
         // Keys in use are not limited: an address can be a proxy that good and bad callers share.
         if let Some(known) = self.remembered.get(&hash).await.filter(|known| known.has_caller()) {
             return confirm(&known, effect, || (self.lookup)(hash)).await;
         }
+        // Boxed, because it is rare and large: the future of every request would have its size.
+        Box::pin(self.authenticate_new(hash, effect, address)).await
+    }
+
+    /// Finds the caller of a key that is not known to be valid.
+    async fn authenticate_new(
+        &self,
+        hash: KeyHash,
+        effect: Effect,
+        address: Option<IpAddr>,
+    ) -> Result<Arc<Caller>, Problem> {
         // Charged beforehand, so that failures still under way count too.
         let charge = self.failures.charge(address).await?;
         let Ok(permit) = Arc::clone(&self.first_look_ups).try_acquire_owned() else {
@@ -113,6 +124,12 @@ where
         Recalled::Fresh(answer) => return answer.valid_caller(),
         Recalled::Stale { last, flight } => (last, flight),
     };
+    // Boxed for the same reason: a key is looked up once in ten seconds.
+    Box::pin(land(last, flight, effect)).await
+}
+
+/// Waits for the answer of `flight`, or serves a read by the `last` one.
+async fn land(last: Option<Answer>, flight: Flight, effect: Effect) -> Result<Arc<Caller>, Problem> {
     let fallback = last.filter(|_| effect == Effect::Reads);
     let wait = if fallback.is_some() { READS_WAIT } else { FRESH };
     let result = timeout_at(flight.began + wait, flight.result).await;

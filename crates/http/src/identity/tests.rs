@@ -7,6 +7,7 @@ use crate::router::mount;
 use crate::testing::{Answered, KEY, UNKNOWN_KEY, ask, database_down, get, reader, router};
 use axum::Router;
 use axum::body::Body;
+use axum::extract::Request;
 use axum::http::{Method, StatusCode};
 use std::future::pending;
 use std::sync::Arc;

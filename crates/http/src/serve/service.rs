@@ -4,12 +4,12 @@ use super::activity::Exchange;
 use super::body::{RequestBody, ResponseBody};
 use super::slots::Slot;
 use crate::problem::{Code, Problem};
-use crate::{access_log, correlation, extract};
+use crate::router::within_shell;
 use axum::Router;
-use axum::body::Body;
+use axum::body::{Body, HttpBody};
 use axum::extract::ConnectInfo;
 use axum::http::{HeaderValue, Request, Response, Version, header};
-use axum::middleware::from_fn;
+use axum::response::IntoResponse;
 use hyper::body::Incoming;
 use hyper_util::service::TowerToHyperService;
 use std::convert::Infallible;
@@ -35,10 +35,7 @@ impl Routers {
     /// Returns `router`, with a refusal for connections beyond the limits.
     pub(super) fn new(router: Router) -> Self {
         let refusing = Router::new()
-            .fallback(|| async { Problem::new(Code::Overloaded).retry_after(Some(RETRY_AFTER)) })
-            .layer(from_fn(extract::take_in))
-            .layer(from_fn(access_log::record))
-            .layer(from_fn(correlation::assign));
+            .fallback(|request| within_shell(request, |_| async { overloaded().into_response() }));
         Self { ordinary: TowerToHyperService::new(router), refusing: TowerToHyperService::new(refusing) }
     }
 
@@ -48,7 +45,10 @@ impl Routers {
         exchange: Arc<Exchange>,
         request: Request<Incoming>,
     ) -> Response<ResponseBody> {
-        let request = request.map(|body| Body::new(RequestBody::new(body, Arc::clone(&exchange))));
+        let request = request.map(|body| match body.is_end_stream() {
+            true => Body::empty(),
+            false => Body::new(RequestBody::new(body, Arc::clone(&exchange))),
+        });
         let has_connection_header = request.version() <= Version::HTTP_11;
         let is_answered = request.uri().path().starts_with(HEALTH) || slot.admit().await;
         let router = if is_answered { self.ordinary } else { self.refusing };
@@ -59,6 +59,10 @@ impl Routers {
         }
         response.map(|body| ResponseBody::new(body, exchange))
     }
+}
+
+fn overloaded() -> Problem {
+    Problem::new(Code::Overloaded).retry_after(Some(RETRY_AFTER))
 }
 
 /// The requests of one connection.

@@ -99,17 +99,21 @@ pub struct CatalogueHealth {
 /// rollback, by whichever process, answers of the former release are served for at most three seconds. While the database
 /// does not answer, what was kept is served as [`CacheStatus::Stale`].
 #[derive(Clone, Debug)]
-pub struct Catalogue {
-    store: Store,
+pub struct Catalogue(Arc<Parts>);
+
+#[derive(Debug)]
+struct Parts {
+    /// Apart from the rest, because loads under way hold it too.
+    store: Arc<Store>,
     cache: Option<Cache>,
-    releases: Arc<Releases>,
+    releases: Releases,
 }
 
 impl Catalogue {
     /// The codes in `store`; without a `cache`, every answer is loaded. To be made within a Tokio runtime.
     pub fn new(store: Store, cache: Option<Cache>) -> Self {
-        let releases = Arc::new(Releases::watch(store.clone()));
-        Self { store, cache, releases }
+        let releases = Releases::watch(store.clone());
+        Self(Arc::new(Parts { store: Arc::new(store), cache, releases }))
     }
 
     /// What a search finds, see [`search`]. An answer that lacks a leg is not kept.
@@ -155,8 +159,9 @@ impl Catalogue {
     /// [`Error::Repository`], unless all of them are kept; after five seconds at the latest.
     pub async fn find(&self, codes: &[IcdCode]) -> Result<Findings, Error> {
         let known = self.known().await;
-        let (store, is_doubtful) = self.bounded(known.as_ref());
-        let (Some(cache), Some(known)) = (&self.cache, known) else {
+        let (limit, is_doubtful) = self.limit(known.as_ref());
+        let store = self.0.store.within(Deadline::after(limit));
+        let (Some(cache), Some(known)) = (&self.0.cache, known) else {
             let found = terminology::find(&store, codes).await;
             let found = found.map_err(|error| told_of(error.into(), is_doubtful))?;
             return Ok(Findings { found, hits: 0, misses: codes.len(), status: CacheStatus::Miss });
@@ -180,9 +185,9 @@ impl Catalogue {
 
     /// How it is doing. Asks nobody.
     pub fn health(&self) -> CatalogueHealth {
-        let known = self.releases.last().filter(|known| known.is_sure);
+        let known = self.0.releases.last().filter(|known| known.is_sure);
         CatalogueHealth {
-            cache: self.cache.as_ref().map(Cache::health),
+            cache: self.0.cache.as_ref().map(Cache::health),
             codes: known.map(|known| known.codes()),
         }
     }
@@ -190,7 +195,7 @@ impl Catalogue {
     /// Returns true if kept answers can be served although the database does not answer.
     pub fn may_serve_kept(&self) -> bool {
         let has_kept = |cache: CacheHealth| cache.misses + cache.redis_hits > 0;
-        self.releases.last().is_some() && self.cache.as_ref().map(Cache::health).is_some_and(has_kept)
+        self.0.releases.last().is_some() && self.0.cache.as_ref().map(Cache::health).is_some_and(has_kept)
     }
 
     /// From the cache, else by `load`, which gets a store that does not keep it waiting for long.
@@ -201,10 +206,13 @@ impl Catalogue {
         Fut: Future<Output = Result<Loaded<T>, Error>> + Send + 'static,
     {
         let known = self.known().await;
-        let (store, is_doubtful) = self.bounded(known.as_ref());
+        let (limit, is_doubtful) = self.limit(known.as_ref());
         let told = |error| told_of(error, is_doubtful);
-        let (Some(cache), Some(known)) = (&self.cache, known) else {
-            let value = load(store).await.map_err(told)?.into_value();
+        let store = Arc::clone(&self.0.store);
+        // Bounded only when it is loaded: most answers come from the cache.
+        let load = move || load(store.within(Deadline::after(limit)));
+        let (Some(cache), Some(known)) = (&self.0.cache, known) else {
+            let value = load().await.map_err(told)?.into_value();
             return Ok(Answer { value, status: CacheStatus::Miss });
         };
         let named: Vec<&str> =
@@ -212,7 +220,7 @@ impl Catalogue {
         let key = Key::new(area, &named);
         // The load runs in a task of its own, which several requests may wait for: it counts for the one that began it.
         let count = StatementCount::current();
-        let load = move || count.scope(load(store));
+        let load = move || count.scope(load());
         let Cached { value, status } = cache.get_or_load(&key, load).await.map_err(told)?;
         let status = CacheStatus::of(status, known.is_sure);
         Ok(Answer { value: Arc::unwrap_or_clone(value), status })
@@ -220,16 +228,15 @@ impl Catalogue {
 
     /// The release that kept answers must be of; nothing where nothing is kept.
     async fn known(&self) -> Option<Known> {
-        self.cache.as_ref()?;
-        self.releases.known().await
+        self.0.cache.as_ref()?;
+        self.0.releases.known().await
     }
 
-    /// The store for one load, and whether it is doubtful that the database answers at all: it does not even say which
+    /// The time for one load, and whether it is doubtful that the database answers at all: it does not even say which
     /// release is in use.
-    fn bounded(&self, known: Option<&Known>) -> (Store, bool) {
-        let is_doubtful = self.cache.is_some() && !known.is_some_and(|known| known.is_sure);
-        let limit = if is_doubtful { DOUBTFUL_LOAD_MAX } else { LOAD_MAX };
-        (self.store.within(Deadline::after(limit)), is_doubtful)
+    fn limit(&self, known: Option<&Known>) -> (Duration, bool) {
+        let is_doubtful = self.0.cache.is_some() && !known.is_some_and(|known| known.is_sure);
+        (if is_doubtful { DOUBTFUL_LOAD_MAX } else { LOAD_MAX }, is_doubtful)
     }
 }
 

@@ -68,9 +68,11 @@ impl Releases {
 
     /// What is in use. Waits for the first look alone; nothing when the database could not be asked since the start.
     pub(super) async fn known(&self) -> Option<Known> {
-        let mut seen = self.seen.clone();
-        // Whatever became of it: then there is nothing known, as without it.
-        _ = timeout(FIRST_LOOK_MAX, seen.wait_for(|seen| seen.is_tried)).await;
+        if !self.seen.borrow().is_tried {
+            let mut seen = self.seen.clone();
+            // Whatever became of it: then there is nothing known, as without it.
+            _ = timeout(FIRST_LOOK_MAX, seen.wait_for(|seen| seen.is_tried)).await;
+        }
         self.last()
     }
 
