@@ -28,15 +28,12 @@ pub const PRODUCTS: Operation<Read> =
 pub async fn products(store: &Store, position: &Position<String>) -> Result<Page<ProductSummary>, Error> {
     let (rows, count) = store
         .read(&PRODUCTS, async |conn| {
-            let mut page = pidms_products::table
-                .select(ProductRow::as_select())
-                .order(pidms_products::prd)
-                .limit(position.limit())
-                .offset(position.offset())
-                .into_boxed();
-            if let Some(last) = position.cursor() {
-                page = page.filter(pidms_products::prd.gt(last));
-            }
+            let page = pidms_products::table.select(ProductRow::as_select()).order(pidms_products::prd);
+            let page = page.limit(position.limit()).into_boxed();
+            let page = match position.cursor() {
+                Some(last) => page.filter(pidms_products::prd.gt(last)),
+                None => page.offset(position.offset()),
+            };
             let count = BoundedCount(pidms_products::table.select(pidms_products::prd));
             try_join(page.get_results(&mut &*conn), count.get_result(&mut &*conn)).await
         })
