@@ -27,6 +27,8 @@ const THREADS: u64 = 2;
 const RECYCLE: Duration = Duration::from_secs(24 * 3600);
 /// Linger time, longer than all waits of a sequence together.
 const LINGER: Duration = Duration::from_secs(1000);
+/// Time after which every timer of [`LINGER`] has fired: timers have a resolution of a millisecond and are rounded up.
+const LINGERED: Duration = Duration::from_millis(1_000_002);
 /// Timeout of a borrower.
 const WAIT: Duration = Duration::from_secs(5);
 
@@ -122,7 +124,7 @@ impl Run {
                 self.await_sweep().await?;
             }
             Step::Linger => {
-                elapse(LINGER).await;
+                elapse(LINGERED).await;
                 self.await_sweep().await?;
             }
             Step::Dispose => {
@@ -239,7 +241,7 @@ impl Run {
         if until(|| self.pool.state().open as usize == self.model.open()).await.is_err() {
             // A session that was still closing during the last interval counted as in use, which takes one more
             // interval.
-            elapse(LINGER).await;
+            elapse(LINGERED).await;
             self.model.sweep();
             until(|| self.pool.state().open as usize == self.model.open()).await?;
         }
