@@ -46,7 +46,7 @@ async fn an_answer_is_a_miss_then_a_hit_and_after_a_restart_a_hit_from_redis() -
 /// Does something to the values of every search in Redis.
 fn spoil(redis: &RedisServer, how: &str) -> Result<String> {
     let script = format!(
-        "local n = 0 for _, k in ipairs(redis.call('KEYS', 'steadfast:icd10:search:1:*')) do {how} n = n + 1 end return n"
+        "local n = 0 for _, k in ipairs(redis.call('KEYS', 'steadfast:icd10:search:2:*')) do {how} n = n + 1 end return n"
     );
     tell(redis, &format!("EVAL \"{script}\" 0"))
 }
