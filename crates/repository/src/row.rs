@@ -2,21 +2,21 @@
 
 use crate::Error;
 
-/// Conversion of a stored value into the domain's type. Returns `None` if the value is invalid, which the constraints of
-/// the schema are there to prevent.
+/// Conversion of a stored value into the domain's type. Fails if the value is invalid, which the constraints of the schema
+/// are there to prevent. The error names `column` and not the value.
 pub(crate) trait Parse<T> {
-    fn parse(self) -> Option<T>;
+    fn parse(self, column: &'static str) -> Result<T, Error>;
 }
 
 impl<T> Parse<T> for T {
-    fn parse(self) -> Option<T> {
-        Some(self)
+    fn parse(self, _: &'static str) -> Result<T, Error> {
+        Ok(self)
     }
 }
 
-/// Returns the error of a stored value that is invalid. Names the column and not the value.
-pub(crate) fn invalid(table: &str, field: &str) -> Error {
-    Error::Query { cause: format!("{table}: the stored {field} is invalid") }
+/// Returns the error of a stored value that is invalid.
+pub(crate) fn invalid(column: &str) -> Error {
+    Error::Query { cause: format!("{column}: the stored value is invalid") }
 }
 
 /// Declares the row of a table or view, and converts it into a type of the domain with the same fields.
@@ -45,15 +45,18 @@ macro_rules! row {
             /// Converts the row into the domain's type.
             pub(super) fn parse(self) -> Result<$Domain, $crate::Error> {
                 Ok($Domain {
-                    $($field: $crate::row::Parse::parse(self.$field)
-                        .ok_or_else(|| $crate::row::invalid(stringify!($table), stringify!($field)))?,)+
+                    $($field: $crate::row::Parse::parse(
+                        self.$field,
+                        concat!(stringify!($table), ".", stringify!($field)),
+                    )?,)+
                 })
             }
         }
 
         impl $crate::row::Parse<$Domain> for $Row {
-            fn parse(self) -> Option<$Domain> {
-                $Row::parse(self).ok()
+            /// Names the column of this row that is invalid, not the field that embeds it.
+            fn parse(self, _: &'static str) -> Result<$Domain, $crate::Error> {
+                $Row::parse(self)
             }
         }
     };

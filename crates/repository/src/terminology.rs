@@ -22,17 +22,18 @@ pub use statistics::{
     search_statistics,
 };
 
-use crate::row::Parse;
+use crate::Error;
+use crate::row::{Parse, invalid};
 use steadfast_domain::terminology::IcdCode;
 
 impl Parse<IcdCode> for String {
-    fn parse(self) -> Option<IcdCode> {
-        IcdCode::parse("code", &self).ok()
+    fn parse(self, column: &'static str) -> Result<IcdCode, Error> {
+        IcdCode::parse("code", &self).map_err(|_| invalid(column))
     }
 }
 
 impl Parse<Option<IcdCode>> for Option<String> {
-    fn parse(self) -> Option<Option<IcdCode>> {
-        self.map(Parse::parse).map_or(Some(None), |code: Option<IcdCode>| code.map(Some))
+    fn parse(self, column: &'static str) -> Result<Option<IcdCode>, Error> {
+        self.map(|code| code.parse(column)).transpose()
     }
 }

@@ -1,6 +1,7 @@
 //! The row of a stored key.
 
-use crate::row::{Parse, row};
+use crate::Error;
+use crate::row::{Parse, invalid, row};
 use chrono::{DateTime, Utc};
 use steadfast_domain::keys::{KeyStatus, ProductKey, StoredKey};
 use steadfast_postgres::diesel::{self, prelude::*};
@@ -48,13 +49,13 @@ row! {
 }
 
 impl Parse<ProductKey> for String {
-    fn parse(self) -> Option<ProductKey> {
-        ProductKey::parse(&self)
+    fn parse(self, column: &'static str) -> Result<ProductKey, Error> {
+        ProductKey::parse(&self).ok_or_else(|| invalid(column))
     }
 }
 
 impl Parse<bool> for i32 {
-    fn parse(self) -> Option<bool> {
-        Some(self == 1)
+    fn parse(self, _: &'static str) -> Result<bool, Error> {
+        Ok(self == 1)
     }
 }
