@@ -1,6 +1,7 @@
 //! Alternated rounds of contestants, and the bounds of their ratios.
 
 use crate::client::Target;
+use crate::median::{bounds, median};
 use anyhow::Result;
 use std::time::Duration;
 
@@ -115,7 +116,7 @@ pub(crate) fn report(results: &[Results], bars: &[Bar]) -> bool {
         let (Some(ours), Some(peer)) = (rounds_of(bar.ours), rounds_of(bar.peer)) else { continue };
         let of = |round| bar.figure.of(round);
         let ratios: Vec<f64> = ours.iter().zip(peer).map(|(ours, peer)| of(ours) / of(peer)).collect();
-        let (low, high) = bounds(&ratios);
+        let (low, high) = bounds(ratios.clone());
         let verdict = match bar.limit {
             Some(Limit::AtLeast(bound)) => {
                 verdict(low >= bound, &format!("at least {bound:.2}"), &mut missed)
@@ -134,31 +135,4 @@ pub(crate) fn report(results: &[Results], bars: &[Bar]) -> bool {
 fn verdict(is_met: bool, bar: &str, missed: &mut bool) -> String {
     *missed |= !is_met;
     format!(" ({bar}: {})", if is_met { "met" } else { "MISSED" })
-}
-
-/// Returns the lower and the upper bound of the median, each of which it crosses with a chance of at most 5 %: order
-/// statistics, so no shape of the noise is assumed.
-fn bounds(ratios: &[f64]) -> (f64, f64) {
-    let mut sorted = ratios.to_vec();
-    sorted.sort_by(f64::total_cmp);
-    let rank = rank_of_bound(sorted.len());
-    (sorted[rank], sorted[sorted.len() - 1 - rank])
-}
-
-/// The largest rank r, from 0, with P(Binomial(n, 1/2) <= r) <= 5 %; 0 if there is none.
-fn rank_of_bound(n: usize) -> usize {
-    let (mut term, mut sum) = (0.5_f64.powi(n as i32), 0.0);
-    for rank in 0..n {
-        sum += term;
-        if sum > 0.05 {
-            return rank.saturating_sub(1);
-        }
-        term *= (n - rank) as f64 / (rank + 1) as f64;
-    }
-    0
-}
-
-fn median(mut values: Vec<f64>) -> f64 {
-    values.sort_by(f64::total_cmp);
-    values[values.len() / 2]
 }

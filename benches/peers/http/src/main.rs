@@ -8,6 +8,8 @@ mod bare;
 mod client;
 mod contest;
 mod data;
+#[path = "../../median.rs"]
+mod median;
 mod servers;
 
 use anyhow::{Context as _, Result, ensure};

@@ -2,6 +2,8 @@
 //! run, with other pools printed beside. `cargo xtask bench postgres` runs it.
 
 mod contestants;
+#[path = "../../median.rs"]
+mod median;
 mod pgbench;
 mod rounds;
 

@@ -1,6 +1,7 @@
 //! Alternated rounds of two contestants, and what their ratios say.
 
 use crate::contestants::Contestant;
+use crate::median::{bounds, median};
 use anyhow::Result;
 use rand::Rng;
 use std::sync::Arc;
@@ -83,33 +84,12 @@ impl Pairs {
         median(self.ratios())
     }
 
-    /// The ratio below which the true median lies with a chance of at most 5 %: an order statistic, so no shape of the
-    /// noise is assumed.
+    /// The ratio below which the true median lies with a chance of at most 5 %.
     pub(crate) fn lower_bound(&self) -> f64 {
-        let mut ratios = self.ratios();
-        ratios.sort_by(f64::total_cmp);
-        ratios[rank_of_lower_bound(ratios.len())]
+        bounds(self.ratios()).0
     }
 
     fn ratios(&self) -> Vec<f64> {
         self.base.iter().zip(&self.other).map(|(base, other)| other / base).collect()
     }
-}
-
-/// The largest rank r, from 0, with P(Binomial(n, 1/2) <= r) <= 5 %; 0 when there is none.
-fn rank_of_lower_bound(n: usize) -> usize {
-    let (mut term, mut sum) = (0.5_f64.powi(n as i32), 0.0);
-    for rank in 0..n {
-        sum += term;
-        if sum > 0.05 {
-            return rank.saturating_sub(1);
-        }
-        term *= (n - rank) as f64 / (rank + 1) as f64;
-    }
-    0
-}
-
-fn median(mut values: Vec<f64>) -> f64 {
-    values.sort_by(f64::total_cmp);
-    values[values.len() / 2]
 }
