@@ -9,6 +9,7 @@ use crate::route::Route;
 use crate::state::AppState;
 use axum::Extension;
 use axum::extract::State;
+use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
@@ -23,7 +24,7 @@ pub(super) fn routes() -> Vec<Route<AppState>> {
         Route::get(path, READ, look_up)
             .summary("Get an ICD-10-CM code with its relatives")
             .path_parameters::<CodeParameters>()
-            .answers::<PlacedCode>()
+            .answers::<PlacedCode<'_>>()
             .codes(&[Code::NotFound])
     };
     let batch_at = |path| {
@@ -43,15 +44,16 @@ async fn look_up(
     State(catalogue): State<Catalogue>,
     Extension(cache): Extension<CacheSlot>,
     Path(parameters): Path<CodeParameters>,
-) -> Result<Envelope<PlacedCode>, Problem> {
+) -> Result<Response, Problem> {
     let started = Instant::now();
     let code = IcdCode::parse("code", &parameters.code)?;
     let Answer { value, status } = catalogue.code_with_relatives(&code).await?;
     cache.fill(status.is_hit());
-    let Some(found) = value else {
+    let Some(found) = value.as_ref() else {
         return Err(Problem::says(Code::NotFound, format!("There is no code {code}.")));
     };
-    Ok(Envelope::new(PlacedCode::new(found, status, started.elapsed()), format!("Code {code}")))
+    let placed = PlacedCode::new(found, status, started.elapsed());
+    Ok(Envelope::new(placed, format!("Code {code}")).into_response())
 }
 
 async fn batch(
@@ -78,15 +80,15 @@ struct CodeParameters {
 
 /// A code and its place in the tree.
 #[derive(Debug, Serialize, ToSchema)]
-struct PlacedCode {
+struct PlacedCode<'a> {
     #[serde(flatten)]
-    concept: Concept,
+    concept: &'a Concept,
     /// Ancestors, from the category down to the parent.
-    parents: Vec<Relative>,
+    parents: &'a [Relative],
     /// The first 20 children.
-    children: Vec<Relative>,
+    children: &'a [Relative],
     /// The first 10 other children of the parent.
-    siblings: Vec<Relative>,
+    siblings: &'a [Relative],
     /// Number of ancestors; 0 for a category.
     hierarchy_depth: usize,
     /// Number of all children.
@@ -99,17 +101,17 @@ struct PlacedCode {
     cache_status: CacheStatus,
 }
 
-impl PlacedCode {
-    fn new(found: CodeWithRelatives, status: CacheStatus, took: Duration) -> Self {
+impl<'a> PlacedCode<'a> {
+    fn new(found: &'a CodeWithRelatives, status: CacheStatus, took: Duration) -> Self {
         let CodeWithRelatives { concept, parents, children, siblings } = found;
         Self {
             concept,
             hierarchy_depth: parents.len(),
             parents,
             total_children: children.total,
-            children: children.shown,
+            children: &children.shown,
             total_siblings: siblings.total,
-            siblings: siblings.shown,
+            siblings: &siblings.shown,
             query_time_ms: milliseconds(took),
             cache_status: status,
         }

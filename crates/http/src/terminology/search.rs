@@ -9,6 +9,7 @@ use crate::route::Route;
 use crate::state::AppState;
 use axum::Extension;
 use axum::extract::State;
+use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
 use steadfast_domain::Invalid;
 use steadfast_domain::terminology::{self as domain, IcdCode, Leg, Match, SearchLog};
@@ -25,12 +26,12 @@ pub(super) fn routes() -> Vec<Route<AppState>> {
             .summary("Search ICD-10-CM by the beginning of a code, by words, or by similar words")
             .statements(13, RESTARTED)
             .query::<SearchParameters>()
-            .answers::<SearchResults>(),
+            .answers::<SearchResults<'_>>(),
         Route::get("/api/v1/autocomplete/icd10", READ, autocomplete)
             .summary("Suggest ICD-10-CM codes for an unfinished query")
             .statements(14, RESTARTED)
             .query::<AutocompleteParameters>()
-            .answers::<Suggestions>(),
+            .answers::<Suggestions<'_>>(),
     ]
 }
 
@@ -40,7 +41,7 @@ async fn search(
     Extension(caller): Extension<CallerSlot>,
     Extension(cache): Extension<CacheSlot>,
     Query(parameters): Query<SearchParameters>,
-) -> Result<Envelope<SearchResults>, Problem> {
+) -> Result<Response, Problem> {
     let started = Instant::now();
     let query = parameters.parse()?;
     let Answer { value: found, status } = catalogue.search(&query).await?;
@@ -49,13 +50,13 @@ async fn search(
     searches.record(SearchLog::of(caller.id(), query.text(), found.total, took, status.is_hit()));
     let message = message(&found);
     let results = SearchResults {
-        results: found.matches,
+        results: &found.matches,
         total_count: found.total,
         query_time_ms: milliseconds(took),
         cache_status: status,
-        failed_legs: found.failed,
+        failed_legs: &found.failed,
     };
-    Ok(Envelope::new(results, message))
+    Ok(Envelope::new(results, message).into_response())
 }
 
 /// Does not record the query, which is likely to be a part of a word.
@@ -63,20 +64,20 @@ async fn autocomplete(
     State(catalogue): State<Catalogue>,
     Extension(cache): Extension<CacheSlot>,
     Query(parameters): Query<AutocompleteParameters>,
-) -> Result<Envelope<Suggestions>, Problem> {
+) -> Result<Response, Problem> {
     let started = Instant::now();
     let query = domain::Query::new(&parameters.query, parameters.limit)?;
     let Answer { value: found, status } = catalogue.autocomplete(&query).await?;
     cache.fill(status.is_hit());
     let message = message(&found);
     let suggestions = Suggestions {
-        suggestions: found.matches.into_iter().map(SuggestedCode::from).collect(),
+        suggestions: found.matches.iter().map(SuggestedCode::from).collect(),
         total_count: found.total,
         query_time_ms: milliseconds(started.elapsed()),
         cache_status: status,
-        failed_legs: found.failed,
+        failed_legs: &found.failed,
     };
-    Ok(Envelope::new(suggestions, message))
+    Ok(Envelope::new(suggestions, message).into_response())
 }
 
 fn message(found: &Found) -> String {
@@ -122,9 +123,9 @@ struct AutocompleteParameters {
 /// Results of a search.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = FoundCodes)]
-struct SearchResults {
+struct SearchResults<'a> {
     /// Results in descending order of confidence.
-    results: Vec<Match>,
+    results: &'a [Match],
     /// Number of codes found. A search stops at 50 codes, or at 50 terms with all words and 20 similar ones.
     total_count: usize,
     /// Duration of the search in milliseconds.
@@ -133,17 +134,17 @@ struct SearchResults {
     /// release is in use.
     cache_status: CacheStatus,
     /// Legs of the search that failed. There may be more results.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
     #[schema(required = false)]
-    failed_legs: Vec<Leg>,
+    failed_legs: &'a [Leg],
 }
 
 /// Suggestions for an unfinished query.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = SuggestedCodes)]
-struct Suggestions {
+struct Suggestions<'a> {
     /// Suggestions in descending order of confidence.
-    suggestions: Vec<SuggestedCode>,
+    suggestions: Vec<SuggestedCode<'a>>,
     /// Number of codes found.
     total_count: usize,
     /// Duration of the search in milliseconds.
@@ -151,27 +152,27 @@ struct Suggestions {
     /// `hit`, `miss` or `stale`, as in a search.
     cache_status: CacheStatus,
     /// Legs of the search that failed. There may be more results.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
     #[schema(required = false)]
-    failed_legs: Vec<Leg>,
+    failed_legs: &'a [Leg],
 }
 
 /// A suggested code.
 #[derive(Debug, Serialize, ToSchema)]
-struct SuggestedCode {
+struct SuggestedCode<'a> {
     /// The code, without dot.
-    code: IcdCode,
+    code: &'a IcdCode,
     /// Meaning of the code.
-    term: String,
+    term: &'a str,
     /// Number and title of the chapter.
-    chapter: String,
+    chapter: &'a str,
     /// Confidence from 0 to 1.
     confidence: f64,
 }
 
-impl From<Match> for SuggestedCode {
-    fn from(found: Match) -> Self {
+impl<'a> From<&'a Match> for SuggestedCode<'a> {
+    fn from(found: &'a Match) -> Self {
         let Match { code, term, chapter, confidence, match_type: _ } = found;
-        Self { code, term, chapter, confidence }
+        Self { code, term, chapter, confidence: *confidence }
     }
 }

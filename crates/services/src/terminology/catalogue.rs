@@ -65,8 +65,8 @@ impl CacheStatus {
 /// An answer, and where it comes from.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Answer<T> {
-    /// The answer.
-    pub value: T,
+    /// The answer, shared with the cache.
+    pub value: Arc<T>,
     /// Where it comes from.
     pub status: CacheStatus,
 }
@@ -201,7 +201,7 @@ impl Catalogue {
     /// From the cache, else by `load`, which gets a store that does not keep it waiting for long.
     async fn answer<T, F, Fut>(&self, area: Area, parts: &[String], load: F) -> Result<Answer<T>, Error>
     where
-        T: Clone + Serialize + DeserializeOwned + Send + Sync + 'static,
+        T: Serialize + DeserializeOwned + Send + Sync + 'static,
         F: FnOnce(Store) -> Fut + Send + 'static,
         Fut: Future<Output = Result<Loaded<T>, Error>> + Send + 'static,
     {
@@ -213,7 +213,7 @@ impl Catalogue {
         let load = move || load(store.within(Deadline::after(limit)));
         let (Some(cache), Some(known)) = (&self.0.cache, known) else {
             let value = load().await.map_err(told)?.into_value();
-            return Ok(Answer { value, status: CacheStatus::Miss });
+            return Ok(Answer { value: Arc::new(value), status: CacheStatus::Miss });
         };
         let named: Vec<&str> =
             [known.version()].into_iter().chain(parts.iter().map(String::as_str)).collect();
@@ -223,7 +223,7 @@ impl Catalogue {
         let load = move || count.scope(load());
         let Cached { value, status } = cache.get_or_load(&key, load).await.map_err(told)?;
         let status = CacheStatus::of(status, known.is_sure);
-        Ok(Answer { value: Arc::unwrap_or_clone(value), status })
+        Ok(Answer { value, status })
     }
 
     /// The release that kept answers must be of; nothing where nothing is kept.
