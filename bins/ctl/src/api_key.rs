@@ -4,9 +4,10 @@ use anyhow::{Context, bail};
 use clap::Subcommand;
 use clap::builder::PossibleValuesParser;
 use secrecy::ExposeSecret;
-use steadfast_domain::Invalid;
-use steadfast_domain::identity::{KeyHash, NewApiKey, Scope};
-use steadfast_repository::{Store, identity};
+use steadfast_domain::audit::Origin;
+use steadfast_domain::identity::{ApiKeySettings, KeyHash, NewApiKey, Scope};
+use steadfast_repository::audit::Created;
+use steadfast_repository::{Error, Store, identity};
 
 /// Actions on API keys.
 #[derive(Subcommand)]
@@ -42,10 +43,9 @@ impl ApiKey {
 }
 
 async fn create(store: &Store, name: &str, scopes: &[String]) -> anyhow::Result<()> {
-    let scopes = scopes.iter().map(|scope| Scope::parse(scope)).collect::<Result<_, Invalid>>()?;
-    let new = NewApiKey::generate(name, scopes)?;
-    let id = identity::create_api_key(store, &new.record).await?;
-    println!("key {id} for {}; store it now, it cannot be shown again:", new.record.name);
+    let new = NewApiKey::generate(ApiKeySettings::parse(name, scopes, None)?);
+    let Created { id, .. } = identity::create_api_key(store, &Origin::OPERATOR, &new.record).await?;
+    println!("key {id} for {}; store it now, it cannot be shown again:", new.record.settings.name);
     println!("{}", new.secret.expose_secret());
     Ok(())
 }
@@ -62,8 +62,9 @@ async fn verify(store: &Store) -> anyhow::Result<()> {
 }
 
 async fn revoke(store: &Store, id: i64) -> anyhow::Result<()> {
-    if !identity::revoke_api_key(store, id).await? {
-        bail!("no valid key has the id {id}");
+    match identity::revoke_api_key(store, id).await {
+        Err(Error::NotFound) => bail!("no key has the id {id}"),
+        revoked => revoked?,
     }
     println!("key {id} is revoked");
     Ok(())

@@ -15,6 +15,7 @@ use steadfast_http::{Drained, Draining, ServeSettings, router, serve};
 use steadfast_pidkey::Client;
 use steadfast_postgres::{Db, SessionSettings};
 use steadfast_repository::{Closed, Error as RepositoryError, Store, identity};
+use steadfast_services::audit;
 use steadfast_services::keys::Checker;
 use steadfast_services::terminology::{Catalogue, search_log};
 use tokio::net::TcpListener;
@@ -97,6 +98,7 @@ impl Service {
                 compare_versions(&url, &session).await;
             }
         });
+        let upkeep = tokio::spawn(audit::upkeep(store.clone()));
         let (searches, search_log) = search_log(store.clone());
         let (stop_log, log_stopped) = oneshot::channel::<()>();
         let log = tokio::spawn(search_log.run(async {
@@ -111,6 +113,7 @@ impl Service {
         drop(stop_log);
         let _ = log.await;
         first_contact.abort();
+        upkeep.abort();
         report(&store.close(CLOSE_MAX).await);
         match drained {
             Drained::Completely => tracing::info!("drained: every request was answered"),

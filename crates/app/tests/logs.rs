@@ -9,7 +9,8 @@ use std::io;
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use steadfast_app::{Drained, Running, Settings, start};
-use steadfast_domain::identity::{NewApiKey, Scope};
+use steadfast_domain::audit::Origin;
+use steadfast_domain::identity::{ApiKeySettings, NewApiKey};
 use steadfast_postgres::SessionSettings;
 use steadfast_repository::{Store, identity};
 use steadfast_telemetry::JsonLayer;
@@ -77,8 +78,13 @@ struct Fixture {
 impl Fixture {
     async fn new() -> Result<Self> {
         let database = migrated().await?;
-        let new = NewApiKey::generate("canary", vec![Scope::parse("*")?])?;
-        identity::create_api_key(&Store::connect(&database.application_url())?, &new.record).await?;
+        let new = NewApiKey::generate(ApiKeySettings::parse("canary", &["*"], None)?);
+        identity::create_api_key(
+            &Store::connect(&database.application_url())?,
+            &Origin::OPERATOR,
+            &new.record,
+        )
+        .await?;
         let sandbox = pidkey_sandbox::start(([127, 0, 0, 1], 0).into()).await?;
         let (url, base_url) = (database.application_url(), sandbox.base_url());
         let settings = Settings::read(&|name| match name {

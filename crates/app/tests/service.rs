@@ -7,7 +7,8 @@ use secrecy::ExposeSecret;
 use serde_json::{Value, json};
 use std::time::{Duration, Instant};
 use steadfast_app::{Drained, Running, Settings, StartError, start};
-use steadfast_domain::identity::{NewApiKey, Scope};
+use steadfast_domain::audit::Origin;
+use steadfast_domain::identity::{ApiKeySettings, NewApiKey};
 use steadfast_repository::{Store, identity, terminology};
 use steadfast_testkit::TestDatabase;
 use tokio::task::JoinSet;
@@ -39,8 +40,13 @@ impl Fixture {
         let migrate = async |url: &str| steadfast_schema::migrate(url).await.map(|_| ());
         let fingerprint = steadfast_schema::fingerprint();
         let database = TestDatabase::from_template("steadfast", fingerprint, migrate).await?;
-        let new = NewApiKey::generate("test", vec![Scope::parse("*")?])?;
-        identity::create_api_key(&Store::connect(&database.application_url())?, &new.record).await?;
+        let new = NewApiKey::generate(ApiKeySettings::parse("test", &["*"], None)?);
+        identity::create_api_key(
+            &Store::connect(&database.application_url())?,
+            &Origin::OPERATOR,
+            &new.record,
+        )
+        .await?;
         let sandbox = pidkey_sandbox::start(([127, 0, 0, 1], 0).into()).await?;
         let settings = settings(&[
             ("DATABASE_URL", &database.application_url()),
@@ -134,7 +140,7 @@ async fn without_a_database_it_starts_and_says_that_it_is_not_ready() -> Result<
     let url = |path: &str| format!("http://{}{path}", running.address());
     assert_eq!(reqwest::get(url("/health/live")).await?.status(), 200);
     assert_eq!(reqwest::get(url("/health/ready")).await?.status(), 503);
-    let new = NewApiKey::generate("nobody's", vec![Scope::parse("*")?])?;
+    let new = NewApiKey::generate(ApiKeySettings::parse("nobody's", &["*"], None)?);
     let request = Client::new().get(url("/api/pidms/products")).bearer_auth(new.secret.expose_secret());
     let answer = request.send().await?;
     assert_eq!(answer.status(), 503);

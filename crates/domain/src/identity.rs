@@ -1,22 +1,27 @@
 //! Callers: API keys and the scopes that they grant. A key is shown once, when it is generated; only its hash is stored.
 
-mod api_key;
+mod api_keys;
 
-pub use api_key::{ApiKeyRecord, KeyHash, NewApiKey};
+pub use api_keys::{API_KEYS_PAGE, ApiKey, ApiKeyRecord, ApiKeySettings, KeyHash, NewApiKey};
 
 use crate::Invalid;
+use serde::Serialize;
+use std::fmt;
 use std::time::Duration;
+use utoipa::ToSchema;
 
 /// Scope that permits everything.
 const EVERYTHING: &str = "*";
 
 /// Permission of a caller: an area and a verb, or everything.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, ToSchema)]
+#[schema(value_type = String, pattern = r"^(\*|[a-z]+:[a-z]+)$", max_length = 50, example = "keys:read")]
 pub struct Scope(String);
 
 impl Scope {
     /// Scopes that a new key can be given: those that routes require, and `*`, which permits everything.
-    pub const GRANTABLE: [&str; 4] = [EVERYTHING, "keys:read", "keys:write", "terminology:read"];
+    pub const GRANTABLE: [&str; 6] =
+        [EVERYTHING, "identity:read", "identity:write", "keys:read", "keys:write", "terminology:read"];
 
     /// Parses a scope: `*`, or `area:verb` such as `keys:write`. Stored keys may have scopes that no route requires any
     /// more; see [`Scope::GRANTABLE`] for new keys.
@@ -32,9 +37,41 @@ impl Scope {
         Err(Invalid::field("scope", "must be * or area:verb in lower-case letters, such as keys:write"))
     }
 
+    /// Parses the scopes for a key: at least one of [`Scope::GRANTABLE`].
+    ///
+    /// # Errors
+    /// Returns [`Invalid`] naming `scopes` if there is none, or one that cannot be granted.
+    pub fn parse_grantable(scopes: &[impl AsRef<str>]) -> Result<Vec<Self>, Invalid> {
+        let is_grantable = |scope: &str| Self::GRANTABLE.contains(&scope);
+        if scopes.is_empty() || !scopes.iter().all(|scope| is_grantable(scope.as_ref())) {
+            let all = Self::GRANTABLE.join(", ");
+            return Err(Invalid::field("scopes", format!("must be one or more of {all}")));
+        }
+        Ok(scopes.iter().map(|scope| Self(scope.as_ref().to_owned())).collect())
+    }
+
     /// Returns the text form.
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+}
+
+/// Identity of a caller, for what is stored about its requests.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Principal {
+    /// A program with the API key of this row id.
+    ApiKey(i64),
+    /// Somebody with access to the database, by `steadfast-ctl`.
+    Operator,
+}
+
+/// Writes the stored form, such as `api_key:7`.
+impl fmt::Display for Principal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::ApiKey(id) => write!(f, "api_key:{id}"),
+            Self::Operator => f.write_str("operator"),
+        }
     }
 }
 
@@ -54,6 +91,16 @@ impl Caller {
     pub fn may(&self, wanted: &str) -> bool {
         self.scopes.iter().any(|scope| scope.0 == EVERYTHING || scope.0 == wanted)
     }
+
+    /// Returns the first of `scopes` that the caller does not have and therefore cannot grant, if there is one.
+    pub fn cannot_grant<'a>(&self, scopes: &'a [Scope]) -> Option<&'a Scope> {
+        scopes.iter().find(|scope| !self.may(&scope.0))
+    }
+
+    /// Returns the identity of the caller.
+    pub fn principal(&self) -> Principal {
+        Principal::ApiKey(self.api_key_id)
+    }
 }
 
 #[cfg(test)]
@@ -69,6 +116,27 @@ mod tests {
         let reader = caller("keys:read");
         assert!(reader.may("keys:read") && !reader.may("keys:write") && !reader.may("terminology:read"));
         assert!(caller("*").may("keys:write"));
+    }
+
+    #[test]
+    fn caller_grants_no_more_than_it_has() {
+        let scopes = |texts: &[&str]| {
+            texts.iter().map(|text| Scope::parse(text).expect("a scope")).collect::<Vec<_>>()
+        };
+        let reader = caller("keys:read");
+        assert_eq!(reader.cannot_grant(&scopes(&["keys:read"])), None);
+        for more in ["keys:write", "*"] {
+            assert_eq!(reader.cannot_grant(&scopes(&["keys:read", more])).map(Scope::as_str), Some(more));
+        }
+        assert_eq!(caller("*").cannot_grant(&scopes(&["*", "keys:write"])), None);
+    }
+
+    #[test]
+    fn only_known_scopes_are_granted() {
+        assert_eq!(Scope::parse_grantable(&["keys:read", "*"]).map(|scopes| scopes.len()), Ok(2));
+        for wrong in [&[][..], &["keys:reed"], &["keys:read", "shoes:polish"]] {
+            assert_eq!(Scope::parse_grantable(wrong).expect_err("refused").fields()[0].field, "scopes");
+        }
     }
 
     #[test]

@@ -8,6 +8,7 @@ use axum::extract::{MatchedPath, Request};
 use axum::http::Method;
 use axum::response::Response;
 use std::sync::{Arc, OnceLock};
+use steadfast_domain::identity::Caller;
 use tokio::time::Instant;
 
 /// Status of a request whose caller left before the answer, as proxies log it. Never sent.
@@ -16,23 +17,28 @@ const CLIENT_GONE: u16 = 499;
 /// What is learnt for the log while the request is answered.
 #[derive(Debug, Default)]
 struct Learnt {
-    api_key_id: OnceLock<i64>,
+    caller: OnceLock<Arc<Caller>>,
     cache_hit: OnceLock<bool>,
 }
 
-/// Where the row id of the caller's API key is left for the log, once it is known.
+/// Slot for the caller of a request, filled by the authentication for the log and the handler.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct CallerSlot(Arc<Learnt>);
 
 impl CallerSlot {
-    /// Leaves the id. The first one stays.
-    pub(crate) fn fill(&self, api_key_id: i64) {
-        let _ = self.0.api_key_id.set(api_key_id);
+    /// Sets the caller, once.
+    pub(crate) fn fill(&self, caller: Arc<Caller>) {
+        let _ = self.0.caller.set(caller);
     }
 
-    /// The id that was left, if one was.
+    /// Returns the caller; `None` on a route that needs no key.
+    pub(crate) fn caller(&self) -> Option<&Arc<Caller>> {
+        self.0.caller.get()
+    }
+
+    /// Returns the row id of the caller's API key.
     pub(crate) fn id(&self) -> Option<i64> {
-        self.0.api_key_id.get().copied()
+        self.caller().map(|caller| caller.api_key_id)
     }
 }
 
@@ -101,7 +107,7 @@ impl Drop for Entry {
             duration_ms = (self.started.elapsed().as_secs_f64() * 1e6).round() / 1e3,
             bytes = self.bytes,
             error = self.error,
-            api_key_id = self.learnt.api_key_id.get(),
+            api_key_id = self.learnt.caller.get().map(|caller| caller.api_key_id),
             cache_hit = self.learnt.cache_hit.get(),
             correlation_id = self.correlation_id.as_str(),
             "request"

@@ -2,11 +2,14 @@
 
 use crate::correlation::{self, CorrelationId};
 use axum::Json;
+use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde::{Serialize, Serializer};
 use std::borrow::Cow;
 use steadfast_domain::page::{Page, Pagination};
+use steadfast_domain::version::Version;
+use steadfast_repository::audit::Created;
 use utoipa::ToSchema;
 
 /// What every answer ends with.
@@ -31,24 +34,56 @@ fn milliseconds<S: Serializer>(time: &DateTime<Utc>, serializer: S) -> Result<S:
     serializer.serialize_str(&time.to_rfc3339_opts(SecondsFormat::Millis, true))
 }
 
-/// An answer of status 200.
+/// Answer to a request that succeeded. Its status is 200, or 201 if it created a resource.
 #[derive(Debug)]
 pub(crate) struct Envelope<T> {
     data: T,
     message: Cow<'static, str>,
     pagination: Option<Pagination>,
+    etag: Option<HeaderValue>,
+    creation: Option<Creation>,
 }
+
+/// Creation that an answer reports.
+#[derive(Debug)]
+struct Creation {
+    location: String,
+    is_repeated: bool,
+}
+
+/// Header of an answer to a creation: `true` if an earlier request with the same `Idempotency-Key` created the resource.
+pub(crate) const IDEMPOTENCY_REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
 
 impl<T> Envelope<T> {
     /// An answer with `data` and a sentence about it.
     pub(crate) fn new(data: T, message: impl Into<Cow<'static, str>>) -> Self {
-        Self { data, message: message.into(), pagination: None }
+        Self { data, message: message.into(), pagination: None, etag: None, creation: None }
+    }
+
+    /// Creates an answer of status 201. `path` is the template of the resource's path, which ends with its id.
+    pub(crate) fn created(
+        path: &str,
+        created: &Created,
+        data: T,
+        message: impl Into<Cow<'static, str>>,
+    ) -> Self {
+        let parent = path.rfind('{').map_or(path, |id| &path[..id]);
+        let location = format!("{parent}{}", created.id);
+        let creation = Some(Creation { location, is_repeated: created.is_repeated });
+        Self { creation, ..Self::new(data, message).of_version(Version::FIRST) }
+    }
+
+    /// Adds the `ETag` of the resource, by which the next change refers to this version.
+    #[must_use]
+    pub(crate) fn of_version(self, version: Version) -> Self {
+        Self { etag: HeaderValue::from_str(&version.tag()).ok(), ..self }
     }
 
     /// Creates the answer for a page of a list, with `data` made of its items. The message counts them as `noun`.
     pub(crate) fn page<I>(page: Page<I>, noun: &str, data: impl FnOnce(Vec<I>) -> T) -> Self {
         let message = page.summary(noun);
-        Self { data: data(page.items), message: message.into(), pagination: Some(page.pagination) }
+        let pagination = Some(page.pagination);
+        Self { pagination, ..Self::new(data(page.items), message) }
     }
 }
 
@@ -65,8 +100,21 @@ struct Body<T> {
 
 impl<T: Serialize> IntoResponse for Envelope<T> {
     fn into_response(self) -> Response {
-        let Self { data, message, pagination } = self;
-        Json(Body { success: true, data, message, pagination, stamp: Stamp::now() }).into_response()
+        let Self { data, message, pagination, etag, creation } = self;
+        let body = Json(Body { success: true, data, message, pagination, stamp: Stamp::now() });
+        let mut response = body.into_response();
+        if let Some(etag) = etag {
+            response.headers_mut().insert(header::ETAG, etag);
+        }
+        if let Some(Creation { location, is_repeated }) = creation {
+            *response.status_mut() = StatusCode::CREATED;
+            let replayed = HeaderValue::from_static(if is_repeated { "true" } else { "false" });
+            response.headers_mut().insert(IDEMPOTENCY_REPLAYED, replayed);
+            if let Ok(location) = HeaderValue::try_from(location) {
+                response.headers_mut().insert(header::LOCATION, location);
+            }
+        }
+        response
     }
 }
 

@@ -1,15 +1,18 @@
 //! Reading requests: whatever cannot be read is a problem that names the field, never a status of a library's choice.
 
 mod json;
+mod parts;
 mod path;
 mod query;
 mod unread;
 
-pub(crate) use json::Json;
+pub(crate) use json::{BODY_MAX, BodyMax, Creation, Json};
+pub(crate) use parts::{Bearer, IDEMPOTENCY_KEY, IfMatch};
 pub(crate) use path::Path;
 pub(crate) use query::{Nothing, Paged, Query};
 pub(crate) use unread::take_in;
 
+use parts::caller;
 use serde_path_to_error::Path as FieldPath;
 use steadfast_domain::Invalid;
 

@@ -3,7 +3,7 @@
 
 mod detailed;
 
-use crate::identity::READS_SERVED;
+use crate::authentication::READS_SERVED;
 use crate::openapi::Document;
 use crate::route::{Access, Route};
 use crate::serve::Draining;

@@ -1,7 +1,8 @@
 //! The API's own description at `/openapi.json`, made of the declarations of the routes, once at start.
 
+use crate::envelope::IDEMPOTENCY_REPLAYED;
 use crate::problem::{Code, ProblemBody};
-use crate::route::{Access, Answer, Component, Effect, Route};
+use crate::route::{Access, Answer, Component, Effect, ResourceLink, Route};
 use axum::Json;
 use axum::http::{Method, header};
 use axum::response::{IntoResponse, Response};
@@ -9,7 +10,8 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use steadfast_domain::page::Pagination;
-use utoipa::openapi::header::HeaderBuilder;
+use utoipa::openapi::header::{Header, HeaderBuilder};
+use utoipa::openapi::link::LinkBuilder;
 use utoipa::openapi::path::{HttpMethod, OperationBuilder};
 use utoipa::openapi::request_body::RequestBodyBuilder;
 use utoipa::openapi::schema::{ArrayBuilder, KnownFormat, ObjectBuilder, SchemaFormat, Type};
@@ -104,10 +106,9 @@ fn operation<S>(route: &Route<S>, components: &mut Components) -> OperationBuild
         .summary(Some(route.summary))
         .operation_id(Some(operation_id(&route.method, route.path)))
         .parameters(Some(route.parameters.clone()))
-        .response("200", success("Success.", route.answer.as_ref()));
+        .response(success_status(route.answer.as_ref()), success("Success.", route));
     if route.may_be_unavailable {
-        operation =
-            operation.response("503", success("Unavailable; the body says why.", route.answer.as_ref()));
+        operation = operation.response("503", success("Unavailable; the body says why.", route));
     }
     if let Some(body) = &route.body {
         let body = RequestBodyBuilder::new()
@@ -175,28 +176,57 @@ fn refusal(status: u16, codes: &[Code]) -> Described {
         .description(lines.collect::<Vec<_>>().join("\n\n"))
         .content("application/json", Content::new(Some(Ref::from_schema_name(ProblemBody::name()))));
     if matches!(status, 429 | 503) {
-        let seconds = HeaderBuilder::new().schema(Some(ObjectBuilder::new().schema_type(Type::Integer)));
-        let seconds = seconds.description(Some("Seconds after which a repetition may succeed."));
-        response = response.header(header::RETRY_AFTER.as_str(), seconds.build());
+        let seconds = described_header("Seconds after which a repetition may succeed.", Type::Integer);
+        response = response.header(header::RETRY_AFTER.as_str(), seconds);
     }
     response.build()
 }
 
-fn success(description: &str, answer: Option<&Answer>) -> Described {
-    let response = ResponseBuilder::new().description(description);
+const fn success_status(answer: Option<&Answer>) -> &'static str {
     match answer {
-        Some(answer) => response.content("application/json", Content::new(Some(body_of(answer)))).build(),
-        None => response.build(),
+        Some(Answer::Created(_)) => "201",
+        Some(Answer::Nothing) => "204",
+        _ => "200",
     }
 }
 
-fn body_of(answer: &Answer) -> RefOr<Schema> {
-    match answer {
-        Answer::One(data) => envelope(data.clone()).into(),
+fn success<S>(description: &str, route: &Route<S>) -> Described {
+    let mut response = ResponseBuilder::new().description(description);
+    if let Some(body) = route.answer.as_ref().and_then(body_of) {
+        response = response.content("application/json", Content::new(Some(body)));
+    }
+    if route.is_versioned {
+        let etag = described_header("Version of the resource, for `If-Match`.", Type::String);
+        response = response.header(header::ETAG.as_str(), etag);
+    }
+    if matches!(route.answer, Some(Answer::Created(_))) {
+        let location = described_header("Path of the resource.", Type::String);
+        let replayed = "`true` if an earlier request with the same `Idempotency-Key` created the resource.";
+        response = response.header(header::LOCATION.as_str(), location);
+        response = response.header(IDEMPOTENCY_REPLAYED.as_str(), described_header(replayed, Type::Boolean));
+    }
+    for ResourceLink { path, parameter, pointer } in &route.links {
+        let link = LinkBuilder::new()
+            .operation_id(operation_id(&Method::GET, path))
+            .parameter(*parameter, format!("$response.body#{pointer}"));
+        response = response.link(operation_id(&Method::GET, path), RefOr::T(link.build()));
+    }
+    response.build()
+}
+
+fn described_header(description: &str, kind: Type) -> Header {
+    let schema = ObjectBuilder::new().schema_type(kind);
+    HeaderBuilder::new().schema(Some(schema)).description(Some(description)).build()
+}
+
+fn body_of(answer: &Answer) -> Option<RefOr<Schema>> {
+    Some(match answer {
+        Answer::Nothing => return None,
+        Answer::One(data) | Answer::Created(data) => envelope(data.clone()).into(),
         Answer::Page(data) => paginated(envelope(data.clone())).into(),
         Answer::List(item) => paginated(envelope(ArrayBuilder::new().items(item.clone()))).into(),
         Answer::Bare(body) => body.clone(),
-    }
+    })
 }
 
 fn paginated(envelope: ObjectBuilder) -> ObjectBuilder {

@@ -1,14 +1,15 @@
 //! One route, declared once: where it is, who may use it, how long it may take, and how it is described. The router
 //! and the API's description are both made of these declarations, so neither knows a route that the other does not.
 
-use crate::identity::{self, Callers, Guard};
+use crate::authentication::{self, Callers, Guard};
+use crate::extract::{BODY_MAX, BodyMax, IDEMPOTENCY_KEY};
 use crate::problem::{Code, Problem};
 use crate::router::within_shell;
 use crate::statements::{self, Watch};
 use axum::Router;
 use axum::extract::{Request, State};
 use axum::handler::Handler;
-use axum::http::Method;
+use axum::http::{Method, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodFilter, on};
 use futures_util::FutureExt;
@@ -20,7 +21,7 @@ use steadfast_resilience::Deadline;
 use tokio::time::timeout_at;
 use utoipa::openapi::path::{Parameter, ParameterBuilder, ParameterIn};
 use utoipa::openapi::schema::{ObjectBuilder, Type};
-use utoipa::openapi::{RefOr, Schema};
+use utoipa::openapi::{RefOr, Required, Schema};
 use utoipa::{IntoParams, PartialSchema, ToSchema};
 
 /// How long a request may take unless its route says otherwise.
@@ -62,6 +63,21 @@ pub(crate) enum Answer {
     List(RefOr<Schema>),
     /// A body of its own.
     Bare(RefOr<Schema>),
+    /// Status 201 and the envelope around the resource that was created.
+    Created(RefOr<Schema>),
+    /// Status 204 without a body.
+    Nothing,
+}
+
+/// Link from an answer to the route that reads a resource named in it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct ResourceLink {
+    /// Path of the route.
+    pub(crate) path: &'static str,
+    /// Name of its path parameter.
+    pub(crate) parameter: &'static str,
+    /// JSON pointer to the value of the parameter in the answer's body.
+    pub(crate) pointer: &'static str,
 }
 
 /// One route.
@@ -76,6 +92,11 @@ pub(crate) struct Route<S> {
     pub(crate) answer: Option<Answer>,
     /// Whether the route also sends its answer with status 503.
     pub(crate) may_be_unavailable: bool,
+    /// Whether the answer has an `ETag`.
+    pub(crate) is_versioned: bool,
+    pub(crate) links: Vec<ResourceLink>,
+    /// Maximum size of the body in bytes.
+    pub(crate) body_max: usize,
     /// Codes that this route answers with, beside those of every route.
     pub(crate) codes: Vec<Code>,
     pub(crate) components: Vec<Component>,
@@ -99,6 +120,20 @@ impl<S: Clone + Send + Sync + 'static> Route<S> {
         Self::new((Method::POST, MethodFilter::POST), path, access, Effect::Writes, handler)
     }
 
+    /// A route for `PUT`, which replaces what it changes.
+    pub(crate) fn put<H: Handler<T, S>, T: 'static>(path: &'static str, access: Access, handler: H) -> Self {
+        Self::new((Method::PUT, MethodFilter::PUT), path, access, Effect::Writes, handler)
+    }
+
+    /// A route for `DELETE`.
+    pub(crate) fn delete<H: Handler<T, S>, T: 'static>(
+        path: &'static str,
+        access: Access,
+        handler: H,
+    ) -> Self {
+        Self::new((Method::DELETE, MethodFilter::DELETE), path, access, Effect::Writes, handler)
+    }
+
     fn new<H: Handler<T, S>, T: 'static>(
         (method, filter): (Method, MethodFilter),
         path: &'static str,
@@ -116,6 +151,9 @@ impl<S: Clone + Send + Sync + 'static> Route<S> {
             body: None,
             answer: None,
             may_be_unavailable: false,
+            is_versioned: false,
+            links: Vec::new(),
+            body_max: BODY_MAX,
             codes: Vec::new(),
             components: Vec::new(),
             limit: LIMIT,
@@ -206,6 +244,58 @@ impl<S: Clone + Send + Sync + 'static> Route<S> {
         self
     }
 
+    /// Describes the answer as a `T` that was created, with status 201 and the headers `Location` and `ETag`. The handler
+    /// reads the request with [`Creation`](crate::extract::Creation), which takes an `Idempotency-Key`.
+    #[must_use]
+    pub(crate) fn creates<T: ToSchema>(mut self) -> Self {
+        self.answer = Some(Answer::Created(self.named::<T>()));
+        let description = "Key of at most 255 visible characters by which repetitions of the request are recognised for 24 \
+            hours. They have no further effect and get the same `data`.";
+        self.parameters.push(header_parameter(IDEMPOTENCY_KEY.as_str(), description, Required::False));
+        self.codes.extend([Code::Conflict, Code::IdempotencyKeyMismatch]);
+        self.versioned()
+    }
+
+    /// Declares that the answer has status 204 and no body.
+    #[must_use]
+    pub(crate) fn answers_nothing(self) -> Self {
+        Self { answer: Some(Answer::Nothing), ..self }
+    }
+
+    /// Declares that the answer has an `ETag`, the version of the resource.
+    #[must_use]
+    pub(crate) fn versioned(self) -> Self {
+        Self { is_versioned: true, ..self }
+    }
+
+    /// Declares that the request needs `If-Match`. The handler reads it with [`IfMatch`](crate::extract::IfMatch).
+    #[must_use]
+    pub(crate) fn conditional(mut self) -> Self {
+        let description = "`ETag` of the resource as it was read, or `*` for any version.";
+        self.parameters.push(header_parameter(header::IF_MATCH.as_str(), description, Required::True));
+        self.codes.push(Code::PreconditionFailed);
+        self
+    }
+
+    /// Declares that a resource named in the answer can be read at `path`. `pointer` is the JSON pointer, in the body of
+    /// the answer, to the value of the path's `parameter`.
+    #[must_use]
+    pub(crate) fn links_to(
+        mut self,
+        path: &'static str,
+        parameter: &'static str,
+        pointer: &'static str,
+    ) -> Self {
+        self.links.push(ResourceLink { path, parameter, pointer });
+        self
+    }
+
+    /// Sets the maximum size of the body in bytes.
+    #[must_use]
+    pub(crate) fn body_max(self, bytes: usize) -> Self {
+        Self { body_max: bytes, ..self }
+    }
+
     /// Declares that the answer has status 503 if it reports that the service is unavailable.
     #[must_use]
     pub(crate) fn or_unavailable(self) -> Self {
@@ -230,12 +320,12 @@ impl<S: Clone + Send + Sync + 'static> Route<S> {
     ///
     /// One function runs all that a request goes through. As layers, each would clone and box all those below it.
     pub(crate) fn mount(self, router: Router<S>, callers: &Callers) -> Router<S> {
-        let Self { path, access, effect, limit, statements, filter, handler, .. } = self;
+        let Self { path, access, effect, limit, statements, body_max, filter, handler, .. } = self;
         let guard = match access {
             Access::Open => None,
             Access::Scope(scope) => Some(Guard { callers: callers.clone(), scope, effect }),
         };
-        let endpoint = Arc::new(Endpoint { path, guard, effect, limit, statements, handler });
+        let endpoint = Arc::new(Endpoint { path, guard, effect, limit, statements, body_max, handler });
         let answer = move |State(state): State<S>, request: Request| {
             let endpoint = Arc::clone(&endpoint);
             within_shell(request, |request| async move { endpoint.answer(request, state).await })
@@ -251,6 +341,7 @@ struct Endpoint<S> {
     effect: Effect,
     limit: Duration,
     statements: u32,
+    body_max: usize,
     handler: Handle<S>,
 }
 
@@ -260,6 +351,9 @@ impl<S> Endpoint<S> {
     async fn answer(&self, mut request: Request, state: S) -> Response {
         let deadline = Deadline::after(self.limit);
         request.extensions_mut().insert(deadline);
+        if self.body_max != BODY_MAX {
+            request.extensions_mut().insert(BodyMax(self.body_max));
+        }
         let watch = Watch::begin(request.method().clone(), self.path, self.statements);
         let handled = timeout_at(deadline.instant() + GRACE, self.handle(request, state));
         let answered = watch.count().scope(handled).await;
@@ -269,12 +363,22 @@ impl<S> Endpoint<S> {
     async fn handle(&self, request: Request, state: S) -> Response {
         let (parts, body) = request.into_parts();
         if let Some(guard) = &self.guard
-            && let Err(problem) = identity::require(guard, &parts).await
+            && let Err(problem) = authentication::require(guard, &parts).await
         {
             return problem.into_response();
         }
         (self.handler)(Request::from_parts(parts, body), state).await
     }
+}
+
+fn header_parameter(name: &str, description: &str, required: Required) -> Parameter {
+    ParameterBuilder::new()
+        .name(name)
+        .parameter_in(ParameterIn::Header)
+        .required(required)
+        .description(Some(description))
+        .schema(Some(ObjectBuilder::new().schema_type(Type::String)))
+        .build()
 }
 
 fn page_parameters(limits: PageLimits) -> [Parameter; 3] {

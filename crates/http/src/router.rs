@@ -1,12 +1,12 @@
 //! All routes together, within what every request goes through.
 
-use crate::identity::Callers;
+use crate::authentication::Callers;
 use crate::openapi::Document;
 use crate::problem::{Code, Problem};
 use crate::route::Route;
 use crate::serve::Draining;
 use crate::state::{AppState, Services};
-use crate::{access_log, correlation, extract, health, keys, terminology};
+use crate::{access_log, correlation, extract, health, identity, keys, terminology};
 use axum::Router;
 use axum::extract::Request;
 use axum::http::HeaderValue;
@@ -16,7 +16,7 @@ use futures_util::FutureExt;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use steadfast_domain::identity::{Caller, KeyHash};
-use steadfast_repository::{Error as RepositoryError, StatementCount, Store, identity};
+use steadfast_repository::{Error as RepositoryError, StatementCount, Store, identity as callers};
 use steadfast_services::keys::Checker;
 use steadfast_services::terminology::{Catalogue, SearchRecorder};
 
@@ -44,7 +44,7 @@ pub fn router(
 /// Looks up the bearer of a key. A look-up that takes too long is reported as a database that is not available: the
 /// caller asked for nothing that could be made smaller.
 async fn look_up(store: Store, hash: KeyHash) -> Result<Option<Caller>, Problem> {
-    let found = identity::find_caller(&store, &hash).await;
+    let found = callers::find_caller(&store, &hash).await;
     Ok(found.map_err(|error| match error {
         RepositoryError::Timeout { cause } => RepositoryError::Unavailable { cause, retry_after: None },
         other => other,
@@ -53,7 +53,10 @@ async fn look_up(store: Store, hash: KeyHash) -> Result<Option<Caller>, Problem>
 
 /// Every route of the API.
 pub(crate) fn routes() -> Vec<Route<AppState>> {
-    [health::routes(), keys::routes(), terminology::routes()].into_iter().flatten().collect()
+    [health::routes(), identity::routes(), keys::routes(), terminology::routes()]
+        .into_iter()
+        .flatten()
+        .collect()
 }
 
 /// A router of `routes`.

@@ -1,6 +1,6 @@
 //! What the tests of this crate share: routers of toy routes, answers as JSON, log events as text.
 
-use crate::identity::Callers;
+use crate::authentication::Callers;
 use crate::problem::Problem;
 use crate::route::Route;
 use crate::router::mount;

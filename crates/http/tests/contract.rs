@@ -25,6 +25,13 @@ pub(crate) fn check(document: &Value, method: &Method, path: &str, answered: &An
     for name in response["headers"].as_object().into_iter().flat_map(|headers| headers.keys()) {
         ensure!(answered.headers.contains_key(name), "{status} lacks the header {name}");
     }
+    if response.get("content").is_none() {
+        ensure!(answered.body.is_null(), "{status} has a body");
+        return Ok(());
+    }
+    for link in response["links"].as_object().into_iter().flat_map(|links| links.values()) {
+        check_link(document, link, &answered.body)?;
+    }
     let schema = &response["content"]["application/json"]["schema"];
     ensure!(schema.is_object(), "{status} has no schema");
     let validator = validator(document, schema)?;
@@ -33,6 +40,23 @@ pub(crate) fn check(document: &Value, method: &Method, path: &str, answered: &An
         .map(|error| format!("{}: {error}", error.instance_path()))
         .collect();
     ensure!(violations.is_empty(), "{status} does not match its schema: {violations:?}");
+    Ok(())
+}
+
+/// Checks that a link names an operation of the document, and values that the answer has. An empty list has none.
+fn check_link(document: &Value, link: &Value, body: &Value) -> Result<()> {
+    let items = document["paths"].as_object().into_iter().flat_map(|paths| paths.values());
+    let mut operations = items.filter_map(Value::as_object).flat_map(|item| item.values());
+    ensure!(
+        operations.any(|operation| operation["operationId"] == link["operationId"]),
+        "the link leads to no operation: {link}"
+    );
+    let is_empty_list = body["data"].as_array().is_some_and(Vec::is_empty);
+    for value in link["parameters"].as_object().into_iter().flat_map(|parameters| parameters.values()) {
+        let pointer = value.as_str().and_then(|value| value.strip_prefix("$response.body#"));
+        let pointer = pointer.context("the link names no part of the body")?;
+        ensure!(is_empty_list || body.pointer(pointer).is_some(), "the body has no {pointer}");
+    }
     Ok(())
 }
 

@@ -1,5 +1,6 @@
 //! API keys over the real table.
 
+mod api_keys;
 mod confirmation;
 mod rejection;
 
@@ -8,7 +9,8 @@ use anyhow::Result;
 use axum::body::Body;
 use axum::http::Request;
 use secrecy::ExposeSecret;
-use steadfast_domain::identity::{NewApiKey, Scope};
+use steadfast_domain::audit::Origin;
+use steadfast_domain::identity::{ApiKeySettings, NewApiKey};
 use steadfast_repository::identity;
 
 fn get_request(key: &str, uri: &str) -> Request<Body> {
@@ -74,13 +76,13 @@ async fn answers_to_authenticated_callers_are_not_cached() -> Result<()> {
 async fn a_withdrawn_key_is_refused_unless_it_is_still_remembered() -> Result<()> {
     let api = Fixture::new().await?;
     for (is_used_before, status) in [(false, 401), (true, 200)] {
-        let new = NewApiKey::generate("gone", vec![Scope::parse("*")?])?;
-        let id = identity::create_api_key(&api.store, &new.record).await?;
+        let new = NewApiKey::generate(ApiKeySettings::parse("gone", &["*"], None)?);
+        let created = identity::create_api_key(&api.store, &Origin::OPERATOR, &new.record).await?;
         let ask = || get_with(&api, new.secret.expose_secret(), "/api/pidms/products");
         if is_used_before {
             assert_eq!(ask().await.status, 200);
         }
-        identity::revoke_api_key(&api.store, id).await?;
+        identity::revoke_api_key(&api.store, created.id.parse()?).await?;
         // No look-up is what a key in use costs, and some seconds of trust.
         assert_eq!(ask().await.status, status, "used before: {is_used_before}");
     }

@@ -13,18 +13,21 @@ use tower::ServiceExt;
 
 /// One request and the statements that it sends when nothing is cached: one for its API key, and those of its operations.
 struct Costs {
+    method: Method,
     route: &'static str,
     uri: &'static str,
     body: Option<Value>,
+    /// Value of `Idempotency-Key` and `If-Match`.
+    header: Option<&'static str>,
     sent: u32,
 }
 
 fn get(route: &'static str, uri: &'static str, sent: u32) -> Costs {
-    Costs { route, uri, body: None, sent }
+    Costs { method: Method::GET, route, uri, body: None, header: None, sent }
 }
 
 fn post(uri: &'static str, body: Value, sent: u32) -> Costs {
-    Costs { route: uri, uri, body: Some(body), sent }
+    Costs { method: Method::POST, body: Some(body), ..get(uri, uri, sent) }
 }
 
 /// Each route by a typical request and by the largest, or by one alone that all are like.
@@ -44,6 +47,21 @@ fn table() -> Vec<Costs> {
         get("/api/pidms/products", "/api/pidms/products", 3),
         get("/api/pidms/products", "/api/pidms/products?per_page=100", 3),
     ];
+    let (all, one) = ("/api/identity/api-keys", "/api/identity/api-keys/{id}");
+    let settings = json!({ "name": "printer", "scopes": ["keys:read"] });
+    table.extend([
+        get(all, all, 3),
+        get(one, "/api/identity/api-keys/1", 2),
+        post(all, settings.clone(), 2),
+        Costs { header: Some("printer"), ..post(all, settings.clone(), 4) },
+        Costs {
+            method: Method::PUT,
+            header: Some("*"),
+            body: Some(settings),
+            ..get(one, "/api/identity/api-keys/2", 3)
+        },
+        Costs { method: Method::DELETE, ..get(one, "/api/identity/api-keys/2", 2) },
+    ]);
     let search = |query, sent| get("/api/v1/search/icd10", query, sent);
     table.extend([
         search("/api/v1/search/icd10?query=E11", 2),
@@ -81,14 +99,13 @@ fn pasted(count: usize) -> String {
 }
 
 impl Costs {
-    fn method(&self) -> Method {
-        if self.body.is_some() { Method::POST } else { Method::GET }
-    }
-
     /// What `api` counts for it.
     async fn measure(&self, api: &Fixture) -> Result<Statements> {
         let body = self.body.as_ref().map(Value::to_string).unwrap_or_default();
-        let request = Request::builder().method(self.method()).uri(self.uri);
+        let mut request = Request::builder().method(self.method.clone()).uri(self.uri);
+        for name in ["idempotency-key", "if-match"] {
+            request = self.header.into_iter().fold(request, |request, value| request.header(name, value));
+        }
         let request = request.header("x-api-key", api.key()).header(header::CONTENT_TYPE, "application/json");
         let response = api.cold_router()?.oneshot(request.body(Body::from(body))?).await?;
         let (head, body) = response.into_parts();
@@ -121,7 +138,7 @@ async fn table_has_every_route() -> Result<()> {
         let methods = methods.as_object().into_iter().flat_map(|methods| methods.keys());
         methods.map(move |method| (method.to_uppercase(), path.clone()))
     });
-    let listed = table().into_iter().map(|costs| (costs.method().to_string(), costs.route.to_owned()));
+    let listed = table().into_iter().map(|costs| (costs.method.to_string(), costs.route.to_owned()));
     assert_eq!(
         listed.collect::<BTreeSet<_>>(),
         routes.collect::<BTreeSet<_>>(),

@@ -11,7 +11,8 @@ use secrecy::ExposeSecret;
 use serde_json::{Value, json};
 use std::sync::OnceLock;
 use std::time::Duration;
-use steadfast_domain::identity::{NewApiKey, Scope};
+use steadfast_domain::audit::Origin;
+use steadfast_domain::identity::{ApiKeySettings, NewApiKey};
 use steadfast_http::{Draining, router};
 use steadfast_pidkey::resilience::{Backoff, Jitter};
 use steadfast_repository::{Store, identity};
@@ -105,9 +106,8 @@ pub(crate) fn checker(sandbox: &Sandbox) -> Result<Checker> {
 
 /// A stored API key that may do `scopes`.
 pub(crate) async fn api_key(store: &Store, scopes: &[&str]) -> Result<String> {
-    let scopes: Result<Vec<Scope>, _> = scopes.iter().map(|scope| Scope::parse(scope)).collect();
-    let new = NewApiKey::generate("test", scopes?)?;
-    identity::create_api_key(store, &new.record).await?;
+    let new = NewApiKey::generate(ApiKeySettings::parse("test", scopes, None)?);
+    identity::create_api_key(store, &Origin::OPERATOR, &new.record).await?;
     Ok(new.secret.expose_secret().to_owned())
 }
 
@@ -163,6 +163,7 @@ async fn ask_unchecked(router: &Router, request: Request<Body>) -> Answered {
     let response = router.clone().oneshot(request).await.expect("routers do not fail");
     let (parts, body) = response.into_parts();
     let bytes = body.collect().await.expect("a whole body").to_bytes();
-    let body = serde_json::from_slice(&bytes).unwrap_or_else(|error| panic!("{error}: {bytes:?}"));
+    let read = || serde_json::from_slice(&bytes).unwrap_or_else(|error| panic!("{error}: {bytes:?}"));
+    let body = if bytes.is_empty() { Value::Null } else { read() };
     Answered { status: parts.status, headers: parts.headers, body }
 }

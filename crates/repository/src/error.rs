@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 use steadfast_postgres::resilience::{Class, Classify};
+use steadfast_postgres::{Abort, CallerError};
 
 /// Why a unit of work has no answer. Its text is for logs and names no values of the data.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -41,12 +42,42 @@ pub enum Error {
     /// It may have been stored or not.
     #[error("the outcome is unknown: it may have been stored")]
     OutcomeUnknown,
+    /// The resource does not exist.
+    #[error("does not exist")]
+    NotFound,
+    /// The resource has another version than the request expects.
+    #[error("has another version than expected")]
+    VersionMismatch,
+    /// The idempotency key was used for another request.
+    #[error("the idempotency key was used for another request")]
+    KeyReused,
+    /// A request with the same idempotency key is still running.
+    #[error("a request with the same idempotency key is still running")]
+    InProgress,
     /// A defect: the query or its data do not fit the tables.
     #[error("{cause}")]
     Query {
         /// What does not fit.
         cause: String,
     },
+}
+
+impl Error {
+    /// Returns true if the database answered and the stored data does not permit the request.
+    pub const fn is_refusal(&self) -> bool {
+        matches!(self, Self::NotFound | Self::VersionMismatch | Self::KeyReused | Self::InProgress)
+    }
+}
+
+impl CallerError for Error {}
+
+impl From<Abort<Self, steadfast_postgres::Error>> for Error {
+    fn from(abort: Abort<Self, steadfast_postgres::Error>) -> Self {
+        match abort {
+            Abort::Caller(error) => error,
+            Abort::Database(error) => error.into(),
+        }
+    }
 }
 
 impl From<steadfast_postgres::Error> for Error {

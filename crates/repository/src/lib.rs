@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+pub mod audit;
 #[cfg(feature = "cases")]
 pub mod cases;
 mod error;

@@ -4,8 +4,8 @@ use crate::Error;
 use std::time::Duration;
 use steadfast_postgres::resilience::Deadline;
 use steadfast_postgres::{
-    Closed, Db, DbSettings, Health, Operation, PoolSettings, Read, SessionSettings, UnitOfWork, UrlError,
-    Write,
+    Abort, Closed, Db, DbSettings, Health, Operation, PoolSettings, Read, SessionSettings, UnitOfWork,
+    UrlError, Write,
 };
 
 /// The data of all areas. Cheap to clone; all clones share pool and breaker.
@@ -76,5 +76,18 @@ impl Store {
         T: Send,
     {
         Ok(self.db.write(operation, work).await?)
+    }
+
+    /// Runs a unit of work that may fail with an error of its own, which rolls it back.
+    pub(crate) async fn try_write<T, F>(
+        &self,
+        operation: &'static Operation<Write>,
+        work: F,
+    ) -> Result<T, Error>
+    where
+        F: UnitOfWork<T, Abort<Error>>,
+        T: Send,
+    {
+        Ok(self.db.try_write(operation, work).await?)
     }
 }

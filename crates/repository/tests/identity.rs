@@ -5,14 +5,16 @@
 mod support;
 
 use anyhow::Result;
+use futures_util::future::join_all;
 use std::time::Duration;
-use steadfast_domain::identity::{KeyHash, NewApiKey, Scope};
+use steadfast_domain::audit::Origin;
+use steadfast_domain::identity::{ApiKeySettings, KeyHash, NewApiKey};
+use steadfast_domain::version::{Expected, Version};
 use steadfast_repository::{Error, identity};
 use support::Fixture;
 
 fn new_key(scopes: &[&str]) -> NewApiKey {
-    let scopes = scopes.iter().map(|scope| Scope::parse(scope).expect("a scope")).collect();
-    NewApiKey::generate("till", scopes).expect("a key")
+    NewApiKey::generate(ApiKeySettings::parse("till", scopes, None).expect("settings"))
 }
 
 #[tokio::test]
@@ -20,15 +22,19 @@ async fn a_key_is_found_by_its_hash_with_its_scopes_until_it_is_withdrawn() -> R
     let fixture = Fixture::new().await?;
     let new = new_key(&["keys:read", "terminology:read"]);
     assert_eq!(identity::find_caller(&fixture.store, &new.record.hash).await?, None);
-    let id = identity::create_api_key(&fixture.store, &new.record).await?;
+    let created = identity::create_api_key(&fixture.store, &Origin::OPERATOR, &new.record).await?;
+    let id: i64 = created.id.parse()?;
     let meter = fixture.meter().await?;
     let (found, reading) = meter.read(identity::find_caller(&fixture.store, &new.record.hash)).await?;
     let caller = found?.expect("the bearer");
-    assert_eq!((caller.api_key_id, caller.scopes), (id, new.record.scopes.clone()));
+    assert_eq!((caller.api_key_id, caller.scopes), (id, new.record.settings.scopes.clone()));
     assert_eq!((reading.statements, reading.utility), (1, 0));
 
-    assert!(identity::revoke_api_key(&fixture.store, id).await?);
-    assert!(!identity::revoke_api_key(&fixture.store, id).await?, "it is withdrawn already");
+    identity::revoke_api_key(&fixture.store, id).await?;
+    let revoked_at = identity::api_key(&fixture.store, id).await?.revoked_at;
+    identity::revoke_api_key(&fixture.store, id).await?;
+    let key = identity::api_key(&fixture.store, id).await?;
+    assert!(key.revoked_at.is_some() && key.revoked_at == revoked_at, "the first revocation counts");
     assert_eq!(identity::find_caller(&fixture.store, &new.record.hash).await?, None);
     Ok(())
 }
@@ -37,7 +43,7 @@ async fn a_key_is_found_by_its_hash_with_its_scopes_until_it_is_withdrawn() -> R
 async fn a_key_whose_time_is_over_and_a_key_that_nobody_has_find_nobody() -> Result<()> {
     let fixture = Fixture::new().await?;
     let new = new_key(&["*"]);
-    identity::create_api_key(&fixture.store, &new.record).await?;
+    identity::create_api_key(&fixture.store, &Origin::OPERATOR, &new.record).await?;
     let client = fixture.client().await?;
     client.batch_execute("UPDATE api_keys SET expires_at = now() - interval '1 second'").await?;
     assert_eq!(identity::find_caller(&fixture.store, &new.record.hash).await?, None);
@@ -49,9 +55,10 @@ async fn a_key_whose_time_is_over_and_a_key_that_nobody_has_find_nobody() -> Res
 async fn the_same_key_twice_is_a_duplicate_that_names_its_constraint() -> Result<()> {
     let fixture = Fixture::new().await?;
     let new = new_key(&["*"]);
-    identity::create_api_key(&fixture.store, &new.record).await?;
-    let again = identity::create_api_key(&fixture.store, &new.record).await;
-    assert_eq!(again, Err(Error::Duplicate { constraint: Some("api_keys_key_hash_key".to_owned()) }));
+    identity::create_api_key(&fixture.store, &Origin::OPERATOR, &new.record).await?;
+    let again = identity::create_api_key(&fixture.store, &Origin::OPERATOR, &new.record).await;
+    let duplicate = Error::Duplicate { constraint: Some("api_keys_key_hash_key".to_owned()) };
+    assert_eq!(again.err(), Some(duplicate));
     Ok(())
 }
 
@@ -59,17 +66,36 @@ async fn the_same_key_twice_is_a_duplicate_that_names_its_constraint() -> Result
 async fn caller_says_how_long_its_key_is_valid() -> Result<()> {
     let fixture = Fixture::new().await?;
     let new = new_key(&["*"]);
-    identity::create_api_key(&fixture.store, &new.record).await?;
+    identity::create_api_key(&fixture.store, &Origin::OPERATOR, &new.record).await?;
     let client = fixture.client().await?;
     let day = Duration::from_secs(24 * 60 * 60);
     for (expires_at, least, most) in [
         ("NULL", None, None),
         ("now() + interval '1 day'", Some(day / 2), Some(day)),
-        ("'infinity'", Some(1_000_000 * day), Some(Duration::MAX)),
+        ("'9999-12-31 23:59:59+00'", Some(2_000_000 * day), Some(3_000_000 * day)),
     ] {
         client.batch_execute(&format!("UPDATE api_keys SET expires_at = {expires_at}")).await?;
         let found = identity::find_caller(&fixture.store, &new.record.hash).await?.expect("the bearer");
         assert!((least..=most).contains(&found.expires_in), "{expires_at}: {:?}", found.expires_in);
     }
+    Ok(())
+}
+
+#[tokio::test]
+async fn one_of_concurrent_changes_of_a_version_succeeds() -> Result<()> {
+    let fixture = Fixture::new().await?;
+    let created =
+        identity::create_api_key(&fixture.store, &Origin::OPERATOR, &new_key(&["*"]).record).await?;
+    let id: i64 = created.id.parse()?;
+    let change = async |number: usize| {
+        let settings = ApiKeySettings::parse(&format!("till {number}"), &["keys:read"], None)?;
+        anyhow::Ok(
+            identity::update_api_key(&fixture.store, id, Expected::Only(Version::FIRST), &settings).await,
+        )
+    };
+    let outcomes = join_all((0..8).map(change)).await.into_iter().collect::<Result<Vec<_>>>()?;
+    let (changed, refused): (Vec<_>, Vec<_>) = outcomes.into_iter().partition(Result::is_ok);
+    assert_eq!(changed, [Ok(identity::api_key(&fixture.store, id).await?)]);
+    assert!(refused.iter().all(|outcome| *outcome == Err(Error::VersionMismatch)), "{refused:?}");
     Ok(())
 }

@@ -1,24 +1,26 @@
 //! The tables as the catalogue has them; written by `cargo xtask schema`, never by hand.
 
 diesel::table! {
-    /// API keys of programs that call the server. The keys themselves are not kept.
+    /// API keys of programs that call the server. Only their hashes are stored.
     api_keys (id) {
-        /// Row id; stands in logs for the caller.
+        /// Row id, which identifies the caller in logs.
         id -> Int8,
         /// SHA-256 of the key.
         key_hash -> Bytea,
-        /// What the key is for, in its owner's words.
+        /// Purpose of the key, in its owner's words.
         name -> Text,
-        /// The key's first characters, to tell keys apart.
+        /// First characters of the key, to tell keys apart.
         key_prefix -> Text,
-        /// What the bearer may do: `area:verb` each, or `*`.
+        /// Scopes that the key grants: `area:verb` each, or `*`.
         scopes -> Array<Text>,
-        /// When the key was made.
+        /// Time of the creation.
         created_at -> Timestamptz,
-        /// From when on the key is refused; never when null.
+        /// Time from which on the key is refused; null if it does not expire.
         expires_at -> Nullable<Timestamptz>,
-        /// When the key was withdrawn; in use when null.
+        /// Time of the revocation; null if the key was not revoked.
         revoked_at -> Nullable<Timestamptz>,
+        /// Number of the changes of the key, from 1.
+        version -> Int4,
     }
 }
 
@@ -41,6 +43,28 @@ diesel::table! {
         is_stored -> Bool,
         /// Whether the views show it.
         is_current -> Bool,
+    }
+}
+
+diesel::table! {
+    /// Answers to requests with an Idempotency-Key, stored with their effect.
+    idempotency_records (principal, key) {
+        /// Caller: `api_key:` and its row id.
+        principal -> Text,
+        /// Value of the header Idempotency-Key.
+        key -> Text,
+        /// Operation that the request ran.
+        route -> Text,
+        /// SHA-256 of method, path and body.
+        request_hash -> Bytea,
+        /// Id of the resource that was created.
+        resource_id -> Text,
+        /// JSON of the resource when it was created.
+        body -> Text,
+        /// Time of the request.
+        created_at -> Timestamptz,
+        /// Time from which on the key can be used for another request.
+        expires_at -> Timestamptz,
     }
 }
 
@@ -137,6 +161,7 @@ diesel::table! {
 diesel::allow_tables_to_appear_in_same_query! {
     api_keys,
     icd10_releases,
+    idempotency_records,
     pidms_keys,
     pidms_products,
     search_logs,

@@ -104,6 +104,10 @@ const fn class_of(error: &repository::Error) -> Class {
         repository::Error::Overload { .. } => Class::Overload,
         repository::Error::OutcomeUnknown => Class::Ambiguous,
         repository::Error::Query { .. } => Class::Fault,
+        repository::Error::NotFound
+        | repository::Error::VersionMismatch
+        | repository::Error::KeyReused
+        | repository::Error::InProgress => Class::Caller,
     }
 }
 

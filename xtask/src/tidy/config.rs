@@ -23,6 +23,8 @@ pub(super) struct Config {
     pub(super) excluded: Table,
     pub(super) layers: Table,
     pub(super) no_resources: Table,
+    /// Areas that need no module in the layer of HTTP.
+    pub(super) without_routes: Vec<String>,
     pub(super) doors: Doors,
 }
 

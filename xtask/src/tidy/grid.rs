@@ -32,7 +32,10 @@ pub(super) fn check(tree: &Tree) -> Vec<Finding> {
     let areas: BTreeSet<String> = folders.into_iter().filter_map(area_of).collect();
     for (layer, others) in &config.layers {
         let modules: BTreeSet<&str> = tree.rust_under(layer).filter_map(|file| file.area(layer)).collect();
-        for area in areas.iter().filter(|area| layer != OPTIONAL && !modules.contains(area.as_str())) {
+        let is_optional = |area: &String| {
+            layer == OPTIONAL || (layer.starts_with("crates/http/") && config.without_routes.contains(area))
+        };
+        for area in areas.iter().filter(|area| !is_optional(area) && !modules.contains(area.as_str())) {
             find(format!("{layer}/{area}.rs"), "add this module: the area has tables");
         }
         for module in

@@ -7,7 +7,8 @@ use flate2::read::MultiGzDecoder;
 use secrecy::ExposeSecret as _;
 use serde_json::Value;
 use std::fs::File;
-use steadfast_domain::identity::{NewApiKey, Scope};
+use steadfast_domain::audit::Origin;
+use steadfast_domain::identity::{ApiKeySettings, NewApiKey};
 use steadfast_repository::{Store, identity};
 use steadfast_services::terminology::{import_icd10cm, read_icd10cm};
 
@@ -33,8 +34,8 @@ impl Data {
         let store = Store::connect(&url)?;
         let rows = read_icd10cm(MultiGzDecoder::new(File::open(TABLE)?))?;
         import_icd10cm(&store, "full table", &rows, |_| ()).await?;
-        let new = NewApiKey::generate("bench", vec![Scope::parse("terminology:read")?])?;
-        identity::create_api_key(&store, &new.record).await?;
+        let new = NewApiKey::generate(ApiKeySettings::parse("bench", &["terminology:read"], None)?);
+        identity::create_api_key(&store, &Origin::OPERATOR, &new.record).await?;
         let every = rows.len() / CODES;
         let codes = rows.iter().step_by(every).take(CODES).map(|row| row.code.to_string()).collect();
         let key = new.secret.expose_secret().to_owned();

@@ -7,7 +7,8 @@ use secrecy::ExposeSecret as _;
 use serde_json::Value;
 use std::fs::File;
 use steadfast_app::{Running, Settings, start};
-use steadfast_domain::identity::{NewApiKey, Scope};
+use steadfast_domain::audit::Origin;
+use steadfast_domain::identity::{ApiKeySettings, NewApiKey};
 use steadfast_domain::terminology::ImportRow;
 use steadfast_repository::{Store, identity};
 use steadfast_services::terminology::{import_icd10cm, read_icd10cm};
@@ -39,8 +40,8 @@ impl Service {
         let store = Store::connect(&database.url())?;
         let rows = read_table()?;
         import_icd10cm(&store, "full table", &rows, |_| ()).await?;
-        let new = NewApiKey::generate("bench", vec![Scope::parse("terminology:read")?])?;
-        identity::create_api_key(&store, &new.record).await?;
+        let new = NewApiKey::generate(ApiKeySettings::parse("bench", &["terminology:read"], None)?);
+        identity::create_api_key(&store, &Origin::OPERATOR, &new.record).await?;
         let url = database.url();
         let variables = [
             ("DATABASE_URL", url.as_str()),

@@ -8,7 +8,8 @@ use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
 use steadfast_app::{Drained, Running, Settings, start};
-use steadfast_domain::identity::{NewApiKey, Scope};
+use steadfast_domain::audit::Origin;
+use steadfast_domain::identity::{ApiKeySettings, NewApiKey};
 use steadfast_domain::terminology::{IcdCode, ImportRow};
 use steadfast_repository::{Store, identity, terminology};
 use steadfast_testkit::{RedisServer, TestDatabase};
@@ -63,8 +64,8 @@ pub(crate) struct Api {
 impl Api {
     /// A server over the database at `url`, with a key of its own.
     pub(crate) async fn start(url: &str, redis: Option<&RedisServer>) -> Result<Self> {
-        let new = NewApiKey::generate("test", vec![Scope::parse("*")?])?;
-        identity::create_api_key(&Store::connect(url)?, &new.record).await?;
+        let new = NewApiKey::generate(ApiKeySettings::parse("test", &["*"], None)?);
+        identity::create_api_key(&Store::connect(url)?, &Origin::OPERATOR, &new.record).await?;
         let mut variables = vec![
             ("DATABASE_URL", url.to_owned()),
             ("DB_PROFILE", "development".into()),

@@ -17,6 +17,8 @@ pub(crate) enum Code {
     DbTimeout,
     DuplicateEntry,
     Conflict,
+    PreconditionFailed,
+    IdempotencyKeyMismatch,
     PayloadTooLarge,
     UnsupportedMediaType,
     RateLimited,
@@ -72,8 +74,6 @@ impl Code {
                 StatusCode::REQUEST_TIMEOUT,
                 "The database took too long. Please ask for less or try again.",
             ),
-            Self::DuplicateEntry => ("DUPLICATE_ENTRY", StatusCode::CONFLICT, "That exists already."),
-            Self::Conflict => ("CONFLICT", StatusCode::CONFLICT, "The stored data does not allow that."),
             Self::PayloadTooLarge => (
                 "PAYLOAD_TOO_LARGE",
                 StatusCode::PAYLOAD_TOO_LARGE,
@@ -109,6 +109,25 @@ impl Code {
                 "OVERLOADED",
                 StatusCode::SERVICE_UNAVAILABLE,
                 "The service has too much to do right now. Please try again later.",
+            ),
+            _ => self.state_row(),
+        }
+    }
+
+    /// Requests that the stored data does not permit.
+    const fn state_row(self) -> (&'static str, StatusCode, &'static str) {
+        match self {
+            Self::DuplicateEntry => ("DUPLICATE_ENTRY", StatusCode::CONFLICT, "That exists already."),
+            Self::Conflict => ("CONFLICT", StatusCode::CONFLICT, "The stored data does not allow that."),
+            Self::PreconditionFailed => (
+                "PRECONDITION_FAILED",
+                StatusCode::PRECONDITION_FAILED,
+                "It was changed since it was read. Read it again and repeat the change with its new ETag.",
+            ),
+            Self::IdempotencyKeyMismatch => (
+                "IDEMPOTENCY_KEY_MISMATCH",
+                StatusCode::UNPROCESSABLE_ENTITY,
+                "This Idempotency-Key was used for another request. Send a new one.",
             ),
             _ => self.upstream_row(),
         }

@@ -2,8 +2,12 @@
 //! to the log.
 
 use super::{Code, Problem};
+use std::time::Duration;
 use steadfast_repository::Error as RepositoryError;
 use steadfast_services::{Error as ServiceError, Upstream};
+
+/// Time after which a request may be repeated whose first attempt is still running.
+const RETRY_IN_PROGRESS: Duration = Duration::from_secs(1);
 
 impl From<RepositoryError> for Problem {
     fn from(error: RepositoryError) -> Self {
@@ -11,6 +15,13 @@ impl From<RepositoryError> for Problem {
         match error {
             RepositoryError::Duplicate { .. } => Self::new(Code::DuplicateEntry),
             RepositoryError::Conflict { .. } => Self::new(Code::Conflict),
+            RepositoryError::NotFound => Self::new(Code::NotFound),
+            RepositoryError::VersionMismatch => Self::new(Code::PreconditionFailed),
+            RepositoryError::KeyReused => Self::new(Code::IdempotencyKeyMismatch),
+            RepositoryError::InProgress => {
+                let message = "The first request with this Idempotency-Key is still running.";
+                Self::says(Code::Conflict, message).retry_after(Some(RETRY_IN_PROGRESS))
+            }
             RepositoryError::Timeout { .. } => {
                 Self::new(Code::DbTimeout).caused("repository.timeout", "timeout", text)
             }

@@ -205,13 +205,3 @@ async fn remembered_key_expires_on_time() -> Result<()> {
     assert_eq!(read_nothing(&api, &key).await?.refusal().0, 401);
     locked.release().await
 }
-
-#[tokio::test]
-async fn key_that_expires_at_infinity_is_accepted() -> Result<()> {
-    let api = Fixture::new().await?;
-    let key = api_key(&api.store, &["*"]).await?;
-    client(&api).await?.batch_execute("UPDATE api_keys SET expires_at = 'infinity'").await?;
-    assert_eq!(read(&api, &key).await?.status, 200);
-    assert_eq!(check(&api, &key).await?.status, 200);
-    Ok(())
-}

@@ -7,7 +7,7 @@ use axum::extract::ConnectInfo;
 use futures_util::future::join_all;
 use secrecy::ExposeSecret;
 use std::net::{IpAddr, SocketAddr};
-use steadfast_domain::identity::{NewApiKey, Scope};
+use steadfast_domain::identity::{ApiKeySettings, NewApiKey};
 use steadfast_testkit::APPLICATION_ROLE;
 use tokio_postgres::{Client, NoTls, connect};
 
@@ -35,7 +35,7 @@ impl LookUps {
 }
 
 fn new_key() -> Result<String> {
-    let new = NewApiKey::generate("nobody's", vec![Scope::parse("*")?])?;
+    let new = NewApiKey::generate(ApiKeySettings::parse("nobody's", &["*"], None)?);
     Ok(new.secret.expose_secret().to_owned())
 }
 

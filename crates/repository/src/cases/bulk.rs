@@ -1,5 +1,6 @@
 //! Filling a table by COPY as fast as the server takes it: without its indexes, which come back as they were.
 
+use super::seed::{Rows, Table};
 use bytes::BytesMut;
 use futures_util::SinkExt;
 use std::pin::pin;
@@ -11,20 +12,43 @@ const CHUNK: usize = 256 * 1024;
 /// Rows between two calls of `progress`.
 const STEP: u64 = 10_000;
 
-/// Puts `count` rows into the empty table `table`, each written by `row` in COPY's text form with its line end, and the
-/// indexes back afterwards. The rows are frozen where the table has no partitions, so every page counts as visible to all.
+/// Replaces the rows of `table` by `count` new ones, without its indexes, which it creates again afterwards.
 pub(super) async fn fill(
+    transaction: &Transaction<'_>,
+    table: &Table,
+    count: u64,
+    mut progress: impl FnMut(u64),
+) -> Result<(), Error> {
+    let Table { name, columns, rows, .. } = table;
+    let indexes = Indexes::of(transaction, name).await?;
+    // Emptied in this transaction, or copied rows could not be frozen.
+    transaction.batch_execute(&format!("TRUNCATE {name}")).await?;
+    indexes.drop_all(transaction).await?;
+    match rows {
+        Rows::Copied(row) => copy(transaction, name, columns, count, row, &mut progress).await?,
+        Rows::Selected(query) => {
+            // A plan for the real number: a parameter would count as a thousand rows.
+            let made = query.replace("$count", &count.to_string());
+            transaction
+                .batch_execute(&format!("INSERT INTO {name} ({columns}) OVERRIDING SYSTEM VALUE {made}"))
+                .await?;
+        }
+    }
+    indexes.create_all(transaction).await?;
+    progress(count);
+    Ok(())
+}
+
+/// Copies `count` rows, each written by `row`. They are frozen where the table has no partitions, so every page counts as
+/// visible to all.
+async fn copy(
     transaction: &Transaction<'_>,
     table: &str,
     columns: &str,
     count: u64,
     row: impl Fn(u64, &mut BytesMut),
-    mut progress: impl FnMut(u64),
+    progress: &mut impl FnMut(u64),
 ) -> Result<(), Error> {
-    let indexes = Indexes::of(transaction, table).await?;
-    // Emptied in this transaction, or the rows could not be frozen.
-    transaction.batch_execute(&format!("TRUNCATE {table}")).await?;
-    indexes.drop_all(transaction).await?;
     let partitioned = "SELECT relkind = 'p' FROM pg_class WHERE oid = $1::text::regclass";
     let frozen = if transaction.query_one(partitioned, &[&table]).await?.get(0) { "" } else { "(FREEZE)" };
     let copy = transaction.copy_in(&format!("COPY {table} ({columns}) FROM STDIN {frozen}")).await?;
@@ -41,8 +65,6 @@ pub(super) async fn fill(
     }
     copy.send(buffer.freeze()).await?;
     copy.finish().await?;
-    indexes.create_all(transaction).await?;
-    progress(count);
     Ok(())
 }
 

@@ -1,7 +1,7 @@
 //! Seeding: deterministic, skewed data in every table, in a database that is marked for it.
 
 use super::bulk;
-use crate::{identity, keys, terminology};
+use crate::{audit, identity, keys, terminology};
 use bytes::BytesMut;
 use steadfast_postgres::tokio_postgres::{self, Client, NoTls};
 
@@ -33,7 +33,7 @@ fn said(error: &tokio_postgres::Error) -> String {
     error.as_db_error().map_or_else(|| error.to_string(), ToString::to_string)
 }
 
-/// A table to fill, as a function of the row's number.
+/// A table to fill.
 pub(crate) struct Table {
     pub(crate) name: &'static str,
     pub(crate) columns: &'static str,
@@ -41,8 +41,16 @@ pub(crate) struct Table {
     pub(crate) per_mille: u64,
     /// Maximum number of rows, for a table that does not grow with the others.
     pub(crate) at_most: u64,
-    /// Writes one row in COPY's text form, with its line end.
-    pub(crate) row: fn(u64, &mut BytesMut),
+    pub(crate) rows: Rows,
+}
+
+/// Source of the rows of a table.
+#[derive(Clone, Copy)]
+pub(crate) enum Rows {
+    /// A function that writes the row of a number, from 0, in COPY's text form with its line end.
+    Copied(fn(u64, &mut BytesMut)),
+    /// A query, in which `$count` stands for the number of rows.
+    Selected(&'static str),
 }
 
 impl Table {
@@ -81,13 +89,14 @@ pub async fn seed(
     // A server that does not wait for its log leaves pages that are not known as visible to all, and plans that lie.
     client.batch_execute("SET synchronous_commit = on; SET default_statistics_target = 100").await?;
     let transaction = client.transaction().await?;
-    let tables: Vec<&Table> = [keys::seed::TABLES, identity::seed::TABLES, terminology::seed::TABLES]
-        .into_iter()
-        .flatten()
-        .collect();
-    for Table { name, columns, row, .. } in &tables {
-        let count = tables.iter().find(|table| table.name == *name).map_or(0, |table| table.count(rows));
-        bulk::fill(&transaction, name, columns, count, row, |done| progress(name, done, count)).await?;
+    let tables: Vec<&Table> =
+        [keys::seed::TABLES, identity::seed::TABLES, audit::seed::TABLES, terminology::seed::TABLES]
+            .into_iter()
+            .flatten()
+            .collect();
+    for table in &tables {
+        let (name, count) = (table.name, table.count(rows));
+        bulk::fill(&transaction, table, count, |done| progress(name, done, count)).await?;
         advance_identity(&transaction, name).await?;
     }
     transaction.commit().await?;

@@ -1,35 +1,79 @@
 //! Cases of the operations on API keys.
 
-use super::{CREATE_API_KEY, FIND_CALLER, REVOKE_API_KEY, create_api_key, find_caller, revoke_api_key, seed};
+use super::{
+    API_KEY, API_KEYS, CREATE_API_KEY, FIND_CALLER, REVOKE_API_KEY, UPDATE_API_KEY, api_key, api_keys,
+    create_api_key, find_caller, revoke_api_key, seed, update_api_key,
+};
 use crate::Store;
+use crate::audit::cases::origin;
 use crate::cases::{ANY, Case};
+use chrono::DateTime;
 use steadfast_domain::Invalid;
-use steadfast_domain::identity::{ApiKeyRecord, KeyHash, Scope};
-
-const HASH: &[&str] = &["api_keys_key_hash_key"];
-const ID: &[&str] = &["api_keys_pkey"];
+use steadfast_domain::audit::Origin;
+use steadfast_domain::identity::{ApiKeyRecord, ApiKeySettings, KeyHash};
+use steadfast_domain::page::Position;
+use steadfast_domain::version::{Expected, Version};
 
 /// Returns the cases of this area.
 pub(crate) fn all() -> Result<Vec<Case>, Invalid> {
-    let in_use = |nth| seed::in_use().nth(nth).unwrap_or_default();
+    let expiring = ApiKeySettings::parse("a case", &["*"], DateTime::from_timestamp(1_900_000_000, 0))?;
+    let settings = ApiKeySettings::parse("a case", &["keys:read"], None)?;
     let find = async |store: Store, hash: KeyHash| find_caller(&store, &hash).await;
+    let list = async |store: Store, position: Position<i64>| api_keys(&store, &position).await;
+    let get = async |store: Store, id: i64| api_key(&store, id).await;
     let revoke = async |store: Store, id: i64| revoke_api_key(&store, id).await;
-    let create = async |store: Store, record: ApiKeyRecord| create_api_key(&store, &record).await;
-    // The same key each time, so that a replay stores what the run did.
-    let record = ApiKeyRecord {
-        name: "a case".to_owned(),
-        hash: KeyHash::from_bytes([1; 32]),
-        prefix: "sf_acase".to_owned(),
-        scopes: vec![Scope::parse("keys:read")?],
+    let create = async |store: Store, (origin, record): (Origin, ApiKeyRecord)| {
+        create_api_key(&store, &origin, &record).await
     };
-    let finds = [
-        ("a caller", HASH, seed::hash(in_use(0))),
-        ("another caller", HASH, seed::hash(in_use(1))),
-        ("nobody", HASH, KeyHash::OF_NO_KEY),
-    ];
-    let revokes = [("a key", ID, in_use(2) as i64 + 1), ("no key", ID, i64::MAX)];
-    let mut cases = Case::each(&FIND_CALLER, find, finds);
-    cases.extend(Case::each(&REVOKE_API_KEY, revoke, revokes));
-    cases.extend(Case::each(&CREATE_API_KEY, create, [("a key", ANY, record)]));
+    let update = async |store: Store, (id, version, settings): (i64, i32, ApiKeySettings)| {
+        update_api_key(&store, id, Expected::Only(Version::from_stored(version)), &settings).await
+    };
+    // The same keys each time, so that a replay stores what the run did.
+    let record = |number: u8| ApiKeyRecord {
+        hash: KeyHash::from_bytes([number; 32]),
+        prefix: "sf_acase".to_owned(),
+        settings: settings.clone(),
+    };
+    let mut cases = Case::each(
+        &FIND_CALLER,
+        find,
+        [
+            ("a caller", ANY, seed::hash(10)),
+            ("another caller", ANY, seed::hash(20)),
+            ("nobody", ANY, KeyHash::OF_NO_KEY),
+        ],
+    );
+    cases.extend(Case::each(
+        &API_KEYS,
+        list,
+        [
+            ("first page", ANY, Position::numbered(1, 50)?),
+            ("the third page", ANY, Position::numbered(3, 50)?),
+            ("past the last page", ANY, Position::numbered(200, 50)?),
+            ("after a key", ANY, Position::after(100, 50)),
+            ("after the last key", ANY, Position::after(i64::MAX, 50)),
+        ],
+    ));
+    cases.extend(Case::each(&API_KEY, get, [("a key", ANY, 30), ("no key", ANY, i64::MAX)]));
+    cases.extend(Case::each(
+        &UPDATE_API_KEY,
+        update,
+        [
+            ("a key that expires", ANY, (40, 1, expiring)),
+            ("a key that does not expire", ANY, (60, 1, settings.clone())),
+            ("another version", ANY, (60, 2, settings.clone())),
+            ("no key", ANY, (i64::MAX, 1, settings.clone())),
+        ],
+    ));
+    cases.extend(Case::each(&REVOKE_API_KEY, revoke, [("a key", ANY, 50), ("no key", ANY, i64::MAX)]));
+    cases.extend(Case::each(
+        &CREATE_API_KEY,
+        create,
+        [
+            ("without idempotency key", ANY, (origin(None)?, record(1))),
+            ("with idempotency key", ANY, (origin(Some("a-case"))?, record(2))),
+            ("with the key of another request", ANY, (origin(Some("request-7"))?, record(3))),
+        ],
+    ));
     Ok(cases)
 }

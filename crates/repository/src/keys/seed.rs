@@ -1,6 +1,6 @@
 //! Product keys as they are seeded: some sixty products, a few of which have most keys, one that has hardly any.
 
-use crate::cases::{Table, mixed};
+use crate::cases::{Rows, Table, mixed};
 use bytes::BytesMut;
 use std::fmt::Write as _;
 use steadfast_domain::keys::ProductKey;
@@ -14,7 +14,7 @@ const KEYS: Table = Table {
         had_occurred, invalid, datetime_checked_done, checked_at, created_at, updated_at",
     per_mille: 1000,
     at_most: u64::MAX,
-    row,
+    rows: Rows::Copied(row),
 };
 
 /// More products than the keys have, or the table would be so small that reading it proves nothing, and no more than a vendor
@@ -24,7 +24,7 @@ const PRODUCTS: Table = Table {
     columns: "prd, key_count, known_count, total_remaining",
     per_mille: 60,
     at_most: 6_000,
-    row: product_row,
+    rows: Rows::Copied(product_row),
 };
 
 /// A product with few keys, whatever the size.

@@ -1,6 +1,6 @@
 //! What the log of searches is seeded with. The codes themselves come from a release, by the import.
 
-use crate::cases::{Table, mixed};
+use crate::cases::{Rows, Table, mixed};
 use bytes::BytesMut;
 use chrono::{Days, NaiveDate};
 use std::fmt::Write as _;
@@ -12,14 +12,14 @@ pub(crate) const TABLES: &[Table] = &[
         columns: "id, user_id, query, results_count, response_time_ms, cache_hit, created_at",
         per_mille: 1000,
         at_most: u64::MAX,
-        row: search,
+        rows: Rows::Copied(search),
     },
     Table {
         name: "search_stats_daily",
         columns: "day, searches, without_results, cache_hits, response_time_ms",
         per_mille: 10,
         at_most: u64::MAX,
-        row: day,
+        rows: Rows::Copied(day),
     },
 ];
 

@@ -5,12 +5,17 @@
 //! that may exist, without a look-up. Secret scanners find leaked keys by `sf_[0-9A-Za-z]{49}`.
 
 use super::Scope;
-use crate::{Invalid, text};
+use crate::page::PageLimits;
+use crate::version::Version;
+use crate::{Checks, Invalid, text};
+use chrono::{DateTime, Datelike, Utc};
 use rand::Rng;
 use rand::distr::Alphanumeric;
 use secrecy::{ExposeSecret, SecretString};
+use serde::Serialize;
 use sha2::{Digest, Sha256};
 use std::fmt;
+use utoipa::ToSchema;
 
 /// Beginning of every API key.
 const PREFIX: &str = "sf_";
@@ -41,7 +46,7 @@ impl KeyHash {
         let is_random_part = |part: &str| part.bytes().all(|byte| byte.is_ascii_alphanumeric());
         let is_well_formed =
             body.strip_prefix(PREFIX).is_some_and(is_random_part) && checksum == checksum_of(body);
-        is_well_formed.then(|| Self::of(presented))
+        is_well_formed.then(|| Self::of_text(presented))
     }
 
     /// Wraps the 32 bytes of a stored hash.
@@ -49,8 +54,9 @@ impl KeyHash {
         Self(bytes)
     }
 
-    fn of(key: &str) -> Self {
-        Self(Sha256::digest(key.as_bytes()).into())
+    /// Returns the hash of any text. Use [`KeyHash::of_presented`] for what callers present.
+    pub fn of_text(text: &str) -> Self {
+        Self(Sha256::digest(text.as_bytes()).into())
     }
 
     /// Returns the 32 bytes as they are stored.
@@ -62,6 +68,67 @@ impl KeyHash {
 impl fmt::Debug for KeyHash {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("KeyHash(***)")
+    }
+}
+
+/// Page sizes of the list of keys.
+pub const API_KEYS_PAGE: PageLimits = PageLimits { default: 50, max: 100 };
+
+/// Stored API key, without its secret.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+pub struct ApiKey {
+    /// Row id.
+    pub id: i64,
+    /// Purpose of the key.
+    pub name: String,
+    /// First characters of the key, to tell keys apart.
+    pub key_prefix: String,
+    /// Scopes that the key grants.
+    pub scopes: Vec<Scope>,
+    /// Time of its creation.
+    pub created_at: DateTime<Utc>,
+    /// Time from which on the key is refused; null if it does not expire.
+    pub expires_at: Option<DateTime<Utc>>,
+    /// Time of its revocation; null if it was not revoked.
+    pub revoked_at: Option<DateTime<Utc>>,
+    /// Number of its changes, from 1. The `ETag` of the key.
+    pub version: Version,
+}
+
+/// The part of an API key that its owner decides and can change.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ApiKeySettings {
+    /// Purpose of the key, in its owner's words.
+    pub name: String,
+    /// Scopes that the key grants.
+    pub scopes: Vec<Scope>,
+    /// Time from which on the key is refused.
+    pub expires_at: Option<DateTime<Utc>>,
+}
+
+impl ApiKeySettings {
+    /// Checks the parts of a key.
+    ///
+    /// # Errors
+    /// Returns [`Invalid`] naming `name` if it does not have 1 to 100 characters, `scopes` if there is none or one that
+    /// cannot be granted, and `expires_at` if the year has more than four digits.
+    pub fn parse(
+        name: &str,
+        scopes: &[impl AsRef<str>],
+        expires_at: Option<DateTime<Utc>>,
+    ) -> Result<Self, Invalid> {
+        let mut checks = Checks::default();
+        let name = checks.keep(text::plain("name", name, 1..=100));
+        let scopes = checks.keep(Scope::parse_grantable(scopes));
+        let is_in_range = expires_at.is_none_or(|end| (0..10_000).contains(&end.year()));
+        let in_range = checks.keep(match is_in_range {
+            true => Ok(()),
+            false => Err(Invalid::field("expires_at", "must have a year of four digits")),
+        });
+        match (name, scopes, in_range) {
+            (Some(name), Some(scopes), Some(())) => Ok(Self { name, scopes, expires_at }),
+            _ => Err(checks.refused()),
+        }
     }
 }
 
@@ -77,34 +144,25 @@ pub struct NewApiKey {
 /// Stored form of an API key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ApiKeyRecord {
-    /// Purpose of the key, in its owner's words.
-    pub name: String,
     /// Hash of the key.
     pub hash: KeyHash,
     /// First characters of the key, to tell keys apart.
     pub prefix: String,
-    /// Scopes that the key grants.
-    pub scopes: Vec<Scope>,
+    /// What its owner decides.
+    pub settings: ApiKeySettings,
 }
 
 impl NewApiKey {
-    /// Generates a key of 256 random bits for `name` that grants `scopes`.
-    ///
-    /// # Errors
-    /// Returns [`Invalid`] naming `name` if it does not have 1 to 100 characters, or `scope` if there is none.
-    pub fn generate(name: &str, scopes: Vec<Scope>) -> Result<Self, Invalid> {
-        let name = text::plain("name", name, 1..=100)?;
-        if scopes.is_empty() {
-            return Err(Invalid::field("scope", "at least one is needed"));
-        }
+    /// Generates a key of 256 random bits.
+    pub fn generate(settings: ApiKeySettings) -> Self {
         // The thread's generator is cryptographically secure and seeded by the operating system.
         let random = rand::rng().sample_iter(Alphanumeric).take(RANDOM_LENGTH).map(char::from);
-        let mut key: String = PREFIX.chars().chain(random).collect();
-        key.push_str(&checksum_of(&key));
-        let secret = SecretString::from(key);
+        let mut text: String = PREFIX.chars().chain(random).collect();
+        text.push_str(&checksum_of(&text));
+        let secret = SecretString::from(text);
         let prefix = secret.expose_secret().chars().take(SHOWN_LENGTH).collect();
-        let hash = KeyHash::of(secret.expose_secret());
-        Ok(Self { secret, record: ApiKeyRecord { name, hash, prefix, scopes } })
+        let hash = KeyHash::of_text(secret.expose_secret());
+        Self { secret, record: ApiKeyRecord { hash, prefix, settings } }
     }
 }
 

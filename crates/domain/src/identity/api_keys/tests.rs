@@ -7,7 +7,7 @@ use proptest::prelude::*;
 const KNOWN: &str = "sf_KnownKeyOfTheTestsKeyOfTheTestsKeyOfTheTest2ncGav";
 
 fn new_key() -> NewApiKey {
-    NewApiKey::generate("till", vec![Scope::parse("*").expect("a scope")]).expect("a key")
+    NewApiKey::generate(ApiKeySettings::parse("till", &["*"], None).expect("a key"))
 }
 
 fn generated() -> impl Strategy<Value = String> {
@@ -50,8 +50,11 @@ fn rejects_everything_that_is_no_key() {
 }
 
 #[test]
-fn key_needs_a_scope() {
-    assert!(NewApiKey::generate("till", vec![]).is_err());
+fn each_wrong_part_is_named() {
+    let end = DateTime::<Utc>::MAX_UTC;
+    let invalid = ApiKeySettings::parse("", &["keys:reed"], Some(end)).expect_err("three faults");
+    let fields: Vec<&str> = invalid.fields().iter().map(|field| field.field.as_str()).collect();
+    assert_eq!(fields, ["name", "scopes", "expires_at"]);
 }
 
 proptest! {

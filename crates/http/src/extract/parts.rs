@@ -1,0 +1,50 @@
+//! What handlers read from a request besides its path, query string and body.
+
+use crate::access_log::CallerSlot;
+use crate::problem::{Code, Problem};
+use axum::extract::FromRequestParts;
+use axum::http::request::Parts;
+use axum::http::{HeaderName, header};
+use std::sync::Arc;
+use steadfast_domain::Invalid;
+use steadfast_domain::identity::Caller;
+use steadfast_domain::version::Expected;
+
+/// Header by which a repeated request is recognised.
+pub(crate) const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
+
+/// The caller of a route that needs a key.
+#[derive(Debug)]
+pub(crate) struct Bearer(pub(crate) Arc<Caller>);
+
+impl<S: Sync> FromRequestParts<S> for Bearer {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        caller(parts).cloned().map(Self)
+    }
+}
+
+/// Returns the caller that the authentication has found.
+pub(super) fn caller(parts: &Parts) -> Result<&Arc<Caller>, Problem> {
+    let slot = parts.extensions.get::<CallerSlot>();
+    slot.and_then(CallerSlot::caller).ok_or_else(|| Problem::new(Code::Unauthorized))
+}
+
+/// The version that a change refers to. Requests without it are refused, because a change that is based on an outdated
+/// read would silently undo another one.
+#[derive(Debug)]
+pub(crate) struct IfMatch(pub(crate) Expected);
+
+impl<S: Sync> FromRequestParts<S> for IfMatch {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        let mut values = parts.headers.get_all(header::IF_MATCH).iter();
+        let (value, further) = (values.next(), values.next());
+        let text = value.filter(|_| further.is_none()).and_then(|value| value.to_str().ok());
+        let message = "must be sent once: the ETag of the resource as it was read, or * for any version";
+        let text = text.ok_or_else(|| Invalid::field("If-Match", message))?;
+        Ok(Self(Expected::parse(text)?))
+    }
+}

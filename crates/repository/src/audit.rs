@@ -1,0 +1,9 @@
+//! Records about requests that change data.
+
+#[cfg(feature = "cases")]
+pub(crate) mod cases;
+pub(crate) mod idempotency;
+#[cfg(feature = "cases")]
+pub(crate) mod seed;
+
+pub use idempotency::{Created, EXPIRE_IDEMPOTENCY_RECORDS, expire_idempotency_records};

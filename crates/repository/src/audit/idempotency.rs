@@ -1,0 +1,160 @@
+//! Creations that have no further effect when their request is repeated.
+//!
+//! The answer to a request is stored in the transaction of its effect. So both exist or neither does, whenever the
+//! server is killed, and no record has to say that a request is still running.
+
+use crate::row::invalid;
+use crate::{Error, Store};
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+use serde_json::value::{RawValue, to_raw_value};
+use steadfast_domain::audit::Origin;
+use steadfast_domain::audit::idempotency::Repeatable;
+use steadfast_postgres::diesel::query_dsl::methods::FilterDsl as _;
+use steadfast_postgres::diesel::sql_types::{Array, BigInt, Bool, Nullable, Text, Timestamptz};
+use steadfast_postgres::diesel::upsert::excluded;
+use steadfast_postgres::diesel::{self, dsl::now, insert_into, prelude::*, sql_query};
+use steadfast_postgres::diesel_async::RunQueryDsl;
+use steadfast_postgres::{Abort, Conn, Operation, UnitOfWork, Write};
+use steadfast_schema::schema::idempotency_records;
+
+/// Deletes expired records, in batches.
+pub const EXPIRE_IDEMPOTENCY_RECORDS: Operation<Write> =
+    Operation::write("audit.expire_idempotency_records").served_by(&["idempotency_records_expires_at"]);
+
+/// Maximum number of records that one call of [`expire_idempotency_records`] deletes.
+const EXPIRE_BATCH: i64 = 1_000;
+
+/// Outcome of a creation.
+#[derive(Clone, Debug)]
+pub struct Created {
+    /// Id of the resource.
+    pub id: String,
+    /// JSON of the resource when it was created.
+    pub body: Box<RawValue>,
+    /// True if an earlier request with the same idempotency key created it.
+    pub is_repeated: bool,
+}
+
+/// Runs `work`, which creates a resource and returns it with its id, unless the request of `origin` repeats one that
+/// has created it. Adds two statements if the request has an idempotency key, and none if it has not. Their index is
+/// `idempotency_records_pkey`.
+///
+/// # Errors
+/// Returns [`Error::KeyReused`] if the key belongs to another request, [`Error::InProgress`] if the first request is
+/// still running, and the errors of `work`. Nothing was stored then, except after [`Error::OutcomeUnknown`].
+pub(crate) async fn create<T, F>(
+    store: &Store,
+    operation: &'static Operation<Write>,
+    origin: &Origin,
+    work: F,
+) -> Result<Created, Error>
+where
+    F: UnitOfWork<(String, T), Abort<Error>>,
+    T: Serialize + Send,
+{
+    store
+        .try_write(operation, async |conn| {
+            if let Some(repeatable) = &origin.repeatable
+                && let Some(earlier) = earlier(conn, origin, repeatable).await?
+            {
+                return Ok(earlier);
+            }
+            let (id, resource) = work(conn).await?;
+            let body = to_raw_value(&resource).map_err(|error| Error::Query { cause: error.to_string() })?;
+            let created = Created { id, body, is_repeated: false };
+            if let Some(repeatable) = &origin.repeatable {
+                record(conn, operation.name(), origin, repeatable, &created).await?;
+            }
+            Ok(created)
+        })
+        .await
+}
+
+/// Result of the look-up: whether this request is the first with its key, and the record if there is one.
+#[derive(QueryableByName)]
+struct Found {
+    #[diesel(sql_type = Bool)]
+    is_first: bool,
+    /// Hash in hexadecimal digits, id and body.
+    #[diesel(sql_type = Nullable<Array<Text>>)]
+    stored: Option<Vec<String>>,
+}
+
+/// Returns what an earlier request with the key created, if there was one.
+async fn earlier(
+    conn: &mut Conn,
+    origin: &Origin,
+    repeatable: &Repeatable,
+) -> Result<Option<Created>, Abort<Error>> {
+    // SQL, because the lock is taken in the same statement, whether there is a record or not.
+    let look_up = sql_query(
+        "SELECT pg_try_advisory_xact_lock(hashtextextended($1 || ' ' || $2, 0)) AS is_first, \
+             (SELECT CASE WHEN expires_at > now() THEN ARRAY[encode(request_hash, 'hex'), resource_id, body] END \
+              FROM idempotency_records WHERE principal = $1 AND key = $2) AS stored",
+    );
+    let look_up = look_up.bind::<Text, _>(origin.principal.to_string());
+    let found: Found = look_up.bind::<Text, _>(repeatable.key.as_str()).get_result(conn).await?;
+    let Some(stored) = found.stored else {
+        return if found.is_first { Ok(None) } else { Err(Error::InProgress)? };
+    };
+    let [hash, id, body] = <[String; 3]>::try_from(stored).map_err(|_| invalid("idempotency_records"))?;
+    if hash != repeatable.hash.to_string() {
+        return Err(Error::KeyReused)?;
+    }
+    let body = RawValue::from_string(body).map_err(|_| invalid("idempotency_records.body"))?;
+    Ok(Some(Created { id, body, is_repeated: true }))
+}
+
+/// Stores what the request created, in the place of an expired record.
+async fn record(
+    conn: &mut Conn,
+    operation: &str,
+    origin: &Origin,
+    repeatable: &Repeatable,
+    created: &Created,
+) -> Result<(), Abort<Error>> {
+    use idempotency_records::{
+        body, created_at, expires_at, key, principal, request_hash, resource_id, route,
+    };
+    let stored = insert_into(idempotency_records::table)
+        .values((
+            principal.eq(origin.principal.to_string()),
+            key.eq(repeatable.key.as_str()),
+            route.eq(operation),
+            request_hash.eq(repeatable.hash.as_bytes()),
+            resource_id.eq(&created.id),
+            body.eq(created.body.get()),
+        ))
+        .on_conflict((principal, key))
+        .do_update()
+        .set((
+            route.eq(excluded(route)),
+            request_hash.eq(excluded(request_hash)),
+            resource_id.eq(excluded(resource_id)),
+            body.eq(excluded(body)),
+            created_at.eq(excluded(created_at)),
+            expires_at.eq(excluded(expires_at)),
+        ))
+        .filter(expires_at.le(now))
+        .execute(conn)
+        .await?;
+    // The first request committed between the snapshot of the look-up and its lock.
+    if stored == 0 { Err(Error::InProgress)? } else { Ok(()) }
+}
+
+/// Deletes up to 1,000 records that expired before `time` and returns how many. Skips those that another call is deleting.
+///
+/// # Errors
+/// Returns [`Error`] if the database does not answer.
+pub async fn expire_idempotency_records(store: &Store, time: DateTime<Utc>) -> Result<usize, Error> {
+    // SQL, because the DSL has no DELETE with a limit.
+    let delete = "DELETE FROM idempotency_records WHERE ctid = ANY (ARRAY( \
+        SELECT ctid FROM idempotency_records WHERE expires_at < $1 \
+        ORDER BY expires_at LIMIT $2 FOR UPDATE SKIP LOCKED))";
+    store
+        .write(&EXPIRE_IDEMPOTENCY_RECORDS, async |conn| {
+            sql_query(delete).bind::<Timestamptz, _>(time).bind::<BigInt, _>(EXPIRE_BATCH).execute(conn).await
+        })
+        .await
+}

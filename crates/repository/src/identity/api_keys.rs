@@ -1,0 +1,207 @@
+//! API keys.
+
+use crate::audit::idempotency::{self, Created};
+use crate::paging::BoundedCount;
+use crate::row::{Parse, row};
+use crate::{Error, Store};
+use chrono::{DateTime, Utc};
+use futures_util::future::try_join;
+use std::time::Duration;
+use steadfast_domain::audit::Origin;
+use steadfast_domain::identity::{ApiKey, ApiKeyRecord, ApiKeySettings, Caller, KeyHash, Scope};
+use steadfast_domain::page::{Page, Position};
+use steadfast_domain::version::{Expected, Version};
+use steadfast_postgres::diesel::dsl::{case_when, exists, now, select};
+use steadfast_postgres::diesel::sql_types::{Bool, Nullable, Timestamptz};
+use steadfast_postgres::diesel::{self, insert_into, prelude::*, update};
+use steadfast_postgres::diesel_async::RunQueryDsl;
+use steadfast_postgres::{Operation, Read, Reads, Write};
+use steadfast_schema::schema::api_keys;
+
+/// Finds the bearer of a key.
+pub const FIND_CALLER: Operation<Read> =
+    Operation::read("identity.find_caller").served_by(&["api_keys_key_hash_key"]);
+
+/// Lists a page of the keys, with the total.
+pub const API_KEYS: Operation<Read> =
+    Operation::read("identity.api_keys").statements(2).served_by(&["api_keys_pkey"]).reads(
+        Reads::UpTo(10_001),
+        "the total is counted up to 10,001 keys, of which the last page may be shown",
+    );
+
+/// Reads a key.
+pub const API_KEY: Operation<Read> = Operation::read("identity.api_key").served_by(&["api_keys_pkey"]);
+
+/// Creates a key.
+pub const CREATE_API_KEY: Operation<Write> =
+    Operation::write("identity.create_api_key").statements(3).served_by(&["idempotency_records_pkey"]);
+
+/// Changes a key.
+pub const UPDATE_API_KEY: Operation<Write> =
+    Operation::write("identity.update_api_key").statements(2).served_by(&["api_keys_pkey"]);
+
+/// Revokes a key.
+pub const REVOKE_API_KEY: Operation<Write> =
+    Operation::write("identity.revoke_api_key").served_by(&["api_keys_pkey"]);
+
+/// Finds the bearer of the key with `hash`, unless the key is revoked or expired. Served by `api_keys_key_hash_key`.
+///
+/// # Errors
+/// Returns [`Error`] if the database gives no answer. That says nothing about the key.
+pub async fn find_caller(store: &Store, hash: &KeyHash) -> Result<Option<Caller>, Error> {
+    let found: Option<CallerRow> = store
+        .read(&FIND_CALLER, async |conn| {
+            api_keys::table
+                .filter(api_keys::key_hash.eq(hash.as_bytes()))
+                .filter(api_keys::revoked_at.is_null())
+                .filter(api_keys::expires_at.is_null().or(api_keys::expires_at.gt(now)))
+                .select((api_keys::id, api_keys::scopes, api_keys::expires_at, now.into_sql::<Timestamptz>()))
+                .first(conn)
+                .await
+                .optional()
+        })
+        .await?;
+    found.map(caller).transpose()
+}
+
+/// Row id, scopes and expiry of a key, and the database's time.
+type CallerRow = (i64, Vec<String>, Option<DateTime<Utc>>, DateTime<Utc>);
+
+fn caller((api_key_id, scopes, expires_at, looked_up_at): CallerRow) -> Result<Caller, Error> {
+    let left = |end: DateTime<Utc>| (end - looked_up_at).to_std().unwrap_or(Duration::ZERO);
+    Ok(Caller { api_key_id, scopes: scopes.parse("api_keys.scopes")?, expires_in: expires_at.map(left) })
+}
+
+/// Returns a page of the keys in the order of their creation, with the total: two statements in one round trip. Served by
+/// `api_keys_pkey`.
+///
+/// # Errors
+/// Returns [`Error`] if the database does not answer.
+pub async fn api_keys(store: &Store, position: &Position<i64>) -> Result<Page<ApiKey>, Error> {
+    let (rows, count) = store
+        .read(&API_KEYS, async |conn| {
+            let page = api_keys::table.select(ApiKeyRow::as_select()).order(api_keys::id);
+            let page = page.limit(position.limit()).into_boxed();
+            let page = match position.cursor() {
+                Some(last) => page.filter(api_keys::id.gt(last)),
+                None => page.offset(position.offset()),
+            };
+            let count = BoundedCount(api_keys::table.select(api_keys::id).order(api_keys::id));
+            try_join(page.get_results(&mut &*conn), count.get_result(&mut &*conn)).await
+        })
+        .await?;
+    let keys = rows.into_iter().map(ApiKeyRow::parse).collect::<Result<_, _>>()?;
+    Ok(Page::new(keys, count, position, |last: &ApiKey| last.id))
+}
+
+/// Returns the key `id`. Served by `api_keys_pkey`.
+///
+/// # Errors
+/// Returns [`Error::NotFound`] if there is no such key.
+pub async fn api_key(store: &Store, id: i64) -> Result<ApiKey, Error> {
+    let key = async |conn: &mut _| {
+        api_keys::table.find(id).select(ApiKeyRow::as_select()).first(conn).await.optional()
+    };
+    store.read(&API_KEY, key).await?.ok_or(Error::NotFound)?.parse()
+}
+
+/// Stores a new key.
+///
+/// # Errors
+/// Returns [`Error`]; nothing was stored then, except after [`Error::OutcomeUnknown`].
+pub async fn create_api_key(store: &Store, origin: &Origin, record: &ApiKeyRecord) -> Result<Created, Error> {
+    let ApiKeyRecord { hash, prefix, settings } = record;
+    idempotency::create(store, &CREATE_API_KEY, origin, async |conn| {
+        let new =
+            (api_keys::key_hash.eq(hash.as_bytes()), api_keys::key_prefix.eq(prefix), changes(settings));
+        let stored: ApiKeyRow = insert_into(api_keys::table)
+            .values(new)
+            .returning(ApiKeyRow::as_select())
+            .get_result(conn)
+            .await?;
+        let key = stored.parse()?;
+        Ok((key.id.to_string(), key))
+    })
+    .await
+}
+
+/// Changes the key `id` to `settings` and returns it. Served by `api_keys_pkey`.
+///
+/// # Errors
+/// Returns [`Error::NotFound`] if there is no such key, and [`Error::VersionMismatch`] if its version is not `expected`.
+pub async fn update_api_key(
+    store: &Store,
+    id: i64,
+    expected: Expected,
+    settings: &ApiKeySettings,
+) -> Result<ApiKey, Error> {
+    store
+        .try_write(&UPDATE_API_KEY, async |conn| {
+            let version = expected.number();
+            let is_expected =
+                api_keys::version.eq(version.unwrap_or_default()).or(version.is_none().into_sql::<Bool>());
+            let change = update(api_keys::table.find(id).filter(is_expected))
+                .set((changes(settings), api_keys::version.eq(api_keys::version + 1)))
+                .returning(ApiKeyRow::as_select());
+            if let Some(changed) = change.get_result(conn).await.optional()? {
+                return Ok(ApiKeyRow::parse(changed)?);
+            }
+            let exists = select(exists(api_keys::table.find(id))).get_result(conn).await?;
+            Err(if exists { Error::VersionMismatch } else { Error::NotFound })?
+        })
+        .await
+}
+
+/// Revokes the key `id`, which stays revoked. Does nothing if it was revoked before. Served by `api_keys_pkey`.
+///
+/// # Errors
+/// Returns [`Error::NotFound`] if there is no such key.
+pub async fn revoke_api_key(store: &Store, id: i64) -> Result<(), Error> {
+    let first = case_when(api_keys::revoked_at.is_null(), now.into_sql::<Nullable<Timestamptz>>())
+        .otherwise(api_keys::revoked_at);
+    let revoked = store
+        .write(&REVOKE_API_KEY, async |conn| {
+            update(api_keys::table.find(id)).set(api_keys::revoked_at.eq(first)).execute(conn).await
+        })
+        .await?;
+    if revoked == 0 { Err(Error::NotFound) } else { Ok(()) }
+}
+
+#[derive(Insertable, AsChangeset)]
+#[diesel(table_name = api_keys, treat_none_as_null = true)]
+struct Changes<'a> {
+    name: &'a str,
+    scopes: Vec<&'a str>,
+    expires_at: Option<DateTime<Utc>>,
+}
+
+fn changes(ApiKeySettings { name, scopes, expires_at }: &ApiKeySettings) -> Changes<'_> {
+    Changes { name, scopes: scopes.iter().map(Scope::as_str).collect(), expires_at: *expires_at }
+}
+
+row! {
+    /// A key.
+    ApiKeyRow of api_keys for ApiKey {
+        id: i64,
+        name: String,
+        key_prefix: String,
+        scopes: Vec<String>,
+        created_at: DateTime<Utc>,
+        expires_at: Option<DateTime<Utc>>,
+        revoked_at: Option<DateTime<Utc>>,
+        version: i32,
+    }
+}
+
+impl Parse<Vec<Scope>> for Vec<String> {
+    fn parse(self, column: &'static str) -> Result<Vec<Scope>, Error> {
+        let scopes: Result<_, _> = self.iter().map(|scope| Scope::parse(scope)).collect();
+        scopes.map_err(|_| crate::row::invalid(column))
+    }
+}
+
+impl Parse<Version> for i32 {
+    fn parse(self, _: &'static str) -> Result<Version, Error> {
+        Ok(Version::from_stored(self))
+    }
+}

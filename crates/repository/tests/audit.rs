@@ -1,0 +1,105 @@
+//! Idempotency keys on a real server.
+
+#![expect(clippy::expect_used, reason = "a test fails by panicking")]
+
+mod support;
+
+use anyhow::Result;
+use chrono::Utc;
+use futures_util::future::join_all;
+use steadfast_domain::audit::Origin;
+use steadfast_domain::audit::idempotency::{IdempotencyKey, Repeatable, RequestHash};
+use steadfast_domain::identity::{ApiKeySettings, NewApiKey, Principal};
+use steadfast_repository::audit::{self, Created};
+use steadfast_repository::{Error, identity};
+use support::Fixture;
+
+fn origin(caller: i64, key: &str, body: &str) -> Origin {
+    let key = IdempotencyKey::parse(key).expect("a key");
+    let hash = RequestHash::of("POST /keys", body.as_bytes());
+    Origin { principal: Principal::ApiKey(caller), repeatable: Some(Repeatable { key, hash }) }
+}
+
+async fn create(fixture: &Fixture, origin: &Origin) -> Result<Created, Error> {
+    let settings = ApiKeySettings::parse("till", &["keys:read"], None).expect("settings");
+    identity::create_api_key(&fixture.store, origin, &NewApiKey::generate(settings).record).await
+}
+
+async fn count(fixture: &Fixture, table: &str) -> Result<i64> {
+    Ok(fixture.client().await?.query_one(&format!("SELECT count(*) FROM {table}"), &[]).await?.get(0))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn concurrent_repetitions_have_one_effect() -> Result<()> {
+    let fixture = Fixture::new().await?;
+    for round in 0..20 {
+        let origin = origin(1, &format!("order-{round}"), "a till");
+        let outcomes = join_all((0..8).map(|_| create(&fixture, &origin))).await;
+        let fresh = outcomes.iter().flatten().filter(|created| !created.is_repeated).count();
+        assert_eq!(fresh, 1, "round {round}: {outcomes:?}");
+        let refusals = outcomes.iter().filter_map(|outcome| outcome.as_ref().err());
+        assert!(refusals.clone().all(|error| *error == Error::InProgress), "{outcomes:?}");
+        let again = create(&fixture, &origin).await?;
+        assert!(again.is_repeated && again.body.get().contains("till"), "{again:?}");
+        assert_eq!(count(&fixture, "api_keys").await?, round + 1);
+    }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn creation_costs_three_statements_and_its_repetition_one() -> Result<()> {
+    let fixture = Fixture::new().await?;
+    // Opens the session.
+    create(&fixture, &Origin::OPERATOR).await?;
+    let meter = fixture.meter().await?;
+    for statements in [3, 1] {
+        let (created, reading) = meter.read(create(&fixture, &origin(1, "order", "a till"))).await?;
+        created?;
+        // BEGIN, SET LOCAL and COMMIT.
+        assert_eq!((reading.statements, reading.utility), (statements, 3));
+    }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn keys_belong_to_one_caller_and_one_request() -> Result<()> {
+    let fixture = Fixture::new().await?;
+    assert!(!create(&fixture, &origin(1, "order", "a till")).await?.is_repeated);
+    assert_eq!(create(&fixture, &origin(1, "order", "a scale")).await.err(), Some(Error::KeyReused));
+    assert!(!create(&fixture, &origin(2, "order", "a scale")).await?.is_repeated);
+    assert_eq!(count(&fixture, "api_keys").await?, 2);
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn failed_creation_leaves_its_key_free() -> Result<()> {
+    let fixture = Fixture::new().await?;
+    let client = fixture.client().await?;
+    client.batch_execute("ALTER TABLE api_keys ADD CONSTRAINT closed CHECK (false) NOT VALID").await?;
+    let origin = origin(1, "order", "a till");
+    assert_eq!(
+        create(&fixture, &origin).await.err(),
+        Some(Error::Conflict { constraint: Some("closed".to_owned()) })
+    );
+    client.batch_execute("ALTER TABLE api_keys DROP CONSTRAINT closed").await?;
+    assert!(!create(&fixture, &origin).await?.is_repeated);
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn expired_keys_are_free_and_deleted_in_batches() -> Result<()> {
+    let fixture = Fixture::new().await?;
+    let client = fixture.client().await?;
+    let origin = origin(1, "order", "a till");
+    create(&fixture, &origin).await?;
+    client.batch_execute("UPDATE idempotency_records SET expires_at = now()").await?;
+    assert!(!create(&fixture, &origin).await?.is_repeated, "the record is replaced");
+    assert!(create(&fixture, &origin).await?.is_repeated, "and counts again");
+    let old = "INSERT INTO idempotency_records (principal, key, route, request_hash, resource_id, body, expires_at) \
+        SELECT 'operator', n, '', sha256(''), '', '{}', now() - interval '1 minute' FROM generate_series(1, 1500) AS n";
+    client.batch_execute(old).await?;
+    let expire = || audit::expire_idempotency_records(&fixture.store, Utc::now());
+    assert_eq!((expire().await?, expire().await?, expire().await?), (1_000, 500, 0));
+    assert_eq!(count(&fixture, "idempotency_records").await?, 1, "those in use stay");
+    Ok(())
+}
