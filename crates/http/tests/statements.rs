@@ -1,4 +1,4 @@
-//! How many statements each route sends, for a typical request and for the largest that it accepts.
+//! Number of statements of each route, for a typical request and for the largest that it accepts.
 
 use crate::support::Fixture;
 use crate::terminology::filled;
@@ -11,7 +11,8 @@ use std::collections::BTreeSet;
 use steadfast_http::Statements;
 use tower::ServiceExt;
 
-/// One request and the statements that it sends when nothing is cached: one for its API key, and those of its operations.
+/// Request and number of statements that it sends if nothing is cached: one for its API key, and those of its
+/// operations.
 struct Costs {
     route: &'static str,
     uri: &'static str,
@@ -27,7 +28,7 @@ fn post(uri: &'static str, body: Value, sent: u32) -> Costs {
     Costs { route: uri, uri, body: Some(body), sent }
 }
 
-/// Each route by a typical request and by the largest, or by one alone that all are like.
+/// Returns a typical and the largest request of each route, or one request if all are alike.
 fn table() -> Vec<Costs> {
     let mut table = vec![
         get("/health/live", "/health/live", 0),
@@ -85,7 +86,7 @@ impl Costs {
         if self.body.is_some() { Method::POST } else { Method::GET }
     }
 
-    /// What `api` counts for it.
+    /// Sends the request and returns the counted statements.
     async fn measure(&self, api: &Fixture) -> Result<Statements> {
         let body = self.body.as_ref().map(Value::to_string).unwrap_or_default();
         let request = Request::builder().method(self.method()).uri(self.uri);
@@ -125,7 +126,7 @@ async fn table_has_every_route() -> Result<()> {
     assert_eq!(
         listed.collect::<BTreeSet<_>>(),
         routes.collect::<BTreeSet<_>>(),
-        "give new routes their rows"
+        "add new routes to the table"
     );
     Ok(())
 }
