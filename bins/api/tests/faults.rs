@@ -1,4 +1,4 @@
-//! The program under many callers, and killed in the middle of its work: what was answered stays.
+//! The program under load, and killed while it works: answered checks are never lost.
 
 #![expect(clippy::expect_used, reason = "a test fails by panicking")]
 
@@ -14,10 +14,10 @@ use std::time::Duration;
 use steadfast_testkit::TestDatabase;
 use tokio_postgres::NoTls;
 
-/// An API key whose hash is stored without the tool that makes keys.
+/// API key whose hash is inserted directly.
 const KEY: &str = "sf_FaultsKeyOfTheTestsKeyOfTheTestsKeyOfTheTes3urri1";
 
-/// The program as a process of its own, over a database and a stand-in of PIDKey.com of the test's own.
+/// API server in a separate process, with a private database and sandbox.
 struct Api {
     child: Child,
     url: String,
@@ -37,7 +37,7 @@ impl Api {
         let mut child = command.spawn()?;
         let mut lines = BufReader::new(child.stderr.take().context("piped")?).lines().map_while(Result::ok);
         let listening = lines.find_map(|line| Some(line.split_once("listening on ")?.1.trim().to_owned()));
-        // Somebody has to read the rest, or the program waits for room in the pipe.
+        // If the rest were not read, the program would block on a full pipe.
         std::thread::spawn(move || lines.for_each(drop));
         let url = listening.context("it ended without listening")?;
         Ok(Self { child, url, client: Client::new() })
@@ -62,7 +62,7 @@ impl Api {
 
 impl Drop for Api {
     fn drop(&mut self) {
-        // It is gone already where the test killed it.
+        // Fails if the test has killed it already.
         _ = self.kill();
     }
 }
@@ -86,7 +86,7 @@ async fn stored(database: &TestDatabase) -> Result<HashSet<String>> {
     Ok(rows.iter().map(|row| row.get(0)).collect())
 }
 
-/// Fifty keys, of which those of two neighbouring batches overlap.
+/// Returns fifty keys. Consecutive batches overlap.
 fn batch(number: u32) -> String {
     (0..50).map(|n| format!("{:025}\n", number * 10 + n)).collect()
 }
@@ -102,7 +102,7 @@ fn keys_stored_by(answer: &Value) -> Vec<String> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn fifty_checks_of_overlapping_keys_at_once_are_all_answered_and_each_key_is_new_once() -> Result<()> {
+async fn concurrent_checks_store_each_key_once() -> Result<()> {
     let (database, sandbox) = (database().await?, pidkey_sandbox::start(([127, 0, 0, 1], 0).into()).await?);
     let api = Arc::new(Api::start(&database, &sandbox)?);
     let mut checks = Vec::new();
@@ -123,7 +123,7 @@ async fn fifty_checks_of_overlapping_keys_at_once_are_all_answered_and_each_key_
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn killed_in_the_middle_of_checks_it_loses_nothing_that_was_answered() -> Result<()> {
+async fn killed_server_loses_no_answered_check() -> Result<()> {
     let (database, sandbox) = (database().await?, pidkey_sandbox::start(([127, 0, 0, 1], 0).into()).await?);
     let answered = Arc::new(Mutex::new(HashSet::new()));
     for round in 0..3_u32 {

@@ -1,4 +1,4 @@
-//! The program as an operator meets it: help, exit codes, signals.
+//! Help, exit codes, signals and warnings of the program.
 
 use anyhow::{Context, Result, bail};
 use std::io::{BufRead, BufReader, Read, Write};
@@ -7,7 +7,7 @@ use std::process::{Child, Command, Output, Stdio};
 use std::time::Duration;
 use steadfast_testkit::Process;
 
-/// Longest wait for the end of the program, on a starved machine.
+/// Maximum wait for the end of the program.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 fn api(variables: &[(&str, &str)]) -> Command {
@@ -29,7 +29,7 @@ fn help_documents_the_variables() -> Result<()> {
 }
 
 #[test]
-fn wrong_settings_end_it_with_2_and_all_of_them_are_named() -> Result<()> {
+fn invalid_settings_exit_with_2() -> Result<()> {
     let output = api(&[("PORT", "eighty"), ("LOG_FORMAT", "xml")]).output()?;
     assert_eq!(output.status.code(), Some(2));
     for name in ["DATABASE_URL", "PORT", "LOG_FORMAT"] {
@@ -40,7 +40,7 @@ fn wrong_settings_end_it_with_2_and_all_of_them_are_named() -> Result<()> {
     Ok(())
 }
 
-/// The program once it listens. It has no database.
+/// Running program without a database.
 struct Running {
     child: Child,
     log: Box<dyn Iterator<Item = String>>,
@@ -48,14 +48,14 @@ struct Running {
 
 impl Running {
     fn start(variables: &[(&str, &str)]) -> Result<Self> {
-        let required = [("DATABASE_URL", "postgres://nobody@127.0.0.1:1/none"), ("HTTP_PORT", "0")];
+        let required = [("DATABASE_URL", "postgres://app@127.0.0.1:1/none"), ("HTTP_PORT", "0")];
         let mut child = api(&[&required, variables].concat()).stderr(Stdio::piped()).spawn()?;
         let stderr = child.stderr.take().context("piped")?;
         let log = Box::new(BufReader::new(stderr).lines().map_while(Result::ok));
         Ok(Self { child, log })
     }
 
-    /// Reads the log up to a line with `part`, and returns everything up to there.
+    /// Reads the log up to a line with `part` and returns it.
     fn log_until(&mut self, part: &str) -> Result<String> {
         let mut read = String::new();
         for line in self.log.by_ref() {
@@ -74,14 +74,14 @@ impl Running {
 
 impl Drop for Running {
     fn drop(&mut self) {
-        // It has ended where the test passed.
+        // Fails if the program has ended, as it has if the test passed.
         _ = self.child.kill();
         _ = self.child.wait();
     }
 }
 
 #[test]
-fn sigterm_drains_and_ends_well() -> Result<()> {
+fn sigterm_drains_and_exits_with_0() -> Result<()> {
     let mut api = Running::start(&[])?;
     api.log_until("listening on http://127.0.0.1:")?;
     api.process()?.terminate();

@@ -20,7 +20,7 @@ fn customers() -> Vec<Operation> {
         served("customers.find", &["customers_email_key"])
             .sends("SELECT id FROM customers WHERE email = $1")
             .case("one", [Text("c7@example.com")])
-            .case("none", [Text("nobody@example.com")]),
+            .case("none", [Text("absent@example.com")]),
         served("customers.by_name", &["customers_name"])
             .sends(
                 "SELECT id FROM customers WHERE name COLLATE \"C\" >= $1 AND name COLLATE \"C\" < $2 \
@@ -45,7 +45,7 @@ fn customers() -> Vec<Operation> {
             .sends("UPDATE customers SET note = $2 WHERE id = $1 RETURNING id")
             .case("some", [Id(7), Text("pays late")])
             .case("nothing", [Id(7), Null])
-            .case("nobody", [Id(0), Null]),
+            .case("none", [Id(0), Null]),
         served("customers.has_orders", &[])
             .sends("SELECT has_orders($1)::int::bigint AS id")
             .case("some", [Id(1)])

@@ -1,14 +1,15 @@
-//! Migrations over the same kind of session as the service's own: by TLS where the URL or the server wants it.
+//! Migrations, on sessions with the same settings and TLS mode as those of the service.
 
 use steadfast_postgres::{Conn, SessionSettings};
 use steadfast_schema::{LockWait, MigrateError};
 
-/// Brings the database at `url` up to date and returns the versions that were applied. Waits for another process that does
-/// the same; calls `on_wait` whenever others hold a lock that a migration needs. Safe to repeat.
+/// Applies the pending migrations to the database at `url` and returns their versions.
+///
+/// Waits while another process applies migrations. Calls `on_wait` when other sessions hold a lock that a migration
+/// needs. Each migration runs in a separate transaction, so the call can be repeated.
 ///
 /// # Errors
-/// Returns [`MigrateError`] if the database cannot be reached or brought up to date. Each migration runs in a transaction
-/// of its own.
+/// Returns [`MigrateError`] if the database cannot be reached or a migration fails.
 pub async fn migrate(
     url: &str,
     session: &SessionSettings,
@@ -18,10 +19,11 @@ pub async fn migrate(
     steadfast_schema::migrate_on(conn, Conn::establish_with(url, session).await?, on_wait).await
 }
 
-/// The migrations that the database at `url` lacks, in their order.
+/// Returns the migrations that are not applied to the database at `url`, in order.
 ///
 /// # Errors
-/// [`MigrateError::Connect`] and [`MigrateError::Applied`]; the latter too when the user may not read the list.
+/// Returns [`MigrateError::Connect`] if the database cannot be reached, and [`MigrateError::Applied`] if the list of
+/// applied migrations cannot be read, also for lack of privileges.
 pub async fn pending(url: &str, session: &SessionSettings) -> Result<Vec<String>, MigrateError> {
     steadfast_schema::pending_on(&mut Conn::establish_with(url, session).await?).await
 }

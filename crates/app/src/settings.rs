@@ -1,4 +1,4 @@
-//! What can be chosen from outside: read from the environment once, then passed on as plain values.
+//! Settings, read once from environment variables.
 
 mod cache;
 mod database;
@@ -23,8 +23,8 @@ use steadfast_pidkey::Settings as PidkeySettings;
 use steadfast_postgres::SessionSettings;
 use steadfast_telemetry::LogSettings;
 
-/// The rooms, each with its heading.
-const ROOMS: [(&str, &[Setting]); 5] = [
+/// All settings by section of the help text.
+const SECTIONS: [(&str, &[Setting]); 5] = [
     ("Database", database::ALL),
     ("Server", http::ALL),
     ("Cache", cache::ALL),
@@ -32,26 +32,26 @@ const ROOMS: [(&str, &[Setting]); 5] = [
     ("Logs", log::ALL),
 ];
 
-/// Everything that can be chosen. Its `Debug` shows no secret.
+/// All settings of the service. `Debug` shows no secrets.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// The database.
+    /// Settings of the database.
     pub database: DatabaseSettings,
-    /// The server.
+    /// Settings of the HTTP server.
     pub http: HttpSettings,
-    /// The cache; nothing when it is switched off.
+    /// Settings of the cache; `None` if it is disabled.
     pub cache: Option<CacheSettings>,
-    /// PIDKey.com.
+    /// Settings of the client of PIDKey.com.
     pub pidkey: PidkeySettings,
-    /// Logs.
+    /// Settings of the log.
     pub log: LogSettings,
 }
 
 impl Settings {
-    /// The settings that `environment` says. A variable that is set to nothing counts as not set.
+    /// Reads all settings from `environment`. An empty variable counts as not set.
     ///
     /// # Errors
-    /// [`SettingsError`] naming every variable that is wrong, with what is allowed; no value of a secret.
+    /// Returns a [`SettingsError`] that names each invalid variable with the allowed values. It contains no secrets.
     pub fn read(environment: Environment<'_>) -> Result<Self, SettingsError> {
         let mut reader = Reader::new(environment);
         let settings = Self {
@@ -65,10 +65,11 @@ impl Settings {
     }
 }
 
-/// How a session with the database begins, as `environment` says: for other programs, which go by `application_name`.
+/// Reads the settings of a database session from `environment`, for other programs. They identify themselves to the
+/// server by `application_name`.
 ///
 /// # Errors
-/// As of [`Settings::read`].
+/// Returns the same errors as [`Settings::read`].
 pub fn read_session(
     environment: Environment<'_>,
     application_name: &str,
@@ -78,23 +79,24 @@ pub fn read_session(
     reader.finish(settings)
 }
 
-/// The cache alone, as `environment` says; nothing when it is switched off. For programs that only tell it something.
+/// Reads the settings of the cache from `environment`, for programs that only invalidate it. Returns `None` if the
+/// cache is disabled.
 ///
 /// # Errors
-/// As of [`Settings::read`].
+/// Returns the same errors as [`Settings::read`].
 pub fn read_cache(environment: Environment<'_>) -> Result<Option<CacheSettings>, SettingsError> {
     let mut reader = Reader::new(environment);
     let settings = cache::read(&mut reader);
     reader.finish(settings)
 }
 
-/// Every setting with its default, what is allowed and what it is for: the text for `--help`.
+/// Returns the text of `--help`: every setting with its default, allowed values and purpose.
 pub fn help() -> String {
-    let rooms = ROOMS.iter().map(|(heading, settings)| {
+    let sections = SECTIONS.iter().map(|(heading, settings)| {
         let settings: Vec<String> = settings.iter().map(Setting::to_string).collect();
         format!("{heading} (environment variables, defaults in brackets):\n\n{}", settings.join("\n"))
     });
-    rooms.collect::<Vec<_>>().join("\n")
+    sections.collect::<Vec<_>>().join("\n")
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! From settings to a running service, and to its orderly end.
+//! Start, run and shutdown of the service.
 
 use crate::migrations::pending;
 use crate::settings::{DatabaseSettings, REDIS_URL, unknown_variables};
@@ -24,34 +24,34 @@ use tokio::sync::{Notify, oneshot};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
-/// How long the comparison of the database's version with the server's may take; it is only for the log.
+/// Time limit for comparing the migrations, whose result is only logged.
 const COMPARISON_MAX: Duration = Duration::from_secs(10);
 
-/// How long the end waits for units of work that requests have left behind.
+/// Maximum wait for running units of work at shutdown.
 const CLOSE_MAX: Duration = Duration::from_secs(5);
 
-/// Why the service did not start.
+/// Error that prevents the service from starting.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
-    /// Settings cannot be used.
+    /// Settings are invalid.
     #[error(transparent)]
     Settings(#[from] SettingsError),
-    /// The address cannot be listened on.
+    /// The server cannot listen on the address.
     #[error(
-        "cannot listen on {address}: {cause}; stop what listens there, or choose another HTTP_PORT or HTTP_HOST"
+        "cannot listen on {address}: {cause}; stop the program that uses the address, or change HTTP_PORT or HTTP_HOST"
     )]
     Listen {
         /// Host and port.
         address: String,
-        /// What the operating system says.
+        /// Error of the operating system.
         cause: io::Error,
     },
-    /// The signals that end the service cannot be waited for.
-    #[error("cannot wait for signals: {0}")]
+    /// Signal handlers cannot be installed.
+    #[error("cannot install signal handlers: {0}")]
     Signals(io::Error),
 }
 
-/// The service, ready to accept but not accepting yet.
+/// Service that listens but does not accept connections yet.
 struct Service {
     listener: TcpListener,
     url: SecretString,
@@ -109,7 +109,7 @@ impl Service {
         let catalogue = Catalogue::new(store.clone(), cache);
         let router = router(store.clone(), checker, catalogue, searches, draining.clone());
         let drained = serve(listener, router, settings, draining, shutdown).await;
-        // Its end is bounded; what is left of the log needs the store.
+        // The task ends in bounded time, and needs the store to write the remaining entries.
         drop(stop_log);
         let _ = log.await;
         first_contact.abort();
@@ -118,14 +118,17 @@ impl Service {
         match drained {
             Drained::Completely => tracing::info!("drained: every request was answered"),
             Drained::CutOff(connections) => {
-                tracing::warn!(connections, "connections were cut off when the time to drain was over");
+                tracing::warn!(
+                    connections,
+                    "drain timeout: connections were closed before their requests were answered"
+                );
             }
         }
         drained
     }
 }
 
-/// Logs what the end of the pool has left.
+/// Logs the result of closing the pool.
 fn report(closed: &Closed) {
     for left in &closed.unreturned {
         let (operation, away_s) = (left.borrower, left.away.as_secs_f64());
@@ -139,58 +142,58 @@ fn report(closed: &Closed) {
     }
 }
 
-/// Asks the database for something that is not there, so that readiness knows from the start whether it can be reached,
-/// and whoever starts the service reads in the log what is missing. Says whether the database answered at all.
+/// Looks up a key that does not exist, so that readiness is correct from the start and the log shows problems of the
+/// database. Returns true if the database answered.
 async fn first_contact(db: &Db, store: &Store, instances: u32, reserved: u32) -> bool {
     match identity::find_caller(store, &KeyHash::OF_NO_KEY).await {
         Ok(_) => {
             tracing::info!("the database answers");
-            // Warns by itself when there are too few connections; a failure here shows at the next request too.
+            // Logs a warning if there are too few connections. A failure will recur at the next request.
             _ = db.check_capacity(instances, reserved).await;
             true
         }
         Err(error @ RepositoryError::Query { .. }) => {
-            tracing::error!(%error, "the database has not the expected tables; run `steadfast-ctl migrate`");
+            tracing::error!(%error, "the database lacks expected tables; run `steadfast-ctl migrate`");
             true
         }
         Err(error) => {
-            tracing::error!(%error, "the database does not answer; check DATABASE_URL; it is tried again as requests come");
+            tracing::error!(%error, "the database does not answer; requests will try again; check DATABASE_URL");
             false
         }
     }
 }
 
-/// Says in the log which migrations the database lacks: tables may be there and still be those of an older version. On a
-/// connection of its own, for the pool's know no tables of the migrations'.
+/// Logs the pending migrations: tables can exist and still be of an older version. Uses a separate connection, because
+/// operations of the pool do not read the table of migrations.
 async fn compare_versions(url: &SecretString, session: &SessionSettings) {
     match timeout(COMPARISON_MAX, pending(url.expose_secret(), session)).await {
         Ok(Ok(pending)) if pending.is_empty() => {}
         Ok(Ok(pending)) => tracing::error!(
             pending = pending.join(", "),
-            "the database is older than this server; run `steadfast-ctl migrate`"
+            "migrations are pending; run `steadfast-ctl migrate`"
         ),
         Ok(Err(error)) => {
-            tracing::warn!(%error, "cannot tell whether the database is older than this server")
+            tracing::warn!(%error, "cannot determine pending migrations")
         }
-        Err(_) => tracing::warn!("cannot tell in time whether the database is older than this server"),
+        Err(_) => tracing::warn!("cannot determine pending migrations: time limit exceeded"),
     }
 }
 
-/// How a service that ran has ended.
+/// Result of a service that ran.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use]
 pub enum Ended {
-    /// After the first signal, and a drain.
+    /// The first signal ended the service, after a drain.
     Drained(Drained),
-    /// At the second signal, with requests that were not answered.
+    /// The second signal ended the service, with unanswered requests.
     AtOnce,
 }
 
-/// Runs the service. The first SIGTERM or SIGINT drains it, the second one ends it at once. Variables of the process that
-/// look like settings and are none are warned about in the log.
+/// Runs the service. The first SIGTERM or SIGINT drains it, the second one ends it at once. Logs a warning for each
+/// unknown environment variable with the prefix of a setting.
 ///
 /// # Errors
-/// Returns [`StartError`] if the service does not start. Once it runs it does not fail.
+/// Returns [`StartError`] if the service does not start. A running service does not fail.
 pub async fn run(settings: Settings) -> Result<Ended, StartError> {
     let mut signals = Signals::catch()?;
     for unknown in unknown_variables() {
@@ -208,13 +211,13 @@ pub async fn run(settings: Settings) -> Result<Ended, StartError> {
     tokio::select! {
         drained = running => Ok(Ended::Drained(drained)),
         signal = signals.next() => {
-            tracing::error!("second {signal}: ended at once, open requests were not answered");
+            tracing::error!("second {signal}: exiting at once, open requests are not answered");
             Ok(Ended::AtOnce)
         }
     }
 }
 
-/// The signals that end the service.
+/// Handlers of SIGTERM and SIGINT.
 struct Signals {
     terminate: Signal,
     interrupt: Signal,
@@ -235,7 +238,7 @@ impl Signals {
     }
 }
 
-/// A running service. Dropped, it drains by itself in the background.
+/// Running service. If it is dropped, it drains in the background.
 #[derive(Debug)]
 pub struct Running {
     address: SocketAddr,
@@ -243,10 +246,10 @@ pub struct Running {
     ended: JoinHandle<Drained>,
 }
 
-/// Starts the service in the background: for tests and benchmarks.
+/// Starts the service in the background, for tests and benchmarks.
 ///
 /// # Errors
-/// [`StartError`].
+/// Returns [`StartError`] if the service does not start.
 pub async fn start(settings: Settings) -> Result<Running, StartError> {
     let service = Service::prepare(settings).await?;
     let address = service.address()?;
@@ -259,26 +262,26 @@ pub async fn start(settings: Settings) -> Result<Running, StartError> {
 }
 
 impl Running {
-    /// Where it listens, the port filled in.
+    /// Returns the address on which the service listens, with the actual port.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// Drains the service and waits for its end.
+    /// Drains the service and waits until it has ended.
     ///
     /// # Errors
-    /// When the service panicked.
+    /// Returns the panic of the service if it panicked.
     pub async fn stop(self) -> Result<Drained, tokio::task::JoinError> {
-        // It is not listening any more when it has ended already.
+        // An error means that the service has ended already.
         let _ = self.stop.send(());
         self.ended.await
     }
 }
 
-/// Sends the logs of this process where `settings` says. Keep the guard until the end of `main`.
+/// Installs the logging of this process as configured in `settings`. Hold the guard until the end of `main`.
 ///
 /// # Errors
-/// [`StartError::Settings`] when the level cannot be read.
+/// Returns [`StartError::Settings`] if the level is invalid.
 pub fn install_logs(settings: &Settings) -> Result<steadfast_telemetry::Guard, StartError> {
     let guard = steadfast_telemetry::install(settings.log.clone());
     Ok(guard.map_err(|error| SettingsError::of(crate::settings::LEVEL.name, error))?)

@@ -1,5 +1,5 @@
-//! What the service writes into its log, and what it never does: the canary, recognisable secrets through the whole
-//! service in its good and its bad moments. A program of its own, for it takes down every event of the process.
+//! Contents of the log: no secrets, whatever fails, and pending migrations. This is a separate program, because it
+//! records every event of the process.
 
 use anyhow::{Context, Result, ensure};
 use pidkey_sandbox::{Control, Mode, Sandbox};
@@ -18,20 +18,22 @@ use steadfast_testkit::TestDatabase;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
-/// The account's key at PIDKey.com.
+/// Key of the account at PIDKey.com.
 const PIDKEY: &str = "CANARYOFTHEACCOUNT0000001";
 
-/// A product key as it is pasted, and the parts of it that would give it away.
+/// Product key that is checked.
 const PRODUCT: &str = "6NRGD-KHFCF-Y4TF7-PRWFD-YBF3H";
+/// Parts of [`PRODUCT`] that would disclose it.
 const PRODUCT_PARTS: [&str; 3] = ["6NRGDKHFCF", "KHFCF-Y4TF7", "PRWFD"];
 
-/// A line that holds no key.
+/// Invalid line of a check.
 const REJECTED: &str = "CANARYOFALINE";
 
-/// Nothing here is waited for longer.
+/// Maximum wait of a test.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// Every event of the process at every level, once this was touched: connections are driven by tasks on any thread.
+/// Log of the whole process at every level, since connections are driven by tasks on any thread. Logging begins when
+/// this is initialised.
 static LOG: LazyLock<Sink> = LazyLock::new(|| {
     let sink = Sink::default();
     let writer = sink.clone();
@@ -39,7 +41,7 @@ static LOG: LazyLock<Sink> = LazyLock::new(|| {
     sink
 });
 
-/// Log lines, kept in memory.
+/// Log lines in memory.
 #[derive(Clone, Default)]
 struct Sink(Arc<Mutex<Vec<u8>>>);
 
@@ -70,7 +72,7 @@ async fn migrated() -> Result<TestDatabase> {
 struct Fixture {
     running: Running,
     sandbox: Sandbox,
-    /// The caller's own key.
+    /// API key of the caller.
     key: String,
     database: TestDatabase,
 }
@@ -98,7 +100,7 @@ impl Fixture {
         Ok(Self { running: start(settings).await?, sandbox, key, database })
     }
 
-    /// Status and text of the answer to a check of [`PRODUCT`] and [`REJECTED`].
+    /// Checks [`PRODUCT`] and [`REJECTED`]. Returns status and text of the answer.
     async fn check(&self) -> Result<(u16, String)> {
         let url = format!("http://{}/api/pidms/check", self.running.address());
         let body = json!({ "keys": format!("{PRODUCT}\r\n{REJECTED}") });
@@ -107,22 +109,23 @@ impl Fixture {
         Ok((answer.status().as_u16(), answer.text().await?))
     }
 
-    /// What must show nowhere, in any case of letters.
+    /// Returns the secrets.
     fn secrets(&self) -> Vec<&str> {
         [PIDKEY, "apikey=", self.key.as_str(), REJECTED].into_iter().chain(PRODUCT_PARTS).collect()
     }
 }
 
-fn ensure_without(secrets: &[&str], text: &str, place: &str) -> Result<()> {
+/// Ensures that `text` contains none of `secrets` in any case of letters.
+fn ensure_without(secrets: &[&str], text: &str, origin: &str) -> Result<()> {
     let upper = text.to_uppercase();
     for secret in secrets {
-        ensure!(!upper.contains(&secret.to_uppercase()), "{secret} in {place}:\n{text}");
+        ensure!(!upper.contains(&secret.to_uppercase()), "{secret} in {origin}:\n{text}");
     }
     Ok(())
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn no_secret_shows_in_a_log_line_or_an_answer() -> Result<()> {
+async fn logs_and_answers_contain_no_secrets() -> Result<()> {
     LazyLock::force(&LOG);
     let service = Fixture::new().await?;
     let secrets = service.secrets();
@@ -139,8 +142,8 @@ async fn no_secret_shows_in_a_log_line_or_an_answer() -> Result<()> {
     service.sandbox.control(Control::mode(Mode::Ok));
     ensure!(service.sandbox.seen().last_query.contains(PIDKEY), "it was sent");
 
-    // PostgreSQL's words for the first are the whole row, for the second the statement.
-    for (fault, mended) in [
+    // PostgreSQL's message contains the whole row for the first fault, and the statement for the second.
+    for (fault, repair) in [
         (
             "ALTER TABLE pidms_keys ADD CONSTRAINT canary CHECK (false) NOT VALID",
             "ALTER TABLE pidms_keys DROP CONSTRAINT canary",
@@ -151,10 +154,10 @@ async fn no_secret_shows_in_a_log_line_or_an_answer() -> Result<()> {
         let (status, text) = service.check().await?;
         ensure!([409, 500].contains(&status), "{fault}: {status} {text}");
         ensure_without(&secrets, &text, fault)?;
-        client.batch_execute(mended).await?;
+        client.batch_execute(repair).await?;
     }
 
-    // The one place for a caller's product keys are the results of the caller's own check.
+    // Product keys appear only in the results of the caller's own check.
     let (status, text) = service.check().await?;
     ensure!(status == 200 && text.contains(PRODUCT), "{status} {text}");
     ensure_without(&[PIDKEY, "apikey=", service.key.as_str()], &text, "the answer")?;
@@ -164,7 +167,7 @@ async fn no_secret_shows_in_a_log_line_or_an_answer() -> Result<()> {
     ensure!(running.stop().await? == Drained::Completely);
     let lines = LOG.text();
     for part in ["\"TRACE\"", "\"message\":\"request\"", "key check failed", "key check completed"] {
-        ensure!(lines.contains(part), "{part} is not taken down: {lines}");
+        ensure!(lines.contains(part), "{part} is not logged: {lines}");
     }
     for line in lines.lines() {
         let secrets = [PIDKEY, "apikey=", key.as_str(), REJECTED];
@@ -175,7 +178,7 @@ async fn no_secret_shows_in_a_log_line_or_an_answer() -> Result<()> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_server_that_starts_with_an_older_database_names_what_it_lacks() -> Result<()> {
+async fn logs_pending_migrations_at_startup() -> Result<()> {
     LazyLock::force(&LOG);
     let database = migrated().await?;
     let url = database.url();
@@ -197,9 +200,9 @@ async fn a_server_that_starts_with_an_older_database_names_what_it_lacks() -> Re
     })?;
     let running = start(settings).await?;
     let began = Instant::now();
-    let is_said = |line: &str| line.contains("the database is older") && line.contains(last.as_str());
-    while !LOG.text().lines().any(is_said) {
-        ensure!(began.elapsed() < PATIENCE, "not said: {}", LOG.text());
+    let is_reported = |line: &str| line.contains("migrations are pending") && line.contains(last.as_str());
+    while !LOG.text().lines().any(is_reported) {
+        ensure!(began.elapsed() < PATIENCE, "not reported: {}", LOG.text());
         tokio::task::yield_now().await;
     }
     ensure!(running.stop().await? == Drained::Completely);

@@ -1,4 +1,4 @@
-//! The whole service over a real database and the stand-in of PIDKey.com, by HTTP.
+//! The whole service with a real database and the sandbox of PIDKey.com, over HTTP.
 
 use anyhow::{Context, Result, ensure};
 use pidkey_sandbox::{Control, Mode, Sandbox};
@@ -13,11 +13,11 @@ use steadfast_repository::{Store, identity, terminology};
 use steadfast_testkit::TestDatabase;
 use tokio::task::JoinSet;
 
-/// Nothing here is waited for longer.
+/// Maximum wait of a test.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// A port that nobody listens on.
-const NO_DATABASE: &str = "postgres://nobody@127.0.0.1:1/none";
+/// Address on which no server listens.
+const NO_DATABASE: &str = "postgres://app@127.0.0.1:1/none";
 
 fn settings(variables: &[(&str, &str)]) -> Result<Settings> {
     let read = |name: &str| {
@@ -70,7 +70,7 @@ impl Fixture {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_key_is_checked_stored_and_found() -> Result<()> {
+async fn checked_keys_are_stored_and_found() -> Result<()> {
     let service = Fixture::new().await?;
     let keys: Vec<String> = (0..5).map(|n| format!("6NRGD-KHFCF-Y4TF7-PRWFD-0000{n}")).collect();
     let checked: Value = service.check(&keys.join("\r\n")).await?.error_for_status()?.json().await?;
@@ -84,7 +84,7 @@ async fn a_key_is_checked_stored_and_found() -> Result<()> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn address_that_sends_many_invalid_keys_is_refused() -> Result<()> {
+async fn invalid_keys_are_limited_per_address() -> Result<()> {
     let service = Fixture::new().await?;
     let get = |key: &str| service.client.get(service.url("/api/pidms/products")).bearer_auth(key).send();
     assert_eq!(get(&service.key).await?.status(), 200);
@@ -103,7 +103,7 @@ async fn address_that_sends_many_invalid_keys_is_refused() -> Result<()> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_service_that_ended_has_logged_its_searches() -> Result<()> {
+async fn searches_are_logged_before_shutdown() -> Result<()> {
     let Fixture { running, client, key, _database, .. } = Fixture::new().await?;
     let url = format!("http://{}/api/v1/search/icd10?query=asthma", running.address());
     for _ in 0..3 {
@@ -117,7 +117,7 @@ async fn a_service_that_ended_has_logged_its_searches() -> Result<()> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_check_under_way_is_finished_before_the_service_ends() -> Result<()> {
+async fn running_check_completes_before_shutdown() -> Result<()> {
     let service = Fixture::new().await?;
     service.sandbox.control(Control { delay_ms: 500, ..Control::mode(Mode::Ok) });
     let Fixture { running, sandbox, client, key, _database } = service;
@@ -126,7 +126,7 @@ async fn a_check_under_way_is_finished_before_the_service_ends() -> Result<()> {
     let check = tokio::spawn(client.post(url).bearer_auth(key).json(&body).send());
     let began = Instant::now();
     while sandbox.seen().requests == 0 {
-        ensure!(began.elapsed() < PATIENCE, "the check did not reach the stand-in");
+        ensure!(began.elapsed() < PATIENCE, "the check did not reach the sandbox");
         tokio::task::yield_now().await;
     }
     assert_eq!(running.stop().await?, Drained::Completely);
@@ -135,12 +135,12 @@ async fn a_check_under_way_is_finished_before_the_service_ends() -> Result<()> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn without_a_database_it_starts_and_says_that_it_is_not_ready() -> Result<()> {
+async fn service_without_database_is_not_ready() -> Result<()> {
     let running = start(settings(&[("DATABASE_URL", NO_DATABASE), ("PORT", "0")])?).await?;
     let url = |path: &str| format!("http://{}{path}", running.address());
     assert_eq!(reqwest::get(url("/health/live")).await?.status(), 200);
     assert_eq!(reqwest::get(url("/health/ready")).await?.status(), 503);
-    let new = NewApiKey::generate(ApiKeySettings::parse("nobody's", &["*"], None)?);
+    let new = NewApiKey::generate(ApiKeySettings::parse("unknown", &["*"], None)?);
     let request = Client::new().get(url("/api/pidms/products")).bearer_auth(new.secret.expose_secret());
     let answer = request.send().await?;
     assert_eq!(answer.status(), 503);
@@ -150,7 +150,7 @@ async fn without_a_database_it_starts_and_says_that_it_is_not_ready() -> Result<
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_address_that_is_taken_is_named_with_what_to_do() -> Result<()> {
+async fn error_names_address_in_use() -> Result<()> {
     let running = start(settings(&[("DATABASE_URL", NO_DATABASE), ("PORT", "0")])?).await?;
     let port = running.address().port().to_string();
     let second = start(settings(&[("DATABASE_URL", NO_DATABASE), ("PORT", &port)])?).await;
@@ -162,7 +162,7 @@ async fn an_address_that_is_taken_is_named_with_what_to_do() -> Result<()> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn settings_that_only_a_library_can_judge_are_named_too() -> Result<()> {
+async fn error_names_settings_that_libraries_reject() -> Result<()> {
     let wrong_url =
         start(settings(&[("DATABASE_URL", "mysql://S3CRET@db")])?).await.expect_err("no PostgreSQL");
     assert!(matches!(wrong_url, StartError::Settings(_)));

@@ -1,5 +1,5 @@
-//! One log event per request, whatever became of it. The path is written as its template and the query string not at
-//! all: both may carry data.
+//! The access log: one event per request, whatever its result. It contains the template of the path and no query
+//! string, because both may contain data.
 
 use crate::correlation;
 use crate::problem::ErrorCode;
@@ -11,19 +11,19 @@ use std::sync::{Arc, OnceLock};
 use steadfast_domain::identity::Caller;
 use tokio::time::Instant;
 
-/// Status of a request whose caller left before the answer, as proxies log it. Never sent.
+/// Status for the log if the client disconnected before the answer, as used by proxies. Never sent.
 const CLIENT_GONE: u16 = 499;
 
-/// What is learnt for the log while the request is answered.
+/// Fields of the event that become known while the request is answered.
 #[derive(Debug, Default)]
-struct Learnt {
+struct LateFields {
     caller: OnceLock<Arc<Caller>>,
     cache_hit: OnceLock<bool>,
 }
 
-/// Slot for the caller of a request, filled by the authentication for the log and the handler.
+/// Request extension that receives the caller, for the log and the handler.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct CallerSlot(Arc<Learnt>);
+pub(crate) struct CallerSlot(Arc<LateFields>);
 
 impl CallerSlot {
     /// Sets the caller, once.
@@ -42,46 +42,46 @@ impl CallerSlot {
     }
 }
 
-/// Where a handler leaves for the log whether the cache had its answer.
+/// Request extension that receives for the log whether the answer was cached.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct CacheSlot(Arc<Learnt>);
+pub(crate) struct CacheSlot(Arc<LateFields>);
 
 impl CacheSlot {
-    /// Leaves it. The first one stays.
+    /// Sets whether the answer was cached. Later calls have no effect.
     pub(crate) fn fill(&self, is_hit: bool) {
         let _ = self.0.cache_hit.set(is_hit);
     }
 }
 
-/// Runs `next` and logs the request when its answer is made, or when its caller is gone.
+/// Runs `next` and logs the request when it is answered, or when its client has disconnected.
 pub(crate) async fn record<F>(mut request: Request, next: impl FnOnce(Request) -> F) -> Response
 where
     F: Future<Output = Response>,
 {
-    let learnt = Arc::<Learnt>::default();
+    let late_fields = Arc::<LateFields>::default();
     let mut entry = Entry {
         method: request.method().clone(),
         route: request.extensions().get::<MatchedPath>().cloned(),
-        learnt: Arc::clone(&learnt),
+        late_fields: Arc::clone(&late_fields),
         started: Instant::now(),
         status: CLIENT_GONE,
         error: Some("CLIENT_GONE"),
         bytes: None,
         correlation_id: correlation::current(),
     };
-    request.extensions_mut().insert(CallerSlot(Arc::clone(&learnt)));
-    request.extensions_mut().insert(CacheSlot(learnt));
+    request.extensions_mut().insert(CallerSlot(Arc::clone(&late_fields)));
+    request.extensions_mut().insert(CacheSlot(late_fields));
     let response = next(request).await;
     entry.finish(&response);
     response
 }
 
-/// A log event that is written when it is dropped, so that it is written exactly once. It is dropped within the span of
-/// its request, also if the caller has left: an instrumented future enters its span to be dropped.
+/// Log event that is written on drop, so that it is written exactly once. It is dropped within the span of its request,
+/// also if the client has disconnected: an instrumented future enters its span before it is dropped.
 struct Entry {
     method: Method,
     route: Option<MatchedPath>,
-    learnt: Arc<Learnt>,
+    late_fields: Arc<LateFields>,
     started: Instant,
     status: u16,
     error: Option<&'static str>,
@@ -103,12 +103,12 @@ impl Drop for Entry {
             method = self.method.as_str(),
             route = self.route.as_ref().map_or("unmatched", MatchedPath::as_str),
             status = self.status,
-            // With three decimals: microseconds are as fine as it means anything.
+            // Rounded to microseconds: more digits have no meaning.
             duration_ms = (self.started.elapsed().as_secs_f64() * 1e6).round() / 1e3,
             bytes = self.bytes,
             error = self.error,
-            api_key_id = self.learnt.caller.get().map(|caller| caller.api_key_id),
-            cache_hit = self.learnt.cache_hit.get(),
+            api_key_id = self.late_fields.caller.get().map(|caller| caller.api_key_id),
+            cache_hit = self.late_fields.cache_hit.get(),
             correlation_id = self.correlation_id.as_str(),
             "request"
         );

@@ -1,4 +1,4 @@
-//! One id per request: taken over from the caller or made, sent back on every answer, written on every log line.
+//! Correlation ids: one per request, accepted from the client or generated, in every answer and every log line.
 
 use axum::extract::Request;
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
@@ -9,20 +9,20 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use tracing::Instrument;
 use tracing::field::Empty;
 
-/// Carries the id in both directions.
+/// Header of the id in requests and answers.
 const HEADER: HeaderName = HeaderName::from_static("x-correlation-id");
 
-/// Carries the caller's trace, in the W3C form.
+/// Header of the client's trace, in the W3C format.
 const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 
-/// The longest id that is taken over.
+/// Maximum length of an accepted id.
 const LENGTH_MAX: usize = 128;
 
 tokio::task_local! {
     static CURRENT: CorrelationId;
 }
 
-/// The id of one request: 1 to 128 letters, digits, dots, underscores or dashes.
+/// Id of a request: 1 to 128 letters, digits, dots, underscores or dashes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct CorrelationId(Arc<str>);
 
@@ -33,20 +33,19 @@ impl Serialize for CorrelationId {
 }
 
 impl CorrelationId {
-    /// The id in `text`; `None` when it could do harm in a header or a log line.
+    /// Parses an id. Returns `None` if it could harm in a header or a log line.
     fn parse(text: &str) -> Option<Self> {
         let allowed = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-');
         let fits = (1..=LENGTH_MAX).contains(&text.len()) && text.bytes().all(allowed);
         fits.then(|| Self(text.into()))
     }
 
-    /// The id as text.
     pub(crate) fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// A new id, sortable by time: a UUID of version 7. Its randomness comes from the generator of the thread, because
-    /// the operating system's costs a call for each id.
+    /// Generates an id that is sortable by time: a UUID of version 7. Uses the random number generator of the thread,
+    /// because the operating system's costs a system call for each id.
     fn generate() -> Self {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let millis = u64::try_from(now.as_millis()).unwrap_or(u64::MAX);
@@ -55,12 +54,12 @@ impl CorrelationId {
     }
 }
 
-/// The id of the request that is being served; a new one outside of any.
+/// Returns the id of the current request, or a new one outside of requests.
 pub(crate) fn current() -> CorrelationId {
     CURRENT.try_with(CorrelationId::clone).unwrap_or_else(|_| CorrelationId::generate())
 }
 
-/// The trace that the caller goes on with.
+/// Trace that the client continues.
 #[derive(Debug, PartialEq, Eq)]
 struct Trace<'a> {
     trace_id: &'a str,
@@ -68,7 +67,7 @@ struct Trace<'a> {
 }
 
 impl<'a> Trace<'a> {
-    /// The trace in a `traceparent` header; `None` when it does not follow the W3C form.
+    /// Parses a `traceparent` header. Returns `None` if it does not have the W3C format.
     fn parse(text: &'a str) -> Option<Self> {
         let mut parts = text.split('-');
         let (version, trace_id, parent_id, flags) =
@@ -86,7 +85,7 @@ fn is_hex(text: &str, length: usize) -> bool {
     text.len() == length && text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
 }
 
-/// Runs `next` under the id of the request and sends the id back.
+/// Runs `next` with the id of the request as current one, and adds the id to the answer.
 pub(crate) async fn assign<F>(request: Request, next: impl FnOnce(Request) -> F) -> Response
 where
     F: Future<Output = Response>,
@@ -101,7 +100,7 @@ where
     response
 }
 
-/// At level error, so that the id stands on log lines of every level that is written at all.
+/// Returns the span of a request. It has level error, so that the id is in log lines of every enabled level.
 fn span(id: &CorrelationId, headers: &HeaderMap) -> tracing::Span {
     let span = tracing::error_span!("request", correlation_id = &*id.0, trace_id = Empty, parent_id = Empty);
     if let Some(trace) = text_of(headers, &TRACEPARENT).and_then(Trace::parse) {
@@ -120,7 +119,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_id_that_could_forge_a_log_line_is_not_taken_over() {
+    fn rejects_ids_that_could_forge_log_lines() {
         assert!(CorrelationId::parse("order-7_2.a").is_some());
         for bad in ["", "a b", "a\nb", "a\"b", "é", &"a".repeat(129)] {
             assert_eq!(CorrelationId::parse(bad), None, "{bad:?}");
@@ -128,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn a_trace_is_continued_only_in_its_standard_form() {
+    fn accepts_traces_only_in_standard_format() {
         let good = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
         let trace = Trace::parse(good).expect("a trace");
         assert_eq!(trace.trace_id, "4bf92f3577b34da6a3ce929d0e0e4736");

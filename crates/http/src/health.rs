@@ -1,5 +1,4 @@
-//! Whether this process lives, and whether it should be sent requests. Read from counters: asking costs no connection
-//! and works when the database does not.
+//! Liveness and readiness. The answers come from counters, so they cost no connection and work without the database.
 
 mod detailed;
 
@@ -20,33 +19,35 @@ use steadfast_repository::{Health, Level, Store};
 use steadfast_services::terminology::Catalogue;
 use utoipa::ToSchema;
 
-/// How long these answers may take.
+/// Deadline of these routes.
 const LIMIT: Duration = Duration::from_secs(2);
 
-/// The routes about the service itself.
+/// Returns the routes of health and of the OpenAPI document.
 pub(crate) fn routes() -> Vec<Route<AppState>> {
     vec![
         Route::get("/health/live", Access::Open, live)
-            .summary("Whether the process answers at all")
+            .summary("Check that the process responds")
             .within(LIMIT)
             .answers_bare::<Alive>(),
         Route::get("/health/ready", Access::Open, ready)
-            .summary("Whether requests should be sent here; 503 while it drains or can answer nothing")
+            .summary(
+                "Check that requests can be sent to this server; 503 while it drains or can answer nothing",
+            )
             .within(LIMIT)
             .answers_bare::<Readiness>()
             .or_unavailable(),
         Route::get("/health/detailed", Access::Open, detailed::detailed)
-            .summary("Everything that it depends on, with breakers; 503 when the database is unhealthy")
+            .summary("Get the state of all dependencies and their breakers; 503 if the database is unhealthy")
             .within(LIMIT)
             .answers_bare::<DetailedHealth>()
             .or_unavailable(),
         Route::get("/health/database", Access::Open, detailed::database)
-            .summary("The database, its pool and its breaker; 503 when it is unhealthy")
+            .summary("Get the state of the database, its pool and its breaker; 503 if it is unhealthy")
             .within(LIMIT)
             .answers_bare::<DatabaseCheck>()
             .or_unavailable(),
         Route::get("/health/redis", Access::Open, detailed::redis)
-            .summary("Redis and its breaker; without it, requests are answered all the same")
+            .summary("Get the state of Redis and its breaker; requests are answered without Redis too")
             .within(LIMIT)
             .answers_bare::<RedisCheck>(),
         Route::get("/openapi.json", Access::Open, description)
@@ -56,7 +57,7 @@ pub(crate) fn routes() -> Vec<Route<AppState>> {
     ]
 }
 
-/// The process answers.
+/// Answer of a process that responds.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Liveness)]
 struct Alive {
@@ -68,51 +69,51 @@ async fn live() -> Json<Alive> {
     Json(Alive { status: "alive" })
 }
 
-/// Whether requests should be sent here.
+/// Readiness for requests.
 #[derive(Debug, Serialize, ToSchema)]
 struct Readiness {
     /// Status of the database, `degraded` while only cached answers can be served, or `draining`.
     status: &'static str,
-    /// What it depends on.
+    /// States of dependencies.
     checks: Dependencies,
 }
 
-/// What the service depends on.
+/// States of dependencies.
 #[derive(Debug, Serialize, ToSchema)]
 struct Dependencies {
     database: DatabaseCheck,
 }
 
-/// State of the database, as far as anybody tried.
+/// State of the database, as of the last attempt to use it.
 #[derive(Debug, Serialize, ToSchema)]
 struct DatabaseCheck {
     /// `healthy` below 75 % of the connections in use, `degraded` up to 90 %, `unhealthy` beyond or when not connected.
     status: &'static str,
-    /// Whether the server was reached and can serve somebody.
+    /// True if the database was reached and can serve requests.
     connected: bool,
-    /// Seconds since it could be reached last; null while it can, and before the first attempt has failed.
+    /// Seconds since the database was last reachable; null while it is, and before the first attempt has failed.
     unreachable_for_seconds: Option<f64>,
     /// State of the circuit breaker: `closed`, `open` or `half_open`.
     breaker: &'static str,
     pool: PoolCounts,
 }
 
-/// Connections, counted.
+/// Numbers of connections.
 #[derive(Debug, Serialize, ToSchema)]
 struct PoolCounts {
-    /// Connections that are kept.
+    /// Number of connections that remain open.
     size: u32,
-    /// Connections more on demand.
+    /// Maximum number of additional connections under load.
     max_overflow: u32,
-    /// Connections that are open.
+    /// Number of open connections.
     open: u32,
-    /// Connections in use.
+    /// Number of connections in use.
     checked_out: u32,
-    /// Connections open beyond the size.
+    /// Number of open connections beyond the size.
     overflow: u32,
-    /// Requests that wait for a connection.
+    /// Number of requests that wait for a connection.
     waiting: u64,
-    /// Share of all possible connections that is in use, from 0 to 1.
+    /// Connections in use as a share of the maximum, from 0 to 1.
     utilisation: f64,
 }
 
@@ -151,24 +152,24 @@ async fn ready(
     State(draining): State<Draining>,
 ) -> (StatusCode, Json<Readiness>) {
     let health = store.health();
-    let may_serve_kept = may_authenticate(&health) && catalogue.may_serve_kept();
+    let may_serve_cached = may_authenticate(&health) && catalogue.may_serve_kept();
     let database = DatabaseCheck::from(health);
-    // Busy is still ready: to send the requests elsewhere would only make the others busier.
+    // A busy server is still ready: sending its requests to others would only make them busier.
     let (code, status) = match database.connected {
         _ if draining.has_begun() => (StatusCode::SERVICE_UNAVAILABLE, "draining"),
         true => (StatusCode::OK, database.status),
-        false if may_serve_kept => (StatusCode::OK, level(Level::Degraded)),
+        false if may_serve_cached => (StatusCode::OK, level(Level::Degraded)),
         false => (StatusCode::SERVICE_UNAVAILABLE, database.status),
     };
     (code, Json(Readiness { status, checks: Dependencies { database } }))
 }
 
-/// Returns true if callers that were known before an outage are still let through.
+/// Returns true if API keys that were confirmed before an outage are still accepted.
 fn may_authenticate(health: &Health) -> bool {
     health.was_reached() && health.pool.outage.as_ref().is_none_or(|(lasted, _)| *lasted < READS_SERVED)
 }
 
-/// The same for everybody until the next release, so caches may store it.
+/// Returns the OpenAPI document. It does not change while the process runs, so caches may store it.
 async fn description(State(document): State<Document>) -> impl IntoResponse {
     ([(CACHE_CONTROL, "public, max-age=300")], document)
 }

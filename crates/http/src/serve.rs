@@ -1,4 +1,4 @@
-//! The server: accepts connections, bounds their number and their time, and drains them at the end.
+//! The server: accepts connections, bounds their number and time, and drains them at shutdown.
 
 mod activity;
 mod body;
@@ -23,48 +23,48 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{sleep, sleep_until, timeout};
 
-/// Pause after the operating system refused a connection, most likely for want of file descriptors.
+/// Pause after the operating system failed to accept a connection, most likely for lack of file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(200);
 
 /// Time without a frame after which an HTTP/2 client is pinged, and time for its answer.
 const PING: Duration = Duration::from_secs(20);
 
-/// Bytes of a request header, and of what else HTTP/1 buffers for a connection.
+/// Size of the buffer of an HTTP/1 connection, and maximum size of a request header.
 const HTTP1_BUFFER: usize = 64 * 1024;
 
-/// Open requests of one HTTP/2 connection: as many as the standard recommends at least.
+/// Maximum number of open requests of an HTTP/2 connection: the minimum that the standard recommends.
 const HTTP2_STREAMS: u32 = 100;
 
-/// Bytes of request bodies that an HTTP/2 client may send before the handler reads them: of one request, and of all
-/// requests of a connection.
+/// Number of bytes that an HTTP/2 client may send before the handler reads them: of one request, and of all requests of
+/// a connection.
 const HTTP2_WINDOWS: (u32, u32) = (64 * 1024, 256 * 1024);
 
-/// Bytes of answers that the operating system keeps for a client before it sends them. Megabytes by default, which
-/// would hide for minutes whether a slow client reads at all.
+/// Maximum number of unsent bytes that the operating system buffers for a client. The default is megabytes, which would
+/// hide for minutes whether a slow client reads at all.
 #[cfg(target_os = "linux")]
 const UNSENT_MAX: u32 = 32 * 1024;
 
 /// Limits on the number of connections and on their time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ServeSettings {
-    /// Maximum number of connections. Defaults to 1024. Connections beyond it get only health answers, unless another
-    /// one can be closed in their favour.
+    /// Maximum number of connections. Defaults to 1024. Connections beyond it receive only health answers, unless
+    /// another connection can be closed.
     pub max_connections: usize,
     /// Maximum number of connections from one client address, or from one /64 network of IPv6. Defaults to no limit,
     /// because all connections through a reverse proxy have the proxy's address.
     pub max_connections_per_address: Option<usize>,
     /// Time for the header of a connection's first request. Defaults to 30 s.
     pub header_timeout: Duration,
-    /// Time from an answer to the header of the next request. Defaults to 75 s: longer than the 60 s that load
-    /// balancers keep their connections, so that they are the ones that close them.
+    /// Time from an answer to the header of the next request. Defaults to 75 s, longer than the 60 s of common load
+    /// balancers, so that these close their idle connections first.
     pub idle_timeout: Duration,
-    /// Time after which a client is cut off that sends a request body or takes an answer slower than 1 KiB per second.
-    /// Defaults to 30 s.
+    /// Time after which a connection is closed if the client sends a request body or receives an answer slower than
+    /// 1 KiB per second. Defaults to 30 s.
     pub stall_timeout: Duration,
-    /// Time in which connections are still accepted after the end was announced, so that a load balancer can notice
-    /// it at `/health/ready`. Defaults to none.
+    /// Time for which connections are still accepted after shutdown began, so that a load balancer can react to
+    /// `/health/ready`. Defaults to zero.
     pub drain_delay: Duration,
-    /// Time for open requests to complete after that. Defaults to 115 s, longer than any route may take.
+    /// Time for open requests to complete after that. Defaults to 115 s, longer than the deadline of any route.
     pub drain_timeout: Duration,
 }
 
@@ -82,17 +82,17 @@ impl Default for ServeSettings {
     }
 }
 
-/// Announcement that a server ends. Clones belong to the same server.
+/// Shutdown state of a server. Clones belong to the same server.
 #[derive(Clone, Debug, Default)]
 pub struct Draining(Arc<AtomicBool>);
 
 impl Draining {
-    /// Announces the end. It cannot be taken back.
+    /// Announces the shutdown, which cannot be revoked.
     pub fn begin(&self) {
         self.0.store(true, Ordering::Release);
     }
 
-    /// Returns true if the end was announced.
+    /// Returns true if the shutdown was announced.
     pub fn has_begun(&self) -> bool {
         self.0.load(Ordering::Acquire)
     }
@@ -104,15 +104,15 @@ impl Draining {
 pub enum Drained {
     /// Every open request was answered.
     Completely,
-    /// This number of connections was cut off when the time was over.
+    /// This number of connections was still open at the deadline and was closed.
     CutOff(usize),
 }
 
-/// Serves `router` on `listener` until `shutdown` ends, then drains: readiness says so first, then nothing more is
-/// accepted, then open requests may complete. Returns when all is over, at the latest `drain_delay` and
-/// `drain_timeout` after `shutdown`.
+/// Serves `router` on `listener` until `shutdown` completes, then drains.
 ///
-/// Paths below `/health/` are answered on connections beyond the limits too.
+/// During a drain, readiness fails first, then no connections are accepted, then open requests may complete. Returns
+/// at the latest `drain_delay` and `drain_timeout` after `shutdown`. Paths below `/health/` are answered on connections
+/// beyond the limits too.
 pub async fn serve(
     listener: TcpListener,
     router: Router,
@@ -129,13 +129,13 @@ pub async fn serve(
         ends,
     };
     let mut connections = JoinSet::new();
-    let last_call = async {
+    let announced_shutdown = async {
         shutdown.await;
         draining.begin();
         sleep(settings.drain_delay).await;
     };
     tokio::select! {
-        () = last_call => {}
+        () = announced_shutdown => {}
         () = server.accept_all(&listener, &mut connections) => {}
     }
     drop(listener);
@@ -143,25 +143,26 @@ pub async fn serve(
     drain(connections, settings.drain_timeout).await
 }
 
-/// What every connection needs.
+/// State that all connections share.
 #[derive(Clone)]
 struct Server {
     builder: Builder<TokioExecutor>,
     routers: Routers,
     slots: Arc<Slots>,
     settings: ServeSettings,
-    /// True once connections have to end.
+    /// True once connections must end.
     ends: watch::Receiver<bool>,
 }
 
 impl Server {
-    /// Accepts connections for ever. Safe to drop at any await: each connection is handed to its task at once.
+    /// Accepts connections until it is dropped, which is safe at any await: each connection is passed to its task at
+    /// once.
     async fn accept_all(&self, listener: &TcpListener, connections: &mut JoinSet<()>) {
         loop {
             let (stream, peer) = accept(listener).await;
             let slot = self.slots.take(peer.ip(), Arc::new(Activity::new(self.settings)));
             connections.spawn(self.clone().serve_connection(stream, peer, slot));
-            // Finished tasks are forgotten as new ones come, so the set stays as small as the connections are few.
+            // Removes finished tasks, so that the set does not grow.
             while connections.try_join_next().is_some() {}
         }
     }
@@ -179,12 +180,12 @@ impl Server {
                     served.as_mut().graceful_shutdown();
                     continue;
                 }
-                Step::Cut(reason) => return tracing::debug!(reason, "connection cut off"),
+                Step::Cut(reason) => return tracing::debug!(reason, "connection closed by the server"),
             };
             tokio::select! {
                 biased;
                 result = served.as_mut() => {
-                    // Clients that leave or stall are everyday business.
+                    // Clients that disconnect or stall are normal.
                     return result.unwrap_or_else(|error| tracing::debug!(error, "connection ended early"));
                 }
                 () = sleep_until(look) => {}
@@ -202,29 +203,29 @@ async fn accept(listener: &TcpListener) -> (TcpStream, SocketAddr) {
     loop {
         match listener.accept().await {
             Ok((stream, peer)) => {
-                // Without it small answers may wait for an acknowledgement. A stream that refuses is closed already.
+                // Without it, small answers may wait for an acknowledgement. An error means that the stream is closed.
                 let _ = stream.set_nodelay(true);
                 #[cfg(target_os = "linux")]
                 let _ = socket2::SockRef::from(&stream).set_tcp_notsent_lowat(UNSENT_MAX);
                 return (stream, peer);
             }
-            Err(error) if is_the_clients(&error) => {}
+            Err(error) if is_caused_by_client(&error) => {}
             Err(error) => {
-                tracing::error!(%error, "no connection can be accepted; trying again");
+                tracing::error!(%error, "cannot accept connections; trying again");
                 sleep(ACCEPT_PAUSE).await;
             }
         }
     }
 }
 
-fn is_the_clients(error: &io::Error) -> bool {
+fn is_caused_by_client(error: &io::Error) -> bool {
     use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset};
     matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset)
 }
 
 fn builder() -> Builder<TokioExecutor> {
     let mut builder = Builder::new(TokioExecutor::new());
-    // The deadline for headers is `Activity`'s: hyper has none for HTTP/2, and for HTTP/1 one that idle time uses up.
+    // `Activity` has the deadline for headers: hyper has none for HTTP/2, and idle time consumes that for HTTP/1.
     builder.http1().timer(TokioTimer::new()).header_read_timeout(None).max_buf_size(HTTP1_BUFFER);
     let (stream, connection) = HTTP2_WINDOWS;
     builder

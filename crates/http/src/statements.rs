@@ -1,22 +1,25 @@
-//! Statements of a request, over all its units of work. An operation watches its own; a loop over operations shows here.
+//! Number of statements of a request, over all its units of work. Operations have their own budgets; this count also
+//! detects loops over operations.
 
 use axum::http::Method;
 use axum::response::Response;
 use steadfast_repository::StatementCount;
 
-/// Default for the maximum number of statements of one request: a few operations, and no loop over a page of anything.
+/// Default for the maximum number of statements of a request: enough for a few operations, too few for a loop over a
+/// page of rows.
 pub(crate) const LIMIT: u32 = 10;
 
-/// Statements that a request has sent, left among the extensions of its response.
+/// Response extension with the number of statements of the request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Statements {
-    /// Number that was sent. The look-up of the API key counts, and loads that other requests wait for as well.
+    /// Number of statements sent, including the look-up of the API key and loads that other requests wait for too.
     pub sent: u32,
     /// Maximum number that the route declares.
     pub limit: u32,
 }
 
-/// Counts the statements of one request. When dropped, reports them if there were too many, also if the caller has left.
+/// Counter of the statements of one request. If there were too many, it reports them when it is dropped, also if the
+/// client has disconnected.
 pub(crate) struct Watch {
     count: StatementCount,
     method: Method,
@@ -25,17 +28,17 @@ pub(crate) struct Watch {
 }
 
 impl Watch {
-    /// Begins to count for a request to `route`, which may send `limit` statements.
+    /// Creates a counter for a request to `route`, which may send `limit` statements.
     pub(crate) fn begin(method: Method, route: &'static str, limit: u32) -> Self {
         Self { count: StatementCount::default(), method, route, limit }
     }
 
-    /// Returns the count, to run the request in its scope.
+    /// Returns the count, in whose scope the request must run.
     pub(crate) fn count(&self) -> StatementCount {
         self.count.clone()
     }
 
-    /// Leaves the number in `response`.
+    /// Adds the number to the extensions of `response`.
     pub(crate) fn end(self, mut response: Response) -> Response {
         response.extensions_mut().insert(Statements { sent: self.count.get(), limit: self.limit });
         response

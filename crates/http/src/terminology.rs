@@ -11,7 +11,7 @@ use std::time::Duration;
 
 const READ: Access = Access::Scope("terminology:read");
 
-/// Returns the routes of this area. Some have a second path, by which existing callers know them.
+/// Returns the routes of this area. Some have a second path for existing callers.
 pub(crate) fn routes() -> Vec<Route<AppState>> {
     [search::routes(), codes::routes(), chapters::routes(), statistics::routes()]
         .into_iter()

@@ -1,4 +1,4 @@
-//! What the tests of this crate share: routers of toy routes, answers as JSON, log events as text.
+//! Helpers for the tests of this crate: routers of toy routes, answers as JSON, captured log lines.
 
 use crate::authentication::Callers;
 use crate::problem::Problem;
@@ -18,31 +18,31 @@ use tower::ServiceExt;
 pub(crate) const KEY: &str = "sf_ReaderKeyOfTheTestsKeyOfTheTestsKeyOfTheTes2liL8L";
 
 /// Well-formed key that the toy routers do not know.
-pub(crate) const UNKNOWN_KEY: &str = "sf_NobodyKeyOfTheTestsKeyOfTheTestsKeyOfTheTes11cNxe";
+pub(crate) const UNKNOWN_KEY: &str = "sf_UnknownKeyOfTheTestsKeyOfTheTestsKeyOfTheTe1sjVMo";
 
-/// A router of `routes` that knows one caller: the bearer of [`KEY`], who may `toys:read`.
+/// Returns a router of `routes` that knows one caller: the bearer of [`KEY`], with the scope `toys:read`.
 pub(crate) fn router(routes: Vec<Route<()>>) -> Router {
     mount(routes, &Callers::new(|hash| async move { Ok(reader(hash)) })).with_state(())
 }
 
-/// The bearer of [`KEY`], by the hash of it.
+/// Returns the bearer of [`KEY`] if `hash` is the hash of it.
 pub(crate) fn reader(hash: KeyHash) -> Option<Caller> {
     let scopes = vec![Scope::parse("toys:read").expect("a scope")];
     (Some(hash) == KeyHash::of_presented(KEY)).then_some(Caller { api_key_id: 7, scopes, expires_in: None })
 }
 
-/// A request without body.
+/// Returns a GET request.
 pub(crate) fn get(uri: &str) -> Request<Body> {
     Request::get(uri).body(Body::empty()).expect("a request")
 }
 
-/// A request with a JSON body.
+/// Returns a POST request with a JSON body.
 pub(crate) fn post(uri: &str, body: impl Into<Body>) -> Request<Body> {
     let request = Request::post(uri).header(header::CONTENT_TYPE, "application/json");
     request.body(body.into()).expect("a request")
 }
 
-/// An answer, read to its end.
+/// Complete answer.
 #[derive(Debug)]
 pub(crate) struct Answered {
     pub(crate) status: StatusCode,
@@ -51,19 +51,19 @@ pub(crate) struct Answered {
 }
 
 impl Answered {
-    /// The names of the fields that the answer complains about.
+    /// Returns the names of the invalid fields.
     pub(crate) fn fields(&self) -> Vec<&str> {
         let errors = self.body["details"]["field_errors"].as_array().map(Vec::as_slice).unwrap_or_default();
         errors.iter().filter_map(|error| error["field"].as_str()).collect()
     }
 
-    /// A header as text; empty when there is none.
+    /// Returns a header as text; empty if it is missing.
     pub(crate) fn header(&self, name: &str) -> &str {
         self.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
     }
 }
 
-/// The answer of `router`. Its body must be JSON, whatever its status.
+/// Sends `request` to `router` and returns the answer, whose body must be JSON.
 pub(crate) async fn ask(router: &Router, request: Request<Body>) -> Answered {
     let response = router.clone().oneshot(request).await.expect("routers do not fail");
     let (parts, body) = response.into_parts();
@@ -72,17 +72,17 @@ pub(crate) async fn ask(router: &Router, request: Request<Body>) -> Answered {
     Answered { status: parts.status, headers: parts.headers, body }
 }
 
-/// A problem that a look-up fails with.
+/// Returns the problem of a look-up without a database.
 pub(crate) fn database_down() -> Problem {
     Problem::new(crate::problem::Code::DbConnection).retry_after(None)
 }
 
-/// Log lines, kept in memory.
+/// Log lines in memory.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Lines(Arc<Mutex<Vec<u8>>>);
 
 impl Lines {
-    /// Lines that the current thread writes while the guard lives.
+    /// Captures the lines of the current thread until the guard is dropped.
     pub(crate) fn capture() -> (Self, tracing::subscriber::DefaultGuard) {
         let lines = Self::default();
         let writer = lines.clone();
@@ -94,7 +94,7 @@ impl Lines {
         (lines, tracing::subscriber::set_default(subscriber))
     }
 
-    /// The lines that contain `part`.
+    /// Returns the lines that contain `part`.
     pub(crate) fn with(&self, part: &str) -> Vec<String> {
         let bytes = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let text = String::from_utf8_lossy(&bytes);

@@ -1,6 +1,6 @@
-//! The whole API over real databases, one module an area. One binary, so that it is linked once.
+//! The whole API with real databases, one module per area. One binary, so that it is linked once.
 
-// Marked, because clippy takes helpers for test code only where it is written down.
+// The attributes mark helpers as test code for clippy.
 #[cfg(test)]
 mod contract;
 #[cfg(test)]

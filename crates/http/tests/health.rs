@@ -1,4 +1,4 @@
-//! What callers and load balancers see of a service that drains or has lost its database.
+//! Health, drains and outages of the database, as seen by callers and load balancers.
 
 use crate::support::{Answered, Fixture, UNKNOWN_KEY, api_key, ask, catalogue, checker};
 use anyhow::{Result, ensure};
@@ -12,7 +12,7 @@ use steadfast_repository::Store;
 use steadfast_services::terminology::{Catalogue, search_log};
 use steadfast_testkit::{Server, StopMode};
 
-/// Nothing here is waited for longer.
+/// Maximum wait of a test.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 async fn get(router: &Router, uri: &str, key: &str) -> Answered {
@@ -27,7 +27,7 @@ async fn check(router: &Router, keys: &str, key: &str) -> Answered {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_it_depends_on_is_told_in_detail_and_a_small_table_only_degrades() -> Result<()> {
+async fn detailed_health_has_all_dependencies() -> Result<()> {
     let api = Fixture::new().await?;
     let detailed = api.get("/health/detailed").await;
     assert_eq!((detailed.status.as_u16(), detailed.body["status"].as_str()), (200, Some("degraded")));
@@ -48,7 +48,7 @@ async fn what_it_depends_on_is_told_in_detail_and_a_small_table_only_degrades() 
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_service_that_drains_says_so_and_goes_on_answering() -> Result<()> {
+async fn draining_service_is_not_ready_but_answers() -> Result<()> {
     let api = Fixture::new().await?;
     let ready = api.get("/health/ready").await;
     assert_eq!((ready.status.as_u16(), ready.body["status"].as_str()), (200, Some("healthy")));
@@ -69,7 +69,7 @@ const SEARCHES: [&str; 3] = [
     "/api/v1/search/icd10?query=E11",
 ];
 
-/// Searches of every kind that no cache has the answers of.
+/// Searches of every kind that are not cached.
 const OTHER_SEARCHES: [&str; 4] = [
     "/api/pidms/search?product=windows",
     "/api/v1/search/icd10?query=asthma",
@@ -78,7 +78,7 @@ const OTHER_SEARCHES: [&str; 4] = [
 ];
 
 #[tokio::test(flavor = "multi_thread")]
-async fn without_its_database_it_is_503_at_once_and_serves_again_when_it_is_back() -> Result<()> {
+async fn outage_of_database_is_503_at_once_until_it_ends() -> Result<()> {
     let server = Server::private()?;
     server.ensure_database("steadfast").await?;
     let url = server.url("steadfast");
@@ -102,18 +102,18 @@ async fn without_its_database_it_is_503_at_once_and_serves_again_when_it_is_back
     }
     let checked = check(&router, "6NRGD-KHFCF-Y4TF7-PRWFD-YBF3H", &key).await;
     assert_eq!(checked.refusal(), (503, "DB_CONNECTION_ERROR", vec![]));
-    assert_eq!(sandbox.seen().requests, 0, "no activation is spent on an answer that cannot be stored");
+    assert_eq!(sandbox.seen().requests, 0, "a check that cannot be stored sends no requests");
     assert!(began.elapsed() < Duration::from_secs(1), "{:?}", began.elapsed());
-    // The second one is not remembered, so that not even its caller can be looked up.
+    // The second key is not cached, so it cannot be confirmed.
     for key in [key.as_str(), UNKNOWN_KEY].repeat(3) {
         let began = Instant::now();
         let answer = get(&router, "/api/pidms/products", key).await;
         assert_eq!(answer.refusal(), (503, "DB_CONNECTION_ERROR", vec![]));
-        // However long the breaker would stay open, the pool finds out sooner.
+        // The pool detects the recovery before the breaker's time is over.
         assert_eq!(answer.headers["retry-after"], "1");
         assert!(began.elapsed() < Duration::from_secs(1), "{:?}", began.elapsed());
     }
-    // The answers to the first searches are kept, so there is something to be served.
+    // The answers to the first searches are cached, so they can be served.
     let ready = get(&router, "/health/ready", "").await;
     assert_eq!((ready.status.as_u16(), &ready.body["status"]), (200, &"degraded".into()));
     assert_eq!(ready.body["checks"]["database"]["connected"], false);
@@ -136,7 +136,7 @@ async fn without_its_database_it_is_503_at_once_and_serves_again_when_it_is_back
     Ok(())
 }
 
-/// A router over `url` without a cache, and its store.
+/// Returns a router with the database at `url` and without a cache, and its store.
 async fn without_cache(url: &str) -> Result<(Router, Store)> {
     let store = Store::connect(url)?;
     let sandbox = pidkey_sandbox::start(([127, 0, 0, 1], 0).into()).await?;
@@ -146,7 +146,7 @@ async fn without_cache(url: &str) -> Result<(Router, Store)> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn service_without_kept_answers_is_not_ready_during_an_outage() -> Result<()> {
+async fn service_without_cached_answers_is_not_ready_during_outage() -> Result<()> {
     let server = Server::private()?;
     let (router, store) = without_cache(&server.url("postgres")).await?;
     store.ping().await?;
@@ -163,9 +163,9 @@ async fn service_without_kept_answers_is_not_ready_during_an_outage() -> Result<
 
 #[tokio::test(flavor = "multi_thread")]
 async fn service_that_never_reached_its_database_is_not_ready() -> Result<()> {
-    // It accepts connections and never answers, so that no attempt fails for seconds.
+    // The listener accepts connections and never answers, so that no attempt fails for seconds.
     let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
-    let url = format!("postgres://nobody@{}/none", silent.local_addr()?);
+    let url = format!("postgres://app@{}/none", silent.local_addr()?);
     let (router, _store) = without_cache(&url).await?;
     let ready = get(&router, "/health/ready", "").await;
     assert_eq!((ready.status.as_u16(), &ready.body["status"]), (503, &"unhealthy".into()));

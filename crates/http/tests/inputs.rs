@@ -1,5 +1,4 @@
-//! Whatever a caller sends, the answer is an envelope and the fault is never the server's: arbitrary query strings,
-//! paths and bodies against the whole API.
+//! Arbitrary query strings, paths and bodies: the answer is always an envelope, and never a failure of the server.
 
 use crate::support::{Answered, Fixture};
 use anyhow::Result;
@@ -10,15 +9,15 @@ use serde_json::json;
 use std::fmt::Debug;
 use tokio::runtime::Runtime;
 
-/// Inputs a property is tried with. Each is a request to a real database.
+/// Number of inputs per test. Each is a request with a real database.
 const CASES: u32 = 200;
 
-/// Every parameter that any route knows, and one that none does.
+/// Parameters of all routes, and an unknown one.
 const NAMES: &str = "product|min_remaining|max_remaining|blocked|page|per_page|page_size|limit|cursor|query|\
     chapter|include_inactive|nope";
 
-/// Tries `ask` with inputs of `strategy`: no answer may be a failure of the server.
-fn no_input_is_a_failure_of_the_server<S, A>(strategy: S, ask: A) -> Result<()>
+/// Runs `ask` with inputs of `strategy` and checks that no answer is a failure of the server.
+fn check_inputs<S, A>(strategy: S, ask: A) -> Result<()>
 where
     S: Strategy<Value: Clone + Debug + Send + Sync + 'static>,
     A: AsyncFn(&Fixture, S::Value) -> Answered,
@@ -32,12 +31,12 @@ where
         prop_assert!(answer.body["success"].is_boolean(), "{}", answer.body);
         Ok::<(), TestCaseError>(())
     })?;
-    // What hung or broke in the background would show now.
+    // A request after all others detects damage that they left.
     assert_eq!(runtime.block_on(api.get("/api/pidms/products")).status, 200);
     Ok(())
 }
 
-/// Names and values as browsers send them, any text; and strings that no browser sends.
+/// Returns query strings: names and values as browsers send them, with any text, and strings that no browser sends.
 fn queries() -> impl Strategy<Value = String> {
     let value =
         prop_oneof![any::<String>(), "-?[0-9]{1,20}", "[A-Za-z0-9_-]{0,60}", "[%_\\\\\"'():&|!*<> -]{0,20}"];
@@ -47,33 +46,33 @@ fn queries() -> impl Strategy<Value = String> {
     prop_oneof![pairs, proptest::string::string_regex(&raw).expect("an expression")]
 }
 
-/// `uri`, or another one where that is none.
+/// Returns `uri` if it is valid, else `other`.
 fn uri_or(uri: String, other: &str) -> String {
     if uri.parse::<Uri>().is_ok() { uri } else { other.to_owned() }
 }
 
 #[test]
-fn no_search_of_keys_is_a_failure_of_the_server() -> Result<()> {
-    no_input_is_a_failure_of_the_server(queries(), async |api, query| {
+fn searches_of_keys_never_fail_server() -> Result<()> {
+    check_inputs(queries(), async |api, query| {
         api.get(&uri_or(format!("/api/pidms/search?{query}"), "/api/pidms/search")).await
     })
 }
 
 #[test]
-fn no_search_of_the_terminology_is_a_failure_of_the_server() -> Result<()> {
-    // Mostly what is not refused at once: one `query` and nothing else.
+fn searches_of_terminology_never_fail_server() -> Result<()> {
+    // Mostly requests with one `query` and no other parameters, which are usually valid.
     let one = any::<String>().prop_map(|text| {
         form_urlencoded::Serializer::new(String::new()).append_pair("query", &text).finish()
     });
-    no_input_is_a_failure_of_the_server(prop_oneof![2 => one, 1 => queries()], async |api, query| {
+    check_inputs(prop_oneof![2 => one, 1 => queries()], async |api, query| {
         api.get(&uri_or(format!("/api/v1/search/icd10?{query}"), "/api/v1/search/icd10")).await
     })
 }
 
 #[test]
-fn no_chapter_and_nothing_typed_is_a_failure_of_the_server() -> Result<()> {
+fn chapters_and_autocomplete_never_fail_server() -> Result<()> {
     let texts = (prop_oneof![any::<String>(), "[A-Za-z0-9.-]{0,21}"], any::<String>(), any::<bool>());
-    no_input_is_a_failure_of_the_server(texts, async |api, (chapter, text, completes)| {
+    check_inputs(texts, async |api, (chapter, text, completes)| {
         let mut pairs = form_urlencoded::Serializer::new(String::new());
         let path = if completes { "autocomplete" } else { "search" };
         if !completes {
@@ -85,29 +84,29 @@ fn no_chapter_and_nothing_typed_is_a_failure_of_the_server() -> Result<()> {
 }
 
 #[test]
-fn no_batch_of_codes_is_a_failure_of_the_server() -> Result<()> {
+fn batches_of_codes_never_fail_server() -> Result<()> {
     let code = prop_oneof![any::<String>(), "[A-Z][0-9][0-9A-Z]\\.?[0-9A-Z]{0,4}"];
     let bodies = prop_oneof![
         proptest::collection::vec(code, 0..110).prop_map(|codes| json!({ "codes": codes }).to_string()),
         "\\{\"(codes|x)\":[\\[\\]{}\",:0-9nul\\\\]{0,30}\\}?",
     ];
-    no_input_is_a_failure_of_the_server(bodies, async |api, body| api.post("/api/v1/batch/codes", body).await)
+    check_inputs(bodies, async |api, body| api.post("/api/v1/batch/codes", body).await)
 }
 
 #[test]
-fn no_code_in_a_path_is_a_failure_of_the_server() -> Result<()> {
+fn codes_in_paths_never_fail_server() -> Result<()> {
     let codes = prop_oneof![
         any::<String>().prop_map(|text| form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>()),
         "[A-Z][0-9][0-9A-Z](%2[eE]|\\.)?[0-9A-Z]{0,5}",
         "[ -~]{0,30}",
     ];
-    no_input_is_a_failure_of_the_server(codes, async |api, code| {
+    check_inputs(codes, async |api, code| {
         api.get(&uri_or(format!("/api/v1/code/{code}"), "/api/v1/code/x")).await
     })
 }
 
 #[test]
-fn no_body_is_a_failure_of_the_server() -> Result<()> {
+fn bodies_of_checks_never_fail_server() -> Result<()> {
     let keys = "(([A-Za-z0-9]{5}-){4}[A-Za-z0-9]{5}|[A-Za-z0-9]{25}|[ -~]{0,30})";
     let pasted = format!("({keys}(\r\n|\n|,|;| |\t)?){{0,6}}");
     let pasted = proptest::string::string_regex(&pasted)?;
@@ -117,5 +116,5 @@ fn no_body_is_a_failure_of_the_server() -> Result<()> {
         pasted.prop_map(|text| json!({ "keys": text }).to_string().into_bytes()),
         "\\{\"(keys|x)\":[\\[\\]{}\",:0-9nul\\\\]{0,30}\\}?".prop_map(String::into_bytes),
     ];
-    no_input_is_a_failure_of_the_server(bodies, async |api, body| api.post("/api/pidms/check", body).await)
+    check_inputs(bodies, async |api, body| api.post("/api/pidms/check", body).await)
 }

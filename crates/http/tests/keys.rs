@@ -1,4 +1,4 @@
-//! The routes of product keys, from the request to PostgreSQL and PIDKey.com's stand-in and back.
+//! The routes of product keys, with PostgreSQL and the sandbox of PIDKey.com.
 
 use crate::support::Fixture;
 use anyhow::Result;
@@ -8,10 +8,11 @@ use std::time::{Duration, Instant};
 use steadfast_domain::keys::{KeyStatus, ProductKey};
 use steadfast_repository::keys;
 
-/// More than three tries of 0.3 s with their pauses take on a busy machine, and far less than the stand-in hangs or drips.
-const TRIES_MAX: Duration = Duration::from_secs(5);
+/// Longer than three attempts of 0.3 s and their delays take on a busy machine, and much shorter than the sandbox
+/// hangs.
+const ATTEMPTS_MAX: Duration = Duration::from_secs(5);
 
-/// Different keys as people paste them, one a line.
+/// Returns different keys, one per line.
 fn pasted(count: usize) -> String {
     (0..count).map(|n| format!("6NRGD-KHFCF-Y4TF7-PRWFD-{n:05}")).collect::<Vec<_>>().join("\r\n")
 }
@@ -40,7 +41,7 @@ fn names(answer: &Value) -> Vec<String> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_check_stores_what_is_known_and_a_second_one_updates_it() -> Result<()> {
+async fn second_check_updates_stored_keys() -> Result<()> {
     let api = Fixture::new().await?;
     let first = api.check(&format!("{}\n{}\nnot a key", pasted(50), pasted(3).to_lowercase())).await;
     let summary = &first.data()["summary"];
@@ -63,7 +64,7 @@ async fn a_check_stores_what_is_known_and_a_second_one_updates_it() -> Result<()
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_no_check_is_refused_by_the_name_of_the_field() -> Result<()> {
+async fn invalid_checks_are_rejected_with_field_name() -> Result<()> {
     let api = Fixture::new().await?;
     let table: [(&str, &str, &str); 9] = [
         (r#"{"keys":""}"#, "keys", "No keys provided"),
@@ -87,12 +88,12 @@ async fn what_is_no_check_is_refused_by_the_name_of_the_field() -> Result<()> {
     assert_eq!(answer.body["details"]["field_errors"][0]["message"], "line 51 has key number 51; 1 too many");
     let large = json!({ "keys": "x".repeat(10 * 1024 * 1024) }).to_string();
     assert_eq!(api.post("/api/pidms/check", large).await.refusal(), (413, "PAYLOAD_TOO_LARGE", vec!["body"]));
-    assert_eq!(api.sandbox.seen().requests, 0, "nothing of this is worth a question");
+    assert_eq!(api.sandbox.seen().requests, 0, "invalid checks send no requests");
     Ok(())
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn each_failure_of_pidkey_has_its_status_and_text() -> Result<()> {
+async fn failures_of_pidkey_have_documented_status_and_text() -> Result<()> {
     let table = [
         (
             Mode::RateLimited,
@@ -124,12 +125,12 @@ async fn each_failure_of_pidkey_has_its_status_and_text() -> Result<()> {
         (Mode::SlowDrip, 504, "UPSTREAM_TIMEOUT", "PIDKey.com API timeout. Please try again."),
     ];
     for (mode, status, code, message) in table {
-        // A client of its own for each: silence and breaker outlive a request.
+        // A new client for each, because the state of `Retry-After` and of the breaker remains after a request.
         let api = Fixture::new().await?;
         api.sandbox.control(Control::mode(mode).retry_after("7"));
         let began = Instant::now();
         let answer = api.check(&pasted(1)).await;
-        assert!(began.elapsed() < TRIES_MAX, "{mode:?} took {:?}", began.elapsed());
+        assert!(began.elapsed() < ATTEMPTS_MAX, "{mode:?} took {:?}", began.elapsed());
         assert_eq!(answer.refusal(), (status, code, vec![]), "{mode:?}");
         assert_eq!(answer.body["message"], message, "{mode:?}");
         let expected: Option<&[u8]> = match mode {
@@ -144,7 +145,7 @@ async fn each_failure_of_pidkey_has_its_status_and_text() -> Result<()> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_pidkey_that_is_gone_is_unreachable_and_then_left_alone() -> Result<()> {
+async fn unreachable_pidkey_opens_breaker() -> Result<()> {
     let mut api = Fixture::new().await?;
     let address = ([127, 0, 0, 1], 0).into();
     let sandbox = std::mem::replace(&mut api.sandbox, pidkey_sandbox::start(address).await?);
@@ -160,7 +161,7 @@ async fn a_pidkey_that_is_gone_is_unreachable_and_then_left_alone() -> Result<()
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn numbered_pages_and_cursors_show_the_same_keys() -> Result<()> {
+async fn numbered_pages_and_cursors_list_same_keys() -> Result<()> {
     let api = Fixture::new().await?;
     let statuses: Vec<KeyStatus> =
         (0..23).map(|n| status(n, ["Office", "Windows"][n % 2], (n % 5) as i32, false)).collect();
@@ -194,7 +195,7 @@ async fn numbered_pages_and_cursors_show_the_same_keys() -> Result<()> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn filters_are_taken_literally_and_together() -> Result<()> {
+async fn filters_are_literal_and_combined() -> Result<()> {
     let api = Fixture::new().await?;
     let statuses = [
         status(1, "Office_100%", 10, false),
@@ -215,7 +216,7 @@ async fn filters_are_taken_literally_and_together() -> Result<()> {
         ("product=nothing", vec![]),
     ];
     for (query, expected) in table {
-        // Which product comes first is the collation's matter.
+        // Sorted, because the order of products depends on the collation.
         let mut found = names(api.get(&format!("/api/pidms/search?{query}")).await.data());
         found.sort();
         let expected: Vec<String> = expected.iter().map(|n| format!("AAAAABBBBBCCCCCDDDDD{n:05}")).collect();
@@ -225,7 +226,7 @@ async fn filters_are_taken_literally_and_together() -> Result<()> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_no_search_is_refused_by_the_name_of_the_parameter() -> Result<()> {
+async fn invalid_searches_are_rejected_with_parameter_name() -> Result<()> {
     let api = Fixture::new().await?;
     let table = [
         ("page=0", "page"),
@@ -252,7 +253,7 @@ async fn what_is_no_search_is_refused_by_the_name_of_the_parameter() -> Result<(
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn products_are_added_up_without_the_sentinel() -> Result<()> {
+async fn totals_exclude_unknown_numbers() -> Result<()> {
     let api = Fixture::new().await?;
     let statuses = [
         status(1, "Office", 1, false),

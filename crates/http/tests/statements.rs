@@ -1,4 +1,4 @@
-//! How many statements each route sends, for a typical request and for the largest that it accepts.
+//! Number of statements of each route, for a typical request and for the largest that it accepts.
 
 use crate::support::Fixture;
 use crate::terminology::filled;
@@ -11,7 +11,8 @@ use std::collections::BTreeSet;
 use steadfast_http::Statements;
 use tower::ServiceExt;
 
-/// One request and the statements that it sends when nothing is cached: one for its API key, and those of its operations.
+/// Request and number of statements that it sends if nothing is cached: one for its API key, and those of its
+/// operations.
 struct Costs {
     method: Method,
     route: &'static str,
@@ -30,7 +31,7 @@ fn post(uri: &'static str, body: Value, sent: u32) -> Costs {
     Costs { method: Method::POST, body: Some(body), ..get(uri, uri, sent) }
 }
 
-/// Each route by a typical request and by the largest, or by one alone that all are like.
+/// Returns a typical and the largest request of each route, or one request if all are alike.
 fn table() -> Vec<Costs> {
     let mut table = vec![
         get("/health/live", "/health/live", 0),
@@ -99,7 +100,7 @@ fn pasted(count: usize) -> String {
 }
 
 impl Costs {
-    /// What `api` counts for it.
+    /// Sends the request and returns the counted statements.
     async fn measure(&self, api: &Fixture) -> Result<Statements> {
         let body = self.body.as_ref().map(Value::to_string).unwrap_or_default();
         let mut request = Request::builder().method(self.method.clone()).uri(self.uri);
@@ -142,7 +143,7 @@ async fn table_has_every_route() -> Result<()> {
     assert_eq!(
         listed.collect::<BTreeSet<_>>(),
         routes.collect::<BTreeSet<_>>(),
-        "give new routes their rows"
+        "add new routes to the table"
     );
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! What the tests of every area share: the whole API over a database and a stand-in of PIDKey.com of the test's own.
+//! Helpers for the tests of every area: the whole API with a private database and a private sandbox of PIDKey.com.
 
 use crate::contract;
 use anyhow::Result;
@@ -22,10 +22,10 @@ use steadfast_services::terminology::{Catalogue, search_log};
 use steadfast_testkit::TestDatabase;
 use tower::ServiceExt;
 
-/// Well-formed key that nobody was given.
-pub(crate) const UNKNOWN_KEY: &str = "sf_NobodyKeyOfTheTestsKeyOfTheTestsKeyOfTheTes11cNxe";
+/// Well-formed key that does not exist.
+pub(crate) const UNKNOWN_KEY: &str = "sf_UnknownKeyOfTheTestsKeyOfTheTestsKeyOfTheTe1sjVMo";
 
-/// The API, what it works with, and a key that may do everything.
+/// API with its dependencies, and an API key with all scopes.
 pub(crate) struct Fixture {
     pub(crate) router: Router,
     pub(crate) store: Store,
@@ -36,7 +36,7 @@ pub(crate) struct Fixture {
 }
 
 impl Fixture {
-    /// The API over a migrated database of the test's own.
+    /// Creates an API with a private migrated database.
     pub(crate) async fn new() -> Result<Self> {
         let migrate = async |url: &str| steadfast_schema::migrate(url).await.map(|_| ());
         let fingerprint = steadfast_schema::fingerprint();
@@ -50,35 +50,35 @@ impl Fixture {
         tokio::spawn(search_log.run(std::future::pending()));
         let catalogue = catalogue(&store)?;
         let router = router(store.clone(), checker(&sandbox)?, catalogue, searches, draining.clone());
-        // Before the test counts requests.
+        // Loaded before the test counts requests.
         document(&router).await;
         Ok(Self { router, store, sandbox, draining, key, database })
     }
 
-    /// The same API with nothing cached, no key remembered, and nobody who stores what was searched for.
+    /// Returns the same API without cached answers and keys, which does not record searches.
     pub(crate) fn cold_router(&self) -> Result<Router> {
         let (searches, _search_log) = search_log(self.store.clone());
         let (checker, catalogue) = (checker(&self.sandbox)?, catalogue(&self.store)?);
         Ok(router(self.store.clone(), checker, catalogue, searches, self.draining.clone()))
     }
 
-    /// The key that may do everything.
+    /// Returns the key with all scopes.
     pub(crate) fn key(&self) -> &str {
         &self.key
     }
 
-    /// The answer to `GET` with the key that may do everything.
+    /// Sends `GET` with the key and returns the answer.
     pub(crate) async fn get(&self, uri: &str) -> Answered {
         let request = Request::get(uri).header("x-api-key", &self.key);
         ask(&self.router, request.body(Body::empty()).expect("a request")).await
     }
 
-    /// The answer to the check of a pasted text.
+    /// Checks a pasted text and returns the answer.
     pub(crate) async fn check(&self, keys: &str) -> Answered {
         self.post("/api/pidms/check", json!({ "keys": keys }).to_string()).await
     }
 
-    /// The answer to `POST` with the key that may do everything.
+    /// Sends `POST` with the key and returns the answer.
     pub(crate) async fn post(&self, uri: &str, body: impl Into<Body>) -> Answered {
         let request = Request::post(uri).header("x-api-key", &self.key);
         let request = request.header(header::CONTENT_TYPE, "application/json");
@@ -86,12 +86,12 @@ impl Fixture {
     }
 }
 
-/// The codes in `store`, cached in this process.
+/// Returns a catalogue of the codes in `store` with a cache in this process.
 pub(crate) fn catalogue(store: &Store) -> Result<Catalogue> {
     Ok(Catalogue::new(store.clone(), Some(Cache::new(CacheSettings::default())?)))
 }
 
-/// A checker that asks `sandbox` and is not patient.
+/// Returns a checker with short timeouts that uses `sandbox`.
 pub(crate) fn checker(sandbox: &Sandbox) -> Result<Checker> {
     let settings = steadfast_pidkey::Settings {
         base_url: sandbox.base_url(),
@@ -104,14 +104,14 @@ pub(crate) fn checker(sandbox: &Sandbox) -> Result<Checker> {
     Ok(Checker::new(steadfast_pidkey::Client::new(settings)?))
 }
 
-/// A stored API key that may do `scopes`.
+/// Stores a new API key with `scopes` and returns it.
 pub(crate) async fn api_key(store: &Store, scopes: &[&str]) -> Result<String> {
     let new = NewApiKey::generate(ApiKeySettings::parse("test", scopes, None)?);
     identity::create_api_key(store, &Origin::OPERATOR, &new.record).await?;
     Ok(new.secret.expose_secret().to_owned())
 }
 
-/// An answer, read to its end.
+/// Complete answer.
 #[derive(Debug)]
 pub(crate) struct Answered {
     pub(crate) status: StatusCode,
@@ -120,14 +120,14 @@ pub(crate) struct Answered {
 }
 
 impl Answered {
-    /// What a success carries.
+    /// Returns the data of a successful answer.
     pub(crate) fn data(&self) -> &Value {
         assert_eq!(self.status, StatusCode::OK, "{}", self.body);
         assert_eq!(self.body["success"], true);
         &self.body["data"]
     }
 
-    /// Status, code and wrong fields of a refusal.
+    /// Returns status, code and invalid fields of a refusal.
     pub(crate) fn refusal(&self) -> (u16, &str, Vec<&str>) {
         assert_eq!(self.body["success"], false, "{}", self.body);
         let errors = self.body["details"]["field_errors"].as_array().map(Vec::as_slice).unwrap_or_default();

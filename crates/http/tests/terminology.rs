@@ -1,4 +1,4 @@
-//! The routes of medical terminology over a small table.
+//! The routes of medical terminology with a small table.
 
 mod cache;
 mod search;
@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use steadfast_domain::terminology::{IcdCode, ImportRow};
 use steadfast_repository::terminology;
 
-/// Code, parent, term.
+/// Rows of the table: code, parent, term.
 const TABLE: [(&str, &str, &str); 6] = [
     ("E11", "", "Type 2 diabetes mellitus"),
     ("E116", "E11", "Type 2 diabetes mellitus with other specified complications"),
@@ -49,7 +49,7 @@ pub(crate) async fn filled() -> Result<Fixture> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_search_finds_by_code_by_words_and_by_likeness() -> Result<()> {
+async fn search_finds_codes_words_and_similar_words() -> Result<()> {
     let api = filled().await?;
     for (query, first, match_type, confidence) in [
         ("e11.6", "E116", "exact_code", 1.0),
@@ -72,11 +72,11 @@ async fn a_search_finds_by_code_by_words_and_by_likeness() -> Result<()> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_leg_that_fails_is_left_out_and_named_and_only_when_all_fail_is_there_no_answer() -> Result<()> {
+async fn failed_legs_are_named() -> Result<()> {
     let api = filled().await?;
     let (client, connection) = tokio_postgres::connect(&api.database.url(), tokio_postgres::NoTls).await?;
     tokio::spawn(connection);
-    // The words are what only the similarity leg looks at.
+    // Only the similarity leg reads the words.
     client.batch_execute("ALTER VIEW icd10_words RENAME TO gone_words").await?;
     let answer = api.get("/api/v1/search/icd10?query=diabetes").await;
     assert_eq!(answer.data()["failed_legs"], json!(["similarity"]));
@@ -94,7 +94,7 @@ async fn a_leg_that_fails_is_left_out_and_named_and_only_when_all_fail_is_there_
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_code_is_found_with_its_relatives_however_it_is_written() -> Result<()> {
+async fn look_up_accepts_all_spellings_of_code() -> Result<()> {
     let api = filled().await?;
     for code in [
         "code/E11.6",
@@ -120,7 +120,7 @@ async fn a_code_is_found_with_its_relatives_however_it_is_written() -> Result<()
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_code_that_is_not_there_is_404() -> Result<()> {
+async fn unknown_code_is_404() -> Result<()> {
     let api = filled().await?;
     assert_eq!(api.get("/api/v1/code/Z99").await.refusal(), (404, "NOT_FOUND", vec![]));
     assert_eq!(api.get("/api/v1/code/Z99/hierarchy").await.refusal(), (404, "NOT_FOUND", vec![]));
@@ -129,7 +129,7 @@ async fn a_code_that_is_not_there_is_404() -> Result<()> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_cannot_be_searched_for_is_refused_by_name() -> Result<()> {
+async fn invalid_parameters_are_rejected_by_name() -> Result<()> {
     let api = filled().await?;
     for (uri, field) in [
         ("/api/v1/search/icd10", "query"),
@@ -163,7 +163,7 @@ async fn what_cannot_be_searched_for_is_refused_by_name() -> Result<()> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_search_may_keep_to_a_chapter() -> Result<()> {
+async fn search_can_be_restricted_to_chapter() -> Result<()> {
     let api = filled().await?;
     for (chapter, total) in [("4", 5), ("9", 0)] {
         let answer = api.get(&format!("/api/v1/search/icd10?query=diabetes&chapter={chapter}")).await;
@@ -173,7 +173,7 @@ async fn a_search_may_keep_to_a_chapter() -> Result<()> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_being_typed_is_completed() -> Result<()> {
+async fn autocomplete_suggests_codes() -> Result<()> {
     let api = filled().await?;
     for (typed, first) in [("e1", "E11"), ("E11.6", "E116"), ("hyperten", "I10")] {
         let answer = api.get(&format!("/api/v1/autocomplete/icd10?query={typed}")).await;
@@ -188,14 +188,14 @@ async fn what_is_being_typed_is_completed() -> Result<()> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn each_code_of_a_batch_has_its_answer_whatever_the_others_are() -> Result<()> {
+async fn batch_answers_each_code() -> Result<()> {
     let api = filled().await?;
     let body = json!({ "codes": ["e11.6", "E116", "Z99", "no code", "I10"] }).to_string();
     for path in ["/api/v1/batch/codes", "/api/v1/enterprise/batch/codes"] {
         let answer = api.post(path, body.clone()).await;
         let (results, total) = (&answer.data()["results"], &answer.data()["total_codes"]);
         assert_eq!(results["e11.6"]["code"], "E116");
-        assert_eq!(results["e11.6"], results["E116"], "each as it was written");
+        assert_eq!(results["e11.6"], results["E116"], "one entry per spelling");
         assert_eq!((&results["I10"]["parent_code"], &results["I10"]["active"]), (&Value::Null, &json!(true)));
         assert_eq!(results["Z99"]["error"], "NOT_FOUND");
         assert_eq!(results["no code"]["error"], "INVALID_PARAMS");
@@ -205,7 +205,7 @@ async fn each_code_of_a_batch_has_its_answer_whatever_the_others_are() -> Result
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_batch_that_is_none_is_refused_by_name() -> Result<()> {
+async fn invalid_batches_are_rejected_with_field_name() -> Result<()> {
     let api = Fixture::new().await?;
     for (body, field) in [
         (json!({ "codes": [] }), "codes"),
@@ -224,7 +224,7 @@ async fn a_batch_that_is_none_is_refused_by_name() -> Result<()> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn chapters_are_listed_by_number_with_their_totals() -> Result<()> {
+async fn chapters_are_listed_by_number_with_totals() -> Result<()> {
     let api = filled().await?;
     for path in ["/api/v1/chapters", "/api/v1/enterprise/chapters"] {
         let answer = api.get(path).await;

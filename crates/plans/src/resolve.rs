@@ -140,7 +140,7 @@ mod tests {
         assert_eq!(beside(read("SELECT FROM \"books\" WHERE abs(shelf) = $1")), [Rule::Unserved]);
         assert_eq!(beside(read("SELECT FROM books WHERE bookshelf = $1")), [Rule::Unneeded, Rule::Unserved]);
         let other =
-            of_statement(Rule::Unserved, "SELECT shelf FROM rooms", "rooms to be read", "Seq Scan on rooms");
+            of_statement(Rule::Unserved, "SELECT shelf FROM halls", "halls to be read", "Seq Scan on halls");
         assert_eq!(beside(other), [Rule::Unneeded, Rule::Unserved]);
     }
 

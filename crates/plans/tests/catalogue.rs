@@ -139,7 +139,7 @@ async fn planted_remarks_are_notes() {
     }
 }
 
-/// A failed CREATE INDEX CONCURRENTLY leaves an invalid index.
+// A failed CREATE INDEX CONCURRENTLY leaves an invalid index.
 #[tokio::test]
 async fn finds_invalid_indexes() {
     let (_database, client) = grown(BASE).await;

@@ -106,7 +106,7 @@ fn names_value_that_should_be_constant() -> Result<()> {
 
 #[test]
 fn unknown_fault_is_rejected() -> Result<()> {
-    let output = run("postgres://nobody@127.0.0.1:1/nothing", &["--fault", "no-such"])?;
+    let output = run("postgres://app@127.0.0.1:1/nothing", &["--fault", "no-such"])?;
     let text = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(output.status.code() == Some(2) && text.contains("missing-index"), "{text}");
     Ok(())
@@ -134,7 +134,7 @@ fn uses_no_other_crate_of_this_workspace() -> Result<()> {
     Ok(())
 }
 
-/// Otherwise every dependency would be built twice.
+// With other versions, every dependency would be built twice.
 #[test]
 fn uses_dependency_versions_of_this_workspace() -> Result<()> {
     let packages = |lock: PathBuf| -> Result<BTreeSet<String>> {

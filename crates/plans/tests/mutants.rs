@@ -103,7 +103,7 @@ async fn every_kind_of_mutant_is_generated() {
     }
 }
 
-/// If the planner could simplify the expression, the mutant would change nothing.
+// If the planner could simplify the expression, the mutant would change nothing.
 #[tokio::test]
 async fn wrapped_keys_serve_no_query() {
     let (_database, client) = grown(FOREST).await;

@@ -27,7 +27,7 @@ impl Tls {
         }
     }
 
-    /// Unreachable.
+    /// Exists for the interface; no value of this type exists.
     pub(crate) async fn secure(&self, _: TcpStream, _: &str) -> io::Result<Dialled> {
         match *self {}
     }

@@ -10,7 +10,7 @@ use steadfast_testkit::TestDatabase;
 
 const LOOK: Operation<Read> = Operation::read("meadow.look").statements(3);
 
-/// A test so that [`records_null_parameters_of_process`] can run it in a process with the variable.
+// A test, so that `records_null_parameters_of_process` can run it in a process with the variable.
 #[tokio::test]
 async fn sending_process() -> Result<()> {
     let database = TestDatabase::empty().await?;

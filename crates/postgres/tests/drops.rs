@@ -301,7 +301,7 @@ async fn cancelled_caller_passes_its_permit_to_next() -> Result<()> {
     Ok(())
 }
 
-/// Repeatedly counts the sessions of the pool and stores the maximum.
+/// Counts the sessions of the pool repeatedly and stores the maximum.
 async fn watch_sessions(looker: &Client, most: &AtomicI64, done: &AtomicBool) -> Result<()> {
     while !done.load(SeqCst) {
         most.fetch_max(sessions(looker, "true").await?, SeqCst);

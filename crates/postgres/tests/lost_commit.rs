@@ -15,7 +15,7 @@ use steadfast_testkit::TestDatabase;
 
 const PLANT: Operation<Write> = Operation::write("trees.plant");
 
-/// Each run adds a row, so that a retry is visible.
+/// Adds a row, so that a retry is visible.
 async fn plant(conn: &mut Conn) -> QueryResult<usize> {
     cached(sql_query("INSERT INTO trees DEFAULT VALUES")).execute(conn).await
 }

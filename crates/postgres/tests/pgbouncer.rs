@@ -57,7 +57,8 @@ impl Bouncer {
         Ok(Self { db, looker, bouncer, _database: database })
     }
 
-    /// Twelve concurrent callers write, read and compare. No write is lost and no prepared statement is unknown.
+    /// Checks that twelve concurrent callers can write, read and compare. No write is lost and no prepared statement is
+    /// unknown.
     async fn works(&self) -> Result<()> {
         let caller = async || {
             for _ in 0..20 {
@@ -85,7 +86,7 @@ impl Bouncer {
         Ok(())
     }
 
-    /// The statement of a cancelled caller is cancelled on the server.
+    /// Checks that the statement of a cancelled caller is cancelled on the server.
     async fn cancels(&self) -> Result<()> {
         let sleep = self.db.read(&LOOK, async |conn| sql_query("SELECT pg_sleep(600)").execute(conn).await);
         ensure!(tokio::time::timeout(Duration::from_millis(500), sleep).await.is_err(), "it sleeps");

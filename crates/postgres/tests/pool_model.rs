@@ -381,7 +381,7 @@ fn pool_matches_queue_pool_model() -> Result<()> {
     Ok(())
 }
 
-/// The lifetimes of thirty connections spread over twelve seconds of the pool's clock.
+// The lifetimes of thirty connections are spread over twelve seconds of the pool's clock.
 #[test]
 fn connections_opened_together_expire_spread_out() -> Result<()> {
     let folder = std::env::temp_dir().join(format!("sf-lives-{}", std::process::id()));

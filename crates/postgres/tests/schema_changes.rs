@@ -158,7 +158,7 @@ async fn other_unsupported_features_close_no_session() -> Result<()> {
     for _ in 0..5 {
         let refused = forest
             .db
-            .read(&LOOK, async |conn| conn.batch_execute("SELECT 1 FOR UPDATE OF nobody").await)
+            .read(&LOOK, async |conn| conn.batch_execute("SELECT 1 FOR UPDATE OF missing").await)
             .await;
         refused.expect_err("no such table");
         let foreign = "SELECT * FROM other_database.public.trees";

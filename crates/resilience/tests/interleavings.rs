@@ -215,7 +215,7 @@ struct Gate {
     inside: AtomicU32,
 }
 
-/// Enters, waiting if necessary, asserts that no other thread is inside, and leaves.
+/// Waits to enter, asserts that no other thread is inside, and leaves.
 fn pass(gate: &Gate) {
     if !gate.queue.try_pass() {
         match gate.queue.enter_or_wait() {

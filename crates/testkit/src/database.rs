@@ -30,9 +30,9 @@ impl TestDatabase {
         Ok(database)
     }
 
-    /// Copies, on the shared server, the template that `migrate` builds. The first caller of all processes builds the
-    /// template, once for each `fingerprint`: pass a value that changes with the migrations, such as their hash.
-    /// Templates of the same prefix with another fingerprint are dropped.
+    /// Creates a copy of the template that `migrate` builds, on the shared server. The first caller of all processes
+    /// builds the template, once for each `fingerprint`: pass a value that changes with the migrations, such as their
+    /// hash. Templates of the same prefix with another fingerprint are dropped.
     ///
     /// `migrate` receives the URL of an empty database and must close its sessions; open ones are terminated.
     ///
@@ -94,7 +94,8 @@ impl TestDatabase {
         Ok(copy)
     }
 
-    /// The name is claimed first, so that a database whose creation was interrupted is dropped, too.
+    /// Reserves a name before the database is created, so that a database whose creation was interrupted is dropped,
+    /// too.
     fn claim(server: ServerUrl) -> Self {
         static CLAIMED: AtomicU32 = AtomicU32::new(0);
         let number = CLAIMED.fetch_add(1, Ordering::Relaxed);

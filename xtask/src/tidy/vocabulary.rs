@@ -28,7 +28,7 @@ fn check_file(file: &File, entries: &[(&str, &str)]) -> Vec<Finding> {
                 true => {
                     doc.is_none() && trimmed.strip_prefix(entry).is_some_and(|rest| rest.starts_with(' '))
                 }
-                false => words.contains(&format!(" {} ", entry.to_lowercase())),
+                false => words.contains(&format!(" {} ", entry.to_lowercase())) && !is_quoted(line, entry),
             };
             if is_rejected {
                 findings.push(file.finding(index + 1, RULE, format!("\"{entry}\": write {replacement}")));
@@ -47,6 +47,11 @@ fn check_file(file: &File, entries: &[(&str, &str)]) -> Vec<Finding> {
         }
     }
     findings
+}
+
+/// Returns true if `line` quotes `entry` alone, such as the system user `nobody`.
+fn is_quoted(line: &str, entry: &str) -> bool {
+    ['`', '"'].iter().any(|mark| line.contains(&format!("{mark}{entry}{mark}")))
 }
 
 /// Returns true if `line` starts a function.
@@ -76,6 +81,7 @@ mod tests {
     #[test]
     fn rejects_words_in_any_spelling() {
         assert_lines("// Zapped and unzap it.\nstruct Zapper;", &[]);
+        assert_lines("// The user `zap`.\nconst A: &str = \"zap\";", &[]);
         assert_lines(
             "fn zap_it() {}\nstruct FineKeys;\n// Zap it.\nconst A: &str = \"fine_keys\";",
             &[1, 2, 3, 4],

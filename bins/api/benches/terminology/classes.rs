@@ -1,10 +1,8 @@
-//! The queries whose time is taken.
+//! Queries that are measured.
 
 /// Queries of one kind.
 pub(crate) struct Class {
-    /// What they have in common.
     pub(crate) name: &'static str,
-    /// The queries.
     pub(crate) queries: &'static [&'static str],
 }
 

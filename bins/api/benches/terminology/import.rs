@@ -1,4 +1,4 @@
-//! What an import of a table takes that was read, beside COPY of finished rows into the same tables with the same indexes.
+//! Time of an import, compared with COPY of finished rows into the same tables with the same indexes.
 
 use crate::median;
 use crate::service::{Service, read_table};
@@ -9,12 +9,12 @@ use steadfast_repository::Store;
 use steadfast_services::terminology::{Imported, import_icd10cm};
 use tokio_postgres::{Client, NoTls};
 
-/// An import may take so many times as long.
+/// Maximum ratio of the time of an import to that of COPY.
 const RATIO_MAX: f64 = 1.3;
 
 const TABLES: [&str; 2] = ["codes", "words"];
 
-/// The indexes that an import makes.
+/// Statements that create the indexes of an import.
 const INDEXES: &str = "ALTER TABLE copied.codes ADD PRIMARY KEY (code);
     ALTER TABLE copied.words ADD PRIMARY KEY (word);
     CREATE INDEX ON copied.codes ((4 * length(code) + 2 * (NOT active)::int + (NOT billable)::int), code);
@@ -23,7 +23,7 @@ const INDEXES: &str = "ALTER TABLE copied.codes ADD PRIMARY KEY (code);
     CREATE INDEX ON copied.words USING gin (forms);
     ANALYZE copied.codes; ANALYZE copied.words;";
 
-/// Prints what an import takes, and COPY, in turn; says whether that is near enough.
+/// Measures imports and COPY in turn and prints the medians. Returns true if the goal is met.
 pub(crate) async fn import(service: &Service, rounds: usize) -> Result<bool> {
     let store = Store::connect(&service.database_url())?;
     let (client, connection) = tokio_postgres::connect(&service.database_url(), NoTls).await?;
@@ -35,7 +35,7 @@ pub(crate) async fn import(service: &Service, rounds: usize) -> Result<bool> {
         let rows = read_table()?;
         reads.push(began.elapsed());
         let began = Instant::now();
-        // One row less every second time, so that it is another release.
+        // Every second import has one row less, so that it is another release.
         let imported = import_icd10cm(&store, "again", &rows[(round + 1) % 2..], |_| ()).await?;
         imports.push(began.elapsed());
         ensure!(imported != Imported::Current, "nothing was imported");
@@ -49,7 +49,8 @@ pub(crate) async fn import(service: &Service, rounds: usize) -> Result<bool> {
     Ok(import / copy <= RATIO_MAX)
 }
 
-/// COPY of finished rows, documents included, into the same tables, and the same indexes, in one transaction.
+/// Copies finished rows, documents included, into the same tables and creates the same indexes, in one transaction.
+/// Returns the time that it took.
 async fn copy(client: &Client) -> Result<Duration> {
     let mut created = String::from("DROP SCHEMA IF EXISTS copied CASCADE; CREATE SCHEMA copied;");
     for table in TABLES {

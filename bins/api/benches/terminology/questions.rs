@@ -1,4 +1,4 @@
-//! Queries made from random codes, and what answers to them have to have.
+//! Random queries, and the evaluation of their answers.
 
 use rand::rngs::StdRng;
 use rand::seq::{IndexedRandom as _, SliceRandom as _};
@@ -6,33 +6,31 @@ use rand::{Rng as _, SeedableRng as _};
 use std::collections::HashMap;
 use steadfast_domain::terminology::{ImportRow, Trigrams};
 
-/// The most characters that a query may have.
+/// Maximum number of characters of a query.
 const QUERY_MAX: usize = 100;
 
-/// Terms that may begin with a prefix that is asked for: with more, nobody could say which of them was meant.
+/// Maximum number of terms with the same prefix. A prefix that more terms share has no intended term.
 const SHARED_MAX: usize = 8;
 
-/// What pg_trgm's similarity has to exceed.
+/// Threshold of pg_trgm's similarity.
 const THRESHOLD: f64 = 0.3;
 
-/// How a query was made from a term.
+/// Change of a term to a query.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) enum Kind {
-    /// The term itself.
+    /// The unchanged term.
     Exact,
-    /// Its words in another order.
+    /// The words in another order.
     Reordered,
-    /// With one slip of the finger.
     OneTypo,
-    /// With two.
     TwoTypos,
-    /// Its beginning: at least three fifths, and so much that at most eight terms begin so.
+    /// A prefix of at least three fifths of the term that at most eight terms share.
     Prefix,
 }
 
 const KINDS: [Kind; 5] = [Kind::Exact, Kind::Reordered, Kind::OneTypo, Kind::TwoTypos, Kind::Prefix];
 
-/// A query and the code that it was made from.
+/// Query, with the code of its term.
 #[derive(Clone, Debug)]
 pub(crate) struct Question {
     pub(crate) kind: Kind,
@@ -40,8 +38,8 @@ pub(crate) struct Question {
     pub(crate) text: String,
 }
 
-/// `count` questions about `rows`, of all kinds in turn. The same seed gives the same questions. What is longer than a
-/// query may be is cut.
+/// Returns `count` random questions about `rows`, of all kinds in turn. The same seed gives the same questions. Longer
+/// texts are truncated to the length of a query.
 pub(crate) fn questions(rows: &[ImportRow], seed: u64, count: usize) -> Vec<Question> {
     let mut random = StdRng::seed_from_u64(seed);
     let mut terms: Vec<String> = rows.iter().map(|row| row.term.to_lowercase()).collect();
@@ -82,17 +80,17 @@ fn make(kind: Kind, term: &str, terms: &[String], random: &mut StdRng) -> Option
     })
 }
 
-/// How many of `terms`, which are in order, begin with `prefix`.
+/// Counts the `terms`, which are sorted, with this prefix, up to one more than the maximum.
 fn sharing(prefix: &str, terms: &[String]) -> usize {
     let from = terms.partition_point(|term| term.as_str() < prefix);
     terms[from..].iter().take(SHARED_MAX + 1).take_while(|term| term.starts_with(prefix)).count()
 }
 
-/// A letter left out, put in, mistaken, or exchanged with its neighbour.
+/// Returns `text` with one letter deleted, inserted or replaced, or with two adjacent letters exchanged.
 fn with_typo(text: &str, random: &mut StdRng) -> String {
     let mut letters: Vec<char> = text.chars().collect();
-    let places: Vec<usize> = (0..letters.len()).filter(|at| letters[*at].is_alphabetic()).collect();
-    let Some(&at) = places.choose(random) else { return text.to_owned() };
+    let positions: Vec<usize> = (0..letters.len()).filter(|at| letters[*at].is_alphabetic()).collect();
+    let Some(&at) = positions.choose(random) else { return text.to_owned() };
     let other = random.random_range('a'..='z');
     match random.random_range(0..4) {
         0 => drop(letters.remove(at)),
@@ -103,80 +101,80 @@ fn with_typo(text: &str, random: &mut StdRng) -> String {
     letters.into_iter().collect()
 }
 
-/// All terms by their groups of three letters: the answer of `similarity(term, query) > 0.3` without reading them all.
-pub(crate) struct Likeness {
+/// Index of all terms by trigram, which computes `similarity(term, query) > 0.3`.
+pub(crate) struct Similarities {
     terms: Vec<Trigrams>,
     by_group: HashMap<u64, Vec<u32>>,
-    places: HashMap<String, usize>,
+    positions: HashMap<String, usize>,
 }
 
-impl Likeness {
+impl Similarities {
     pub(crate) fn new(rows: &[ImportRow]) -> Self {
         let terms: Vec<Trigrams> = rows.iter().map(|row| Trigrams::of(&row.term)).collect();
         let mut by_group: HashMap<u64, Vec<u32>> = HashMap::new();
-        for (place, term) in (0_u32..).zip(&terms) {
+        for (position, term) in (0_u32..).zip(&terms) {
             for group in term.groups() {
-                by_group.entry(*group).or_default().push(place);
+                by_group.entry(*group).or_default().push(position);
             }
         }
-        let places = rows.iter().enumerate().map(|(place, row)| (row.code.to_string(), place)).collect();
-        Self { terms, by_group, places }
+        let positions = rows.iter().enumerate().map(|(at, row)| (row.code.to_string(), at)).collect();
+        Self { terms, by_group, positions }
     }
 
-    /// The three highest similarities to `query` above the threshold, the highest first.
+    /// Returns the three highest similarities to `query` above the threshold, the highest first.
     pub(crate) fn top(&self, query: &str) -> Vec<f64> {
         let query = Trigrams::of(query);
         let mut common = vec![0_u32; self.terms.len()];
-        for place in query.groups().iter().filter_map(|group| self.by_group.get(group)).flatten() {
-            common[*place as usize] += 1;
+        for position in query.groups().iter().filter_map(|group| self.by_group.get(group)).flatten() {
+            common[*position as usize] += 1;
         }
-        let likeness = common.iter().zip(&self.terms).map(|(common, term)| {
+        let similarities = common.iter().zip(&self.terms).map(|(common, term)| {
             f64::from(*common) / (query.count() + term.count() - *common as usize).max(1) as f64
         });
-        let mut top: Vec<f64> = likeness.filter(|likeness| *likeness > THRESHOLD).collect();
+        let mut top: Vec<f64> = similarities.filter(|similarity| *similarity > THRESHOLD).collect();
         top.sort_unstable_by(|one, other| other.total_cmp(one));
         top.truncate(3);
         top
     }
 
-    /// Whether `answer` has all that is among the three likest to `query`. Terms that are equally like it stand for each
-    /// other: which of them is third is chance.
+    /// Returns true if `answer` has the three terms that are most similar to `query`. Terms of equal similarity are
+    /// interchangeable.
     pub(crate) fn has_top(&self, query: &str, answer: &[String]) -> bool {
         let wanted = self.top(query);
         let query = Trigrams::of(query);
-        let places = answer.iter().filter_map(|code| self.places.get(code));
-        let mut found: Vec<f64> = places.map(|place| query.likeness(&self.terms[*place])).collect();
+        let positions = answer.iter().filter_map(|code| self.positions.get(code));
+        let mut found: Vec<f64> = positions.map(|at| query.likeness(&self.terms[*at])).collect();
         found.sort_unstable_by(|one, other| other.total_cmp(one));
         wanted.len() <= found.len()
             && wanted.iter().zip(&found).all(|(wanted, found)| found + 1e-9 >= *wanted)
     }
 }
 
-/// Of how many answers what was true.
+/// Numbers of questions and of good answers.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Quality {
-    /// Questions that were answered.
+    /// Number of questions.
     pub(crate) asked: u32,
-    /// Answers with the code that the question was made from.
+    /// Number of answers with the intended code.
     pub(crate) found: u32,
-    /// Answers with the three likest terms.
+    /// Number of answers with the three most similar terms.
     pub(crate) has_top: u32,
 }
 
 impl Quality {
     /// Counts an answer.
-    pub(crate) fn count(&mut self, likeness: &Likeness, question: &Question, answer: &[String]) {
+    pub(crate) fn count(&mut self, similarities: &Similarities, question: &Question, answer: &[String]) {
         self.asked += 1;
         self.found += u32::from(answer.contains(&question.code));
-        self.has_top += u32::from(likeness.has_top(&question.text, answer));
+        self.has_top += u32::from(similarities.has_top(&question.text, answer));
     }
 
-    /// The share of answers with the code, from 0 to 1.
+    /// Returns the share of answers with the intended code, from 0 to 1.
     pub(crate) fn found_share(&self) -> f64 {
         f64::from(self.found) / f64::from(self.asked.max(1))
     }
 
-    /// The share of answers with the three likest terms, from 0 to 1.
+    /// Returns the share of answers with the three most similar terms, from 0 to 1.
     pub(crate) fn top_share(&self) -> f64 {
         f64::from(self.has_top) / f64::from(self.asked.max(1))
     }

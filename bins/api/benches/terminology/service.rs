@@ -1,4 +1,4 @@
-//! The whole service over a private database that holds the full table.
+//! The whole service with a private database that contains the full table.
 
 use anyhow::{Context as _, Result, ensure};
 use flate2::read::MultiGzDecoder;
@@ -16,23 +16,23 @@ use steadfast_testkit::TestDatabase;
 
 const TABLE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../data/icd10cm-2026-04.csv.gz");
 
-/// The rows of the full table, read as an import reads them.
+/// Reads the rows of the full table.
 pub(crate) fn read_table() -> Result<Vec<ImportRow>> {
     Ok(read_icd10cm(MultiGzDecoder::new(File::open(TABLE)?))?)
 }
 
-/// The service, its database, and a client that may read the terminology.
+/// Running service with its database, and a client that may read the terminology.
 pub(crate) struct Service {
     running: Running,
     client: Client,
     key: String,
     database: TestDatabase,
-    /// What it was filled with.
+    /// Imported rows.
     pub(crate) rows: Vec<ImportRow>,
 }
 
 impl Service {
-    /// Starts it and imports the table.
+    /// Imports the table and starts the service.
     pub(crate) async fn start() -> Result<Self> {
         let migrate = async |url: &str| steadfast_schema::migrate(url).await.map(|_| ());
         let fingerprint = steadfast_schema::fingerprint();
@@ -57,12 +57,12 @@ impl Service {
         Ok(Self { running, client: Client::new(), key, database, rows })
     }
 
-    /// The address of the database under it.
+    /// Returns the URL of the database.
     pub(crate) fn database_url(&self) -> String {
         self.database.url()
     }
 
-    /// The codes that a search finds, best first, at most ten.
+    /// Returns the codes that a search finds, best first, at most ten.
     pub(crate) async fn search(&self, query: &str) -> Result<Vec<String>> {
         let url = format!("http://{}/api/v1/search/icd10", self.running.address());
         let request = self.client.get(url).bearer_auth(&self.key).query(&[("query", query)]);
@@ -70,7 +70,7 @@ impl Service {
         let answer: Value = serde_json::from_slice(&answer)?;
         ensure!(
             answer["data"]["cache_status"] != "hit",
-            "{query} was answered by the cache: switch it off here"
+            "{query} was answered by the cache, which must be disabled"
         );
         let results = answer["data"]["results"].as_array().context("results")?;
         Ok(results.iter().filter_map(|found| found["code"].as_str()).map(str::to_owned).collect())

@@ -35,7 +35,7 @@ pub(super) fn all() -> Vec<Fault> {
                 .case("few", [Id(7), Null])
                 .case("none", [Id(0), Null]),
         ),
-        fault(Rule::Branch, finds("never_finds_anything").case("none", [Text("nobody")])),
+        fault(Rule::Branch, finds("never_finds_anything").case("none", [Text("absent")])),
         fault(Rule::Branch, finds("never_finds_nothing").case("one", [Text("c7@example.com")])),
         fault(Rule::Branch, show("second_statement_never_sent").case("none", [Id(0)])),
         fault(

@@ -27,7 +27,7 @@ pub(super) fn all() -> Vec<Fault> {
 fn indexes() -> Vec<Fault> {
     let finds = |rule: Rule, name: &str, indexes: &[&str]| {
         let operation = served(name, indexes).sends(FIND);
-        fault(rule, operation.case("one", [Text("c7@example.com")]).case("none", [Text("nobody")]))
+        fault(rule, operation.case("one", [Text("c7@example.com")]).case("none", [Text("absent")]))
     };
     vec![
         finds(Rule::Undeclared, "undeclared_index", &[]),

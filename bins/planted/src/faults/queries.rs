@@ -15,7 +15,7 @@ const UNSERVED: [(&str, &str, &str, &str); 11] = [
         "79.19",
         "-1",
     ),
-    ("function_on_column", "SELECT id FROM customers WHERE lower(email) = $1", "c7@example.com", "nobody"),
+    ("function_on_column", "SELECT id FROM customers WHERE lower(email) = $1", "c7@example.com", "absent"),
     ("implicit_cast", "SELECT id FROM orders WHERE id = $1::numeric", "7", "0"),
     ("other_collation", "SELECT id FROM customers WHERE name = $1", "Name 000007", "X"),
     ("like_contains", "SELECT id FROM customers WHERE name LIKE '%' || $1 || '%'", "0007", "X"),
@@ -23,7 +23,7 @@ const UNSERVED: [(&str, &str, &str, &str); 11] = [
         "or_over_two_columns",
         "SELECT id FROM customers WHERE email = $1 OR note = $1",
         "c7@example.com",
-        "nobody",
+        "absent",
     ),
     (
         "not_in",

@@ -42,7 +42,7 @@ fn hidden() -> Vec<Row> {
     ]
 }
 
-/// Missing indexes.
+/// Returns faults by missing indexes.
 fn missing() -> Vec<Row> {
     vec![
         ("index_dropped", Rule::Unserved, "orders.of_customer", "orders", "DROP INDEX orders_customer"),
@@ -87,7 +87,7 @@ fn missing() -> Vec<Row> {
     ]
 }
 
-/// Changed indexes.
+/// Returns faults by changed indexes.
 fn changed() -> Vec<Row> {
     vec![
         (
@@ -143,7 +143,7 @@ fn changed() -> Vec<Row> {
     ]
 }
 
-/// Unneeded indexes.
+/// Returns faults by unneeded indexes.
 fn needless() -> Vec<Row> {
     vec![
         (

@@ -1,4 +1,4 @@
-//! The cache: where Redis is, how long answers are kept, how much the process keeps itself.
+//! Settings of the cache: address of Redis, time to live, size.
 
 use super::reader::Reader;
 use super::setting::{Default, Kind, Setting};
@@ -12,74 +12,75 @@ const ENABLED: Setting = Setting {
     aliases: &[],
     default: Default::Is("true"),
     kind: Kind::Flag,
-    help: "Whether answers are kept at all. Without, every one comes from the database, and none when that is down: for \
-           measurements.",
+    help: "If false, nothing is cached: every answer comes from the database, and there are none while it is \
+           unavailable. For measurements.",
 };
 pub(crate) const URL: Setting = Setting {
     name: "REDIS_URL",
     aliases: &[],
     default: Default::Is(""),
     kind: Kind::Secret,
-    help: "Redis, as redis://[user:password@]host[:port][/db], rediss:// for TLS. Goes before REDIS_HOST and its like. \
-           Without REDIS_URL and REDIS_HOST each server keeps answers in its own process alone.",
+    help: "URL of Redis: redis://[user:password@]host[:port][/db], rediss:// for TLS. Takes precedence over REDIS_HOST \
+           and the settings that belong to it. Without REDIS_URL and REDIS_HOST, each server caches answers only in \
+           its own process.",
 };
 const HOST: Setting = Setting {
     name: "REDIS_HOST",
     aliases: &[],
     default: Default::Is(""),
     kind: Kind::Text,
-    help: "The host of Redis, where it is not named by REDIS_URL.",
+    help: "Host of Redis, if REDIS_URL is not set.",
 };
 const PORT: Setting = Setting {
     name: "REDIS_PORT",
     aliases: &[],
     default: Default::Is("6379"),
     kind: Kind::Count(1..=65_535),
-    help: "The port of REDIS_HOST.",
+    help: "Port of REDIS_HOST.",
 };
 const DB: Setting = Setting {
     name: "REDIS_DB",
     aliases: &[],
     default: Default::Is("0"),
     kind: Kind::Count(0..=65_535),
-    help: "The number of the database on REDIS_HOST.",
+    help: "Number of the database on REDIS_HOST.",
 };
 const PASSWORD: Setting = Setting {
     name: "REDIS_PASSWORD",
     aliases: &[],
     default: Default::Is(""),
     kind: Kind::Secret,
-    help: "The password of REDIS_HOST.",
+    help: "Password of REDIS_HOST.",
 };
 const TLS: Setting = Setting {
     name: "REDIS_TLS",
     aliases: &[],
     default: Default::Is("false"),
     kind: Kind::Flag,
-    help: "Whether the connection to REDIS_HOST is encrypted, and its certificate checked against the authorities that \
-           the operating system believes.",
+    help: "If true, the connection to REDIS_HOST is encrypted, and its certificate must be from an authority that the \
+           operating system trusts.",
 };
 const TTL: Setting = Setting {
     name: "CACHE_TTL",
     aliases: &["REDIS_TTL"],
     default: Default::Is("3600"),
     kind: Kind::Seconds(1..=604_800),
-    help: "How long an answer is kept, give or take a tenth. For another day it is served, flagged as stale, while the \
-           database is down.",
+    help: "Time for which an answer is cached, plus or minus a tenth. For another day it is served as stale while the \
+           database is unavailable.",
 };
 const MAX_SIZE: Setting = Setting {
     name: "CACHE_MAX_SIZE",
     aliases: &[],
     default: Default::Is("1000"),
     kind: Kind::Count(1..=1_000_000),
-    help: "Answers that the process keeps itself. One takes a place for each 16 KiB begun.",
+    help: "Maximum number of answers that are cached in the process. An answer counts once per 16 KiB or part of it.",
 };
 const FAILURE_THRESHOLD: Setting = Setting {
     name: "REDIS_FAILURE_THRESHOLD",
     aliases: &[],
     default: Default::Is("5"),
     kind: Kind::Count(1..=1000),
-    help: "Failures in a row after which Redis is not asked for a while. Answers then come from the process and the \
+    help: "Number of consecutive failures that open the circuit breaker: answers come from the process and the \
            database.",
 };
 const RECOVERY_TIMEOUT: Setting = Setting {
@@ -87,14 +88,14 @@ const RECOVERY_TIMEOUT: Setting = Setting {
     aliases: &[],
     default: Default::Is("60"),
     kind: Kind::Seconds(1..=3600),
-    help: "How long it is not asked then, at most: it is asked again as soon as it answers a sign of life.",
+    help: "Maximum time for which the circuit breaker remains open. It closes as soon as Redis answers a ping.",
 };
 
-/// All settings of this room, in the order of `--help`.
+/// All settings of this section, in the order of `--help`.
 pub(super) const ALL: &[Setting] =
     &[ENABLED, URL, HOST, PORT, DB, PASSWORD, TLS, TTL, MAX_SIZE, FAILURE_THRESHOLD, RECOVERY_TIMEOUT];
 
-/// The cache, as the environment says; nothing when it is switched off.
+/// Reads the settings of the cache. Returns `None` if it is disabled.
 pub(super) fn read(reader: &mut Reader<'_>) -> Option<CacheSettings> {
     let is_enabled = reader.flag(&ENABLED);
     let address = address(reader);
@@ -112,7 +113,7 @@ pub(super) fn read(reader: &mut Reader<'_>) -> Option<CacheSettings> {
     is_enabled.then_some(settings)
 }
 
-/// Every part is read, so that a wrong one is named also where it is of no use.
+/// Reads the address of Redis. Reads all parts, so that an invalid one is reported even if it has no effect.
 fn address(reader: &mut Reader<'_>) -> Option<RedisAddress> {
     let (url, host) = (reader.secret(&URL), reader.text(&HOST));
     // The range of the setting is that of a port.

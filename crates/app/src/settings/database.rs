@@ -1,4 +1,4 @@
-//! The database: where it is, how many connections, how long anything may take.
+//! Settings of the database: address, connections, timeouts.
 
 use super::reader::Reader;
 use super::setting::{Default, Kind, Setting};
@@ -11,101 +11,101 @@ const URL: Setting = Setting {
     aliases: &[],
     default: Default::Required,
     kind: Kind::Secret,
-    help: "The database, as postgres://user:password@host/name.",
+    help: "URL of the database: postgres://user:password@host/name.",
 };
 const TLS_CA_FILE: Setting = Setting {
     name: "DB_TLS_CA_FILE",
     aliases: &["PGSSLROOTCERT"],
     default: Default::Is(""),
     kind: Kind::Text,
-    help: "A file of PEM certificates. With it the server must have TLS and a certificate from one of these authorities, \
-           for the host of DATABASE_URL. Without it, sslmode=require in DATABASE_URL asks for an authority that the \
-           operating system believes.",
+    help: "File of PEM certificates. If set, the server must use TLS and a certificate from one of these authorities, \
+           for the host of DATABASE_URL. If not set, sslmode=require in DATABASE_URL requires an authority that the \
+           operating system trusts.",
 };
 const PROFILE: Setting = Setting {
     name: "DB_PROFILE",
     aliases: &[],
     default: Default::Is("production"),
     kind: Kind::Word(&["development", "production", "high", "jobs"]),
-    help: "Presets, connections kept + more on demand: development 5 + 5, production 20 + 10, high 20 + 30, jobs 10 + 20 \
-           replaced after 300 s. Single variables go before.",
+    help: "Presets of DB_POOL_SIZE + DB_MAX_OVERFLOW: development 5 + 5, production 20 + 10, high 20 + 30, jobs \
+           10 + 20 with DB_POOL_RECYCLE 300. These variables take precedence.",
 };
 const POOL_SIZE: Setting = Setting {
     name: "DB_POOL_SIZE",
     aliases: &["POOL_SIZE", "DATABASE_POOL_SIZE"],
     default: Default::Profile,
     kind: Kind::Count(1..=1000),
-    help: "Connections that are kept open. PostgreSQL allows 100 in all by default.",
+    help: "Number of connections that remain open. By default, PostgreSQL allows 100 in all.",
 };
 const MAX_OVERFLOW: Setting = Setting {
     name: "DB_MAX_OVERFLOW",
     aliases: &["MAX_OVERFLOW", "DATABASE_MAX_OVERFLOW"],
     default: Default::Profile,
     kind: Kind::Count(0..=1000),
-    help: "Connections more while they are needed.",
+    help: "Maximum number of additional connections under load.",
 };
 const POOL_TIMEOUT: Setting = Setting {
     name: "DB_POOL_TIMEOUT",
     aliases: &["POOL_TIMEOUT"],
     default: Default::Is("30"),
     kind: Kind::Seconds(0..=600),
-    help: "The longest wait for a connection while all are in use.",
+    help: "Maximum wait for a connection while all are in use.",
 };
 const POOL_RECYCLE: Setting = Setting {
     name: "DB_POOL_RECYCLE",
     aliases: &["POOL_RECYCLE"],
     default: Default::Profile,
     kind: Kind::Seconds(1..=604_800),
-    help: "The age at which a connection is replaced: 3600 unless the profile says otherwise.",
+    help: "Age at which a connection is replaced: 3600, or the value of the profile.",
 };
 const POOL_PRE_PING: Setting = Setting {
     name: "DB_POOL_PRE_PING",
     aliases: &["POOL_PRE_PING"],
     default: Default::Is("true"),
     kind: Kind::Flag,
-    help: "Whether a connection that rested is asked for a sign of life before it is used.",
+    help: "If true, an idle connection is pinged before it is used.",
 };
 const STATEMENT_TIMEOUT: Setting = Setting {
     name: "DB_STATEMENT_TIMEOUT",
     aliases: &["DB_COMMAND_TIMEOUT"],
     default: Default::Is("30"),
     kind: Kind::Seconds(0..=3600),
-    help: "The longest that the server works on one statement: the backstop behind the deadlines. 0 is no limit.",
+    help: "Maximum time that the server works on one statement, in addition to deadlines of operations. 0 is no limit.",
 };
 const LOCK_TIMEOUT: Setting = Setting {
     name: "DB_LOCK_TIMEOUT",
     aliases: &[],
     default: Default::Is("10"),
     kind: Kind::Seconds(0..=3600),
-    help: "The longest that a statement waits for a lock. 0 is no limit.",
+    help: "Maximum time that a statement waits for a lock. 0 is no limit.",
 };
 const IDLE_IN_TRANSACTION_TIMEOUT: Setting = Setting {
     name: "DB_IDLE_IN_TRANSACTION_TIMEOUT",
     aliases: &[],
     default: Default::Is("60"),
     kind: Kind::Seconds(0..=3600),
-    help: "After this the server ends a transaction in which nothing happens. 0 is no limit.",
+    help: "Time after which the server ends an idle transaction. 0 is no limit.",
 };
 const SLOW_QUERY_THRESHOLD: Setting = Setting {
     name: "DB_SLOW_QUERY_THRESHOLD",
     aliases: &[],
     default: Default::Is("1.0"),
     kind: Kind::Seconds(0..=3600),
-    help: "From when on a statement or operation is reported as slow that has no threshold of its own.",
+    help: "Time after which a statement or operation is logged as slow, unless the operation declares a threshold.",
 };
 const FAILURE_THRESHOLD: Setting = Setting {
     name: "DATABASE_FAILURE_THRESHOLD",
     aliases: &["DB_FAILURE_THRESHOLD"],
     default: Default::Is("3"),
     kind: Kind::Count(1..=1000),
-    help: "Failures in a row after which the database is not asked for a while.",
+    help: "Number of consecutive failures that open the circuit breaker: requests fail at once.",
 };
 const RECOVERY_TIMEOUT: Setting = Setting {
     name: "DATABASE_RECOVERY_TIMEOUT",
     aliases: &["DB_RECOVERY_TIMEOUT"],
     default: Default::Is("30"),
     kind: Kind::Seconds(1..=3600),
-    help: "How long it is not asked then, at most: it is asked again as soon as it can be reached.",
+    help: "Maximum time for which the circuit breaker remains open. It closes as soon as the database can be reached.",
 };
 
 const ENABLE_QUERY_LOGGING: Setting = Setting {
@@ -113,14 +113,14 @@ const ENABLE_QUERY_LOGGING: Setting = Setting {
     aliases: &[],
     default: Default::Is("false"),
     kind: Kind::Flag,
-    help: "Whether slow statements are also written to standard error as `[time] SLOW QUERY (2.345s): text`.",
+    help: "If true, slow statements are also written to standard error as `[time] SLOW QUERY (2.345s): text`.",
 };
 const ECHO: Setting = Setting {
     name: "DB_ECHO",
     aliases: &[],
     default: Default::Is("false"),
     kind: Kind::Flag,
-    help: "Whether every statement is logged as it is sent, without its values. Not for production.",
+    help: "If true, every statement is logged, without its values. Not for production.",
 };
 
 const INSTANCES: Setting = Setting {
@@ -128,14 +128,15 @@ const INSTANCES: Setting = Setting {
     aliases: &[],
     default: Default::Is("1"),
     kind: Kind::Count(1..=1000),
-    help: "Servers like this one that share the database. A warning at start says when their connections are too many.",
+    help: "Number of servers that share the database. At startup, a warning is logged if they may open too many \
+           connections.",
 };
 const RESERVED_CONNECTIONS: Setting = Setting {
     name: "DB_RESERVED_CONNECTIONS",
     aliases: &[],
     default: Default::Is("10"),
     kind: Kind::Count(0..=1000),
-    help: "Connections that are left for others: tools, backups, people.",
+    help: "Number of connections reserved for other clients, such as tools and backups.",
 };
 
 const PGBOUNCER: Setting = Setting {
@@ -143,11 +144,12 @@ const PGBOUNCER: Setting = Setting {
     aliases: &[],
     default: Default::Is("session"),
     kind: Kind::Word(&["session", "transaction"]),
-    help: "The mode of a PgBouncer in between. With transaction no prepared statements are kept, every unit of work is a \
-           transaction, and the role brings its own timeouts (ALTER ROLE). Without one, leave it.",
+    help: "Pool mode of a PgBouncer in front of the database. With transaction, no prepared statements are cached, \
+           every unit of work is a transaction, and timeouts must be set for the role (ALTER ROLE). Without PgBouncer, \
+           use the default.",
 };
 
-/// All settings of this room, in the order of `--help`.
+/// All settings of this section, in the order of `--help`.
 pub(super) const ALL: &[Setting] = &[
     URL,
     TLS_CA_FILE,
@@ -170,20 +172,20 @@ pub(super) const ALL: &[Setting] = &[
     RESERVED_CONNECTIONS,
 ];
 
-/// The database.
+/// Settings of the database.
 #[derive(Clone, Debug)]
 pub struct DatabaseSettings {
-    /// Where it is, with user and password.
+    /// Connection URL, with user and password.
     pub url: SecretString,
-    /// How it is used.
+    /// Settings of pool, breaker and units of work.
     pub db: DbSettings,
-    /// Servers like this one that share it.
+    /// Number of servers that share the database.
     pub instances: u32,
-    /// Connections that are left for others.
+    /// Number of connections reserved for other clients.
     pub reserved: u32,
 }
 
-/// What a profile presets.
+/// Returns the presets of a profile.
 fn profile(name: &str) -> PoolSettings {
     match name {
         "development" => PoolSettings::development(),
@@ -193,7 +195,7 @@ fn profile(name: &str) -> PoolSettings {
     }
 }
 
-/// How a session of the program `application_name` begins, as the environment says.
+/// Reads the settings of a session of the program `application_name`.
 pub(super) fn read_session(reader: &mut Reader<'_>, application_name: &str) -> SessionSettings {
     let statement_log = StatementLog {
         slow_after: reader.seconds(&SLOW_QUERY_THRESHOLD),
@@ -215,7 +217,7 @@ pub(super) fn read_session(reader: &mut Reader<'_>, application_name: &str) -> S
     }
 }
 
-/// The database, as the environment says.
+/// Reads the settings of the database.
 pub(super) fn read(reader: &mut Reader<'_>) -> DatabaseSettings {
     let preset = profile(reader.word(&PROFILE));
     let session = read_session(reader, "steadfast-api");

@@ -1,4 +1,4 @@
-//! The server: where it listens and how it treats connections.
+//! Settings of the HTTP server: address and limits of connections.
 
 use super::reader::Reader;
 use super::setting::{Default, Kind, Setting};
@@ -9,23 +9,23 @@ const HOST: Setting = Setting {
     aliases: &["HOST"],
     default: Default::Is("127.0.0.1"),
     kind: Kind::Text,
-    help: "The address to listen on. 0.0.0.0 is every address of the machine.",
+    help: "Address to listen on. 0.0.0.0 is every address of the machine.",
 };
 const PORT: Setting = Setting {
     name: "HTTP_PORT",
     aliases: &["PORT"],
     default: Default::Is("8080"),
     kind: Kind::Count(0..=65_535),
-    help: "The port to listen on. 0 takes a free one.",
+    help: "Port to listen on. 0 selects a free one.",
 };
 const MAX_CONNECTIONS: Setting = Setting {
     name: "HTTP_MAX_CONNECTIONS",
     aliases: &[],
     default: Default::Is("1024"),
     kind: Kind::Count(1..=100_000),
-    help: "Maximum number of connections; each needs a file descriptor. When all are in use, the one that has been idle \
-           for longest makes room. If none can, only /health/ is answered, on 32 connections in reserve, and everything \
-           else is 503.",
+    help: "Maximum number of connections; each needs a file descriptor. If all are in use, a new request closes the \
+           connection that has been idle or too slow longest. If there is none, only /health/ is answered, on 32 \
+           reserved connections, and everything else is 503.",
 };
 const MAX_CONNECTIONS_PER_ADDRESS: Setting = Setting {
     name: "HTTP_MAX_CONNECTIONS_PER_ADDRESS",
@@ -47,34 +47,34 @@ const IDLE_TIMEOUT: Setting = Setting {
     aliases: &[],
     default: Default::Is("75"),
     kind: Kind::Seconds(1..=3600),
-    help: "Time from an answer to the whole header of the next request, whether the client answers pings or not. Behind a \
-           load balancer, longer than the balancer keeps idle connections.",
+    help: "Time from an answer to the whole header of the next request, whether the client answers pings or not. \
+           Behind a load balancer, this must be longer than the balancer's own timeout of idle connections.",
 };
 const STALL_TIMEOUT: Setting = Setting {
     name: "HTTP_STALL_TIMEOUT",
     aliases: &[],
     default: Default::Is("30"),
     kind: Kind::Seconds(1..=600),
-    help: "Time after which a client is cut off that sends a request body, or takes an answer, slower than 1 KiB per \
-           second.",
+    help: "Time after which a connection is closed if the client sends a request body, or receives an answer, slower \
+           than 1 KiB per second.",
 };
 const DRAIN_DELAY: Setting = Setting {
     name: "HTTP_DRAIN_DELAY",
     aliases: &[],
     default: Default::Is("0"),
     kind: Kind::Seconds(0..=300),
-    help: "How long connections are still accepted after SIGTERM, while /health/ready answers 503: time for a load \
-           balancer to notice.",
+    help: "Time for which connections are still accepted after SIGTERM, while /health/ready answers 503, so that a \
+           load balancer can react.",
 };
 const DRAIN_TIMEOUT: Setting = Setting {
     name: "HTTP_DRAIN_TIMEOUT",
     aliases: &[],
     default: Default::Is("115"),
     kind: Kind::Seconds(0..=300),
-    help: "How long requests under way may take to end after that. A check of product keys may take 110.",
+    help: "Time for running requests to complete after that. A check of product keys may take 110.",
 };
 
-/// All settings of this room, in the order of `--help`.
+/// All settings of this section, in the order of `--help`.
 pub(super) const ALL: &[Setting] = &[
     HOST,
     PORT,
@@ -87,18 +87,18 @@ pub(super) const ALL: &[Setting] = &[
     DRAIN_TIMEOUT,
 ];
 
-/// The server.
+/// Settings of the HTTP server.
 #[derive(Clone, Debug)]
 pub struct HttpSettings {
-    /// The address or host name to listen on.
+    /// Address or host name to listen on.
     pub host: String,
-    /// The port; 0 takes a free one.
+    /// Port to listen on; 0 selects a free one.
     pub port: u16,
-    /// How connections are treated.
+    /// Limits and timeouts of connections.
     pub serve: ServeSettings,
 }
 
-/// The server, as the environment says.
+/// Reads the settings of the HTTP server.
 pub(super) fn read(reader: &mut Reader<'_>) -> HttpSettings {
     HttpSettings {
         host: reader.text(&HOST),

@@ -1,4 +1,4 @@
-//! Logs: how much and in which form.
+//! Settings of the log: level and format.
 
 use super::reader::Reader;
 use super::setting::{Default, Kind, Setting};
@@ -16,13 +16,13 @@ const FORMAT: Setting = Setting {
     aliases: &[],
     default: Default::Is("json"),
     kind: Kind::Word(&["json", "text"]),
-    help: "json for machines: one object a line; text for people. Lines go to standard error.",
+    help: "json for machines: one object per line; text for people. Lines go to standard error.",
 };
 
-/// All settings of this room, in the order of `--help`.
+/// All settings of this section, in the order of `--help`.
 pub(super) const ALL: &[Setting] = &[LEVEL, FORMAT];
 
-/// Logs, as the environment says.
+/// Reads the settings of the log.
 pub(super) fn read(reader: &mut Reader<'_>) -> LogSettings {
     let format = if reader.word(&FORMAT) == "text" { LogFormat::Text } else { LogFormat::Json };
     LogSettings { level: reader.text(&LEVEL), format, output: LogOutput::Stderr }

@@ -1,4 +1,4 @@
-//! PIDKey.com: where it answers, the key of the account, how it is spared.
+//! Settings of the client of PIDKey.com.
 
 use super::reader::Reader;
 use super::setting::{Default, Kind, Setting};
@@ -11,49 +11,49 @@ const API_KEY: Setting = Setting {
     aliases: &[],
     default: Default::Is(""),
     kind: Kind::Secret,
-    help: "The API key of the account at PIDKey.com. Without it everything works but the check of keys.",
+    help: "API key of the account at PIDKey.com. Without it, everything works except checks of product keys.",
 };
 const BASE_URL: Setting = Setting {
     name: "PIDKEY_BASE_URL",
     aliases: &[],
     default: Default::Is(steadfast_pidkey::DEFAULT_BASE_URL),
     kind: Kind::Text,
-    help: "Where PIDKey.com, or a stand-in of it, answers.",
+    help: "URL of PIDKey.com or of a sandbox.",
 };
 const TIMEOUT: Setting = Setting {
     name: "PIDKEY_TIMEOUT",
     aliases: &[],
     default: Default::Is("30"),
     kind: Kind::Seconds(1..=30),
-    help: "The time for one try. Three tries and the pauses between have to fit into the 110 s of a check.",
+    help: "Timeout of one attempt. Three attempts and the delays between them must fit into the 110 s of a check.",
 };
 const REQUESTS_PER_SECOND: Setting = Setting {
     name: "PIDKEY_REQUESTS_PER_SECOND",
     aliases: &[],
     default: Default::Is("5"),
     kind: Kind::Count(1..=1000),
-    help: "Requests a second that are sent to PIDKey.com at most.",
+    help: "Maximum number of requests per second to PIDKey.com.",
 };
 const FAILURE_THRESHOLD: Setting = Setting {
     name: "PIDKEY_FAILURE_THRESHOLD",
     aliases: &[],
     default: Default::Is("5"),
     kind: Kind::Count(1..=1000),
-    help: "Failures in a row after which PIDKey.com is not asked for a while.",
+    help: "Number of consecutive failures that open the circuit breaker: no requests are sent to PIDKey.com.",
 };
 const RECOVERY_TIMEOUT: Setting = Setting {
     name: "PIDKEY_RECOVERY_TIMEOUT",
     aliases: &[],
     default: Default::Is("60"),
     kind: Kind::Seconds(1..=3600),
-    help: "How long it is not asked then.",
+    help: "Time for which the circuit breaker remains open.",
 };
 
-/// All settings of this room, in the order of `--help`.
+/// All settings of this section, in the order of `--help`.
 pub(super) const ALL: &[Setting] =
     &[API_KEY, BASE_URL, TIMEOUT, REQUESTS_PER_SECOND, FAILURE_THRESHOLD, RECOVERY_TIMEOUT];
 
-/// PIDKey.com, as the environment says.
+/// Reads the settings of the client of PIDKey.com.
 pub(super) fn read(reader: &mut Reader<'_>) -> PidkeySettings {
     let failures = reader.count(&FAILURE_THRESHOLD);
     PidkeySettings {

@@ -1,80 +1,80 @@
-//! Reads settings one by one and remembers every wrong one, so that all are named at once.
+//! Reader of settings, which reports all invalid settings together.
 
 use super::setting::{Default, Kind, Setting};
 use secrecy::SecretString;
 use std::fmt;
 use std::time::Duration;
 
-/// Where variables are looked up; `None` for one that is not set.
+/// Function that returns the value of a variable; `None` if it is not set.
 pub type Environment<'a> = &'a dyn Fn(&str) -> Option<String>;
 
-/// The most characters of a wrong value that are shown.
+/// Maximum number of characters of an invalid value in an error.
 const SHOWN_MAX: usize = 60;
 
-/// Settings that cannot be used: each variable with what is allowed.
+/// Error for invalid settings. Names each variable with the allowed values.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub struct SettingsError(Vec<String>);
 
 impl SettingsError {
-    /// The one variable `name` is wrong, for this reason.
-    pub(crate) fn of(name: &str, why: impl fmt::Display) -> Self {
-        Self(vec![format!("{name}: {why}")])
+    /// Creates an error for one variable.
+    pub(crate) fn of(name: &str, reason: impl fmt::Display) -> Self {
+        Self(vec![format!("{name}: {reason}")])
     }
 }
 
 impl fmt::Display for SettingsError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("wrong settings (--help documents them all)")?;
-        self.0.iter().try_for_each(|wrong| write!(f, "\n  {wrong}"))
+        f.write_str("invalid settings (see --help)")?;
+        self.0.iter().try_for_each(|invalid| write!(f, "\n  {invalid}"))
     }
 }
 
 /// Reads settings from an environment.
 pub(crate) struct Reader<'a> {
     environment: Environment<'a>,
-    wrong: Vec<String>,
+    invalid: Vec<String>,
 }
 
 impl<'a> Reader<'a> {
     pub(crate) fn new(environment: Environment<'a>) -> Self {
-        Self { environment, wrong: Vec::new() }
+        Self { environment, invalid: Vec::new() }
     }
 
-    /// Ends the reading.
+    /// Returns `settings` if all variables were valid.
     ///
     /// # Errors
-    /// [`SettingsError`] naming every wrong variable.
+    /// Returns a [`SettingsError`] that names every invalid variable.
     pub(crate) fn finish<T>(self, settings: T) -> Result<T, SettingsError> {
-        if self.wrong.is_empty() { Ok(settings) } else { Err(SettingsError(self.wrong)) }
+        if self.invalid.is_empty() { Ok(settings) } else { Err(SettingsError(self.invalid)) }
     }
 
-    /// A text, or the default.
+    /// Reads a text.
     pub(crate) fn text(&mut self, setting: &Setting) -> String {
         self.read(setting, |text| Some(text.to_owned())).unwrap_or_default()
     }
 
-    /// A secret, or an empty one.
+    /// Reads a secret; empty if it is not set.
     pub(crate) fn secret(&mut self, setting: &Setting) -> SecretString {
         SecretString::from(self.text(setting))
     }
 
-    /// A whole number within the range of the setting.
+    /// Reads a whole number within the range of the setting.
     pub(crate) fn count(&mut self, setting: &Setting) -> u32 {
         self.count_if_set(setting).unwrap_or_default()
     }
 
-    /// A whole number, `None` where the profile decides.
+    /// Reads a whole number; `None` if the profile determines it.
     pub(crate) fn count_if_set(&mut self, setting: &Setting) -> Option<u32> {
         let Kind::Count(range) = &setting.kind else { return None };
         self.read(setting, |text| text.parse().ok().filter(|count| range.contains(count)))
     }
 
-    /// A time within the range of the setting.
+    /// Reads a time within the range of the setting.
     pub(crate) fn seconds(&mut self, setting: &Setting) -> Duration {
         self.seconds_if_set(setting).unwrap_or_default()
     }
 
-    /// A time, `None` where the profile decides.
+    /// Reads a time; `None` if the profile determines it.
     pub(crate) fn seconds_if_set(&mut self, setting: &Setting) -> Option<Duration> {
         let Kind::Seconds(range) = &setting.kind else { return None };
         let allowed = f64::from(*range.start())..=f64::from(*range.end());
@@ -84,7 +84,7 @@ impl<'a> Reader<'a> {
         })
     }
 
-    /// Yes or no.
+    /// Reads true or false.
     pub(crate) fn flag(&mut self, setting: &Setting) -> bool {
         let flag = |text: &str| match text.to_ascii_lowercase().as_str() {
             "true" | "1" | "yes" | "on" => Some(true),
@@ -94,21 +94,21 @@ impl<'a> Reader<'a> {
         self.read(setting, flag).unwrap_or_default()
     }
 
-    /// One of the words of the setting.
+    /// Reads one of the words of the setting.
     pub(crate) fn word(&mut self, setting: &Setting) -> &'static str {
         let Kind::Word(words) = setting.kind else { return "" };
         self.read(setting, |text| words.iter().find(|word| word.eq_ignore_ascii_case(text)).copied())
             .unwrap_or_default()
     }
 
-    /// The first variable that is set, else the default, as `parse` reads it. What it refuses is remembered.
+    /// Parses the first variable that is set, or the default. Records values that `parse` rejects.
     fn read<T>(&mut self, setting: &Setting, parse: impl Fn(&str) -> Option<T>) -> Option<T> {
         let Some((name, text)) = self.first_set(setting) else {
             return match setting.default {
                 Default::Is(text) => parse(text),
                 Default::Profile => None,
                 Default::Required => {
-                    self.wrong.push(format!("{} has to be set: {}", setting.name, setting.help));
+                    self.invalid.push(format!("{} is required: {}", setting.name, setting.help));
                     None
                 }
             };
@@ -116,12 +116,12 @@ impl<'a> Reader<'a> {
         let value = parse(&text);
         if value.is_none() {
             let shown: String = text.chars().take(SHOWN_MAX).collect();
-            self.wrong.push(format!("{name} must be {}, not {shown:?}", setting.kind));
+            self.invalid.push(format!("{name} must be {}, not {shown:?}", setting.kind));
         }
         value
     }
 
-    /// A variable that is set to nothing counts as not set.
+    /// Returns the first variable of the setting that is set and not empty, with its value.
     fn first_set(&self, setting: &Setting) -> Option<(&'static str, String)> {
         let names = std::iter::once(setting.name).chain(setting.aliases.iter().copied());
         names.into_iter().find_map(|name| {

@@ -1,48 +1,47 @@
-//! One setting: its names, its default, what is allowed, what it is for. Help, errors and reading all go by it.
+//! Definition of a setting, from which help, errors and parsing are derived.
 
 use std::fmt;
 use std::ops::RangeInclusive;
 
-/// A setting that is read from the environment.
+/// Setting that is read from the environment.
 #[derive(Debug)]
 pub(crate) struct Setting {
-    /// The variable that it is read from.
+    /// Name of the variable.
     pub(crate) name: &'static str,
-    /// Other names for it. The first variable that is set counts.
+    /// Other names of the variable. The first one that is set counts.
     pub(crate) aliases: &'static [&'static str],
-    /// What it is when no variable is set.
     pub(crate) default: Default,
-    /// What is allowed.
+    /// Allowed values.
     pub(crate) kind: Kind,
-    /// What it is for.
+    /// Purpose, for the help text.
     pub(crate) help: &'static str,
 }
 
-/// What a setting is when no variable is set.
+/// Default of a setting.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Default {
-    /// This, as it would be written.
+    /// A value, as it would be written in the variable.
     Is(&'static str),
-    /// What `DB_PROFILE` says.
+    /// The value of the profile in `DB_PROFILE`.
     Profile,
-    /// It has to be set.
+    /// None: the variable must be set.
     Required,
 }
 
-/// What may be written.
+/// Allowed values of a setting.
 #[derive(Debug)]
 pub(crate) enum Kind {
     /// Any text.
     Text,
-    /// Any text, that is never shown.
+    /// Any text. It is never shown.
     Secret,
     /// A whole number.
     Count(RangeInclusive<u32>),
-    /// Seconds, with a fraction where wanted.
+    /// Seconds, optionally with a fraction.
     Seconds(RangeInclusive<u32>),
-    /// Yes or no.
+    /// True or false.
     Flag,
-    /// One of some words, in any case.
+    /// One of these words, in any case.
     Word(&'static [&'static str]),
 }
 
@@ -66,7 +65,7 @@ impl fmt::Display for Setting {
             Default::Is("") => "not set",
             Default::Is(value) => value,
             Default::Profile => "by DB_PROFILE",
-            Default::Required => "has to be set",
+            Default::Required => "required",
         };
         writeln!(f, "  {name}  [{default}]")?;
         writeln!(f, "      {help}")?;

@@ -1,4 +1,4 @@
-//! Settings from made-up environments.
+//! Tests of settings.
 
 use super::unknown::{known_names, unknown};
 use super::*;
@@ -26,7 +26,7 @@ fn refused(variables: &[(&str, &str)]) -> String {
 }
 
 #[test]
-fn with_nothing_but_the_database_the_defaults_are_those_of_each_library() {
+fn defaults_are_those_of_libraries() {
     let settings = read(&[URL]).expect("settings");
     assert_eq!(settings.database.url.expose_secret(), URL.1);
     let DbSettings { pool, breaker, slow_after, .. } = settings.database.db;
@@ -46,14 +46,14 @@ fn with_nothing_but_the_database_the_defaults_are_those_of_each_library() {
 }
 
 #[test]
-fn connections_per_address_are_limited_on_demand() {
+fn connections_per_address_can_be_limited() {
     let limited = read_with(("HTTP_MAX_CONNECTIONS_PER_ADDRESS", "64")).expect("settings").http.serve;
     assert_eq!(limited.max_connections_per_address, Some(64));
     assert_eq!(ServeSettings::default().max_connections_per_address, None);
 }
 
 #[test]
-fn without_an_address_there_is_no_redis_and_the_rest_is_the_librarys() {
+fn redis_needs_address() {
     let cache = read(&[URL, ("REDIS_PORT", "7000")]).expect("settings").cache.expect("a cache");
     let library = CacheSettings::default();
     assert!(cache.redis.is_none());
@@ -64,12 +64,12 @@ fn without_an_address_there_is_no_redis_and_the_rest_is_the_librarys() {
 }
 
 #[test]
-fn the_cache_can_be_switched_off() {
+fn cache_can_be_disabled() {
     assert!(read_with(("CACHE_ENABLED", "false")).expect("settings").cache.is_none());
 }
 
 #[test]
-fn redis_is_named_by_its_host_or_its_url_and_the_url_goes_before() {
+fn redis_url_takes_precedence_over_host() {
     let redis = |variables: &[(&str, &str)]| {
         let all: Vec<_> = [URL].iter().chain(variables).copied().collect();
         read(&all).expect("settings").cache.and_then(|cache| cache.redis).expect("Redis")
@@ -83,7 +83,7 @@ fn redis_is_named_by_its_host_or_its_url_and_the_url_goes_before() {
 }
 
 #[test]
-fn a_file_of_authorities_is_named_by_one_variable() {
+fn tls_authorities_are_read_from_file() {
     let roots = |settings: Settings| settings.database.db.pool.session.tls_roots;
     assert_eq!(roots(read(&[URL]).expect("settings")), TlsRoots::Platform);
     for name in ["DB_TLS_CA_FILE", "PGSSLROOTCERT"] {
@@ -93,7 +93,7 @@ fn a_file_of_authorities_is_named_by_one_variable() {
 }
 
 #[test]
-fn a_profile_presets_the_pool_and_single_variables_go_before() {
+fn variables_take_precedence_over_profile() {
     let pool = |variables: &[(&str, &str)]| {
         let all: Vec<_> = [URL].iter().chain(variables).copied().collect();
         let pool = read(&all).expect("settings").database.db.pool;
@@ -107,17 +107,17 @@ fn a_profile_presets_the_pool_and_single_variables_go_before() {
 }
 
 #[test]
-fn a_settings_own_name_goes_before_its_other_names() {
+fn name_takes_precedence_over_aliases() {
     let http = read(&[URL, ("PORT", "1"), ("HTTP_PORT", "2"), ("HOST", "::1"), ("HTTP_HOST", " ")]);
     let http = http.expect("settings").http;
     assert_eq!((http.host.as_str(), http.port), ("::1", 2));
 }
 
 #[test]
-fn every_wrong_variable_is_named_at_once_with_what_is_allowed() {
+fn error_names_all_invalid_variables_with_allowed_values() {
     let text = refused(&[("PORT", "70000"), ("DB_POOL_PRE_PING", "perhaps"), ("DB_PROFILE", "huge")]);
     for part in [
-        "DATABASE_URL has to be set",
+        "DATABASE_URL is required",
         "PORT must be a whole number from 0 to 65535, not \"70000\"",
         "DB_POOL_PRE_PING must be true or false",
         "DB_PROFILE must be development, production, high, jobs",
@@ -127,7 +127,7 @@ fn every_wrong_variable_is_named_at_once_with_what_is_allowed() {
 }
 
 #[test]
-fn numbers_outside_of_their_range_are_refused() {
+fn rejects_numbers_out_of_range() {
     for wrong in [
         ("DB_POOL_SIZE", "0"),
         ("DB_POOL_SIZE", "-1"),
@@ -152,7 +152,7 @@ fn numbers_outside_of_their_range_are_refused() {
 }
 
 #[test]
-fn no_secret_is_shown() {
+fn secrets_are_never_shown() {
     for secret in [
         &[("PIDKEY_API_KEY", "S3CRET")][..],
         &[("REDIS_HOST", "cache"), ("REDIS_PASSWORD", "S3CRET")],
@@ -166,9 +166,9 @@ fn no_secret_is_shown() {
 }
 
 #[test]
-fn help_documents_every_setting_and_no_name_is_used_twice() {
+fn help_documents_every_setting_once() {
     let (text, mut names) = (help(), HashSet::new());
-    for setting in ROOMS.iter().flat_map(|(_, settings)| settings.iter()) {
+    for setting in SECTIONS.iter().flat_map(|(_, settings)| settings.iter()) {
         for name in std::iter::once(&setting.name).chain(setting.aliases) {
             assert!(names.insert(*name), "{name} is used twice");
             assert!(text.contains(name), "{name} is not documented");
@@ -179,9 +179,9 @@ fn help_documents_every_setting_and_no_name_is_used_twice() {
 
 #[test]
 fn every_default_is_allowed() {
-    // A default that its own setting refuses would be named as wrong here.
+    // A default that its own setting rejects would be an error here.
     assert!(read(&[URL]).is_ok());
-    for setting in ROOMS.iter().flat_map(|(_, settings)| settings.iter()) {
+    for setting in SECTIONS.iter().flat_map(|(_, settings)| settings.iter()) {
         let setting::Default::Is(text) = setting.default else { continue };
         if !text.is_empty() {
             assert!(read(&[URL, (setting.name, text)]).is_ok(), "{}", setting.name);
@@ -190,7 +190,7 @@ fn every_default_is_allowed() {
 }
 
 #[test]
-fn unknown_variables_are_named_with_nearest_setting() {
+fn unknown_variables_are_reported_with_nearest_setting() {
     let unknown = |name: &str| unknown([name.to_owned()]).pop().map(|unknown| unknown.nearest);
     for (name, nearest) in [
         ("DB_POOL_SIZ", "DB_POOL_SIZE"),
@@ -207,8 +207,8 @@ fn unknown_variables_are_named_with_nearest_setting() {
 }
 
 #[test]
-fn settings_and_variables_of_others_are_not_unknown() {
-    let names = ROOMS.iter().flat_map(|(_, settings)| settings.iter());
+fn settings_and_variables_of_other_programs_are_not_unknown() {
+    let names = SECTIONS.iter().flat_map(|(_, settings)| settings.iter());
     let names = names.flat_map(|setting| std::iter::once(&setting.name).chain(setting.aliases));
     let others = ["PATH", "HTTP_PROXY", "http_proxy", "PIDKEY_SANDBOX_LISTEN", "POOL", "RUST_LOG"];
     let names: Vec<String> = names.chain(&others).map(|name| (*name).to_owned()).collect();
@@ -216,8 +216,8 @@ fn settings_and_variables_of_others_are_not_unknown() {
 }
 
 #[test]
-fn every_setting_that_is_read_is_documented() {
-    let documented: HashSet<&str> = ROOMS
+fn every_setting_is_documented() {
+    let documented: HashSet<&str> = SECTIONS
         .iter()
         .flat_map(|(_, settings)| settings.iter())
         .flat_map(|setting| std::iter::once(setting.name).chain(setting.aliases.iter().copied()))

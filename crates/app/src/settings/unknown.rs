@@ -1,18 +1,18 @@
-//! Variables that look like settings and are none: usually misspelt.
+//! Unknown environment variables with the prefix of a setting, which are usually misspelt.
 
-use super::{ROOMS, Settings};
+use super::{SECTIONS, Settings};
 use std::cell::RefCell;
 use std::fmt;
 
-/// Variables of other programs whose names begin like those of settings.
+/// Variables of other programs with the prefix of a setting.
 const OF_OTHERS: [&str; 2] = ["HTTP_PROXY", "PIDKEY_SANDBOX_LISTEN"];
 
-/// A variable that nothing reads.
+/// Variable that is not a setting.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Unknown {
     /// Name of the variable.
     pub name: String,
-    /// Name of the setting that is spelt most alike.
+    /// Name of the setting with the most similar spelling.
     pub nearest: String,
 }
 
@@ -23,17 +23,17 @@ impl fmt::Display for Unknown {
     }
 }
 
-/// Returns the variables of this process that begin like a setting and are none.
+/// Returns the variables of this process that have the prefix of a setting but are unknown.
 pub fn unknown_variables() -> Vec<Unknown> {
     unknown(std::env::vars_os().filter_map(|(name, _)| name.into_string().ok()))
 }
 
-/// Returns the variables among `names` that begin like a setting and are none.
+/// Returns the variables among `names` that have the prefix of a setting but are unknown.
 pub(super) fn unknown(names: impl IntoIterator<Item = String>) -> Vec<Unknown> {
     let known = known_names();
     let is_unknown = |name: &String| {
         let upper = name.to_ascii_uppercase();
-        begins_like_a_setting(&upper) && !known.contains(name) && !OF_OTHERS.contains(&upper.as_str())
+        has_prefix_of_setting(&upper) && !known.contains(name) && !OF_OTHERS.contains(&upper.as_str())
     };
     let nearest = |name: &str| {
         let upper = name.to_ascii_uppercase();
@@ -47,20 +47,21 @@ pub(super) fn unknown(names: impl IntoIterator<Item = String>) -> Vec<Unknown> {
     unknown.map(|name| Unknown { nearest: nearest(&name), name }).collect()
 }
 
-/// Returns every name that [`Settings::read`] asks an empty environment for: what is read is what is known.
+/// Returns every name that [`Settings::read`] looks up in an empty environment.
 pub(super) fn known_names() -> Vec<String> {
-    let asked = RefCell::new(Vec::new());
-    // Settings that have to be set are missing, which is of no interest here.
+    let names = RefCell::new(Vec::new());
+    // Fails because required settings are missing, which does not matter here.
     let _ = Settings::read(&|name| {
-        asked.borrow_mut().push(name.to_owned());
+        names.borrow_mut().push(name.to_owned());
         None
     });
-    asked.into_inner()
+    names.into_inner()
 }
 
-/// Other names of settings do not count: `MAX_OVERFLOW` does not make every variable with `MAX_` one of ours.
-fn begins_like_a_setting(name: &str) -> bool {
-    let mut settings = ROOMS.iter().flat_map(|(_, settings)| settings.iter());
+/// Returns true if `name` has the prefix of a setting. Aliases do not count: because of `MAX_OVERFLOW`, every variable
+/// with `MAX_` would be a setting.
+fn has_prefix_of_setting(name: &str) -> bool {
+    let mut settings = SECTIONS.iter().flat_map(|(_, settings)| settings.iter());
     settings.any(|setting| {
         setting.name.split_inclusive('_').next().is_some_and(|prefix| name.starts_with(prefix))
     })

@@ -1,4 +1,4 @@
-//! The legs of one search: they run at once, and are of one release whatever is put in use meanwhile.
+//! The legs of one search: they run concurrently, and all read one release.
 
 use crate::support::{PATIENCE, database, eventually};
 use anyhow::{Result, ensure};
@@ -11,7 +11,7 @@ use tokio::task::JoinSet;
 use tokio::time::timeout;
 use tokio_postgres::{NoTls, connect};
 
-/// A release in which every term has the word `mark`.
+/// Returns a release in which every term has the word `mark`.
 fn release(mark: &str) -> Result<Vec<ImportRow>> {
     let row = |number: usize| {
         let code = IcdCode::parse("code", &format!("M10{number}"))?;
@@ -33,7 +33,7 @@ async fn legs_of_one_search_run_concurrently() -> Result<()> {
     tokio::spawn(connection);
     let held = owner.transaction().await?;
     held.batch_execute("LOCK TABLE icd10_codes IN ACCESS EXCLUSIVE MODE").await?;
-    // A word is looked for in two ways. A code would be looked for in one.
+    // A word has two legs. A code would have one.
     let searching = tokio::spawn(async move { search(&store, &Query::new("gout", None)?).await });
     let waiting = "SELECT count(*) FROM pg_stat_activity \
         WHERE datname = current_database() AND wait_event_type = 'Lock'";
@@ -45,7 +45,7 @@ async fn legs_of_one_search_run_concurrently() -> Result<()> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn no_search_mixes_two_releases_while_one_after_the_other_is_put_in_use() -> Result<()> {
+async fn searches_never_mix_releases() -> Result<()> {
     let database = database().await?;
     let store = Store::connect(&database.application_url())?;
     let marks = ["elderly", "younger"];
@@ -68,7 +68,7 @@ async fn no_search_mixes_two_releases_while_one_after_the_other_is_put_in_use() 
     }
     for round in 1..=6 {
         let mark = marks[round % 2];
-        // The number makes it another release than the one before the last.
+        // Another number of rows makes it another release than the one before the last.
         let mut rows = release(mark)?;
         rows.truncate(10 - round % 3);
         terminology::import(&store, mark, &rows, |_| ()).await?;
@@ -78,6 +78,6 @@ async fn no_search_mixes_two_releases_while_one_after_the_other_is_put_in_use() 
     while let Some(ended) = searchers.join_next().await {
         ended??;
     }
-    assert!(searches.load(Relaxed) > 20, "{searches:?} searches met the switches");
+    assert!(searches.load(Relaxed) > 20, "only {searches:?} searches ran during the switches");
     Ok(())
 }

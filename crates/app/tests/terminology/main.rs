@@ -1,6 +1,6 @@
-//! The terminology behind its cache, by HTTP, over a real Redis and a real database that go away and come back.
+//! The terminology with its cache, over HTTP, with a real Redis and a real database that fail and recover.
 
-// Marked, because clippy takes helpers for test code only where it is written down.
+// The attributes mark helpers as test code for clippy.
 #[cfg(test)]
 mod database;
 mod legs;

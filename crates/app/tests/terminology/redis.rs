@@ -1,6 +1,6 @@
-//! Redis shares answers between servers, and nobody fails when it does not.
+//! Redis: shared answers, and failures of Redis that no caller sees.
 
-use crate::support::{Api, PATIENCE, SEARCH, database, eventually, import, tell, until_written};
+use crate::support::{Api, PATIENCE, SEARCH, database, eventually, import, send, until_written};
 use anyhow::Result;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -11,7 +11,7 @@ use tokio::task::JoinSet;
 const OTHERS: [&str; 2] = ["/api/v1/autocomplete/icd10?query=hyper", "/api/v1/code/I10"];
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_answer_is_a_miss_then_a_hit_and_after_a_restart_a_hit_from_redis() -> Result<()> {
+async fn cached_answers_survive_restart() -> Result<()> {
     let (database, redis) = (database().await?, RedisServer::private()?);
     import(&database.application_url(), "Essential hypertension").await?;
     let api = Api::start(&database.application_url(), Some(&redis)).await?;
@@ -19,8 +19,8 @@ async fn an_answer_is_a_miss_then_a_hit_and_after_a_restart_a_hit_from_redis() -
         assert_eq!(api.cache_status(path).await?, "miss", "{path}");
         assert_eq!(api.cache_status(path).await?, "hit", "{path}");
     }
-    assert_eq!(api.batch(&["I10", "E11", "Z99"]).await?, (0, 3), "no look-up made an entry of another form");
-    assert_eq!(api.batch(&["I10", "E11", "Z99"]).await?, (3, 0), "what there is not is known too");
+    assert_eq!(api.batch(&["I10", "E11", "Z99"]).await?, (0, 3), "entries of other forms do not count");
+    assert_eq!(api.batch(&["I10", "E11", "Z99"]).await?, (3, 0), "unknown codes are cached too");
     assert_eq!(api.batch(&["I10", "E119"]).await?, (1, 1));
     let first = api.get(SEARCH).await?;
     // Three answers and four codes, and the generation of each of the four kinds.
@@ -38,21 +38,21 @@ async fn an_answer_is_a_miss_then_a_hit_and_after_a_restart_a_hit_from_redis() -
 
     let api = api.restarted(&[("CACHE_ENABLED", "false")]).await?;
     for _ in 0..2 {
-        assert_eq!(api.cache_status(SEARCH).await?, "miss", "switched off");
+        assert_eq!(api.cache_status(SEARCH).await?, "miss", "disabled");
     }
     Ok(())
 }
 
-/// Does something to the values of every search in Redis.
-fn spoil(redis: &RedisServer, how: &str) -> Result<String> {
+/// Runs a Lua statement on the key `k` of every search in Redis.
+fn for_each_search(redis: &RedisServer, statement: &str) -> Result<String> {
     let script = format!(
-        "local n = 0 for _, k in ipairs(redis.call('KEYS', 'steadfast:icd10:search:2:*')) do {how} n = n + 1 end return n"
+        "local n = 0 for _, k in ipairs(redis.call('KEYS', 'steadfast:icd10:search:2:*')) do {statement} n = n + 1 end return n"
     );
-    tell(redis, &format!("EVAL \"{script}\" 0"))
+    send(redis, &format!("EVAL \"{script}\" 0"))
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn whatever_else_stands_under_a_key_is_a_miss_and_is_replaced() -> Result<()> {
+async fn invalid_entries_are_misses() -> Result<()> {
     let (database, redis) = (database().await?, RedisServer::private()?);
     import(&database.application_url(), "Essential hypertension").await?;
     let mut api = Api::start(&database.application_url(), Some(&redis)).await?;
@@ -63,18 +63,18 @@ async fn whatever_else_stands_under_a_key_is_a_miss_and_is_replaced() -> Result<
         "redis.call('DEL', k) redis.call('RPUSH', k, 'a list')",
     ] {
         until_written(&redis, 2).await?;
-        assert_eq!(spoil(&redis, garbage)?, ":1", "{garbage}");
+        assert_eq!(for_each_search(&redis, garbage)?, ":1", "{garbage}");
         api = api.restarted(&[]).await?;
         let answer = api.get(SEARCH).await?;
         assert_eq!(answer["data"]["cache_status"], "miss", "{garbage}");
         assert_eq!(answer["data"]["results"], good["data"]["results"]);
-        // A value in place of the garbage.
-        eventually("replaced", async || Ok(spoil(&redis, "if redis.call('TYPE', k).ok == 'string' and string.find(redis.call('GET', k), 'I10') then n = n + 9 end")? == ":10")).await?;
+        // A valid value replaces the garbage.
+        eventually("replaced", async || Ok(for_each_search(&redis, "if redis.call('TYPE', k).ok == 'string' and string.find(redis.call('GET', k), 'I10') then n = n + 9 end")? == ":10")).await?;
     }
     Ok(())
 }
 
-/// Callers that search for ever new things, so that each search asks Redis.
+/// Callers whose searches are all different, so that each of them uses Redis.
 struct Load {
     callers: JoinSet<Result<Duration>>,
     stop: Arc<AtomicBool>,
@@ -101,14 +101,14 @@ impl Load {
         Self { callers: callers.collect(), stop, answered }
     }
 
-    /// Waits until so many more have been answered.
-    async fn goes_on(&self, more: u64) -> Result<()> {
+    /// Waits for `more` answers.
+    async fn wait_for(&self, more: u64) -> Result<()> {
         let goal = self.answered.load(Ordering::Relaxed) + more;
-        eventually("the load goes on", async || Ok(self.answered.load(Ordering::Relaxed) >= goal)).await?;
+        eventually("the load continues", async || Ok(self.answered.load(Ordering::Relaxed) >= goal)).await?;
         Ok(())
     }
 
-    /// The slowest answer of all.
+    /// Stops the callers and returns the time of the slowest answer.
     async fn end(self) -> Result<Duration> {
         self.stop.store(true, Ordering::Relaxed);
         let slowest: Result<Vec<Duration>> = self.callers.join_all().await.into_iter().collect();
@@ -116,15 +116,15 @@ impl Load {
     }
 }
 
-/// What one server loads is a hit at another.
-async fn hits_return(one: &Api, other: &Api) -> Result<()> {
+/// Waits until an answer that one server has loaded is a hit at the other.
+async fn answers_are_shared(one: &Api, other: &Api) -> Result<()> {
     let mut number = 0;
-    eventually("hits return", async || {
+    eventually("answers are shared", async || {
         number += 1;
         let path = format!("/api/v1/search/icd10?query=mellitus+{number}");
         one.get(&path).await?;
         let began = Instant::now();
-        // The value gets to Redis behind the answer. What it is asked for too soon, the other one keeps as its own.
+        // The value is written to Redis after the answer was sent. Until then the other server would load its own.
         while began.elapsed() < Duration::from_millis(20) {
             tokio::task::yield_now().await;
         }
@@ -136,20 +136,20 @@ async fn hits_return(one: &Api, other: &Api) -> Result<()> {
 
 async fn breaker(api: &Api) -> Result<String> {
     let health = api.get("/health/redis").await?;
-    assert_ne!(health["status"], "unhealthy", "without Redis there is still everything to serve");
+    assert_ne!(health["status"], "unhealthy", "the service needs no Redis");
     Ok(health["breaker"].as_str().unwrap_or_default().to_owned())
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn redis_killed_frozen_and_restarted_under_load_fails_no_search_and_hits_return() -> Result<()> {
+async fn failing_redis_fails_no_search() -> Result<()> {
     let (database, redis) = (database().await?, RedisServer::private()?);
     import(&database.application_url(), "Essential hypertension").await?;
     let one = Arc::new(Api::start(&database.application_url(), Some(&redis)).await?);
     let other = Api::start(&database.application_url(), Some(&redis)).await?;
-    hits_return(&one, &other).await?;
+    answers_are_shared(&one, &other).await?;
     let load = Load::on(&one);
-    load.goes_on(50).await?;
-    for (break_it, mend_it) in [
+    load.wait_for(50).await?;
+    for (break_it, repair_it) in [
         (RedisServer::kill as fn(&RedisServer) -> _, RedisServer::restart as fn(&RedisServer) -> _),
         (RedisServer::freeze, RedisServer::thaw),
     ] {
@@ -160,15 +160,15 @@ async fn redis_killed_frozen_and_restarted_under_load_fails_no_search_and_hits_r
             (&detailed["status"], &detailed["checks"]["redis"]["status"]),
             (&"degraded".into(), &"degraded".into())
         );
-        load.goes_on(50).await?;
-        mend_it(&redis)?;
+        load.wait_for(50).await?;
+        repair_it(&redis)?;
         eventually("the breaker closes", async || Ok(breaker(&one).await? == "closed")).await?;
-        hits_return(&one, &other).await?;
-        load.goes_on(50).await?;
+        answers_are_shared(&one, &other).await?;
+        load.wait_for(50).await?;
     }
     redis.restart()?;
-    load.goes_on(50).await?;
-    hits_return(&one, &other).await?;
+    load.wait_for(50).await?;
+    answers_are_shared(&one, &other).await?;
     let slowest = load.end().await?;
     assert!(slowest < PATIENCE / 6, "{slowest:?}");
     Ok(())

@@ -1,4 +1,4 @@
-//! Servers over one database and one Redis, and a word with that Redis that does not go through them.
+//! Servers that share a database and a Redis, and direct commands to that Redis.
 
 use anyhow::{Context, Result, ensure};
 use reqwest::{Client, Response};
@@ -14,13 +14,13 @@ use steadfast_domain::terminology::{IcdCode, ImportRow};
 use steadfast_repository::{Store, identity, terminology};
 use steadfast_testkit::{RedisServer, TestDatabase};
 
-/// Nothing here is waited for longer.
+/// Maximum wait of a test.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
-/// A search that finds something.
+/// Search with results.
 pub(crate) const SEARCH: &str = "/api/v1/search/icd10?query=hypertension";
 
-/// A migrated database.
+/// Creates a migrated database.
 pub(crate) async fn database() -> Result<TestDatabase> {
     let migrate = async |url: &str| steadfast_schema::migrate(url).await.map(|_| ());
     TestDatabase::from_template("steadfast", steadfast_schema::fingerprint(), migrate)
@@ -28,7 +28,7 @@ pub(crate) async fn database() -> Result<TestDatabase> {
         .context("a database")
 }
 
-/// Makes a small table the release in use, in which hypertension is called `hypertension`.
+/// Imports a small table, in which the term of I10 is `hypertension`, and puts it in use.
 pub(crate) async fn import(url: &str, hypertension: &str) -> Result<()> {
     let rows: Result<Vec<ImportRow>> = [
         ("E11", "", "Type 2 diabetes mellitus"),
@@ -53,7 +53,7 @@ pub(crate) async fn import(url: &str, hypertension: &str) -> Result<()> {
     Ok(())
 }
 
-/// A server, and a key that may do everything.
+/// API server with an API key that has all scopes.
 pub(crate) struct Api {
     running: Running,
     client: Client,
@@ -62,7 +62,7 @@ pub(crate) struct Api {
 }
 
 impl Api {
-    /// A server over the database at `url`, with a key of its own.
+    /// Starts a server for the database at `url`, with a new key.
     pub(crate) async fn start(url: &str, redis: Option<&RedisServer>) -> Result<Self> {
         let new = NewApiKey::generate(ApiKeySettings::parse("test", &["*"], None)?);
         identity::create_api_key(&Store::connect(url)?, &Origin::OPERATOR, &new.record).await?;
@@ -75,7 +75,7 @@ impl Api {
         Self::with(variables, new.secret.expose_secret().to_owned()).await
     }
 
-    /// The same with one more variable.
+    /// Restarts the server with more variables.
     pub(crate) async fn restarted(self, more: &[(&'static str, &str)]) -> Result<Self> {
         let Self { running, mut variables, key, .. } = self;
         ensure!(running.stop().await? == Drained::Completely);
@@ -97,7 +97,7 @@ impl Api {
         Ok(self.client.get(url).bearer_auth(&self.key).send().await?)
     }
 
-    /// The body of a success.
+    /// Returns the body of a successful request.
     pub(crate) async fn get(&self, path: &str) -> Result<Value> {
         let answer = self.ask(path).await?;
         let (status, body) = (answer.status(), answer.json::<Value>().await?);
@@ -105,13 +105,13 @@ impl Api {
         Ok(body)
     }
 
-    /// Where the answer of a success comes from.
+    /// Returns the cache status of a successful request.
     pub(crate) async fn cache_status(&self, path: &str) -> Result<String> {
         let body = self.get(path).await?;
         Ok(body["data"]["cache_status"].as_str().with_context(|| format!("{path}: {body}"))?.to_owned())
     }
 
-    /// The hits and misses of a batch.
+    /// Returns the numbers of hits and misses of a batch.
     pub(crate) async fn batch(&self, codes: &[&str]) -> Result<(u64, u64)> {
         let url = format!("http://{}/api/v1/batch/codes", self.running.address());
         let request = self.client.post(url).bearer_auth(&self.key).json(&json!({ "codes": codes }));
@@ -121,18 +121,21 @@ impl Api {
     }
 }
 
-/// Asks until it is so.
-pub(crate) async fn eventually(what: &str, mut is_so: impl AsyncFnMut() -> Result<bool>) -> Result<Duration> {
+/// Waits until `condition` returns true. Returns the time that it took.
+pub(crate) async fn eventually(
+    what: &str,
+    mut condition: impl AsyncFnMut() -> Result<bool>,
+) -> Result<Duration> {
     let began = Instant::now();
-    while !is_so().await? {
+    while !condition().await? {
         ensure!(began.elapsed() < PATIENCE, "never: {what}");
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
     Ok(began.elapsed())
 }
 
-/// The first line that Redis answers to a command.
-pub(crate) fn tell(redis: &RedisServer, command: &str) -> Result<String> {
+/// Sends a command to Redis and returns the first line of the answer.
+pub(crate) fn send(redis: &RedisServer, command: &str) -> Result<String> {
     let mut stream = TcpStream::connect(redis.address())?;
     stream.set_read_timeout(Some(PATIENCE))?;
     write!(stream, "{command}\r\n")?;
@@ -141,10 +144,10 @@ pub(crate) fn tell(redis: &RedisServer, command: &str) -> Result<String> {
     Ok(line.trim().to_owned())
 }
 
-/// Waits until so many keys stand in Redis: values get there behind the answers.
+/// Waits until Redis has this number of keys: values are written after answers were sent.
 pub(crate) async fn until_written(redis: &RedisServer, keys: u64) -> Result<()> {
     eventually("Redis has all values", async || {
-        let count: u64 = tell(redis, "DBSIZE")?.trim_start_matches(':').parse()?;
+        let count: u64 = send(redis, "DBSIZE")?.trim_start_matches(':').parse()?;
         Ok(count >= keys)
     })
     .await?;

@@ -1,4 +1,4 @@
-//! The same health in detail, each dependency with its breaker: for dashboards, and for whoever is woken by them.
+//! Health in detail, with the breaker of each dependency, for dashboards and operators.
 
 use super::{DatabaseCheck, level};
 use axum::Json;
@@ -13,16 +13,16 @@ use steadfast_services::keys::Checker;
 use steadfast_services::terminology::Catalogue;
 use utoipa::ToSchema;
 
-/// Codes that every whole release of ICD-10-CM has more of.
-const WHOLE_RELEASE: usize = 60_000;
+/// Number of codes that every complete release of ICD-10-CM exceeds.
+const COMPLETE_RELEASE: usize = 60_000;
 
-/// How everything is that the service depends on.
+/// State of the service and of all dependencies.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct DetailedHealth {
-    /// `unhealthy` when the database is, else `degraded` when one of the checks is, else `healthy`.
+    /// `unhealthy` if the database is, else `degraded` if one of the checks is, else `healthy`.
     status: &'static str,
     checks: Checks,
-    /// What the cache has done since the start; null when it is switched off.
+    /// Counters of the cache since the start; null if it is disabled.
     cache: Option<CacheCounts>,
 }
 
@@ -35,55 +35,55 @@ struct Checks {
     pidkey: UpstreamCheck,
 }
 
-/// The cache that servers share.
+/// State of Redis, the cache that servers share.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct RedisCheck {
-    /// `degraded` while it cannot be used, for answers then come from the process and the database; never `unhealthy`.
+    /// `degraded` while Redis cannot be used and answers come from the process and the database; never `unhealthy`.
     status: &'static str,
-    /// Whether there is one at all. Without, each server keeps answers by itself.
+    /// True if Redis is configured. Otherwise each server caches answers only in its own process.
     configured: bool,
-    /// Whether there is a connection.
+    /// True if there is a connection.
     connected: bool,
     /// State of the circuit breaker: `closed`, `open` or `half_open`; null without Redis.
     breaker: Option<&'static str>,
 }
 
-/// The tables that come from outside.
+/// State of imported tables.
 #[derive(Debug, Serialize, ToSchema)]
 struct DataCheck {
-    /// `degraded` when ICD-10-CM has fewer codes than every whole release, or the database does not say.
+    /// `degraded` if ICD-10-CM has fewer codes than every complete release, or the number is unknown.
     status: &'static str,
-    /// Codes of ICD-10-CM in use; null while the database does not say.
+    /// Number of codes of ICD-10-CM in use; null while the database does not answer.
     icd10_codes: Option<usize>,
 }
 
-/// PIDKey.com, as the checks of product keys found it.
+/// State of PIDKey.com, as of the last checks of product keys.
 #[derive(Debug, Serialize, ToSchema)]
 struct UpstreamCheck {
-    /// `degraded` while it is not asked, for it failed several times in a row.
+    /// `degraded` while the circuit breaker is not closed, after several consecutive failures.
     status: &'static str,
     /// State of the circuit breaker: `closed`, `open` or `half_open`.
     breaker: &'static str,
 }
 
-/// What the cache did.
+/// Counters of the cache.
 #[derive(Debug, Serialize, ToSchema)]
 struct CacheCounts {
-    /// Answers that this process keeps, approximately.
+    /// Approximate number of answers cached in this process.
     entries: u64,
-    /// Requests answered by what this process keeps.
+    /// Number of requests answered from this process.
     process_hits: u64,
-    /// Requests answered by what Redis keeps.
+    /// Number of requests answered from Redis.
     redis_hits: u64,
-    /// Requests that the database was asked for.
+    /// Number of requests answered from the database.
     misses: u64,
-    /// Requests answered by what was past its time, since the database did not answer.
+    /// Number of requests answered with an expired answer because the database did not answer.
     stale: u64,
-    /// Requests without an answer.
+    /// Number of requests without an answer.
     failures: u64,
-    /// Questions to Redis that brought nothing.
+    /// Number of failed reads from Redis.
     redis_faults: u64,
-    /// Answers that Redis did not take in time.
+    /// Number of answers that could not be written to Redis in time.
     dropped_writes: u64,
 }
 
@@ -101,8 +101,8 @@ impl From<Option<RedisHealth>> for RedisCheck {
 
 impl From<Option<usize>> for DataCheck {
     fn from(codes: Option<usize>) -> Self {
-        let is_whole = codes.is_some_and(|codes| codes > WHOLE_RELEASE);
-        Self { status: level(if is_whole { Level::Healthy } else { Level::Degraded }), icd10_codes: codes }
+        let is_complete = codes.is_some_and(|codes| codes > COMPLETE_RELEASE);
+        Self { status: level(if is_complete { Level::Healthy } else { Level::Degraded }), icd10_codes: codes }
     }
 }
 
@@ -133,7 +133,7 @@ impl From<CacheHealth> for CacheCounts {
 }
 
 impl Checks {
-    /// Only without its database there is nothing to serve.
+    /// Returns the status of the service, which is unhealthy only if the database is.
     fn status(&self) -> &'static str {
         let unhealthy = level(Level::Unhealthy);
         let all = [self.database.status, self.redis.status, self.data.status, self.pidkey.status];
@@ -145,13 +145,12 @@ impl Checks {
     }
 }
 
-/// 503 for what is unhealthy.
+/// Returns 503 if `status` is unhealthy.
 fn code(status: &str) -> StatusCode {
     let is_unhealthy = status == level(Level::Unhealthy);
     if is_unhealthy { StatusCode::SERVICE_UNAVAILABLE } else { StatusCode::OK }
 }
 
-/// Everything.
 pub(super) async fn detailed(
     State(store): State<Store>,
     State(catalogue): State<Catalogue>,
@@ -168,13 +167,11 @@ pub(super) async fn detailed(
     (code(status), Json(DetailedHealth { status, checks, cache: health.cache.map(CacheCounts::from) }))
 }
 
-/// The database alone.
 pub(super) async fn database(State(store): State<Store>) -> (StatusCode, Json<DatabaseCheck>) {
     let check = DatabaseCheck::from(store.health());
     (code(check.status), Json(check))
 }
 
-/// Redis alone.
 pub(super) async fn redis(State(catalogue): State<Catalogue>) -> Json<RedisCheck> {
     Json(catalogue.health().cache.and_then(|cache| cache.redis).into())
 }

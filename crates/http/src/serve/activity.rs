@@ -1,8 +1,8 @@
-//! What a connection is doing, and the deadlines that follow from it.
+//! Activity of connections, and the deadlines that follow from it.
 //!
-//! A request is open from its header until the operating system has taken its whole answer. A connection without open
-//! requests is idle. While the server waits for its client, to send a request body or to take an answer, bytes must
-//! move at [`MIN_RATE`]. Handlers have deadlines of their own.
+//! A request is open from its header until the operating system has accepted its whole answer. A connection without
+//! open requests is idle. While the server waits for the client to send a request body or to receive an answer, bytes
+//! must move at [`MIN_RATE`]. Handlers have their own deadlines.
 
 use super::ServeSettings;
 use super::pace::Pace;
@@ -11,37 +11,37 @@ use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
-/// Bytes per second that a client must send or take while the server waits for it.
+/// Minimum number of bytes per second that a client must send or receive while the server waits for it.
 pub(super) const MIN_RATE: u64 = 1024;
 
-/// Time for a client to agree to a graceful close, and for its answer to the last ping of HTTP/2.
+/// Time for a client to complete a graceful close, including its answer to the last ping of HTTP/2.
 const CLOSE_GRACE: Duration = Duration::from_secs(1);
 
 /// Time for the first request of a connection that was not admitted.
 const RESERVE_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Shortest idle time after which a connection may be closed to make room for another one. A fresh connection needs a
-/// round trip to send its first request.
+/// Minimum idle time of a connection that may be evicted. A new connection needs a round trip to send its first
+/// request.
 const EVICT_IDLE: Duration = Duration::from_millis(500);
 
-/// Number of parts of the stall deadline after each of which a rate that is high enough is forgotten, so that a fast
-/// start does not count for long. After one part below the minimum rate, a connection may be cut to make room.
+/// Number of parts of the stall deadline. After each part, a sufficient rate is reset, so that a fast start does not
+/// count for long. After one part below the minimum rate, a connection may be evicted.
 const PACE_WINDOWS: u32 = 6;
 
-/// Bytes that a complete request counts for: headers move too, and are not counted one by one.
+/// Bytes that a complete request counts in addition to its bodies: headers are not counted one by one.
 const REQUEST_CREDIT: u64 = 1024;
 
-/// Deadline for values that no clock reaches: 30 years.
+/// Replacement for deadlines beyond the range of the clock: 30 years.
 const NEVER: Duration = Duration::from_secs(30 * 365 * 24 * 3600);
 
-/// What the connection's task does next.
+/// Next action of a connection's task.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Step {
-    /// Looks again at that time, or when something changed.
+    /// Check again at this time, or after a change.
     Wait(Instant),
-    /// Closes gracefully: answers what is open, accepts nothing new.
+    /// Close gracefully: answer open requests, accept no new ones.
     Close,
-    /// Drops the connection for this reason.
+    /// Drop the connection for this reason.
     Cut(&'static str),
 }
 
@@ -57,11 +57,11 @@ pub(super) struct Activity {
 struct State {
     /// Number of open requests.
     open: usize,
-    /// Whether a request was ever received.
+    /// True if a request was ever received.
     is_used: bool,
-    /// Whether it has a place among the ordinary connections.
+    /// True if it has an ordinary slot.
     is_admitted: bool,
-    /// When it was accepted, when its last request was answered, or when its close began.
+    /// Time when it was accepted, when its last request was answered, or when its close began.
     idle_since: Instant,
     pace: Pace,
     ending: Ending,
@@ -70,14 +70,14 @@ struct State {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Ending {
     No,
-    /// The task has not heard of it yet.
+    /// The task has not begun it yet.
     Requested,
     Begun,
     Cut,
 }
 
 impl Activity {
-    /// Returns the state of a connection that was accepted just now.
+    /// Creates the state of a new connection.
     pub(super) fn new(settings: ServeSettings) -> Self {
         let now = Instant::now();
         let state = State {
@@ -91,17 +91,17 @@ impl Activity {
         Self { settings, state: Mutex::new(state), changed: Notify::new() }
     }
 
-    /// Waits until [`Activity::next_step`] may be another one before its time.
+    /// Waits until the result of [`Activity::next_step`] may have changed before its time.
     pub(super) async fn changed(&self) {
         self.changed.notified().await;
     }
 
-    /// Gives the connection a place among the ordinary ones.
+    /// Marks the connection as having an ordinary slot.
     pub(super) fn admit(&self) {
         self.state().is_admitted = true;
     }
 
-    /// Returns true if the connection has a place among the ordinary ones.
+    /// Returns true if the connection has an ordinary slot.
     pub(super) fn is_admitted(&self) -> bool {
         self.state().is_admitted
     }
@@ -111,7 +111,7 @@ impl Activity {
         self.state().open == 0
     }
 
-    /// Asks the connection's task for a graceful close.
+    /// Requests a graceful close from the connection's task.
     pub(super) fn close(&self) {
         let mut state = self.state();
         if state.ending == Ending::No {
@@ -120,13 +120,13 @@ impl Activity {
         }
     }
 
-    /// Asks the connection's task to drop the connection.
+    /// Requests that the connection's task drops the connection.
     pub(super) fn cut(&self) {
         self.state().ending = Ending::Cut;
         self.changed.notify_one();
     }
 
-    /// Returns for how long the connection has been of no use, if that is long enough to end it in favour of another.
+    /// Returns the time for which the connection has been idle or slow, if that is long enough to evict it.
     pub(super) fn evictable_for(&self) -> Option<Duration> {
         let state = self.state();
         let now = Instant::now();
@@ -139,17 +139,17 @@ impl Activity {
         (unused >= least).then_some(unused)
     }
 
-    /// Ends the connection in favour of another: gracefully if nothing is open.
+    /// Ends the connection to free its slot, gracefully if no request is open.
     pub(super) fn evict(&self) {
         if self.is_idle() { self.close() } else { self.cut() }
     }
 
-    /// Decides what to do about the connection now.
+    /// Determines the next step of the connection.
     pub(super) fn next_step(&self) -> Step {
         let (mut state, now) = (self.state(), Instant::now());
         let ServeSettings { header_timeout, idle_timeout, stall_timeout, .. } = self.settings;
         let limit = match state.ending {
-            Ending::Cut => return Step::Cut("its place was needed"),
+            Ending::Cut => return Step::Cut("its slot was needed"),
             Ending::Requested => return state.begin_close(now),
             _ if state.open > 0 => None,
             Ending::Begun => Some(CLOSE_GRACE),
@@ -170,7 +170,7 @@ impl Activity {
         } else if state.pace.is_waiting() {
             state.pace.restart(now);
         }
-        // Requests begin and end without waking the task, so it looks as often as the shortest deadline asks for.
+        // Requests begin and end without waking the task, so it checks as often as the shortest deadline requires.
         let shortest =
             if state.ending == Ending::Begun { CLOSE_GRACE } else { idle_timeout.min(header_timeout) };
         let look = after(now, self.pace_window().min(shortest).max(Duration::from_millis(1)));
@@ -182,7 +182,7 @@ impl Activity {
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        // Nothing panics while it is held.
+        // No code panics while the lock is held.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -200,7 +200,7 @@ fn after(at: Instant, limit: Duration) -> Instant {
     at.checked_add(limit).unwrap_or_else(|| at + NEVER)
 }
 
-/// An open request. Everything that belongs to it holds a clone; it ends with the last one.
+/// Open request. All parts of it hold a clone; the request ends with the last clone.
 #[derive(Debug)]
 pub(super) struct Exchange(Arc<Activity>);
 
@@ -230,7 +230,7 @@ impl Drop for Exchange {
     }
 }
 
-/// Whose turn it is in one direction of a request: the server's at first.
+/// Party that one direction of a request waits for: the server or the client.
 #[derive(Debug)]
 pub(super) struct Turn {
     exchange: Arc<Exchange>,
@@ -238,24 +238,24 @@ pub(super) struct Turn {
 }
 
 impl Turn {
-    /// Returns a turn of the server.
+    /// Creates a turn of the server.
     pub(super) fn of_server(exchange: Arc<Exchange>) -> Self {
         Self { exchange, is_clients: false }
     }
 
-    /// Returns a turn of the client.
+    /// Creates a turn of the client.
     pub(super) fn of_client(exchange: Arc<Exchange>) -> Self {
         let mut turn = Self::of_server(exchange);
         turn.set(true);
         turn
     }
 
-    /// Returns a turn of the client in the same request.
+    /// Creates a turn of the client in the same request.
     pub(super) fn another(&self) -> Self {
         Self::of_client(Arc::clone(&self.exchange))
     }
 
-    /// Gives the turn to the client or to the server.
+    /// Sets the turn to the client or to the server.
     pub(super) fn set(&mut self, is_clients: bool) {
         if self.is_clients != is_clients {
             self.is_clients = is_clients;
@@ -264,7 +264,7 @@ impl Turn {
         }
     }
 
-    /// Counts bytes that the client sent or took.
+    /// Counts bytes that the client sent or received.
     pub(super) fn moved(&self, bytes: usize) {
         self.exchange.0.state().pace.moved(bytes as u64);
     }

@@ -1,4 +1,4 @@
-//! Bodies that report how they move.
+//! Bodies that report their progress.
 
 use super::activity::{Exchange, Turn};
 use axum::body::{Body, HttpBody};
@@ -9,7 +9,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-/// A request body. It is the client's turn while the server waits for more of it.
+/// Request body. It is the client's turn while the server waits for more of it.
 #[derive(Debug)]
 pub(super) struct RequestBody {
     body: Incoming,
@@ -47,7 +47,7 @@ impl HttpBody for RequestBody {
     }
 }
 
-/// The body of an answer. It is the client's turn until the operating system has taken all of it, except while the
+/// Body of an answer. It is the client's turn until the operating system has accepted all of it, except while the
 /// handler has not produced the next part.
 #[derive(Debug)]
 pub(super) struct ResponseBody {
@@ -83,7 +83,7 @@ impl HttpBody for ResponseBody {
     }
 }
 
-/// A part of an answer, which hyper keeps until the operating system has taken it.
+/// Part of an answer, which hyper holds until the operating system has accepted it.
 #[derive(Debug)]
 pub(super) struct Chunk {
     bytes: Bytes,

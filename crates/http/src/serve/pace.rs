@@ -1,27 +1,27 @@
-//! How fast bytes move while the server waits for its client.
+//! Transfer rate while the server waits for a client.
 
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// Bytes moved and time waited since the last restart. Time in which nothing is waited for does not count.
+/// Bytes transferred, and time spent waiting for the client, since the last restart.
 #[derive(Debug)]
 pub(super) struct Pace {
-    /// Number of things that are waited for.
+    /// Number of concurrent waits.
     waits: usize,
     /// Begin of the current wait.
     since: Instant,
-    /// Time of former waits.
+    /// Duration of previous waits.
     waited: Duration,
     moved: u64,
 }
 
 impl Pace {
-    /// Returns a pace of nothing.
+    /// Creates a pace without bytes and time.
     pub(super) fn new(now: Instant) -> Self {
         Self { waits: 0, since: now, waited: Duration::ZERO, moved: 0 }
     }
 
-    /// Waits for one thing more.
+    /// Begins a wait, in addition to others.
     pub(super) fn begin_wait(&mut self, now: Instant) {
         if self.waits == 0 {
             self.since = now;
@@ -29,7 +29,7 @@ impl Pace {
         self.waits += 1;
     }
 
-    /// Waits for one thing less.
+    /// Ends a wait.
     pub(super) fn end_wait(&mut self, now: Instant) {
         self.waits -= 1;
         if self.waits == 0 {
@@ -42,7 +42,7 @@ impl Pace {
         self.moved = self.moved.saturating_add(bytes);
     }
 
-    /// Forgets bytes and time. What is waited for stays.
+    /// Resets bytes and time. Current waits continue.
     pub(super) fn restart(&mut self, now: Instant) {
         *self = Self { waits: self.waits, ..Self::new(now) };
     }
@@ -52,12 +52,12 @@ impl Pace {
         if self.is_waiting() { self.waited + (now - self.since) } else { self.waited }
     }
 
-    /// Returns true if something is waited for.
+    /// Returns true if the server waits for the client.
     pub(super) fn is_waiting(&self) -> bool {
         self.waits > 0
     }
 
-    /// Returns true if something is waited for and fewer than `rate` bytes a second have moved.
+    /// Returns true if the server waits for the client and fewer than `rate` bytes per second were transferred.
     pub(super) fn is_below(&self, rate: u64, now: Instant) -> bool {
         self.is_waiting() && (self.moved as f64) < rate as f64 * self.waited(now).as_secs_f64()
     }

@@ -1,4 +1,4 @@
-//! Requests of one connection: admitted or refused, then answered by the router.
+//! Requests of one connection, which are admitted or refused.
 
 use super::activity::Exchange;
 use super::body::{RequestBody, ResponseBody};
@@ -18,13 +18,13 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Paths that are answered whether there is room or not.
+/// Prefix of paths that are always answered.
 const HEALTH: &str = "/health/";
 
-/// When a refused client may try again: the time that the longest graceful close takes.
+/// Value of `Retry-After` for refused clients: the maximum time of a graceful close.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
 
-/// What answers the requests of every connection. Cheap to clone.
+/// Routers for the requests of all connections. Cheap to clone.
 #[derive(Clone, Debug)]
 pub(super) struct Routers {
     ordinary: TowerToHyperService<Router>,

@@ -1,8 +1,8 @@
-//! Places for connections: ordinary ones, limited in all and by client address, and a reserve.
+//! Slots of connections: ordinary ones, limited in all and by client address, and a reserve.
 //!
-//! Every connection is accepted. One beyond a limit gets a place in the reserve, which is enough to ask for health. Its
-//! first other request waits for an ordinary place, and the connection of least use makes room. Silent connections in
-//! the reserve push each other out, so none of them keeps the next one from being accepted.
+//! Every connection is accepted. One beyond a limit gets a slot in the reserve, where only health is answered. Its
+//! first other request waits for an ordinary slot, while the connection that has been idle or slow longest is closed.
+//! Silent connections in the reserve replace each other, so none of them prevents the next one from being accepted.
 
 use super::ServeSettings;
 use super::activity::Activity;
@@ -17,16 +17,16 @@ use tokio::time::{Instant, timeout_at};
 /// Number of connections beyond the limits.
 const RESERVE: usize = 32;
 
-/// Time that a request in the reserve waits for an ordinary place: longer than a graceful close takes.
+/// Maximum wait of a request in the reserve for an ordinary slot: longer than a graceful close takes.
 const ADMISSION_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// Pause before another connection is asked to make room.
+/// Pause before another connection is evicted.
 const EVICTION_PAUSE: Duration = Duration::from_millis(100);
 
-/// Bits of an IPv6 address that name one client: providers hand out networks of this size.
+/// Length of the IPv6 prefix that identifies a client: providers assign networks of this size.
 const IPV6_PREFIX: u32 = 64;
 
-/// All places of a server.
+/// All slots of a server.
 #[derive(Debug)]
 pub(super) struct Slots {
     max: usize,
@@ -51,19 +51,19 @@ struct Connection {
     activity: Arc<Activity>,
 }
 
-/// The place of a connection. Dropping it frees the place.
+/// Slot of a connection. Dropping it frees the slot.
 #[derive(Debug)]
 pub(super) struct Slot {
     slots: Arc<Slots>,
     id: u64,
     address: IpAddr,
     activity: Arc<Activity>,
-    /// Whether an ordinary place was found, once a request needed one.
+    /// True if an ordinary slot was found when a request needed one; empty before.
     admission: OnceCell<bool>,
 }
 
 impl Slots {
-    /// Returns the places of a server without connections.
+    /// Creates the slots of a server without connections.
     pub(super) fn new(settings: ServeSettings) -> Arc<Self> {
         Arc::new(Self {
             max: settings.max_connections,
@@ -73,7 +73,7 @@ impl Slots {
         })
     }
 
-    /// Gives a place to a connection that was accepted: an ordinary one if there is one, else one of the reserve.
+    /// Returns a slot for an accepted connection: an ordinary one if there is one, else one in the reserve.
     pub(super) fn take(self: &Arc<Self>, address: IpAddr, activity: Arc<Activity>) -> Slot {
         let mut table = self.table();
         let id = table.next_id;
@@ -105,8 +105,8 @@ impl Slots {
         self.max_per_address.is_some_and(|max| used >= max)
     }
 
-    /// Ends the ordinary connection that has been of no use for the longest time, if any: one of the same address
-    /// where the limit of that address is what it takes.
+    /// Evicts the ordinary connection that has been idle or slow longest, if there is one. If the limit of `address` is
+    /// reached, it must be one of this address.
     fn evict_for(&self, address: IpAddr) {
         let table = self.table();
         let only_same = self.is_full_for(&table, address);
@@ -119,13 +119,13 @@ impl Slots {
     }
 
     fn table(&self) -> MutexGuard<'_, Table> {
-        // Nothing panics while it is held.
+        // No code panics while the lock is held.
         self.table.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Table {
-    /// Cuts the oldest connection of a reserve that is too large, one without a request if there is one.
+    /// Closes the oldest connection of a reserve that is too large, preferably one without an open request.
     fn shrink_reserve(&mut self) {
         if self.reserve.len() <= RESERVE {
             return;
@@ -140,23 +140,23 @@ impl Table {
 }
 
 impl Slot {
-    /// Returns what the connection is doing.
+    /// Returns the activity of the connection.
     pub(super) fn activity(&self) -> &Arc<Activity> {
         &self.activity
     }
 
-    /// Returns true if the connection has an ordinary place.
+    /// Returns true if the connection has an ordinary slot.
     pub(super) fn is_admitted(&self) -> bool {
         self.activity.is_admitted()
     }
 
-    /// Waits for an ordinary place. Returns false if there is none in time, and from then on: the client should come
-    /// back on another connection.
+    /// Waits for an ordinary slot. Returns false if there is none in time; later calls then return false at once,
+    /// because the client should use another connection.
     pub(super) async fn admit(&self) -> bool {
-        self.is_admitted() || *self.admission.get_or_init(|| self.wait_for_place()).await
+        self.is_admitted() || *self.admission.get_or_init(|| self.wait_for_slot()).await
     }
 
-    async fn wait_for_place(&self) -> bool {
+    async fn wait_for_slot(&self) -> bool {
         let deadline = Instant::now() + ADMISSION_TIMEOUT;
         loop {
             let freed = self.slots.freed.notified();
@@ -168,7 +168,7 @@ impl Slot {
                 return false;
             }
             self.slots.evict_for(self.address);
-            // Elapsed or freed, the next look tells.
+            // Whether a slot was freed or the time elapsed, the next iteration tries again.
             let _ = timeout_at(deadline.min(now + EVICTION_PAUSE), freed).await;
         }
     }
@@ -192,7 +192,7 @@ impl Drop for Slot {
     }
 }
 
-/// Returns the part of an address that names one client.
+/// Returns the part of an address that identifies a client.
 fn client_of(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(address) => {

@@ -1,4 +1,4 @@
-//! The server on real sockets: requests, limits and the drain.
+//! Tests of the server on real sockets: requests, limits and the drain.
 
 use super::*;
 use axum::routing::get;
@@ -9,7 +9,7 @@ use tokio::task::JoinHandle;
 
 mod attacks;
 
-/// No test waits longer for anything.
+/// Maximum wait of a test.
 const PATIENCE: Duration = Duration::from_secs(20);
 
 const SHORT: Duration = Duration::from_millis(100);
@@ -47,25 +47,25 @@ fn hello() -> Router {
     Router::new().route("/", get(|| async { "hello" }))
 }
 
-async fn say(stream: &mut TcpStream, words: &str) {
-    stream.write_all(words.as_bytes()).await.expect("an open stream");
+async fn send(stream: &mut TcpStream, text: &str) {
+    stream.write_all(text.as_bytes()).await.expect("an open stream");
 }
 
-/// What comes until the server closes the connection.
+/// Reads until the server closes the connection.
 async fn rest(mut stream: TcpStream) -> String {
     let mut text = Vec::new();
-    // A reset is an end too.
+    // A reset closes the connection too.
     let _ = timeout(PATIENCE, stream.read_to_end(&mut text)).await.expect("an end in time");
     String::from_utf8_lossy(&text).into_owned()
 }
 
-const ASK: &str = "GET / HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n";
+const REQUEST: &str = "GET / HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n";
 
 #[tokio::test]
 async fn answers_request() {
     let server = Server::start(hello(), ServeSettings::default()).await;
     let mut stream = server.connect().await;
-    say(&mut stream, ASK).await;
+    send(&mut stream, REQUEST).await;
     assert!(rest(stream).await.ends_with("hello"));
     assert_eq!(server.end().await, Drained::Completely);
 }
@@ -74,20 +74,20 @@ async fn answers_request() {
 async fn cuts_off_clients_without_whole_request() {
     let settings = ServeSettings { header_timeout: SHORT, ..ServeSettings::default() };
     let server = Server::start(hello(), settings).await;
-    for words in ["", "P", "PRI * HTTP/2.0\r\n", "GET / HTTP/1.1\r\nhost:"] {
+    for text in ["", "P", "PRI * HTTP/2.0\r\n", "GET / HTTP/1.1\r\nhost:"] {
         let mut stream = server.connect().await;
-        say(&mut stream, words).await;
-        assert!(!rest(stream).await.contains("hello"), "{words:?}");
+        send(&mut stream, text).await;
+        assert!(!rest(stream).await.contains("hello"), "{text:?}");
     }
 }
 
 #[tokio::test]
-async fn request_beyond_limit_waits_for_place() {
+async fn request_beyond_limit_waits_for_slot() {
     let settings = ServeSettings { max_connections: 1, header_timeout: SHORT, ..ServeSettings::default() };
     let server = Server::start(hello(), settings).await;
     let silent = server.connect().await;
     let mut second = server.connect().await;
-    say(&mut second, ASK).await;
+    send(&mut second, REQUEST).await;
     assert!(rest(second).await.ends_with("hello"), "served in place of the silent one");
     drop(silent);
 }
@@ -106,7 +106,7 @@ async fn drain_completes_open_request_and_accepts_nothing() {
     );
     let server = Server::start(slow, ServeSettings::default()).await;
     let mut stream = server.connect().await;
-    say(&mut stream, "GET / HTTP/1.1\r\nhost: x\r\n\r\n").await;
+    send(&mut stream, "GET / HTTP/1.1\r\nhost: x\r\n\r\n").await;
     begun.notified().await;
 
     let (address, draining) = (server.address, server.draining.clone());
@@ -134,12 +134,12 @@ async fn drain_cuts_off_requests_at_its_deadline() {
     let settings = ServeSettings { drain_timeout: SHORT, ..ServeSettings::default() };
     let server = Server::start(stuck, settings).await;
     let mut stream = server.connect().await;
-    say(&mut stream, ASK).await;
+    send(&mut stream, REQUEST).await;
     begun.notified().await;
     assert_eq!(server.end().await, Drained::CutOff(1));
 }
 
-/// Every way to refuse a request without reading its body to the end.
+/// Returns a router that refuses requests in every way without reading their bodies completely.
 fn refusing() -> Router {
     use crate::extract::Json;
     use crate::problem::{Code, Problem};
@@ -166,25 +166,25 @@ async fn refused_body_does_not_cost_answer() {
         ("/read", "application/json", 405),
     ] {
         let mut stream = server.connect().await;
-        let key = if status == 403 { crate::testing::KEY } else { "sf_nobody" };
+        let key = if status == 403 { crate::testing::KEY } else { "sf_unknown" };
         let head = format!(
             "POST {path} HTTP/1.1\r\nhost: x\r\nx-api-key: {key}\r\ncontent-type: {media_type}\r\n\
              content-length: {length}\r\nconnection: close\r\n\r\n"
         );
-        say(&mut stream, &head).await;
-        say(&mut stream, &"x".repeat(length)).await;
+        send(&mut stream, &head).await;
+        send(&mut stream, &"x".repeat(length)).await;
         let answer = rest(stream).await;
         assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{path} {status}: {answer}");
     }
 }
 
 #[tokio::test]
-async fn refused_body_is_not_asked_for() {
+async fn refused_body_is_not_requested() {
     let server = Server::start(refusing(), ServeSettings::default()).await;
     let mut stream = server.connect().await;
     let head = "POST /nowhere HTTP/1.1\r\nhost: x\r\nexpect: 100-continue\r\ncontent-length: 9\r\n\
                 connection: close\r\n\r\n";
-    say(&mut stream, head).await;
+    send(&mut stream, head).await;
     assert!(rest(stream).await.starts_with("HTTP/1.1 404 "));
 }
 

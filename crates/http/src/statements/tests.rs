@@ -1,4 +1,4 @@
-//! Loops over operations on a real database, behind toy routes.
+//! Tests with loops over operations on a real database, behind toy routes.
 
 use super::*;
 use crate::route::{Access, Route};
@@ -30,7 +30,7 @@ async fn look_up(store: &Store, times: u32) {
     }
 }
 
-/// A route that runs an operation as often as its path says.
+/// Returns a route that runs an operation as often as its path parameter requests.
 fn looping(path: &'static str, store: &Store) -> Route<()> {
     let store = store.clone();
     let handler = move |Path(times): Path<u32>| {
@@ -67,15 +67,15 @@ async fn loop_over_operations_is_reported_once() {
 }
 
 #[tokio::test]
-async fn loop_of_a_caller_who_has_left_is_reported() {
+async fn loop_is_reported_after_client_disconnected() {
     let (_database, store) = store().await;
     let has_looped = Arc::new(Notify::new());
-    let tell = has_looped.clone();
+    let signal = has_looped.clone();
     let handler = move || {
-        let (store, tell) = (store.clone(), tell.clone());
+        let (store, signal) = (store.clone(), signal.clone());
         async move {
             look_up(&store, 11).await;
-            tell.notify_one();
+            signal.notify_one();
             std::future::pending::<StatusCode>().await
         }
     };

@@ -18,7 +18,7 @@ use tokio::time::Instant;
 use utoipa::{IntoParams, ToSchema};
 
 /// Reason why a search may send more statements than other routes. It usually sends four.
-const RESTARTED: &str = "a search restarts, at most twice, if another release is put in use meanwhile";
+const RESTARTED: &str = "a search restarts, at most twice, if another release is put in use while it runs";
 
 pub(super) fn routes() -> Vec<Route<AppState>> {
     vec![
@@ -59,7 +59,7 @@ async fn search(
     Ok(Envelope::new(results, message).into_response())
 }
 
-/// Does not record the query, which is likely to be a part of a word.
+/// Suggests codes. Does not record the query, which is likely to be a part of a word.
 async fn autocomplete(
     State(catalogue): State<Catalogue>,
     Extension(cache): Extension<CacheSlot>,
@@ -130,8 +130,8 @@ struct SearchResults<'a> {
     total_count: usize,
     /// Duration of the search in milliseconds.
     query_time_ms: f64,
-    /// `hit`: cached, of the release in use; `miss`: loaded now; `stale`: cached, while the database does not say which
-    /// release is in use.
+    /// `hit`: cached, of the release in use; `miss`: loaded now; `stale`: cached, while the release in use cannot be
+    /// confirmed.
     cache_status: CacheStatus,
     /// Legs of the search that failed. There may be more results.
     #[serde(skip_serializing_if = "<[_]>::is_empty")]

@@ -1,4 +1,4 @@
-//! What is kept of answers, and what is not.
+//! Cached answers.
 
 use super::filled;
 use anyhow::Result;
@@ -9,12 +9,12 @@ use std::sync::{Arc, Mutex};
 const SEARCH: &str = "/api/v1/search/icd10?query=diabetes";
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_answer_that_lacks_a_leg_is_not_kept() -> Result<()> {
+async fn answers_with_failed_legs_are_not_cached() -> Result<()> {
     let api = filled().await?;
     let (client, connection) = tokio_postgres::connect(&api.database.url(), tokio_postgres::NoTls).await?;
     tokio::spawn(connection);
     client.batch_execute("ALTER VIEW icd10_words RENAME TO gone_words").await?;
-    // What completes nothing is taken for misspelt.
+    // A query without completions is searched as misspelt.
     let paths = [SEARCH, "/api/v1/autocomplete/icd10?query=diabetez"];
     for path in [paths, paths].concat() {
         let answer = api.get(path).await;
@@ -33,7 +33,7 @@ async fn an_answer_that_lacks_a_leg_is_not_kept() -> Result<()> {
     Ok(())
 }
 
-/// What is logged on this thread.
+/// Log lines of this thread.
 #[derive(Clone, Default)]
 struct Lines(Arc<Mutex<Vec<u8>>>);
 
@@ -48,7 +48,7 @@ impl Write for Lines {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_line_of_each_request_says_whether_the_cache_answered() -> Result<()> {
+async fn log_contains_cache_hits() -> Result<()> {
     let api = filled().await?;
     let (lines, batch) = (Lines::default(), json!({ "codes": ["I10"] }).to_string());
     let writer = lines.clone();
@@ -63,14 +63,14 @@ async fn the_line_of_each_request_says_whether_the_cache_answered() -> Result<()
     api.get("/api/v1/chapters").await;
     let logged = String::from_utf8_lossy(&lines.0.lock().expect("not poisoned")).into_owned();
     let requests: Vec<&str> = logged.lines().filter(|line| line.contains("route=")).collect();
-    let told = |what: &str| requests.iter().map(|line| line.contains(what)).collect::<Vec<_>>();
-    assert_eq!(told("cache_hit=false"), [[true; 4].as_slice(), &[false; 5]].concat(), "{logged}");
-    assert_eq!(told("cache_hit=true"), [[false; 4].as_slice(), &[true; 4], &[false]].concat(), "{logged}");
+    let contain = |part: &str| requests.iter().map(|line| line.contains(part)).collect::<Vec<_>>();
+    assert_eq!(contain("cache_hit=false"), [[true; 4].as_slice(), &[false; 5]].concat(), "{logged}");
+    assert_eq!(contain("cache_hit=true"), [[false; 4].as_slice(), &[true; 4], &[false]].concat(), "{logged}");
     Ok(())
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn each_parameter_that_changes_the_answer_has_its_own_and_the_case_of_letters_has_not() -> Result<()> {
+async fn cache_distinguishes_parameters_but_not_case() -> Result<()> {
     let api = filled().await?;
     for (more, status) in [
         ("", "miss"),
@@ -83,15 +83,15 @@ async fn each_parameter_that_changes_the_answer_has_its_own_and_the_case_of_lett
         let answer = api.get(&format!("{SEARCH}{more}")).await;
         assert_eq!(answer.data()["cache_status"], status, "{more}");
     }
-    let shouted = api.get("/api/v1/search/icd10?query=DIABETES").await;
-    assert_eq!(shouted.data()["cache_status"], "hit");
+    let upper_case = api.get("/api/v1/search/icd10?query=DIABETES").await;
+    assert_eq!(upper_case.data()["cache_status"], "hit");
     let typed = api.get("/api/v1/autocomplete/icd10?query=diabetes").await;
-    assert_eq!(typed.data()["cache_status"], "miss", "a suggestion is no result");
+    assert_eq!(typed.data()["cache_status"], "miss", "suggestions are cached separately");
     Ok(())
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn that_there_is_nothing_is_kept_too() -> Result<()> {
+async fn empty_answers_are_cached() -> Result<()> {
     let api = filled().await?;
     for (found, status) in [(0, "miss"), (0, "hit")] {
         let answer = api.get("/api/v1/search/icd10?query=zzqqxx").await;
@@ -113,7 +113,7 @@ fn lookups(health: &Value) -> u64 {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_batch_looks_up_only_what_is_not_known_and_spoils_no_other_answer() -> Result<()> {
+async fn batch_looks_up_only_uncached_codes() -> Result<()> {
     let api = filled().await?;
     let whole = api.get("/api/v1/code/E116").await.data().clone();
     for (codes, hits, misses, status) in [

@@ -1,4 +1,4 @@
-//! What counts as a code, what is similar enough to be shown, and in which order.
+//! Rules of the search: codes, similarity and order.
 
 use crate::support::Fixture;
 use anyhow::Result;
@@ -66,7 +66,7 @@ fn codes(found: &[Value]) -> Vec<&str> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn code_is_found_however_it_is_written() -> Result<()> {
+async fn search_accepts_all_spellings_of_code() -> Result<()> {
     let api = filled().await?;
     for query in ["E1107", "e11.07", "E11+07", "e+11.07", "e11-07", "e11.07%20"] {
         let found = searched(&api, query).await;
@@ -96,7 +96,7 @@ async fn code_query_is_not_searched_as_words() -> Result<()> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn word_in_code_form_is_found_where_no_code_begins_so() -> Result<()> {
+async fn word_in_form_of_unknown_code_is_found() -> Result<()> {
     let api = filled().await?;
     for (query, code) in [("b12", "D51"), ("T11", "S22"), ("t11-t12", "S22")] {
         for endpoint in ["search", "autocomplete"] {
@@ -108,7 +108,7 @@ async fn word_in_code_form_is_found_where_no_code_begins_so() -> Result<()> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn limit_alone_bounds_answers() -> Result<()> {
+async fn only_limit_bounds_answers() -> Result<()> {
     let api = filled().await?;
     for query in ["E11", "diabetes"] {
         for endpoint in ["search", "autocomplete"] {
@@ -122,7 +122,7 @@ async fn limit_alone_bounds_answers() -> Result<()> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn gibberish_finds_nothing() -> Result<()> {
+async fn random_text_finds_nothing() -> Result<()> {
     let api = filled().await?;
     for query in [
         "xqzvkw",
@@ -146,7 +146,7 @@ async fn gibberish_finds_nothing() -> Result<()> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn confidence_never_rises() -> Result<()> {
+async fn confidence_is_in_descending_order() -> Result<()> {
     let api = filled().await?;
     for query in [
         "diabetes",

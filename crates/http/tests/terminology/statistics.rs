@@ -1,4 +1,4 @@
-//! What was searched for is counted behind the answers, and read back as statistics.
+//! Statistics of searches, which are recorded after the answers.
 
 use super::filled;
 use crate::support::{Fixture, ask, catalogue, checker};
@@ -13,7 +13,7 @@ use steadfast_services::terminology::{SearchLogWriter, search_log};
 
 const STATISTICS: &str = "/api/v1/analytics/search-stats";
 
-/// The API with a log whose writer is not running yet, so that the test says when it writes.
+/// Returns a router and the writer of its search log, which the test runs.
 async fn with_log(api: &Fixture) -> Result<(Router, SearchLogWriter)> {
     let (searches, writer) = search_log(api.store.clone());
     let catalogue = catalogue(&api.store)?;
@@ -29,7 +29,7 @@ async fn search(api: &Fixture, router: &Router, query: &str) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn searches_are_counted_and_only_what_several_found_is_named() -> Result<()> {
+async fn statistics_name_only_frequent_successful_queries() -> Result<()> {
     let api = filled().await?;
     let (router, writer) = with_log(&api).await?;
     for _ in 0..5 {
@@ -59,7 +59,7 @@ async fn searches_are_counted_and_only_what_several_found_is_named() -> Result<(
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn before_the_first_search_there_is_nothing_to_average() -> Result<()> {
+async fn averages_are_null_without_searches() -> Result<()> {
     let api = Fixture::new().await?;
     let answer = api.get(STATISTICS).await;
     let statistics = answer.data();
@@ -72,7 +72,7 @@ async fn before_the_first_search_there_is_nothing_to_average() -> Result<()> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_log_that_cannot_be_written_fails_no_search_and_says_what_it_lost() -> Result<()> {
+async fn failing_search_log_fails_no_search() -> Result<()> {
     let api = filled().await?;
     let (client, connection) = tokio_postgres::connect(&api.database.url(), tokio_postgres::NoTls).await?;
     tokio::spawn(connection);

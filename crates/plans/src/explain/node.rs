@@ -260,7 +260,7 @@ impl<'a> Fields<'a> {
         }
     }
 
-    /// The server prints the number of removed rows wherever there is a filter, even if it is zero.
+    /// Returns the filter, if there is one. The server then prints the number of removed rows, even if it is zero.
     fn filter(&self, loops: u64) -> Result<Option<Filter>, ExplainError> {
         let Some(condition) = self.optional_text("Filter") else { return Ok(None) };
         let removed = (self.number("Rows Removed by Filter")? * loops as f64).round() as u64;
@@ -276,7 +276,7 @@ impl<'a> Fields<'a> {
         if kind == "Index Only Scan" { Ok(self.number("Heap Fetches")? as u64) } else { Ok(0) }
     }
 
-    /// An incremental sort reports its groups, each with its own sort.
+    /// Returns the spill of a sort to disk. An incremental sort reports its groups, each with its own sort.
     fn spill(&self) -> Option<Spill> {
         let groups =
             ["Full-sort Groups", "Pre-sorted Groups"].into_iter().filter_map(|key| self.map.get(key));

@@ -14,7 +14,7 @@ const SHORTEST: usize = 30;
 /// Additional weight of a clause that names a column of the finding's condition.
 const NAMED: u32 = 10;
 
-/// Words that begin a clause, with its weight: how much it says about how rows are found.
+/// Words that begin a clause, with its weight: its importance for how rows are found.
 const CLAUSES: [(&str, u32); 23] = [
     ("WHERE", 6),
     ("ORDER", 6),

@@ -26,7 +26,7 @@ pub(super) struct Options {
 /// Changes of an index.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Changes {
-    /// It is dropped.
+    /// Removal of the index.
     Drop,
     /// Every change of [`mutants`](crate::mutants).
     All,

@@ -116,8 +116,8 @@ async fn replays_transactions_savepoints_and_failed_statements() -> Result<()> {
     let judged = library.judge(served_by(&[]).batch(6, "replays are tested here"), captured).await?;
     assert_eq!(judged.findings, []);
     assert_eq!(judged.statements.len(), 5, "all but the refused one");
-    let rooms: i64 = library.replays.client().query_one("SELECT count(*) FROM shelves", &[]).await?.get(0);
-    assert_eq!(rooms, 10, "everything is rolled back");
+    let shelves: i64 = library.replays.client().query_one("SELECT count(*) FROM shelves", &[]).await?.get(0);
+    assert_eq!(shelves, 10, "everything is rolled back");
     Ok(())
 }
 

@@ -122,7 +122,7 @@ mod tests {
         [name.as_bytes(), b"\0", sql.as_bytes(), b"\0\0\0"].concat()
     }
 
-    /// A Bind of values without bytes.
+    /// Returns a Bind message with empty or NULL values.
     fn bind(statement: &str, nulls: &[bool]) -> Vec<u8> {
         let count = (nulls.len() as u16).to_be_bytes();
         let mut body = [&b"\0"[..], statement.as_bytes(), b"\0\0\0", &count].concat();

@@ -47,7 +47,7 @@ impl<'a> Body<'a> {
         Some(Bind { portal, statement, parameters, result_formats: self.formats()? })
     }
 
-    /// No format means text; a single format applies to all parameters.
+    /// Reads a parameter. No format means text; a single format applies to all parameters.
     fn parameter(&mut self, formats: &[i16], at: u16) -> Option<Parameter> {
         let format = match formats {
             [] => 0,

@@ -10,7 +10,7 @@ impl BindLog {
         None
     }
 
-    /// Unreachable.
+    /// Exists for the interface; no value of this type exists.
     pub(crate) fn sent(&mut self, _tag: u8, _body: &[u8]) {
         match *self {}
     }

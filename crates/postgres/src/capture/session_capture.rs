@@ -112,7 +112,8 @@ impl SessionCapture {
         }
     }
 
-    /// Executing a portal again fetches more rows of the same statement, whose text is unknown by then.
+    /// Returns the execution that begins. Returns `None` if a portal is executed again: that fetches more rows of the
+    /// same statement.
     fn executed(&mut self, body: &[u8], operation: &'static str) -> Option<Execution> {
         let epoch = self.recorder.epoch()?;
         let bound = Body::new(body).text().and_then(|portal| self.portals.remove(portal));

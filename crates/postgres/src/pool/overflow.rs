@@ -38,7 +38,7 @@ impl Inner {
     }
 }
 
-/// After each linger period, closes the connections that were not needed in it. Ends if there is no surplus left.
+/// Closes the connections that were not needed in a linger period, after each period. Ends if there is no surplus left.
 async fn sweep(pool: Weak<Inner>) {
     while let Some(inner) = pool.upgrade() {
         let linger = inner.settings.linger;

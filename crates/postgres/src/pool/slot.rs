@@ -104,7 +104,7 @@ impl bb8::ManageConnection for Slots {
         Ok(())
     }
 
-    /// The borrower has already removed a connection that cannot be reused.
+    /// Returns true if the slot is empty: borrowers remove connections that cannot be reused.
     fn has_broken(&self, slot: &mut Slot) -> bool {
         slot.conn().is_none()
     }

@@ -145,7 +145,7 @@ mod tests {
         for sql in [
             "SET search_path TO other",
             "set session characteristics as transaction read only",
-            "/* why */ SET ROLE nobody",
+            "/* why */ SET ROLE reader",
             "-- why\n RESET ALL",
             "BEGIN; SET statement_timeout = 5",
             "SELECT pg_advisory_lock(1)",

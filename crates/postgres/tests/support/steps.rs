@@ -9,7 +9,7 @@ use steadfast_postgres::Error;
 /// Outcome of a unit of work that is dropped at its k-th step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum End {
-    /// It completed successfully.
+    /// Completed successfully.
     Finished,
     Dropped,
     /// Dropped while it waited for another session, so there is no later step.
@@ -42,7 +42,7 @@ pub(crate) async fn drop_at<T>(
     Ok(end)
 }
 
-/// Time without a step after which the work counts as hanging, which is an error.
+/// Fails after the time without a step after which the work counts as hanging.
 pub(crate) async fn never_stuck() -> Result<()> {
     tokio::time::sleep(Duration::from_secs(10)).await;
     bail!("no step for ten seconds")

@@ -169,11 +169,11 @@ async fn take<'a>(
     step: Step,
     breaker: &'a Breaker,
     model: &mut Model,
-    under_way: &mut VecDeque<(Permit<'a>, u32)>,
+    running: &mut VecDeque<(Permit<'a>, u32)>,
 ) -> Result<(), TestCaseError> {
     match step {
         Step::Call => match (breaker.try_acquire(), model.call()) {
-            (Ok(permit), Some(phase)) => under_way.push_back((permit, phase)),
+            (Ok(permit), Some(phase)) => running.push_back((permit, phase)),
             (Err(rejected), None) => {
                 let wait = if model.state == BreakerState::Open { model.open_until - model.now } else { 0 };
                 prop_assert_eq!(rejected.retry_after.as_secs(), wait);
@@ -181,7 +181,7 @@ async fn take<'a>(
             (call, expected) => prop_assert!(false, "{call:?}, but the model says {expected:?}"),
         },
         Step::End { newest, outcome } => {
-            let ended = if newest { under_way.pop_back() } else { under_way.pop_front() };
+            let ended = if newest { running.pop_back() } else { running.pop_front() };
             let Some((permit, phase)) = ended else { return Ok(()) };
             match outcome {
                 Outcome::Succeeds => permit.record(None),
@@ -223,9 +223,9 @@ proptest! {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build()?;
         runtime.block_on(async {
             let (breaker, mut model) = (Breaker::new("depot", config), Model::new(config));
-            let mut under_way = VecDeque::new();
+            let mut running = VecDeque::new();
             for step in steps {
-                take(step, &breaker, &mut model, &mut under_way).await?;
+                take(step, &breaker, &mut model, &mut running).await?;
                 compare(&breaker, &model)?;
             }
             Ok::<(), TestCaseError>(())

@@ -70,7 +70,7 @@ async fn refused_connections_open_breaker() {
     let (client, breaker, url) = (client(), breaker(), format!("http://{unused}"));
     let call = || breaker.call_with(class_of, || get(&client, &url));
     let Err(CallError::Failed { error, class }) = retry().run(soon(), call).await else {
-        panic!("nobody listens")
+        panic!("no server listens")
     };
     assert!(error.is_connect() && class == Class::Unavailable, "{error}");
     let Err(CallError::Rejected(rejected)) = call().await else { panic!("the breaker is open") };
@@ -136,5 +136,5 @@ async fn call_error_displays_its_cause() {
 /// Returns the error of a refused connection, which has a source.
 async fn refused() -> reqwest::Error {
     let unused = TcpListener::bind("127.0.0.1:0").await.expect("a port").local_addr().expect("bound");
-    get(&client(), &format!("http://{unused}")).await.expect_err("nobody listens")
+    get(&client(), &format!("http://{unused}")).await.expect_err("no server listens")
 }

@@ -32,7 +32,7 @@ async fn open_gate_admits_everyone_immediately() {
     let mut passes = Vec::new();
     for _ in 0..1_000 {
         let std::task::Poll::Ready(Ok(pass)) = poll_once(std::pin::pin!(gate.enter(soon()))) else {
-            panic!("an open gate made somebody wait");
+            panic!("an open gate made a caller wait");
         };
         passes.push(pass);
     }

@@ -48,7 +48,7 @@ fn poll_once<F: Future + ?Sized>(future: std::pin::Pin<&mut F>) -> std::task::Po
     future.poll(&mut std::task::Context::from_waker(std::task::Waker::noop()))
 }
 
-/// Log fields, metric labels and health responses of running systems depend on these names.
+// Log fields, metric labels and health responses of running systems depend on these names.
 #[test]
 fn names_in_logs_and_metrics_are_stable() {
     let states = [BreakerState::Closed, BreakerState::Open, BreakerState::HalfOpen];

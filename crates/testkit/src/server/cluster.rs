@@ -61,7 +61,8 @@ impl Cluster {
         Ok(false)
     }
 
-    /// Not every machine has the locale C.UTF-8. C differs only in the case of non-ASCII letters.
+    /// Creates the data folder with the locale C.UTF-8, or C if the machine does not have it. C differs only in the case
+    /// of non-ASCII letters.
     fn initdb(&self, data: &Path) -> Result<()> {
         let output = self.run_initdb(data, "C.UTF-8")?;
         if output.status.success() {
@@ -119,8 +120,8 @@ impl Cluster {
         }
     }
 
-    /// Recreated at each start, because a socket's lock file of a killed server may name a process id that is in use
-    /// again.
+    /// Creates the socket folder anew at each start, because a socket's lock file of a killed server may name a process
+    /// id that is in use again.
     fn make_socket_folder(&self) -> Result<()> {
         let folder = socket_folder(&self.options.root);
         if folder.as_os_str().len() > SOCKET_FOLDER_BYTES {
@@ -201,7 +202,8 @@ impl Cluster {
         Ok(usize::try_from(bytes).unwrap_or(0))
     }
 
-    /// The environment is cleared, because variables such as `PGPORT` and `PGDATA` change what the server does.
+    /// Returns a command with a cleared environment: variables such as `PGPORT` and `PGDATA` would change the behaviour
+    /// of the server.
     fn command(&self, program: &str) -> Command {
         let mut command = Command::new(self.binaries.program(program));
         command.env_clear().current_dir(&self.options.root).stdin(Stdio::null());

@@ -42,7 +42,7 @@ impl Postmaster {
         Err(Error::Program { program: "postgres", output })
     }
 
-    /// The last line of the pid file is `ready` once connections are accepted.
+    /// Returns true if connections are accepted: the last line of the pid file is then `ready`.
     fn is_ready(&self) -> bool {
         let text = std::fs::read_to_string(pid_file(&self.data)).unwrap_or_default();
         text.lines().nth(7).is_some_and(|status| status.trim() == "ready")

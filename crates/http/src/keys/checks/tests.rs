@@ -1,4 +1,4 @@
-//! Keys and checks as callers read them.
+//! Tests of the JSON of keys and checks.
 
 use super::*;
 use chrono::DateTime;
@@ -34,7 +34,7 @@ fn as_json(result: KeyResult) -> Value {
 }
 
 #[test]
-fn a_stored_key_has_all_columns_and_its_status() {
+fn stored_key_has_all_columns_and_status() {
     let expected = json!({
         "id": 9,
         "keyname": "6NRGDKHFCFY4TF7PRWFDYBF3H",
@@ -60,7 +60,7 @@ fn a_stored_key_has_all_columns_and_its_status() {
 }
 
 #[test]
-fn what_is_not_stored_says_why() {
+fn keys_that_are_not_stored_have_errors() {
     let unknown = as_json(KeyResult::Unknown(key()));
     assert_eq!(
         (&unknown["prd"], &unknown["remaining"], &unknown["blocked"]),
@@ -73,7 +73,7 @@ fn what_is_not_stored_says_why() {
 }
 
 #[test]
-fn a_check_is_summed_up_in_a_sentence() {
+fn summary_counts_keys_by_status() {
     let summary = CheckSummary { total_keys: 3, new_keys: 2, updated_keys: 0, errors: 1 };
     assert_eq!(summary.to_string(), "3 keys checked: 2 new, 0 updated, 1 error");
     let summary = CheckSummary { total_keys: 1, new_keys: 0, updated_keys: 1, errors: 0 };

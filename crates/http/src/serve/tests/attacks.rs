@@ -1,4 +1,4 @@
-//! Clients that hold connections without using them, on real sockets.
+//! Tests with clients that hold connections without using them, on real sockets.
 
 use super::*;
 use axum::body::Body;
@@ -11,7 +11,7 @@ use http_body_util::BodyExt;
 use std::sync::atomic::AtomicUsize;
 use tokio::net::TcpSocket;
 
-/// Deadlines that a client of good will keeps and a test does not wait for.
+/// Returns short deadlines, which a well-behaved client still meets.
 fn short() -> ServeSettings {
     ServeSettings {
         header_timeout: SHORT,
@@ -21,7 +21,7 @@ fn short() -> ServeSettings {
     }
 }
 
-/// An HTTP/2 client whose connection is driven, so that it answers pings.
+/// HTTP/2 client that answers pings.
 struct Http2 {
     requests: SendRequest<Bytes>,
     pings: PingPong,
@@ -49,7 +49,7 @@ impl Http2 {
     }
 }
 
-/// Status and body of the answer to GET.
+/// Sends GET and returns status and body of the answer.
 async fn get_http2(requests: SendRequest<Bytes>, path: &str) -> Result<(StatusCode, Bytes), h2::Error> {
     let request = Request::get(format!("http://test{path}")).body(()).expect("a request");
     let (answer, _) = requests.ready().await?.send_request(request, true)?;
@@ -62,19 +62,19 @@ async fn get_http2(requests: SendRequest<Bytes>, path: &str) -> Result<(StatusCo
     Ok((head.status, bytes.into()))
 }
 
-/// The answer to GET on an HTTP/1 connection of its own.
+/// Sends GET on a new HTTP/1 connection and returns the answer.
 async fn get_http1(server: &Server, path: &str) -> String {
     let mut stream = server.connect().await;
-    say(&mut stream, &format!("GET {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n")).await;
+    send(&mut stream, &format!("GET {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n")).await;
     rest(stream).await
 }
 
-/// A handler whose answer fits into no buffer on the way.
+/// Returns a handler whose answer is larger than all buffers.
 fn large_answer() -> MethodRouter {
     get(|| async { "x".repeat(8 * 1024 * 1024) })
 }
 
-/// A handler that reads the whole body.
+/// Reads the whole body and returns its length.
 async fn count(body: Body) -> String {
     body.collect().await.map_or(0, |body| body.to_bytes().len()).to_string()
 }
@@ -93,7 +93,7 @@ async fn idle_http2_connections_are_closed_although_they_answer_pings() {
 async fn idle_http1_connections_are_closed() {
     let server = Server::start(hello(), short()).await;
     let mut stream = server.connect().await;
-    say(&mut stream, "GET / HTTP/1.1\r\nhost: x\r\n\r\n").await;
+    send(&mut stream, "GET / HTTP/1.1\r\nhost: x\r\n\r\n").await;
     assert!(rest(stream).await.ends_with("hello"));
 }
 
@@ -102,7 +102,7 @@ async fn trickled_headers_are_cut_off() {
     let server = Server::start(hello(), short()).await;
     for opening in ["GET / HTTP/1.1\r\nx: ", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"] {
         let mut stream = server.connect().await;
-        say(&mut stream, opening).await;
+        send(&mut stream, opening).await;
         let trickle = async {
             while stream.write_all(b"a").await.is_ok() {
                 sleep(SHORT / 10).await
@@ -116,7 +116,7 @@ async fn trickled_headers_are_cut_off() {
 async fn trickled_bodies_are_cut_off() {
     let server = Server::start(Router::new().route("/", post(count)), short()).await;
     let mut stream = server.connect().await;
-    say(&mut stream, "POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 10000000\r\n\r\n").await;
+    send(&mut stream, "POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 10000000\r\n\r\n").await;
     let trickle = async {
         while stream.write_all(b"a").await.is_ok() {
             sleep(SHORT / 10).await
@@ -147,7 +147,7 @@ async fn pipelining_client_that_hardly_reads_is_cut_off() {
 }
 
 #[tokio::test]
-async fn http2_client_that_takes_no_answer_is_cut_off_although_it_sends_pings() {
+async fn http2_client_that_reads_no_answer_is_cut_off_although_it_sends_pings() {
     let server = Server::start(Router::new().route("/", large_answer()), short()).await;
     let mut closed_window = h2::client::Builder::new();
     closed_window.initial_window_size(0);
@@ -158,7 +158,7 @@ async fn http2_client_that_takes_no_answer_is_cut_off_although_it_sends_pings() 
     assert!(stuck.await.expect("no panic").is_err());
 }
 
-/// Liveness, a greeting, and a request that is answered when the test says so.
+/// Returns a router with `/health/live`, `/`, and `/wait`, which answers when `go_on` is notified.
 fn service(go_on: &Arc<Notify>) -> Router {
     let go_on = Arc::clone(go_on);
     let wait = move || async move {
@@ -181,7 +181,7 @@ async fn assert_alive(server: &Server) {
 }
 
 #[tokio::test]
-async fn idle_connections_give_way_to_new_requests() {
+async fn new_requests_evict_idle_connections() {
     let server = Server::start(service(&Arc::default()), full_at(40)).await;
     let mut idle = Vec::new();
     for _ in 0..45 {
@@ -201,7 +201,7 @@ async fn liveness_is_answered_while_every_connection_is_busy() {
     let go_on = Arc::default();
     let server = Server::start(service(&go_on), full_at(2)).await;
     let (mut first, second) = (server.connect().await, Http2::connect(&server).await);
-    say(&mut first, "GET /wait HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").await;
+    send(&mut first, "GET /wait HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").await;
     let second = tokio::spawn(get_http2(second.requests, "/wait"));
     assert_alive(&server).await;
     let refused = timeout(PATIENCE, get_http1(&server, "/")).await.expect("an answer in time");
@@ -225,35 +225,35 @@ async fn liveness_is_answered_during_a_flood_of_silent_connections() {
 }
 
 #[tokio::test]
-async fn slow_reader_gives_way_to_new_requests() {
+async fn new_requests_evict_slow_readers() {
     let router = service(&Arc::default()).route("/large", large_answer());
-    // Only to make room is a connection cut sooner than that.
+    // Only an eviction closes a connection sooner than this.
     let server = Server::start(router, ServeSettings { stall_timeout: PATIENCE, ..full_at(1) }).await;
     let mut slow = server.connect().await;
-    say(&mut slow, "GET /large HTTP/1.1\r\nhost: x\r\n\r\n").await;
+    send(&mut slow, "GET /large HTTP/1.1\r\nhost: x\r\n\r\n").await;
     slow.readable().await.expect("an answer");
     assert_alive(&server).await;
     let served = async { while !get_http1(&server, "/").await.ends_with("hello") {} };
-    timeout(PATIENCE, served).await.expect("a place");
+    timeout(PATIENCE, served).await.expect("a slot");
 }
 
 #[tokio::test]
-async fn one_address_cannot_take_all_places() {
+async fn one_address_cannot_take_all_slots() {
     let limit = ServeSettings { max_connections_per_address: Some(1), ..full_at(3) };
     let go_on = Arc::default();
     let server = Server::start(service(&go_on), limit).await;
     let mut first = server.connect().await;
-    say(&mut first, "GET /wait HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").await;
+    send(&mut first, "GET /wait HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").await;
     assert_alive(&server).await;
     assert!(get_http1(&server, "/").await.starts_with("HTTP/1.1 503 "));
     let elsewhere = TcpSocket::new_v4().expect("a socket");
     elsewhere.bind(([127, 0, 0, 2], 0).into()).expect("another address of this machine");
     let mut elsewhere = elsewhere.connect(server.address).await.expect("a connection");
-    say(&mut elsewhere, ASK).await;
+    send(&mut elsewhere, REQUEST).await;
     assert!(rest(elsewhere).await.ends_with("hello"));
     go_on.notify_waiters();
     assert!(rest(first).await.ends_with("waited"));
-    assert!(get_http1(&server, "/").await.ends_with("hello"), "its place is free again");
+    assert!(get_http1(&server, "/").await.ends_with("hello"), "its slot is free again");
 }
 
 #[tokio::test]
@@ -267,7 +267,7 @@ async fn long_request_is_not_idle() {
     assert_eq!(Http2::connect(&server).await.get("/").await.expect("an answer").1, "done");
 }
 
-/// Long enough that a starved machine moves some bytes in it.
+/// Long enough for some progress on a busy machine.
 const STALL: Duration = Duration::from_secs(3);
 
 /// Eight times the minimum rate, for longer than two stall deadlines.
@@ -291,10 +291,10 @@ async fn slow_upload_is_not_cut_off() {
         "POST / HTTP/1.1\r\nhost: x\r\ncontent-length: {}\r\nconnection: close\r\n\r\n",
         bytes * times
     );
-    say(&mut stream, &head).await;
+    send(&mut stream, &head).await;
     for _ in 0..times {
         sleep(pause).await;
-        say(&mut stream, &"x".repeat(bytes)).await;
+        send(&mut stream, &"x".repeat(bytes)).await;
     }
     assert!(rest(stream).await.ends_with(&(bytes * times).to_string()));
 }
@@ -303,10 +303,10 @@ async fn slow_upload_is_not_cut_off() {
 async fn slow_download_is_not_cut_off() {
     let server = Server::start(Router::new().route("/", large_answer()), stalling()).await;
     let socket = TcpSocket::new_v4().expect("a socket");
-    // Loopback would take megabytes at once.
+    // The loopback interface would buffer megabytes.
     socket.set_recv_buffer_size(4096).expect("a small buffer");
     let mut stream = socket.connect(server.address).await.expect("a connection");
-    say(&mut stream, ASK).await;
+    send(&mut stream, REQUEST).await;
     let (bytes, pause, times) = SLOW;
     let mut buffer = vec![0; bytes];
     for _ in 0..times {
@@ -317,7 +317,7 @@ async fn slow_download_is_not_cut_off() {
 }
 
 #[tokio::test]
-async fn answer_that_nobody_reads_is_not_buffered() {
+async fn unread_answer_is_not_buffered() {
     let made = Arc::new(AtomicUsize::new(0));
     let counted = Arc::clone(&made);
     let part = Bytes::from(vec![b'x'; 16 * 1024]);
@@ -329,7 +329,7 @@ async fn answer_that_nobody_reads_is_not_buffered() {
     };
     let server = Server::start(Router::new().route("/", get(endless)), short()).await;
     let mut stream = server.connect().await;
-    say(&mut stream, ASK).await;
+    send(&mut stream, REQUEST).await;
     let cut = async {
         while stream.write_all(b"a").await.is_ok() {
             sleep(SHORT / 10).await

@@ -158,7 +158,8 @@ pub(super) fn timestamp_before_the_last_key(catalogue: &Catalogue) -> Vec<Findin
     trees.filter_map(to_finding).collect()
 }
 
-/// Unique indexes are excluded, because they enforce something, e.g. one current row.
+/// Finds indexes that begin with a boolean. Unique indexes are excluded, because they enforce something, e.g. one
+/// current row.
 pub(super) fn leading_boolean(catalogue: &Catalogue) -> Vec<Finding> {
     let trees = catalogue.whole_indexes().filter(|index| index.method == "btree" && !index.is_unique);
     let to_finding = |index: &Index| {

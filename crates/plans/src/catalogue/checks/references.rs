@@ -62,7 +62,7 @@ pub(super) fn of_another_type(catalogue: &Catalogue) -> Vec<Finding> {
 pub(super) fn duplicate(catalogue: &Catalogue) -> Vec<Finding> {
     let to_finding = |(one, other): (&ForeignKey, &ForeignKey)| {
         let suggestion = format!("ALTER TABLE {} DROP CONSTRAINT {};", other.table, other.name);
-        let found = format!("it says the same as {}", one.name);
+        let found = format!("it does the same as {}", one.name);
         finding(subject(other), "one foreign key for the same columns", found, suggestion)
     };
     pairs(catalogue).filter(|(one, other)| pairing(one) == pairing(other)).map(to_finding).collect()
