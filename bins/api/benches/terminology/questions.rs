@@ -145,7 +145,7 @@ impl Likeness {
         let wanted = self.top(query);
         let query = Trigrams::of(query);
         let places = answer.iter().filter_map(|code| self.places.get(code));
-        let mut found: Vec<f64> = places.map(|place| query.likeness(&self.terms[*place])).collect();
+        let mut found: Vec<f64> = places.map(|place| query.similarity(&self.terms[*place])).collect();
         found.sort_unstable_by(|one, other| other.total_cmp(one));
         wanted.len() <= found.len()
             && wanted.iter().zip(&found).all(|(wanted, found)| found + 1e-9 >= *wanted)

@@ -61,7 +61,7 @@ pub(crate) fn all() -> Result<Vec<Case>, Invalid> {
 fn searches() -> Result<Vec<Case>, Invalid> {
     let by_code = async |store: Store, query: Query| search(&store, Leg::Code, &query).await;
     let by_term = async |store: Store, query: Query| search(&store, Leg::Term, &query).await;
-    let by_likeness = async |store: Store, query: Query| search(&store, Leg::Similarity, &query).await;
+    let by_similarity = async |store: Store, query: Query| search(&store, Leg::Similarity, &query).await;
     let query = |text: &str| Query::new(text, None);
     let in_chapter = |text: &str| query(text)?.in_chapter(Some("19"));
     let with_inactive = |text: &str| query(text).map(|query| query.with_inactive(true));
@@ -92,7 +92,7 @@ fn searches() -> Result<Vec<Case>, Invalid> {
     }
     let mut cases = Case::each(&SEARCH_CODE, by_code, codes);
     cases.extend(Case::each(&SEARCH_TERM, by_term, terms));
-    cases.extend(Case::each(&SEARCH_SIMILARITY, by_likeness, alike));
+    cases.extend(Case::each(&SEARCH_SIMILARITY, by_similarity, alike));
     Ok(cases)
 }
 

@@ -8,7 +8,7 @@ use super::document::{self, Alternatives};
 use crate::row::row;
 use crate::{Error, Store};
 use steadfast_domain::terminology::{
-    CODE_LENGTH_MAX, Candidate, IcdCode, Leg, Match, Query, Trigrams, by_likeness, by_words,
+    CODE_LENGTH_MAX, Candidate, IcdCode, Leg, Match, Query, Trigrams, by_similarity, by_words,
 };
 use steadfast_postgres::diesel::pg::Pg;
 use steadfast_postgres::diesel::query_builder::{BoxedSqlQuery, SqlQuery};
@@ -84,7 +84,7 @@ pub async fn search(store: &Store, leg: Leg, query: &Query) -> Result<Option<Fin
         Leg::Similarity => {
             let (spelling, rows) = with_most_words(store, query).await?;
             let (release, candidates) = parsed(rows)?;
-            (release, by_likeness(query, &spelling, candidates))
+            (release, by_similarity(query, &spelling, candidates))
         }
     };
     let shown = ranked.into_iter().take(leg.limit() as usize);

@@ -3,7 +3,7 @@
 use crate::terminology::document::Alternatives;
 use std::cmp::Reverse;
 use std::collections::HashSet;
-use steadfast_domain::terminology::{forms, slips_of};
+use steadfast_domain::terminology::{forms, typos_in};
 use steadfast_postgres::diesel::pg::Pg;
 use steadfast_postgres::diesel::query_builder::{BoxedSqlQuery, SqlQuery};
 use steadfast_postgres::diesel::sql_types::{Array, BigInt, Integer, Text};
@@ -74,7 +74,7 @@ impl Mended {
 fn meant_by(word: &str, near: &[WordRow]) -> Vec<String> {
     let mut meant: Vec<(usize, Reverse<i32>, &str)> = near
         .iter()
-        .filter_map(|row| Some((slips_of(word, &row.word)?, Reverse(row.documents), row.word.as_str())))
+        .filter_map(|row| Some((typos_in(word, &row.word)?, Reverse(row.documents), row.word.as_str())))
         .collect();
     meant.sort_unstable();
     meant.into_iter().take(MEANT_MAX).map(|(.., word)| word.to_owned()).collect()
