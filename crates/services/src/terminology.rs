@@ -15,7 +15,7 @@ pub use steadfast_repository::terminology::Imported;
 use crate::Error;
 use serde::{Deserialize, Serialize};
 use steadfast_domain::terminology::{Leg, Match, Query, merge};
-use steadfast_repository::terminology::{self, Finds};
+use steadfast_repository::terminology::{self, LegMatches};
 use steadfast_repository::{Error as RepositoryError, Store};
 
 /// Results of a search.
@@ -72,7 +72,7 @@ async fn by_legs(store: &Store, query: &Query, legs: &[Leg]) -> Result<Found, Er
 }
 
 /// What became of each leg.
-type Outcomes = [(Leg, Result<Option<Finds>, RepositoryError>); 3];
+type Outcomes = [(Leg, Result<Option<LegMatches>, RepositoryError>); 3];
 
 fn releases(outcomes: &Outcomes) -> impl Iterator<Item = i64> {
     outcomes.iter().filter_map(|(_, outcome)| outcome.as_ref().ok()?.as_ref()?.release)
@@ -120,21 +120,21 @@ mod tests {
         Candidate, CodeWithRelatives, Concept, IcdCode, MatchType, Relative, Relatives,
     };
 
-    fn finds(leg: Leg, code: &str, release: i64) -> Result<Option<Finds>, RepositoryError> {
+    fn finds(leg: Leg, code: &str, release: i64) -> Result<Option<LegMatches>, RepositoryError> {
         let candidate = Candidate {
             code: IcdCode::parse("code", code).expect("a code"),
             term: String::from("Gout"),
             chapter: String::from("13"),
             billable: true,
         };
-        Ok(Some(Finds { matches: vec![Match::new(leg, candidate, 0.6)], release: Some(release) }))
+        Ok(Some(LegMatches { matches: vec![Match::new(leg, candidate, 0.6)], release: Some(release) }))
     }
 
     #[test]
     fn finds_of_two_releases_are_never_shown_together() {
         let query = Query::new("gout", None).expect("a query");
         let outcomes = [
-            (Leg::Code, Ok(Some(Finds { matches: Vec::new(), release: None }))),
+            (Leg::Code, Ok(Some(LegMatches { matches: Vec::new(), release: None }))),
             (Leg::Term, finds(Leg::Term, "M10", 7)),
             (Leg::Similarity, finds(Leg::Similarity, "M109", 8)),
         ];

@@ -115,7 +115,7 @@ impl Likeness {
         let terms: Vec<Trigrams> = rows.iter().map(|row| Trigrams::of(&row.term)).collect();
         let mut by_group: HashMap<u64, Vec<u32>> = HashMap::new();
         for (place, term) in (0_u32..).zip(&terms) {
-            for group in term.groups() {
+            for group in term.packed() {
                 by_group.entry(*group).or_default().push(place);
             }
         }
@@ -127,7 +127,7 @@ impl Likeness {
     pub(crate) fn top(&self, query: &str) -> Vec<f64> {
         let query = Trigrams::of(query);
         let mut common = vec![0_u32; self.terms.len()];
-        for place in query.groups().iter().filter_map(|group| self.by_group.get(group)).flatten() {
+        for place in query.packed().iter().filter_map(|group| self.by_group.get(group)).flatten() {
             common[*place as usize] += 1;
         }
         let likeness = common.iter().zip(&self.terms).map(|(common, term)| {

@@ -34,7 +34,7 @@ impl Trigrams {
     }
 
     /// Returns the packed trigrams in ascending order.
-    pub fn groups(&self) -> &[u64] {
+    pub fn packed(&self) -> &[u64] {
         &self.0
     }
 

@@ -1,18 +1,19 @@
-//! Filling a table by COPY as fast as the server takes it: without its indexes, which come back as they were.
+//! Bulk loading of a table by COPY, without its indexes, which are recreated afterwards.
 
 use bytes::BytesMut;
 use futures_util::SinkExt;
 use std::pin::pin;
 use steadfast_postgres::tokio_postgres::{Error, Transaction};
 
-/// Bytes that are sent at once.
+/// Number of bytes that are sent at once.
 const CHUNK: usize = 256 * 1024;
 
-/// Rows between two calls of `progress`.
+/// Number of rows between two calls of `progress`.
 const STEP: u64 = 10_000;
 
-/// Puts `count` rows into the empty table `table`, each written by `row` in COPY's text form with its line end, and the
-/// indexes back afterwards. The rows are frozen where the table has no partitions, so every page counts as visible to all.
+/// Replaces the contents of `table` by `count` rows. `row` writes a row in COPY's text format, including the line end.
+///
+/// The rows are frozen if the table has no partitions, so that all pages are marked as all-visible.
 pub(super) async fn fill(
     transaction: &Transaction<'_>,
     table: &str,
@@ -22,7 +23,7 @@ pub(super) async fn fill(
     mut progress: impl FnMut(u64),
 ) -> Result<(), Error> {
     let indexes = Indexes::of(transaction, table).await?;
-    // Emptied in this transaction, or the rows could not be frozen.
+    // FREEZE requires that the table was truncated in this transaction.
     transaction.batch_execute(&format!("TRUNCATE {table}")).await?;
     indexes.drop_all(transaction).await?;
     let partitioned = "SELECT relkind = 'p' FROM pg_class WHERE oid = $1::text::regclass";
@@ -46,15 +47,17 @@ pub(super) async fn fill(
     Ok(())
 }
 
-/// The indexes of a table that can go for a while, by the statements that drop and make them.
+/// The statements that drop and recreate the indexes of a table.
 struct Indexes {
     drops: Vec<String>,
     creations: Vec<String>,
 }
 
 impl Indexes {
-    /// As the catalogue has them, so that there is no second copy of a definition. Those that a foreign key refers to stay.
-    /// Of a table with partitions the definitions say ONLY: made like that, an index would have no parts and not hold.
+    /// Reads the indexes from the catalogue, except those that a foreign key references.
+    ///
+    /// For partitioned tables, the catalogue returns definitions with ONLY, which would create an invalid index without
+    /// partitions, so ONLY is removed.
     async fn of(transaction: &Transaction<'_>, table: &str) -> Result<Self, Error> {
         let sql = "SELECT i.indexrelid::regclass::text, pg_get_indexdef(i.indexrelid), c.conname::text, \
                 pg_get_constraintdef(c.oid) \
