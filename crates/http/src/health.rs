@@ -151,7 +151,7 @@ async fn ready(
     State(draining): State<Draining>,
 ) -> (StatusCode, Json<Readiness>) {
     let health = store.health();
-    let may_serve_kept = may_authenticate(&health) && catalogue.may_serve_kept();
+    let may_serve_kept = may_authenticate(&health) && catalogue.can_serve_cached();
     let database = DatabaseCheck::from(health);
     // Busy is still ready: to send the requests elsewhere would only make the others busier.
     let (code, status) = match database.connected {
