@@ -108,7 +108,8 @@ async fn upkeep_creates_future_partitions_and_drops_expired_ones() -> Result<()>
 
 /// Waits until a session waits for a lock on `relation`.
 async fn until_queued(client: &Client, relation: &str) -> Result<()> {
-    let sql = "SELECT EXISTS (SELECT FROM pg_locks WHERE relation = $1::text::regclass AND NOT granted)";
+    let sql = "SELECT EXISTS (SELECT FROM pg_locks JOIN pg_database ON pg_database.oid = database \
+        WHERE datname = current_database() AND relation = $1::text::regclass AND NOT granted)";
     let queued = async {
         while !client.query_one(sql, &[&relation]).await?.get::<_, bool>(0) {
             sleep(Duration::from_millis(10)).await;

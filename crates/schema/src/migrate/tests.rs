@@ -84,7 +84,8 @@ async fn migration_behind_long_reader_does_not_block_others() {
     let lock_timeout = Duration::from_millis(500);
     let (migrating, waits) =
         start(&database, LockPolicy { lock_timeout, attempts: u32::MAX, ..LOCK_POLICY }).await;
-    let is_queued = "EXISTS (SELECT FROM pg_locks WHERE relation = 'pidms_keys'::regclass AND NOT granted)";
+    let is_queued = "EXISTS (SELECT FROM pg_locks JOIN pg_database ON pg_database.oid = database \
+        WHERE datname = current_database() AND relation = 'pidms_keys'::regclass AND NOT granted)";
     until(&mut others, is_queued).await;
     // Both queue behind the migration, while the reader's transaction stays open.
     for statement in ["SELECT FROM pidms_keys", "UPDATE pidms_keys SET remaining = 0"] {
