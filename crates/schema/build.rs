@@ -1,4 +1,4 @@
-//! Lists the migrations' texts for the fingerprint, and has the crate rebuilt when one of them changes.
+//! Lists the texts of the migrations for the fingerprint, and rebuilds the crate if one of them changes.
 
 use std::path::{Path, PathBuf};
 use std::{env, fs, io};

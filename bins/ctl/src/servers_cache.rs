@@ -3,7 +3,7 @@
 use anyhow::Context;
 use steadfast_app::settings::read_cache;
 use steadfast_services::cache::Cache;
-use steadfast_services::terminology::forget_answers;
+use steadfast_services::terminology::invalidate_answers;
 
 /// The servers' cache; empty if the environment names no Redis.
 pub(crate) struct ServersCache(Option<Cache>);
@@ -19,7 +19,7 @@ impl ServersCache {
     /// Invalidates the cached answers. Failures are only printed, because servers detect the new release within seconds.
     pub(crate) async fn forget_answers(self) {
         let Some(cache) = self.0 else { return };
-        if !forget_answers(&cache).await {
+        if !invalidate_answers(&cache).await {
             eprintln!(
                 "warning: Redis is unavailable; servers detect the other release within three seconds anyway"
             );

@@ -1,14 +1,14 @@
-//! The cache as callers see it: a value from the process, from Redis, or from the load, whichever is first.
+//! The cache, which returns values from the process, from Redis, or from a load.
 
 mod many;
 
 use crate::flight::Flights;
 use crate::generations::{Generations, Version};
 use crate::health::{CacheHealth, Counters, Outcome, RedisHealth};
-use crate::memory::{self, Kept, Memory};
+use crate::memory::{self, Memory, Retention};
 use crate::remote::{Remote, Stored, Write};
 use crate::writer::Writer;
-use crate::{Area, CacheSettings, Cached, Error, Key, Loaded, Status, Tier, keeper};
+use crate::{Area, CacheSettings, Cached, Error, Key, Loaded, Status, Tier, connector};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::fmt;
@@ -19,11 +19,11 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tracing::Instrument as _;
 
-/// A cache in two tiers. Cheap to clone; its tasks end with the last clone.
+/// A two-tier cache. Cheap to clone; its background tasks end with the last clone.
 #[derive(Clone)]
 pub struct Cache {
     inner: Arc<Inner>,
-    /// Aborted when the last clone goes. Apart from `inner`, which loads under way hold too.
+    /// Background tasks, aborted with the last clone. Not part of `inner`, to which running loads refer, too.
     _tasks: Arc<JoinSet<()>>,
 }
 
@@ -32,23 +32,25 @@ struct Inner {
     memory: Memory,
     flights: Arc<Flights>,
     shared: Option<Shared>,
-    /// Of the areas while there is no Redis.
+    /// Generations of the areas if there is no Redis.
     generations: Generations,
     counters: Arc<Counters>,
 }
 
-/// What there is only with Redis.
+/// The Redis tier.
 struct Shared {
     remote: Arc<Remote>,
     writer: Writer,
 }
 
 impl Cache {
-    /// A cache with nothing in it. Redis is connected to in the background and need not be there. Call it within a Tokio
-    /// runtime.
+    /// Creates an empty cache. Connects to Redis in the background; Redis need not be available.
     ///
     /// # Errors
-    /// [`Error`] when the address cannot be one of Redis.
+    /// Returns [`Error`] if the address of Redis is invalid.
+    ///
+    /// # Panics
+    /// Panics if Redis is configured and there is no Tokio runtime.
     pub fn new(settings: CacheSettings) -> Result<Self, Error> {
         let (counters, mut tasks) = (Arc::new(Counters::default()), JoinSet::new());
         let redis = settings.redis.as_ref();
@@ -56,7 +58,7 @@ impl Cache {
         let shared = remote.transpose()?.map(|remote| {
             let remote = Arc::new(remote);
             let (writer, writing) = Writer::new(Arc::clone(&remote), Arc::clone(&counters));
-            tasks.spawn(keeper::keep(Arc::clone(&remote)));
+            tasks.spawn(connector::run(Arc::clone(&remote)));
             tasks.spawn(writing);
             Shared { remote, writer }
         });
@@ -67,18 +69,20 @@ impl Cache {
         Ok(Self { inner: Arc::new(inner), _tasks: Arc::new(tasks) })
     }
 
-    /// The value of `key`: from this process, else from Redis, else from `load`, which is then called once however many
-    /// ask at the same time. It runs as a task of its own, so a caller that leaves takes it from nobody; when all have
-    /// left, it is dropped. While it fails because what it loads from is unavailable, a value that was kept before is
-    /// served past its TTL, as [`Status::Stale`].
+    /// Returns the value of `key` from this process, otherwise from Redis, otherwise from `load`.
     ///
-    /// Redis costs no more than its patience (50 ms), and never an error.
+    /// Concurrent callers share one load. It runs in its own task, so it continues if a caller is cancelled, and is
+    /// dropped if all callers are. If it fails because its source is unavailable, overloaded or timed out, an expired
+    /// value is returned as [`Status::Stale`].
+    ///
+    /// Redis delays a caller by at most [`RedisSettings::timeout`](crate::RedisSettings::timeout) and never causes an
+    /// error.
     ///
     /// # Errors
-    /// That of `load`, for all who waited for it; the next caller loads again.
+    /// Returns the error of `load` to all callers that waited for it. The next caller loads again.
     ///
     /// # Panics
-    /// When `load` panics.
+    /// Panics if `load` panics.
     pub async fn get_or_load<T, E, F, Fut>(&self, key: &Key, load: F) -> Result<Cached<T>, E>
     where
         T: Serialize + DeserializeOwned + Send + Sync + 'static,
@@ -109,12 +113,13 @@ impl Cache {
         result
     }
 
-    /// Makes all values of `area` invalid: in this process at once, including those that are being loaded; in other
-    /// processes that share the Redis within two seconds, while Redis responds. Values are not deleted. They are never
-    /// found again and expire with their TTL.
+    /// Invalidates all values of `area`: in this process immediately, including those that are being loaded; in other
+    /// processes that share the Redis server within two seconds, while Redis responds. Values are not deleted. They are
+    /// never found again and expire with their TTL.
     ///
-    /// Returns true if Redis has stored the invalidation. If not, this process repeats it once a second until Redis does.
-    /// Processes whose writes Redis refuses count no value as fresh for longer than about a second; see the README.
+    /// Returns true if Redis has stored the invalidation. Otherwise this process retries once a second until Redis
+    /// does. Processes whose writes Redis refuses treat no value as fresh for longer than about a second; see the
+    /// README.
     pub async fn invalidate(&self, area: Area) -> bool {
         match &self.inner.shared {
             Some(shared) => shared.remote.invalidate(area.name).await,
@@ -125,7 +130,7 @@ impl Cache {
         }
     }
 
-    /// What it looks like now. Asks nobody.
+    /// Returns a snapshot of the cache's state, without sending a request to Redis.
     pub fn health(&self) -> CacheHealth {
         let inner = &self.inner;
         let redis = inner.shared.as_ref().map(|shared| {
@@ -147,7 +152,7 @@ impl Inner {
         self.shared.as_ref().map_or(&self.generations, |shared| &shared.remote.generations)
     }
 
-    /// The one search for a value that all wait for.
+    /// Finds or loads a value, once for all callers that wait for it.
     async fn find<T, E, F, Fut>(&self, key: Key, load: F) -> Result<Cached<T>, E>
     where
         T: Serialize + DeserializeOwned + Send + Sync + 'static,
@@ -157,7 +162,7 @@ impl Inner {
     {
         let begun = Instant::now();
         let version = self.version(key.area).await;
-        // The flight before this one may have kept it while this one was begun.
+        // An earlier flight may have stored the value since the caller checked.
         if let Some(value) = self.memory.fresh(&key, &version).await {
             return Ok(Cached { value, status: Status::Hit(Tier::Process) });
         }
@@ -166,7 +171,9 @@ impl Inner {
             return Ok(Cached { value, status: Status::Hit(Tier::Redis) });
         }
         match load().await {
-            Ok(loaded) => Ok(Cached { value: self.keep(&key, &version, loaded).await, status: Status::Miss }),
+            Ok(loaded) => {
+                Ok(Cached { value: self.store(&key, &version, loaded).await, status: Status::Miss })
+            }
             Err(error) if may_be_stale(error.class()) => {
                 let (value, since) = self.memory.stale(&key, &version).await.ok_or(error)?;
                 Ok(Cached { value, status: Status::Stale { since } })
@@ -175,7 +182,7 @@ impl Inner {
         }
     }
 
-    /// What the values of `area` are named by now.
+    /// Returns the current version of `area`.
     async fn version(&self, area: Area) -> Version {
         match &self.shared {
             Some(shared) => shared.remote.version(area).await,
@@ -183,7 +190,7 @@ impl Inner {
         }
     }
 
-    /// The values from Redis, which this process then keeps for what is left of their time.
+    /// Reads values from Redis, and stores them in this process for the rest of their TTL.
     async fn read<T>(
         &self,
         area: Area,
@@ -195,7 +202,7 @@ impl Inner {
         T: DeserializeOwned + Send + Sync + 'static,
     {
         let Some(shared) = &self.shared else { return Vec::new() };
-        let until = Deadline::from_start(begun, shared.remote.link.patience()).instant();
+        let until = Deadline::from_start(begun, shared.remote.link.timeout()).instant();
         let found = shared.remote.read::<T>(area, keys, version, until).await;
         let mut values = Vec::with_capacity(found.len());
         for (key, found) in keys.iter().zip(found) {
@@ -204,13 +211,13 @@ impl Inner {
                 continue;
             };
             let (value, fresh_for) = (Arc::new(stored.value), left.min(self.ttl(area, stored.nothing)));
-            self.keep_here(key, version, Arc::clone(&value), fresh_for, bytes).await;
+            self.store_in_process(key, version, Arc::clone(&value), fresh_for, bytes).await;
             values.push(Some(value));
         }
         values
     }
 
-    async fn keep<T>(&self, key: &Key, version: &Version, loaded: Loaded<T>) -> Arc<T>
+    async fn store<T>(&self, key: &Key, version: &Version, loaded: Loaded<T>) -> Arc<T>
     where
         T: Serialize + Send + Sync + 'static,
     {
@@ -221,16 +228,16 @@ impl Inner {
         };
         let Some(json) = self.json(key, &Stored { nothing, value: &*value }) else { return value };
         let ttl = self.ttl(key.area, nothing);
-        self.keep_here(key, version, Arc::clone(&value), ttl, json.len()).await;
+        self.store_in_process(key, version, Arc::clone(&value), ttl, json.len()).await;
         if let Some(shared) = &self.shared
             && let Some(key) = shared.remote.value_key(key, version)
         {
-            shared.writer.take(Write { key, json: json.into(), ttl });
+            shared.writer.enqueue(Write { key, json: json.into(), ttl });
         }
         value
     }
 
-    async fn keep_here<T: Send + Sync + 'static>(
+    async fn store_in_process<T: Send + Sync + 'static>(
         &self,
         key: &Key,
         version: &Version,
@@ -238,29 +245,29 @@ impl Inner {
         fresh_for: Duration,
         bytes: usize,
     ) {
-        if self.generations().may_keep(key.area.name, version) {
-            let kept = Kept { fresh_for, stale_for: self.settings.stale_for, bytes };
-            self.memory.keep(memory::name(key, version.epoch), value, kept).await;
+        if self.generations().may_store(key.area.name, version) {
+            let retention = Retention { fresh_for, stale_for: self.settings.stale_for, bytes };
+            self.memory.insert(memory::name(key, version.epoch), value, retention).await;
         }
     }
 
-    /// What is kept, unless it is too long or cannot be written as JSON.
+    /// Serializes a value. Returns `None` if it is too long or has no JSON form.
     fn json<T: Serialize>(&self, key: &Key, stored: &Stored<T>) -> Option<Vec<u8>> {
         let area = key.area.name;
         match serde_json::to_vec(stored) {
             Ok(json) if json.len() <= self.settings.value_max => Some(json),
             Ok(json) => {
-                tracing::debug!(area, bytes = json.len(), "a value is too long to be kept");
+                tracing::debug!(area, bytes = json.len(), "a value is too long to be cached");
                 None
             }
             Err(error) => {
-                tracing::error!(area, %error, "values of this type cannot be kept: they are no JSON");
+                tracing::error!(area, %error, "values of this type cannot be cached: they have no JSON form");
                 None
             }
         }
     }
 
-    /// Returns the TTL of a value, spread so that values that were loaded together do not expire together.
+    /// Returns the TTL of a value with jitter, so that values that were loaded together do not expire together.
     fn ttl(&self, area: Area, nothing: bool) -> Duration {
         let ttl = area.ttl.unwrap_or(self.settings.ttl);
         let ttl = if nothing { ttl.min(self.settings.negative_ttl) } else { ttl };
@@ -268,12 +275,12 @@ impl Inner {
     }
 }
 
-/// Returns `ttl` moved by up to a tenth: shortened for a `position` of 0, extended for 1.
+/// Returns `ttl` changed by up to a tenth: shortened for a `position` of 0, extended for 1.
 fn spread(ttl: Duration, position: f64) -> Duration {
     ttl.min(Deadline::LONGEST).mul_f64(0.9 + 0.2 * position)
 }
 
-/// Whether a failure of this class says nothing of the value: an old one is then better than none.
+/// Returns true if a stale value may be served after a failure of this class, which is unrelated to the value.
 const fn may_be_stale(class: Class) -> bool {
     matches!(class, Class::Unavailable | Class::Overload | Class::Timeout)
 }

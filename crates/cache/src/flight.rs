@@ -1,4 +1,4 @@
-//! Single flight: those who miss the same value at the same time wait for one load.
+//! Single flight: concurrent misses of a value wait for one load.
 
 use crate::memory::Name;
 use std::any::{Any, TypeId};
@@ -8,79 +8,79 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use tokio::sync::watch;
 use tokio::task::AbortHandle;
 
-/// What is loaded, and as which type: two callers that expect different types do not wait for each other.
+/// Name and type of the loaded value: callers that expect different types do not share a load.
 type FlightName = (Name, TypeId);
-/// The outcome of a load, of the type that the flight is named by.
+/// Outcome of a load, of the type in the flight's name.
 type Outcome = Arc<dyn Any + Send + Sync>;
 
-/// One load under way. It belongs to those who wait: when the last of them leaves, it is given up.
+/// A running load. Owned by its waiting callers, and aborted when the last of them is gone.
 pub(crate) struct Flight {
     outcome: watch::Receiver<Option<Outcome>>,
     task: AbortHandle,
 }
 
 impl Flight {
-    /// What came of it.
+    /// Waits for the outcome of the load.
     pub(crate) async fn outcome<R: Clone + 'static>(&self) -> R {
         let mut outcome = self.outcome.clone();
         let known = outcome.wait_for(Option::is_some).await;
         let result = known.ok().and_then(|known| known.as_ref()?.downcast_ref::<R>().cloned());
-        // Nobody else could say what came of it. A panic of the load is a panic of those who asked for it.
+        // The sender is gone without an outcome only if the load panicked, and its panic is propagated to the callers.
         result.unwrap_or_else(|| std::panic::resume_unwind(Box::new("the load of a cached value panicked")))
     }
 }
 
 impl Drop for Flight {
     fn drop(&mut self) {
-        // Without effect on one that has ended.
+        // Has no effect on a finished task.
         self.task.abort();
     }
 }
 
-/// All loads under way: as many as there are values waited for.
+/// The running loads.
 #[derive(Default)]
 pub(crate) struct Flights {
-    under_way: Mutex<HashMap<FlightName, (u64, Weak<Flight>)>>,
+    running: Mutex<HashMap<FlightName, (u64, Weak<Flight>)>>,
     next: AtomicU64,
 }
 
 impl Flights {
-    /// The flight that loads `name`, which is begun with `work` when there is none. Says whether it was.
+    /// Returns the flight that loads `name`. Starts it with `work` if there is none, and returns true in this case.
     pub(crate) fn join<R, W>(self: &Arc<Self>, name: Name, work: impl FnOnce() -> W) -> (Arc<Flight>, bool)
     where
         R: Send + Sync + 'static,
         W: Future<Output = R> + Send + 'static,
     {
         let name = (name, TypeId::of::<R>());
-        let mut under_way = self.lock();
-        if let Some(flight) = under_way.get(&name).and_then(|(_, flight)| flight.upgrade()) {
+        let mut running = self.lock();
+        if let Some(flight) = running.get(&name).and_then(|(_, flight)| flight.upgrade()) {
             return (flight, false);
         }
         let number = self.next.fetch_add(1, Ordering::Relaxed);
-        let (tell, outcome) = watch::channel(None);
+        let (sender, outcome) = watch::channel(None);
         let (work, entry) = (work(), Entry { flights: Arc::clone(self), name, number });
         let task = tokio::spawn(async move {
             let result = work.await;
-            // Whoever comes from here on finds what was kept.
+            // Later callers find the stored value.
             drop(entry);
-            tell.send_replace(Some(Arc::new(result) as Outcome));
+            sender.send_replace(Some(Arc::new(result) as Outcome));
         });
         let flight = Arc::new(Flight { outcome, task: task.abort_handle() });
-        under_way.insert(name, (number, Arc::downgrade(&flight)));
+        running.insert(name, (number, Arc::downgrade(&flight)));
         (flight, true)
     }
 
-    /// How many loads are under way.
+    /// Returns the number of running loads.
     pub(crate) fn len(&self) -> usize {
         self.lock().len()
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<FlightName, (u64, Weak<Flight>)>> {
-        self.under_way.lock().unwrap_or_else(PoisonError::into_inner)
+        self.running.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// A flight's place in the table, given back however the flight ends.
+/// Removes a flight from the table when it ends for any reason.
 struct Entry {
     flights: Arc<Flights>,
     name: FlightName,
@@ -89,10 +89,10 @@ struct Entry {
 
 impl Drop for Entry {
     fn drop(&mut self) {
-        let mut under_way = self.flights.lock();
-        // One that was given up may have been followed by another already.
-        if under_way.get(&self.name).is_some_and(|(number, _)| *number == self.number) {
-            under_way.remove(&self.name);
+        let mut running = self.flights.lock();
+        // An aborted flight may have been replaced by another one.
+        if running.get(&self.name).is_some_and(|(number, _)| *number == self.number) {
+            running.remove(&self.name);
         }
     }
 }

@@ -1,28 +1,28 @@
 //! Validity of cached values.
 //!
-//! Each area has an epoch in this process and a generation that nodes share through Redis. Both are part of the names of
-//! values, so that a value loaded before an invalidation is never found after it.
+//! Each area has an epoch in this process and a generation that nodes share through Redis. Both are part of the names
+//! of values, so that a value loaded before an invalidation is never found after it.
 //!
-//! A generation is `<server>:<random number>`, and it is current at most once. It is random, one command alone writes it, and
-//! it counts only on the server that it was written on: a server whose data was restored from a snapshot, or that was
-//! promoted from a replica, has another name than before and may have lost invalidations. Nodes replace a generation that
+//! A generation is `<server>:<random number>`, and it is current at most once: it is random, a single command writes
+//! it, and it is valid only on the server on which it was written. A server whose data was restored from a snapshot, or
+//! that was promoted from a replica, has a new name and may have lost invalidations. Nodes replace a generation that
 //! names another server, and one that they have seen replaced before.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::time::Instant;
 
-/// Number of former generations that a process remembers of each area, to recognise a Redis that went back in time.
+/// Number of former generations that a process stores per area, to detect that Redis has older data than before.
 const FORMER_MAX: usize = 64;
 
-/// Names of an area's values at one moment.
+/// Version of an area, which is part of the names of its values.
 #[derive(Clone, Debug)]
 pub(crate) struct Version {
-    /// Number of invalidations that this process knows of.
+    /// Number of invalidations that this process has seen.
     pub(crate) epoch: u64,
-    /// Generation in Redis; `None` while this node knows none that can be trusted.
+    /// Generation in Redis; `None` while this node has no trusted generation.
     pub(crate) shared: Option<Arc<str>>,
-    /// Values of this process count as fresh only if they were kept after this moment. Set while Redis refuses writes.
+    /// Time after which values of this process must have been stored to be fresh. Set while Redis refuses writes.
     pub(crate) fresh_after: Option<Instant>,
 }
 
@@ -31,17 +31,17 @@ struct State {
     epoch: u64,
     shared: Option<Arc<str>>,
     fresh_after: Option<Instant>,
-    /// Whether this node has to write a new generation to Redis before it trusts one.
+    /// True if this node must write a new generation to Redis before it trusts one.
     must_renew: bool,
-    /// Whether this process has invalidated the area: then a server that replaces the current one may lack it.
+    /// True if this process has invalidated the area. A server that replaces the current one may lack the invalidation.
     has_invalidated: bool,
-    /// Whether values were kept while another node's invalidation could be missed.
+    /// True if values were stored while an invalidation by another node could have been missed.
     may_have_missed: bool,
-    /// The last generations that were current and are not any more.
+    /// Recent generations that are no longer current.
     former: VecDeque<Arc<str>>,
 }
 
-/// The areas in use. Their names are constants of the program, so there are few.
+/// State of the areas in use. Their names are constants of the program, so there are few.
 #[derive(Default)]
 pub(crate) struct Generations {
     areas: Mutex<HashMap<&'static str, State>>,
@@ -56,13 +56,13 @@ impl Generations {
         })
     }
 
-    /// Returns true if nothing is known of `area` yet, not even that its generation in Redis must be replaced.
+    /// Returns true if the generation of `area` was never read, and need not be replaced.
     pub(crate) fn is_unknown(&self, area: &'static str) -> bool {
         self.with(area, |state| state.shared.is_none() && !state.must_renew)
     }
 
-    /// Returns true if a value that was loaded as `version` may be kept, since nothing was invalidated in between.
-    pub(crate) fn may_keep(&self, area: &'static str, version: &Version) -> bool {
+    /// Returns true if a value that was loaded as `version` may be stored, because nothing was invalidated in between.
+    pub(crate) fn may_store(&self, area: &'static str, version: &Version) -> bool {
         self.with(area, |state| {
             let is_current = state.is(version);
             state.may_have_missed |= is_current && version.shared.is_none();
@@ -70,8 +70,8 @@ impl Generations {
         })
     }
 
-    /// Adopts the generation that `server` has, and drops the values of this process if it is a new one. Ignores the answer
-    /// if the version has changed since the question was `asked`.
+    /// Adopts the generation that `server` has, and invalidates the values of this process if it is a new one. Ignores
+    /// it if the version is no longer `asked`, the version at the time of the request.
     ///
     /// Returns false if this node must write a new generation instead.
     pub(crate) fn adopt(&self, area: &'static str, asked: &Version, server: &str, generation: &str) -> bool {
@@ -94,7 +94,7 @@ impl Generations {
         })
     }
 
-    /// Makes all values of `area` invalid in this process. Redis has to be told.
+    /// Invalidates all values of `area` in this process. A new generation must be written to Redis.
     pub(crate) fn invalidate(&self, area: &'static str) {
         self.with(area, |state| {
             state.has_invalidated = true;
@@ -104,8 +104,8 @@ impl Generations {
         });
     }
 
-    /// Redis has taken the new `generation`, which was sent when the epoch was `epoch`. If the area was invalidated again
-    /// since then, Redis has to be told again.
+    /// Records that Redis has stored the new `generation`, which was sent in `epoch`. If the area was invalidated again
+    /// in the meantime, another one must be written.
     pub(crate) fn renewed(&self, area: &'static str, epoch: u64, generation: &str) {
         self.with(area, |state| {
             if state.epoch == epoch {
@@ -115,8 +115,8 @@ impl Generations {
         });
     }
 
-    /// Redis answers and refuses to write a generation, so that no node can pass an invalidation on. Until it writes one,
-    /// what Redis has is not trusted, and the values of this process are not fresh any more.
+    /// Records that Redis responds but refuses to write a generation, so that no node can distribute an invalidation.
+    /// Until it writes one, its values are not trusted, and the current values of this process are no longer fresh.
     pub(crate) fn refused(&self, area: &'static str) {
         self.with(area, |state| {
             state.must_renew = true;
@@ -126,7 +126,7 @@ impl Generations {
         });
     }
 
-    /// Returns all areas, each with whether Redis has to be told a new generation.
+    /// Returns all areas, each with a flag that is true if a new generation must be written to Redis.
     pub(crate) fn to_refresh(&self) -> Vec<(&'static str, bool)> {
         self.lock().iter().map(|(area, state)| (*area, state.must_renew)).collect()
     }
@@ -154,7 +154,7 @@ impl State {
         self.shared = Some(generation.into());
     }
 
-    /// Makes the values of this process invalid.
+    /// Invalidates the values of this process.
     fn bump(&mut self) {
         self.epoch += 1;
         self.may_have_missed = false;
@@ -168,7 +168,7 @@ impl State {
     }
 }
 
-/// Returns a generation for `server` that was never used before.
+/// Returns a new, unique generation for `server`.
 pub(crate) fn new_generation(server: &str) -> String {
     format!("{server}:{:016x}", rand::random::<u64>())
 }
@@ -185,7 +185,7 @@ mod tests {
         areas.adopt(area, &areas.version(area), server, generation)
     }
 
-    /// An area that knows the generation `s:0`.
+    /// Returns an area with the generation `s:0`.
     fn known() -> Generations {
         let areas = Generations::default();
         assert!(adopt(&areas, "a", "s", "s:0"));
@@ -201,14 +201,14 @@ mod tests {
     }
 
     #[test]
-    fn first_generation_changes_nothing_unless_values_were_kept_without_one() {
+    fn first_generation_invalidates_values_stored_without_one() {
         let areas = Generations::default();
         let before = areas.version("a");
         assert!(areas.is_unknown("a"));
         assert!(adopt(&areas, "a", "s", "s:0") && !areas.is_unknown("a"));
         assert_eq!(areas.version("a").epoch, before.epoch);
-        assert!(!areas.may_keep("a", &before), "it was loaded before a generation was known");
-        assert!(areas.may_keep("b", &areas.version("b")));
+        assert!(!areas.may_store("a", &before), "the value was loaded without a generation");
+        assert!(areas.may_store("b", &areas.version("b")));
         assert!(adopt(&areas, "b", "s", "s:0"));
         assert_eq!(areas.version("b").epoch, 1);
         assert!(adopt(&areas, "b", "s", "s:0"));
@@ -216,32 +216,32 @@ mod tests {
     }
 
     #[test]
-    fn another_generation_is_an_invalidation() {
+    fn new_generation_invalidates() {
         let areas = known();
         let loaded = areas.version("a");
-        assert!(adopt(&areas, "a", "s", "s:0") && areas.may_keep("a", &loaded));
-        assert!(adopt(&areas, "a", "s", "s:1") && !areas.may_keep("a", &loaded));
+        assert!(adopt(&areas, "a", "s", "s:0") && areas.may_store("a", &loaded));
+        assert!(adopt(&areas, "a", "s", "s:1") && !areas.may_store("a", &loaded));
         assert_eq!(areas.version("a").epoch, loaded.epoch + 1);
     }
 
     #[test]
-    fn invalidation_counts_at_once_and_is_not_undone_by_an_old_answer() {
+    fn old_response_does_not_revert_invalidation() {
         let areas = known();
         areas.invalidate("a");
         assert_eq!((areas.version("a").epoch, shared(&areas)), (1, None));
         assert!(!adopt(&areas, "a", "s", "s:0") && must_renew(&areas));
         areas.renewed("a", 0, "s:1");
-        assert!(must_renew(&areas), "it was sent before the invalidation");
+        assert!(must_renew(&areas), "the generation was sent before the invalidation");
         areas.renewed("a", 1, "s:2");
         assert_eq!((must_renew(&areas), shared(&areas)), (false, Some("s:2".to_owned())));
-        assert_eq!(areas.version("a").epoch, 1, "nothing was kept in between");
+        assert_eq!(areas.version("a").epoch, 1, "nothing was stored in between");
     }
 
     #[test]
-    fn values_kept_before_an_invalidation_was_told_are_dropped() {
+    fn renewal_drops_values_stored_before_it() {
         let areas = known();
         areas.invalidate("a");
-        assert!(areas.may_keep("a", &areas.version("a")));
+        assert!(areas.may_store("a", &areas.version("a")));
         areas.renewed("a", 1, "s:1");
         assert_eq!(areas.version("a").epoch, 2, "another node's invalidation may have been overwritten");
     }
@@ -253,14 +253,14 @@ mod tests {
             assert!(!adopt(&areas, "a", "s", foreign) && must_renew(&areas), "{foreign}");
         }
         let areas = known();
-        assert!(!adopt(&areas, "a", "r", "s:0"), "the server has got another name");
+        assert!(!adopt(&areas, "a", "r", "s:0"), "the server has a new name");
         assert_eq!((areas.version("a").epoch, shared(&areas)), (1, None), "invalidations may be lost");
         areas.renewed("a", 1, "r:0");
         assert_eq!(areas.version("a").epoch, 1);
     }
 
     #[test]
-    fn generation_that_was_replaced_before_is_replaced_again() {
+    fn former_generation_is_replaced() {
         let areas = known();
         for number in 1..FORMER_MAX {
             assert!(adopt(&areas, "a", "s", &format!("s:{number}")));
@@ -275,23 +275,23 @@ mod tests {
     }
 
     #[test]
-    fn late_answer_is_ignored() {
+    fn late_response_is_ignored() {
         let areas = known();
         let asked = areas.version("a");
         assert!(adopt(&areas, "a", "s", "s:1"));
-        assert!(areas.adopt("a", &asked, "s", "s:0"), "Redis gave it before it gave the newer one");
+        assert!(areas.adopt("a", &asked, "s", "s:0"), "this response is older than the current generation");
         assert_eq!((shared(&areas), must_renew(&areas)), (Some("s:1".to_owned()), false));
         areas.invalidate("a");
         assert!(!areas.adopt("a", &asked, "s", "s:0"));
     }
 
     #[test]
-    fn only_a_node_that_has_invalidated_repeats_it_to_a_new_server() {
+    fn invalidation_is_repeated_on_new_server() {
         let areas = known();
         assert!(adopt(&areas, "a", "r", "r:0"));
         areas.invalidate("a");
         areas.renewed("a", areas.version("a").epoch, "r:1");
-        assert!(adopt(&areas, "a", "r", "r:2"), "nothing has moved");
+        assert!(adopt(&areas, "a", "r", "r:2"), "the server is the same");
         assert!(!adopt(&areas, "a", "q", "q:0") && must_renew(&areas));
     }
 
@@ -308,7 +308,7 @@ mod tests {
     }
 
     #[test]
-    fn generations_differ_and_name_their_server() {
+    fn generations_are_unique_and_name_their_server() {
         let [one, other] = [(); 2].map(|()| new_generation("s"));
         assert_ne!(one, other);
         assert_eq!((server_of(&one), server_of("")), ("s", ""));

@@ -1,43 +1,43 @@
-//! What the cache tells of itself: counters, metrics, a snapshot for health answers.
+//! Counters, metrics and health of the cache.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use steadfast_resilience::Snapshot;
 
-/// What the cache looks like now. Counters begin at the start of the process.
+/// Snapshot of the cache's state. Counters start with the cache.
 #[derive(Clone, Copy, Debug)]
 pub struct CacheHealth {
-    /// The shared tier; nothing when the tier in the process serves alone.
+    /// State of the Redis tier; `None` without Redis.
     pub redis: Option<RedisHealth>,
-    /// Values in the process, approximately.
+    /// Approximate number of values in the process.
     pub entries: u64,
-    /// Loads under way.
+    /// Number of running loads.
     pub loading: usize,
-    /// Requests answered from the process.
+    /// Number of requests answered from the process.
     pub process_hits: u64,
-    /// Requests answered from Redis, each once for all that waited for it.
+    /// Number of requests answered from Redis, including requests that waited for the same response.
     pub redis_hits: u64,
-    /// Requests whose value had to be loaded, or that waited for another's load.
+    /// Number of requests that loaded the value, or waited for the load of another request.
     pub misses: u64,
-    /// Requests answered by a stale value since loading failed.
+    /// Number of requests answered with a stale value because the load failed.
     pub stale: u64,
-    /// Requests whose load failed with nothing to fall back to.
+    /// Number of requests that failed because the load failed and there was no stale value.
     pub failures: u64,
-    /// Questions to Redis that brought no answer, for whatever reason.
+    /// Number of requests to Redis without a usable response.
     pub redis_faults: u64,
-    /// Values that Redis did not get, since it could not take them in time.
+    /// Number of values that were not written to Redis because it was too slow or unavailable.
     pub dropped_writes: u64,
 }
 
-/// The tier that nodes share.
+/// State of the Redis tier.
 #[derive(Clone, Copy, Debug)]
 pub struct RedisHealth {
-    /// Whether there is a connection.
+    /// True if there is a connection.
     pub connected: bool,
-    /// Its breaker.
+    /// State of the circuit breaker.
     pub breaker: Snapshot,
 }
 
-/// How one request ended.
+/// Outcome of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Outcome {
     ProcessHit,
@@ -61,7 +61,7 @@ impl Outcome {
     }
 }
 
-/// Everything that is counted.
+/// Counters of the cache.
 #[derive(Debug, Default)]
 pub(crate) struct Counters {
     process_hits: AtomicU64,

@@ -1,37 +1,38 @@
-//! Under which name a value is kept: an area that is invalidated as one, and a digest of what was asked.
+//! Keys of values: an area, and a digest of the request.
 
 use sha2::{Digest as _, Sha256};
 use std::time::Duration;
 
-/// Values of one kind, that are invalidated together. A constant beside the function that loads them.
+/// A kind of values, which are invalidated together. Declare it as a constant next to the function that loads them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Area {
     pub(crate) name: &'static str,
-    pub(crate) shape: u32,
+    pub(crate) type_version: u32,
     pub(crate) ttl: Option<Duration>,
 }
 
 impl Area {
-    /// The area `name`, which labels metrics and begins keys: a few lower-case words, never of what a user typed.
-    /// Raise `shape` whenever the type of the values changes, so that nodes of two releases do not meet.
-    pub const fn new(name: &'static str, shape: u32) -> Self {
-        Self { name, shape, ttl: None }
+    /// Creates an area. `name` is a metric label and part of the keys: a few lower-case words without user input.
+    /// Increase `type_version` whenever the type of the values changes, so that nodes of two releases do not share
+    /// values.
+    pub const fn new(name: &'static str, type_version: u32) -> Self {
+        Self { name, type_version, ttl: None }
     }
 
-    /// The same with a TTL of its own instead of the one of the settings.
+    /// Sets a TTL that replaces [`CacheSettings::ttl`](crate::CacheSettings::ttl).
     #[must_use]
     pub const fn ttl(self, ttl: Duration) -> Self {
         Self { ttl: Some(ttl), ..self }
     }
 
-    /// Its name.
+    /// Returns the name of the area.
     pub const fn name(self) -> &'static str {
         self.name
     }
 }
 
-/// The name of one value: 16 bytes of a digest, however long its parts are. What a user typed cannot be read from it
-/// and stands in no log, though somebody who holds the cache can try guesses.
+/// The key of a value: a digest of 16 bytes. User input cannot be read from it and does not appear in logs, although an
+/// attacker with access to the cache can test guesses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Key {
     pub(crate) area: Area,
@@ -39,7 +40,7 @@ pub struct Key {
 }
 
 impl Key {
-    /// The value of `area` for these parts, in this order. `["ab", "c"]` and `["a", "bc"]` are two keys.
+    /// Creates the key of a value of `area`. `["ab", "c"]` and `["a", "bc"]` are different keys.
     pub fn new(area: Area, parts: &[&str]) -> Self {
         let mut hash = Sha256::new();
         for part in parts {
@@ -51,7 +52,7 @@ impl Key {
         Self { area, digest }
     }
 
-    /// The digest as 32 hexadecimal digits.
+    /// Returns the digest as 32 hexadecimal digits.
     pub(crate) fn hex(&self) -> String {
         format!("{:032x}", u128::from_be_bytes(self.digest))
     }
@@ -66,7 +67,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn two_keys_are_equal_only_if_their_parts_are(
+        fn keys_are_equal_only_if_parts_are(
             one in prop::collection::vec("[ab]{0,3}", 0..4),
             other in prop::collection::vec("[ab]{0,3}", 0..4),
         ) {
@@ -77,7 +78,7 @@ mod tests {
         }
 
         #[test]
-        fn a_key_is_bounded_and_tells_nothing(typed in ".{8,500}") {
+        fn key_has_fixed_length_and_hides_input(typed in ".{8,500}") {
             let key = Key::new(AREA, &[&typed]);
             prop_assert_eq!(key.hex().len(), 32);
             let shown = format!("{key:?}");

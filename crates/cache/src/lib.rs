@@ -1,10 +1,10 @@
 #![doc = include_str!("../README.md")]
 
 mod cache;
+mod connector;
 mod flight;
 mod generations;
 mod health;
-mod keeper;
 mod key;
 mod link;
 mod memory;

@@ -1,4 +1,4 @@
-//! The tier in the process: bounded by weight, and the only one that still has what is past its TTL.
+//! The in-process tier. Its capacity is limited by weight, and it is the only tier with expired values.
 
 use crate::Key;
 use crate::generations::Version;
@@ -9,25 +9,25 @@ use std::time::Duration;
 use steadfast_resilience::Deadline;
 use tokio::time::Instant;
 
-/// The bytes of JSON that take one place.
-const PLACE_BYTES: usize = 16 * 1024;
+/// Number of bytes of JSON per unit of weight.
+const WEIGHT_BYTES: usize = 16 * 1024;
 
-/// The area, the epoch in which the value was loaded, the digest.
+/// Area, epoch in which the value was loaded, and digest.
 pub(crate) type Name = (&'static str, u64, [u8; 16]);
 
-/// How long a value counts as fresh and is kept after that.
+/// Lifetime and size of a value.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Kept {
+pub(crate) struct Retention {
     pub(crate) fresh_for: Duration,
     pub(crate) stale_for: Duration,
-    /// Its size as JSON.
+    /// Size as JSON.
     pub(crate) bytes: usize,
 }
 
 struct Slot {
     value: Arc<dyn Any + Send + Sync>,
-    places: u32,
-    kept_at: Instant,
+    weight: u32,
+    stored_at: Instant,
     fresh_until: Instant,
     stale_until: Instant,
 }
@@ -38,11 +38,11 @@ pub(crate) struct Memory {
 }
 
 impl Memory {
-    /// `lifetime` is the longest that any value is of use: what nobody asks for any more goes after that.
-    pub(crate) fn new(places: u32, lifetime: Duration) -> Self {
+    /// Creates a tier with a maximum total weight. `lifetime` is the maximum time for which any value is usable.
+    pub(crate) fn new(max_weight: u32, lifetime: Duration) -> Self {
         let slots = Moka::builder()
-            .max_capacity(u64::from(places))
-            .weigher(|_: &Name, slot: &Arc<Slot>| slot.places)
+            .max_capacity(u64::from(max_weight))
+            .weigher(|_: &Name, slot: &Arc<Slot>| slot.weight)
             .time_to_live(lifetime.max(Duration::from_secs(1)))
             .build();
         Self { slots }
@@ -55,12 +55,12 @@ impl Memory {
         version: &Version,
     ) -> Option<Arc<T>> {
         let slot = self.slots.get(&name(key, version.epoch)).await?;
-        let is_confirmed = version.fresh_after.is_none_or(|moment| slot.kept_at > moment);
+        let is_confirmed = version.fresh_after.is_none_or(|moment| slot.stored_at > moment);
         let is_fresh = is_confirmed && Instant::now() < slot.fresh_until;
         is_fresh.then(|| Arc::clone(&slot.value).downcast().ok()).flatten()
     }
 
-    /// Returns the value of `key` in `version` if it is not too old to be served as stale, with the time since its TTL.
+    /// Returns the value of `key` in `version`, with the time since its TTL expired, if it may be served as stale.
     pub(crate) async fn stale<T: Send + Sync + 'static>(
         &self,
         key: &Key,
@@ -72,15 +72,20 @@ impl Memory {
         Some((value, now.saturating_duration_since(slot.fresh_until)))
     }
 
-    pub(crate) async fn keep<T: Send + Sync + 'static>(&self, name: Name, value: Arc<T>, kept: Kept) {
-        let kept_at = Instant::now();
-        let fresh_until = Deadline::from_start(kept_at, kept.fresh_for).instant();
-        let stale_until = Deadline::from_start(fresh_until, kept.stale_for).instant();
-        let places = u32::try_from(kept.bytes.div_ceil(PLACE_BYTES).max(1)).unwrap_or(u32::MAX);
-        self.slots.insert(name, Arc::new(Slot { value, places, kept_at, fresh_until, stale_until })).await;
+    pub(crate) async fn insert<T: Send + Sync + 'static>(
+        &self,
+        name: Name,
+        value: Arc<T>,
+        retention: Retention,
+    ) {
+        let stored_at = Instant::now();
+        let fresh_until = Deadline::from_start(stored_at, retention.fresh_for).instant();
+        let stale_until = Deadline::from_start(fresh_until, retention.stale_for).instant();
+        let weight = u32::try_from(retention.bytes.div_ceil(WEIGHT_BYTES).max(1)).unwrap_or(u32::MAX);
+        self.slots.insert(name, Arc::new(Slot { value, weight, stored_at, fresh_until, stale_until })).await;
     }
 
-    /// How many there are, approximately.
+    /// Returns the approximate number of values.
     pub(crate) fn len(&self) -> u64 {
         self.slots.entry_count()
     }
@@ -102,8 +107,8 @@ mod tests {
     use super::*;
     use crate::Area;
 
-    fn kept(bytes: usize) -> Kept {
-        Kept { fresh_for: Duration::from_secs(10), stale_for: Duration::from_secs(100), bytes }
+    fn retention(bytes: usize) -> Retention {
+        Retention { fresh_for: Duration::from_secs(10), stale_for: Duration::from_secs(100), bytes }
     }
 
     const AREA: Area = Area::new("area", 1);
@@ -118,9 +123,9 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_value_is_fresh_then_stale_then_gone() {
+    async fn value_is_fresh_then_stale_then_gone() {
         let memory = Memory::new(10, Duration::from_secs(200));
-        memory.keep(numbered(1), Arc::new(7_u8), kept(1)).await;
+        memory.insert(numbered(1), Arc::new(7_u8), retention(1)).await;
         assert_eq!(memory.fresh::<u8>(&key(1), &VERSION).await.as_deref(), Some(&7));
         tokio::time::advance(Duration::from_secs(11)).await;
         assert_eq!(memory.fresh::<u8>(&key(1), &VERSION).await, None);
@@ -131,36 +136,36 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn value_from_before_a_moment_is_stale_and_not_fresh() {
+    async fn value_stored_before_fresh_after_is_stale() {
         let memory = Memory::new(10, Duration::from_secs(200));
-        memory.keep(numbered(1), Arc::new(7_u8), kept(1)).await;
+        memory.insert(numbered(1), Arc::new(7_u8), retention(1)).await;
         let version = Version { fresh_after: Some(Instant::now()), ..VERSION };
         assert_eq!(memory.fresh::<u8>(&key(1), &version).await, None);
         assert_eq!(memory.stale::<u8>(&key(1), &version).await, Some((Arc::new(7), Duration::ZERO)));
         tokio::time::advance(Duration::from_millis(1)).await;
-        memory.keep(numbered(1), Arc::new(8_u8), kept(1)).await;
+        memory.insert(numbered(1), Arc::new(8_u8), retention(1)).await;
         assert_eq!(memory.fresh::<u8>(&key(1), &version).await.as_deref(), Some(&8));
     }
 
     #[tokio::test]
-    async fn another_type_under_the_same_name_is_a_miss() {
+    async fn value_of_other_type_is_miss() {
         let memory = Memory::new(10, Duration::from_secs(200));
-        memory.keep(numbered(1), Arc::new(7_u8), kept(1)).await;
+        memory.insert(numbered(1), Arc::new(7_u8), retention(1)).await;
         assert_eq!(memory.fresh::<String>(&key(1), &VERSION).await, None);
     }
 
     #[tokio::test]
-    async fn neither_many_nor_large_values_take_more_than_the_places_there_are() {
+    async fn weight_is_limited() {
         let memory = Memory::new(10, Duration::from_secs(200));
         for number in 0..100 {
-            memory.keep(numbered(number), Arc::new(number), kept(1)).await;
+            memory.insert(numbered(number), Arc::new(number), retention(1)).await;
         }
-        let (entries, places) = memory.settled().await;
-        assert!(entries <= 10 && places <= 10, "{entries} entries, {places} places");
+        let (entries, weight) = memory.settled().await;
+        assert!(entries <= 10 && weight <= 10, "{entries} entries of weight {weight}");
         for number in 100..120 {
-            memory.keep(numbered(number), Arc::new(number), kept(3 * PLACE_BYTES)).await;
+            memory.insert(numbered(number), Arc::new(number), retention(3 * WEIGHT_BYTES)).await;
         }
-        let (_, places) = memory.settled().await;
-        assert!(places <= 10, "{places} places");
+        let (_, weight) = memory.settled().await;
+        assert!(weight <= 10, "{weight}");
     }
 }

@@ -1,7 +1,7 @@
-//! The tier that nodes share: what is asked of Redis, and how keys and values look there.
+//! The Redis tier: its requests, keys and values.
 //!
-//! `prefix:area:shape:generation:digest` holds one value as JSON, with a TTL. `prefix:area:generation` holds the generation
-//! whose values are valid.
+//! `prefix:area:type_version:generation:digest` contains a value as JSON, with a TTL. `prefix:area:generation` contains
+//! the generation whose values are valid.
 
 use crate::generations::{Generations, Version, new_generation};
 use crate::health::Counters;
@@ -15,24 +15,24 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// For what nobody waits for.
-const BACKGROUND_MAX: Duration = Duration::from_millis(250);
+/// Timeout of background requests.
+const BACKGROUND_TIMEOUT: Duration = Duration::from_millis(250);
 
-/// A value as it stands in Redis.
+/// A value in Redis.
 #[derive(Deserialize, Serialize)]
 pub(crate) struct Stored<T> {
-    /// Whether it is the answer that there is nothing.
+    /// True for [`Loaded::Nothing`](crate::Loaded::Nothing).
     pub(crate) nothing: bool,
     pub(crate) value: T,
 }
 
-/// A value from Redis, the time that it has left, and its length.
+/// A value from Redis, its remaining TTL, and its length.
 pub(crate) type Found<T> = (Stored<T>, Duration, usize);
 
-/// What Redis says to the question for some values.
+/// Response to a request for several values.
 struct Answer {
     generation: Option<String>,
-    /// Of each the JSON, empty where there is none, and the milliseconds that are left.
+    /// JSON of each value, empty if there is none, and its remaining TTL in milliseconds.
     values: Vec<(Vec<u8>, i64)>,
 }
 
@@ -48,7 +48,7 @@ impl FromRedisValue for Answer {
     }
 }
 
-/// A value's JSON on its way to Redis.
+/// A value to be written to Redis.
 pub(crate) struct Write {
     pub(crate) key: String,
     pub(crate) json: Arc<[u8]>,
@@ -61,7 +61,7 @@ pub(crate) struct Remote {
     counters: Arc<Counters>,
     prefix: String,
     value_max: usize,
-    /// Whether Redis refused the last generation that it was asked to write.
+    /// True if Redis refused to write the last generation.
     refuses_writes: AtomicBool,
 }
 
@@ -72,7 +72,7 @@ impl Remote {
         counters: Arc<Counters>,
     ) -> Result<Self, Error> {
         let client = settings.address.client()?;
-        let link = Link::new(client, settings.breaker, settings.patience);
+        let link = Link::new(client, settings.breaker, settings.timeout);
         Ok(Self {
             link,
             generations: Generations::default(),
@@ -83,17 +83,17 @@ impl Remote {
         })
     }
 
-    /// Returns the version of `area`, after asking Redis for the generation if this process has not used the area before.
+    /// Returns the version of `area`. Reads the generation from Redis if this process has not used the area before.
     pub(crate) async fn version(&self, area: Area) -> Version {
         if self.generations.is_unknown(area.name) {
-            // Without an answer the value is found in this process, or loaded.
-            let _ = self.learn(area.name, self.link.patience()).await;
+            // Without a response, the value comes from this process or from the load.
+            let _ = self.fetch(area.name, self.link.timeout()).await;
         }
         self.generations.version(area.name)
     }
 
-    /// The values under `keys`, all of `area`, each with the time that it has left and its length; nothing where there is
-    /// none that can be used or none came by `until`. One question for all of them.
+    /// Reads the values of `keys`, which are all of `area`, in one request. Returns `None` for values that do not
+    /// exist, are not usable, or did not arrive by `until`.
     pub(crate) async fn read<T: DeserializeOwned>(
         &self,
         area: Area,
@@ -117,21 +117,22 @@ impl Remote {
         commands.cmd("GET").arg(self.generation_key(area.name));
         for key in keys {
             let name = self.value_key(key, version)?;
-            // No more than may be kept, whatever stands there: what is cut off does not parse.
+            // Limits the length of the response. A truncated value does not parse.
             commands.cmd("GETRANGE").arg(&name).arg(0).arg(self.value_max);
             commands.cmd("PTTL").arg(&name);
         }
         let left = until.saturating_duration_since(Instant::now());
         let answer = self.link.ask::<Answer>(left, |_| commands).await;
-        let Answer { generation, values } = self.told(answer)?;
+        let Answer { generation, values } = self.counted(answer)?;
         match generation {
             Some(generation) if Some(generation.as_str()) == version.shared.as_deref() => Some(values),
-            // Somebody invalidated it just now, or Redis went back in time.
+            // Another node has just invalidated the area, or Redis has older data than before.
             Some(generation) => {
                 self.adopt(area.name, version, &generation);
                 None
             }
-            // Redis lost it. The keeper's next round brings a new one, and the node cannot know what it missed.
+            // Redis lost the generation. The background task creates a new one with its next check, because this node
+            // cannot know which invalidations it missed.
             None => None,
         }
     }
@@ -147,20 +148,21 @@ impl Remote {
         }
     }
 
-    /// Writes all of them, or as many as Redis takes.
+    /// Writes values in one request. Values that Redis does not store are counted as dropped.
     pub(crate) async fn write(&self, writes: &[Write]) {
         let mut commands = redis::pipe();
         for Write { key, json, ttl } in writes {
             let ttl = u64::try_from(ttl.as_millis()).unwrap_or(u64::MAX).max(1);
             commands.cmd("SET").arg(key).arg(&**json).arg("PX").arg(ttl).ignore();
         }
-        let answer = self.link.ask::<()>(BACKGROUND_MAX, |_| commands).await;
-        if self.told(answer).is_none() {
+        let answer = self.link.ask::<()>(BACKGROUND_TIMEOUT, |_| commands).await;
+        if self.counted(answer).is_none() {
             self.counters.dropped(writes.len());
         }
     }
 
-    /// Makes all values of `area` invalid here, and tells the others. Returns true if Redis has stored it.
+    /// Invalidates all values of `area` in this process and in Redis. Returns true if Redis has stored the
+    /// invalidation.
     pub(crate) async fn invalidate(&self, area: &'static str) -> bool {
         self.generations.invalidate(area);
         self.renew(area).await.is_ok()
@@ -174,19 +176,19 @@ impl Remote {
         let mut outcome = Ok(());
         for (area, must_renew) in self.generations.to_refresh() {
             let refreshed =
-                if must_renew { self.renew(area).await } else { self.learn(area, BACKGROUND_MAX).await };
+                if must_renew { self.renew(area).await } else { self.fetch(area, BACKGROUND_TIMEOUT).await };
             outcome = refreshed.and(outcome);
         }
         outcome
     }
 
-    /// Adopts the generation of `area` that Redis has, or a new one if Redis has none.
-    async fn learn(&self, area: &'static str, at_most: Duration) -> Result<(), Fault> {
+    /// Adopts the generation of `area` in Redis. Creates one if there is none.
+    async fn fetch(&self, area: &'static str, at_most: Duration) -> Result<(), Fault> {
         let (asked, key) = (self.generations.version(area), self.generation_key(area));
         let ask = self.link.ask::<(String,)>(at_most, |server| {
             let mut commands = redis::pipe();
-            // A generation that Redis lost must not come back. Where there is one already, this asks whether Redis accepts
-            // writes: if it does not, nobody can pass an invalidation on.
+            // A generation that Redis lost must not come back. If there is one, SET NX still checks that Redis accepts
+            // writes; otherwise invalidations could not be distributed.
             commands.cmd("SET").arg(&key).arg(new_generation(server)).arg("NX").ignore();
             commands.cmd("GET").arg(&key);
             commands
@@ -196,20 +198,21 @@ impl Remote {
         Ok(())
     }
 
-    /// Adopts `generation`, which Redis just gave for `area`, or has the keeper replace it.
+    /// Adopts `generation`, which Redis has just returned for `area`, or makes the background task replace it.
     fn adopt(&self, area: &'static str, asked: &Version, generation: &str) {
-        // Looked up after the answer, so that the answer is from this server or from one before it.
+        // Read after the response, so that the response is from this server or from an earlier one.
         if let Some(server) = self.link.server()
             && !self.generations.adopt(area, asked, &server, generation)
         {
-            self.link.wake_keeper();
+            self.link.wake_task();
         }
     }
 
-    /// Writes a new generation of `area`. Each is written by one command only, so that none comes back by one that was late.
+    /// Writes a new generation of `area`. Each is written by a single command, so that a delayed command cannot restore
+    /// an old one.
     async fn renew(&self, area: &'static str) -> Result<(), Fault> {
         let (epoch, mut generation) = (self.generations.version(area).epoch, String::new());
-        let ask = self.link.ask::<()>(BACKGROUND_MAX, |server| {
+        let ask = self.link.ask::<()>(BACKGROUND_TIMEOUT, |server| {
             generation = new_generation(server);
             let mut commands = redis::pipe();
             commands.cmd("SET").arg(self.generation_key(area)).arg(&generation).ignore();
@@ -220,7 +223,7 @@ impl Remote {
         Ok(())
     }
 
-    /// Counts the fault of a command that writes a generation, and draws the conclusions of a refusal.
+    /// Counts the fault of a command that writes a generation, and handles refused writes.
     fn written<T>(&self, area: &'static str, answer: Result<T, Fault>) -> Result<T, Fault> {
         match &answer {
             Ok(_) if self.refuses_writes.swap(false, Ordering::Relaxed) => {
@@ -232,7 +235,7 @@ impl Remote {
                     let why = fault.as_str();
                     tracing::warn!(
                         why,
-                        "Redis refuses writes: values are cached for a second, in this process alone"
+                        "Redis refuses writes: values are cached for one second, and only in this process"
                     );
                 }
             }
@@ -247,11 +250,11 @@ impl Remote {
 
     /// Returns the name of `key` in Redis, or `None` while no generation is trusted.
     pub(crate) fn value_key(&self, key: &Key, version: &Version) -> Option<String> {
-        let Area { name, shape, .. } = key.area;
-        Some(format!("{}:{name}:{shape}:{}:{}", self.prefix, version.shared.as_ref()?, key.hex()))
+        let Area { name, type_version, .. } = key.area;
+        Some(format!("{}:{name}:{type_version}:{}:{}", self.prefix, version.shared.as_ref()?, key.hex()))
     }
 
-    fn told<T>(&self, answer: Result<T, Fault>) -> Option<T> {
+    fn counted<T>(&self, answer: Result<T, Fault>) -> Option<T> {
         answer.inspect_err(|fault| self.counters.fault(fault.as_str())).ok()
     }
 }

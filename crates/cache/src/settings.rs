@@ -1,24 +1,24 @@
-//! What can be chosen, and why a choice was refused.
+//! Settings of the cache and their validation.
 
 use redis::{ConnectionAddr, ConnectionInfo, IntoConnectionInfo, RedisConnectionInfo};
 use secrecy::{ExposeSecret, SecretString};
 use std::time::Duration;
 use steadfast_resilience::BreakerConfig;
 
-/// How long and how much is kept, and where.
+/// Settings of a cache.
 #[derive(Clone, Debug)]
 pub struct CacheSettings {
-    /// The tier that nodes share; without one, the tier in the process serves alone.
+    /// Redis tier, shared by all nodes. Defaults to none: the cache then has only the in-process tier.
     pub redis: Option<RedisSettings>,
-    /// How long an answer counts as fresh, give or take a tenth. 3,600 s.
+    /// Time for which a value is fresh, with a jitter of 10 %. Defaults to 3,600 s.
     pub ttl: Duration,
-    /// The same for "there is nothing", which is sooner wrong. 60 s.
+    /// TTL of [`Loaded::Nothing`](crate::Loaded::Nothing). Defaults to 60 s.
     pub negative_ttl: Duration,
-    /// How long after that the process keeps it for the time when it cannot be loaded. 24 h.
+    /// Time for which the process retains an expired value, to serve it if the load fails. Defaults to 24 h.
     pub stale_for: Duration,
-    /// Places in the tier of the process. An entry takes one for each 16 KiB begun, so this bounds memory too. 1,000.
+    /// Capacity of the in-process tier, in units of 16 KiB. An entry takes at least one unit. Defaults to 1,000.
     pub max_entries: u32,
-    /// The longest value that is kept, as JSON, in bytes. 256 KiB.
+    /// Maximum size of a cached value as JSON, in bytes. Defaults to 256 KiB.
     pub value_max: usize,
 }
 
@@ -35,60 +35,62 @@ impl Default for CacheSettings {
     }
 }
 
-/// The Redis server and how it is treated.
+/// Settings of the Redis tier.
 #[derive(Clone, Debug)]
 pub struct RedisSettings {
-    /// Where it is.
+    /// Address of the server.
     pub address: RedisAddress,
-    /// Begins every key, so that several services can share a server.
+    /// Prefix of all keys, so that several services can share a server. Defaults to `steadfast`.
     pub prefix: String,
-    /// The longest that a caller waits for it. 50 ms.
-    pub patience: Duration,
-    /// When it is not asked for a while. Five failures in a row, 60 s; sooner when it can be reached again.
+    /// Maximum time that a caller waits for Redis. Defaults to 50 ms.
+    pub timeout: Duration,
+    /// Circuit breaker settings. Defaults to opening for 60 s after 5 consecutive failures. A background task closes
+    /// the breaker as soon as Redis responds.
     pub breaker: BreakerConfig,
 }
 
 impl RedisSettings {
-    /// The server at `address`, with the defaults of each field.
+    /// Returns the default settings for the server at `address`.
     pub fn new(address: RedisAddress) -> Self {
         Self {
             address,
             prefix: String::from("steadfast"),
-            patience: Duration::from_millis(50),
+            timeout: Duration::from_millis(50),
             breaker: BreakerConfig::consecutive(5, Duration::from_secs(60)),
         }
     }
 
-    /// The server at `redis://[user:password@]host[:port][/db]`, or `rediss://` for TLS, with the defaults.
+    /// Returns the default settings for the server at `redis://[user:password@]host[:port][/db]`, or `rediss://` for
+    /// TLS.
     pub fn at(url: &str) -> Self {
         Self::new(RedisAddress::Url(url.into()))
     }
 }
 
-/// Where a Redis server is. Its `Debug` shows no password.
+/// Address of a Redis server. `Debug` does not show the password.
 #[derive(Clone, Debug)]
 pub enum RedisAddress {
-    /// `redis://[user:password@]host[:port][/db]`, `rediss://` for TLS as of [`Parts::tls`](Self::Parts::tls),
+    /// URL: `redis://[user:password@]host[:port][/db]`, `rediss://` for TLS as in [`Parts::tls`](Self::Parts::tls), or
     /// `unix:///path` for a socket.
     Url(SecretString),
-    /// Part by part.
+    /// Individual parts.
     Parts {
-        /// The host's name or address.
+        /// Name or address of the host.
         host: String,
-        /// The port, usually 6379.
+        /// Port, usually 6379.
         port: u16,
-        /// The number of the database.
+        /// Number of the database.
         db: u32,
-        /// The password; empty for none.
+        /// Password; empty for none.
         password: SecretString,
-        /// Whether the connection is encrypted and the server's certificate checked, by the authorities that the operating
-        /// system believes, or those in `SSL_CERT_FILE` and `SSL_CERT_DIR`. Needs the feature `tls`.
+        /// True to encrypt the connection and verify the server's certificate, against the certificate authorities of
+        /// the operating system or those in `SSL_CERT_FILE` and `SSL_CERT_DIR`. Requires the feature `tls`.
         tls: bool,
     },
 }
 
 impl RedisAddress {
-    /// What the client library connects to.
+    /// Creates the client of the `redis` crate.
     pub(crate) fn client(&self) -> Result<redis::Client, Error> {
         if self.wants_tls() {
             prepare_tls()?;
@@ -97,7 +99,7 @@ impl RedisAddress {
             Self::Url(url) => url.expose_secret().into_connection_info(),
             Self::Parts { host, port, db, password, tls } => parts(host, *port, *db, password, *tls),
         };
-        // The library's own words could repeat the address, and with it the password.
+        // The error of the `redis` crate could contain the address and thus the password.
         let info = info.map_err(|_| Error::Address)?;
         let redis = info.redis_settings().clone().set_skip_set_lib_name();
         redis::Client::open(info.set_redis_settings(redis)).map_err(|_| Error::Address)
@@ -113,16 +115,16 @@ impl RedisAddress {
     }
 }
 
-/// The library asks rustls for the cryptography of the process, and panics where nobody chose one and there is not just one
-/// to choose. What the program chose before stays.
+/// Installs a default cryptography provider for rustls, without which the `redis` crate may panic. A provider that the
+/// program has installed before is retained.
 #[cfg(feature = "tls")]
 fn prepare_tls() -> Result<(), Error> {
-    // Its error says that one was chosen.
+    // Fails if a provider is installed already.
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     Ok(())
 }
 
-/// The library would refuse the address without a reason.
+/// Returns an error with the reason, which the error of the `redis` crate lacks.
 #[cfg(not(feature = "tls"))]
 fn prepare_tls() -> Result<(), Error> {
     Err(Error::NoTls)
@@ -147,14 +149,14 @@ fn parts(
     Ok(address.into_connection_info()?.set_redis_settings(redis))
 }
 
-/// Settings that cannot be used. Once it runs the cache has no errors.
+/// Rejection of the settings. A running cache has no errors.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
-    /// It is no address of a Redis server.
-    #[error("not an address of Redis; write redis://[user:password@]host[:port][/db], or rediss:// for TLS")]
+    /// The address is invalid.
+    #[error("invalid Redis address; write redis://[user:password@]host[:port][/db], or rediss:// for TLS")]
     Address,
-    /// TLS is asked for and not built in.
-    #[error("this program was built without TLS to Redis; build it with the feature `tls`, or use redis://")]
+    /// The address requires TLS, but the feature `tls` is disabled.
+    #[error("this program was built without TLS for Redis; enable the feature `tls`, or use redis://")]
     NoTls,
 }
 
@@ -163,7 +165,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn addresses_are_read_and_wrong_ones_refused_without_repeating_them() {
+    fn rejects_invalid_addresses_without_repeating_them() {
         for good in ["redis://localhost", "redis://user:pass@host:7000/3", "unix:///tmp/redis.sock"] {
             assert!(RedisSettings::at(good).address.client().is_ok(), "{good}");
         }
@@ -175,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn a_password_is_never_shown() {
+    fn debug_hides_passwords() {
         let (host, password) = (String::from("redis"), SecretString::from("S3CRET"));
         let parts = RedisAddress::Parts { host, port: 6379, db: 2, password, tls: false };
         let client = parts.client().unwrap();
@@ -187,10 +189,10 @@ mod tests {
     }
 
     #[test]
-    fn tls_is_there_only_where_it_was_built_in() {
+    fn tls_requires_feature() {
         let client = RedisSettings::at("rediss://redis").address.client();
         assert_eq!(client.err(), (!cfg!(feature = "tls")).then_some(Error::NoTls));
         #[cfg(feature = "tls")]
-        assert!(rustls::crypto::CryptoProvider::get_default().is_some(), "else connecting panics");
+        assert!(rustls::crypto::CryptoProvider::get_default().is_some(), "otherwise connecting panics");
     }
 }

@@ -1,21 +1,21 @@
-//! What callers give to the cache and get from it.
+//! Values that callers load and receive.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-/// What a load found, and with it how long it may be kept.
+/// Result of a load, which decides how long it is cached.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Loaded<T> {
-    /// An answer: kept for the TTL.
+    /// A complete result, cached for the TTL.
     Found(T),
-    /// The answer that there is nothing: kept for the shorter, negative TTL.
+    /// The result that nothing was found, cached for the shorter negative TTL.
     Nothing(T),
-    /// An answer that lacks something, since a part of the load failed: given to those who wait for it, never kept.
+    /// An incomplete result, because a part of the load failed. Returned to the waiting callers, but not cached.
     Partial(T),
 }
 
 impl<T> Loaded<T> {
-    /// The value, for a caller without a cache.
+    /// Returns the value, for callers without a cache.
     pub fn into_value(self) -> T {
         match self {
             Self::Found(value) | Self::Nothing(value) | Self::Partial(value) => value,
@@ -23,12 +23,12 @@ impl<T> Loaded<T> {
     }
 }
 
-/// A value, and where it comes from.
+/// A value with its origin.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Cached<T> {
-    /// The value, shared with all that asked for it.
+    /// The value, shared with other callers.
     pub value: Arc<T>,
-    /// Where it comes from.
+    /// Origin of the value.
     pub status: Status,
 }
 
@@ -38,22 +38,22 @@ impl<T> Clone for Cached<T> {
     }
 }
 
-/// Where a value comes from.
+/// Origin of a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Status {
-    /// It was kept, and is within its TTL.
+    /// A cached value within its TTL.
     Hit(Tier),
-    /// It was loaded for this caller, or for another that asked for the same at the same time.
+    /// A value loaded for this caller or for a concurrent one.
     Miss,
-    /// It was kept, is past its TTL by this much, and cannot be loaded now.
+    /// A cached value past its TTL, served because the load failed.
     Stale {
-        /// How long ago it ceased to be fresh.
+        /// Time since the TTL expired.
         since: Duration,
     },
 }
 
 impl Status {
-    /// The status as a log field and in answers: `hit`, `miss` or `stale`.
+    /// Returns the status for log fields and responses: `hit`, `miss` or `stale`.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Hit(_) => "hit",
@@ -62,17 +62,17 @@ impl Status {
         }
     }
 
-    /// Whether it was kept before, fresh or stale.
+    /// Returns true if the value was cached, fresh or stale.
     pub const fn is_hit(self) -> bool {
         !matches!(self, Self::Miss)
     }
 }
 
-/// Where a value was kept.
+/// Tier of a cached value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Tier {
-    /// In this process.
+    /// Memory of this process.
     Process,
-    /// In Redis.
+    /// Redis.
     Redis,
 }

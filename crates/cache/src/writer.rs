@@ -1,39 +1,39 @@
-//! Writes to Redis off the path of requests: a queue of bounded length, emptied many at a time.
+//! Background writes to Redis: a bounded queue that is written in batches.
 
 use crate::health::Counters;
 use crate::remote::{Remote, Write};
 use std::sync::Arc;
 use tokio::sync::mpsc;
 
-/// Writes that may wait. With the longest values that is 32 MiB.
+/// Maximum number of queued writes. With values of the maximum size, that is 32 MiB.
 const QUEUE_MAX: usize = 128;
-/// Writes in one message to Redis.
+/// Maximum number of writes in one request to Redis.
 const BATCH_MAX: usize = 16;
 
-/// The sending end.
+/// Sender of the queue.
 pub(crate) struct Writer {
     queue: mpsc::Sender<Write>,
     counters: Arc<Counters>,
 }
 
 impl Writer {
-    /// The queue, and the work that empties it.
+    /// Creates a queue, and the task that writes its entries.
     pub(crate) fn new(remote: Arc<Remote>, counters: Arc<Counters>) -> (Self, impl Future<Output = ()>) {
-        let (queue, waiting) = mpsc::channel(QUEUE_MAX);
-        (Self { queue, counters }, empty(remote, waiting))
+        let (queue, receiver) = mpsc::channel(QUEUE_MAX);
+        (Self { queue, counters }, write_all(remote, receiver))
     }
 
-    /// Takes `write` unless the queue is full: then it is dropped and counted, and costs somebody a load later.
-    pub(crate) fn take(&self, write: Write) {
+    /// Enqueues `write`. Drops and counts it if the queue is full, which causes an additional load later.
+    pub(crate) fn enqueue(&self, write: Write) {
         if self.queue.try_send(write).is_err() {
             self.counters.dropped(1);
         }
     }
 }
 
-async fn empty(remote: Arc<Remote>, mut waiting: mpsc::Receiver<Write>) {
+async fn write_all(remote: Arc<Remote>, mut receiver: mpsc::Receiver<Write>) {
     let mut batch = Vec::with_capacity(BATCH_MAX);
-    while waiting.recv_many(&mut batch, BATCH_MAX).await > 0 {
+    while receiver.recv_many(&mut batch, BATCH_MAX).await > 0 {
         remote.write(&batch).await;
         batch.clear();
     }

@@ -1,15 +1,15 @@
-//! What is wrong with an input, field by field: the one error of this layer.
+//! The validation error of this layer, which names every invalid field.
 
-/// One input field and what is wrong with it.
+/// An invalid input field.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FieldError {
-    /// The field as the caller named it.
+    /// Name of the field, as in the request.
     pub field: String,
-    /// What is allowed, in words for the caller.
+    /// Description of the allowed values, for the caller.
     pub message: String,
 }
 
-/// An input that was refused. Names at least one field.
+/// Rejection of an input. Names at least one field.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
 pub struct Invalid {
@@ -18,47 +18,47 @@ pub struct Invalid {
 }
 
 impl Invalid {
-    /// The single `field` is wrong; `message` says what is allowed.
+    /// Creates the error of a single field. `message` describes the allowed values.
     pub fn field(field: impl Into<String>, message: impl Into<String>) -> Self {
         let (field, message) = (field.into(), message.into());
         Self { message: format!("{field}: {message}"), fields: vec![FieldError { field, message }] }
     }
 
-    /// The same refusal under another headline.
+    /// Replaces the summary and retains the fields.
     #[must_use]
     pub fn headline(self, message: impl Into<String>) -> Self {
         Self { message: message.into(), ..self }
     }
 
-    /// The same refusal with one more remark, on a field that may be named already.
+    /// Adds a field error. The field may already have one.
     #[must_use]
     pub fn and(mut self, field: impl Into<String>, message: impl Into<String>) -> Self {
         self.fields.push(FieldError { field: field.into(), message: message.into() });
         self
     }
 
-    /// Returns both values, or all wrong fields of both.
+    /// Returns both values.
     ///
     /// # Errors
-    /// Returns [`Invalid`] if one of them is invalid.
+    /// Returns [`Invalid`] with the fields of both if either is invalid.
     pub fn both<T, U>(one: Result<T, Self>, other: Result<U, Self>) -> Result<(T, U), Self> {
         let mut checks = Checks::default();
         let (one, other) = (checks.keep(one), checks.keep(other));
         one.zip(other).ok_or_else(|| checks.refused())
     }
 
-    /// Every wrong field, in the order found.
+    /// Returns the field errors in the order in which they were found.
     pub fn fields(&self) -> &[FieldError] {
         &self.fields
     }
 }
 
-/// Collects the refusals of several fields, so that the caller learns of all of them at once.
+/// Collects the errors of several fields, so that one response reports all of them.
 #[derive(Debug, Default)]
 pub struct Checks(Option<Invalid>);
 
 impl Checks {
-    /// The value, or `None` with the refusal kept for [`Checks::refused`].
+    /// Returns the value, or stores the error for [`Checks::refused`] and returns `None`.
     pub fn keep<T>(&mut self, checked: Result<T, Invalid>) -> Option<T> {
         let invalid = match checked {
             Ok(value) => return Some(value),
@@ -74,7 +74,7 @@ impl Checks {
         None
     }
 
-    /// All refusals as one. To be called when some [`Checks::keep`] gave `None`.
+    /// Returns all stored errors as one. Call this after [`Checks::keep`] returned `None`.
     pub fn refused(self) -> Invalid {
         self.0.unwrap_or_else(|| Invalid::field("request", "is not acceptable"))
     }
@@ -85,7 +85,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn all_refused_fields_are_named_at_once() {
+    fn checks_report_all_invalid_fields() {
         let mut checks = Checks::default();
         assert_eq!(checks.keep(Ok(3)), Some(3));
         assert_eq!(checks.keep::<()>(Err(Invalid::field("page", "starts at 1"))), None);
@@ -99,7 +99,7 @@ mod tests {
     }
 
     #[test]
-    fn both_names_fields_of_either() {
+    fn both_reports_fields_of_both() {
         assert_eq!(Invalid::both(Ok(1), Ok("a")), Ok((1, "a")));
         let (page, filter) = (Invalid::field("page", "starts at 1"), Invalid::field("blocked", "is 1 or -1"));
         assert_eq!(Invalid::both::<(), _>(Err(page.clone()), Ok(1)), Err(page.clone()));

@@ -1,4 +1,4 @@
-//! Product keys: what people paste, what is stored of a key, and how stored keys are searched.
+//! Product keys: parsing of pasted keys, stored keys, and search filters.
 
 mod checks;
 mod products;
@@ -10,10 +10,10 @@ pub use search::{Blocked, Filter, FilterParameters, KEYS_PAGE, KeyCursor, blocke
 
 use chrono::{DateTime, Utc};
 
-/// The sentinel of `remaining` for "not applicable or not known". Never part of a total.
+/// Value of `remaining` if the number is unknown or not applicable. Totals exclude it.
 pub const REMAINING_UNKNOWN: i32 = -1;
 
-/// What is known of one key. The texts are the upstream's.
+/// Status of a key. Its texts come from PIDKey.com.
 #[derive(Clone, Debug, PartialEq)]
 pub struct KeyStatus {
     /// The key.
@@ -22,25 +22,25 @@ pub struct KeyStatus {
     pub product: String,
     /// Extended product id.
     pub extended_pid: Option<String>,
-    /// Type of the key; upstream does not document its meaning.
+    /// Type of the key. PIDKey.com does not document its meaning.
     pub key_type: Option<String>,
-    /// 1 retail, 2 volume.
+    /// 1 for retail, 2 for volume.
     pub is_retail: Option<i32>,
-    /// Sub type, e.g. `X21-74564`.
+    /// Subtype, e.g. `X21-74564`.
     pub sub_type: Option<String>,
     /// Activations left, or [`REMAINING_UNKNOWN`].
     pub remaining: i32,
-    /// Whether the key is blocked.
+    /// True if the key is blocked.
     pub blocked: bool,
-    /// Upstream's code, e.g. `0xC004C060` or `Online Key`.
+    /// Result code of PIDKey.com, e.g. `0xC004C060` or `Online Key`.
     pub error_code: Option<String>,
-    /// Upstream's own flag that something went wrong while it checked.
+    /// Flag of PIDKey.com for an error during the check.
     pub had_occurred: Option<i32>,
-    /// 1 when upstream holds the key for invalid.
+    /// 1 if PIDKey.com considers the key invalid.
     pub invalid: Option<i32>,
-    /// When upstream checked it, in its own words.
+    /// Time of the check, as PIDKey.com formats it.
     pub checked_text: Option<String>,
-    /// The same moment, where the words could be read.
+    /// Time of the check, if `checked_text` could be parsed.
     pub checked_at: Option<DateTime<Utc>>,
 }
 
@@ -49,19 +49,19 @@ pub struct KeyStatus {
 pub struct StoredKey {
     /// Row id.
     pub id: i64,
-    /// What is known of the key.
+    /// Status as of the last check.
     pub status: KeyStatus,
-    /// When it was first stored.
+    /// Time of the first check.
     pub created_at: DateTime<Utc>,
-    /// When it was last checked again; `None` since it was first stored.
+    /// Time of the last check; `None` if the key was checked once.
     pub updated_at: Option<DateTime<Utc>>,
 }
 
-/// What became of a key that was handed over to be stored.
+/// Result of storing a key.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Upserted {
-    /// The key as it is stored now.
+    /// The stored key.
     pub stored: StoredKey,
-    /// Whether it was not stored before.
+    /// True if the key was inserted rather than updated.
     pub is_new: bool,
 }

@@ -1,6 +1,6 @@
 //! Pages of a list: by number up to item 10,000, and by cursor at any depth.
 //!
-//! Every list reads [`PageParameters`] into a [`Position`], fetches one row more than fits on the page, and returns a
+//! Every list parses [`PageParameters`] into a [`Position`], fetches one row more than fits on the page, and returns a
 //! [`Page`].
 
 use crate::{Checks, Invalid};
@@ -11,20 +11,20 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
 
-/// Number of the last item that a numbered page can show, and limit of totals. A numbered page costs as much as all
-/// pages before it, so its depth is bounded; a cursor has no such limit.
+/// Number of the last item that a numbered page can show, and maximum of totals. Reading a numbered page costs as much
+/// as reading all pages before it, so its depth is limited. Cursors have no such limit.
 pub const NUMBERED_MAX: u32 = 10_000;
 
 /// Page sizes of a list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PageLimits {
-    /// Number of items on a page if the caller does not ask for another.
+    /// Default number of items on a page.
     pub default: u32,
     /// Maximum number of items on a page.
     pub max: u32,
 }
 
-/// Page that a caller asks for, not validated yet.
+/// Unvalidated parameters of a page.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 pub struct PageParameters {
     /// Number of the page, from 1.
@@ -32,22 +32,21 @@ pub struct PageParameters {
     /// Number of items on a page. Has the aliases `page_size` and `limit`.
     #[serde(alias = "page_size", alias = "limit")]
     pub per_page: Option<u64>,
-    /// `next_cursor` of the page before.
+    /// `next_cursor` of the previous page.
     pub cursor: Option<String>,
 }
 
 impl PageParameters {
-    /// Reads the position of the page. `C` is the sort key of the list. A cursor takes precedence over page number 1.
+    /// Parses the position of the page. `C` is the sort key of the list. A cursor takes precedence over page number 1.
     ///
     /// # Errors
-    /// Returns [`Invalid`] naming each wrong one of `page`, `per_page` and `cursor`, also if the page ends beyond
-    /// [`NUMBERED_MAX`].
+    /// Returns [`Invalid`] naming each invalid parameter. `page` is invalid if the page ends beyond [`NUMBERED_MAX`].
     pub fn position<C: DeserializeOwned>(&self, limits: PageLimits) -> Result<Position<C>, Invalid> {
         let mut checks = Checks::default();
         let number = checks.keep(match (self.page, &self.cursor) {
             (None | Some(1), _) => Ok(1),
             (Some(number), None) => checked_number(number),
-            (Some(_), Some(_)) => Err(Invalid::field("page", "must be left out beside `cursor`")),
+            (Some(_), Some(_)) => Err(Invalid::field("page", "cannot be combined with `cursor`")),
         });
         let per_page = checks.keep(checked_size(self.per_page.unwrap_or(limits.default.into()), limits));
         let key = checks.keep(self.cursor.as_deref().map(decode).transpose());
@@ -59,7 +58,7 @@ impl PageParameters {
     }
 }
 
-/// Where a page begins and how many items it has at most.
+/// Start of a page and its maximum number of items.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Position<C> {
     start: Start<C>,
@@ -89,7 +88,7 @@ impl<C> Position<C> {
         Ok(Self { start: Start::Number(number), per_page })
     }
 
-    /// Returns the sort key of the last item before the page, if the page was asked for by cursor.
+    /// Returns the sort key of the last item before the page, if the page was requested by cursor.
     pub fn cursor(&self) -> Option<&C> {
         match &self.start {
             Start::Number(_) => None,
@@ -97,12 +96,12 @@ impl<C> Position<C> {
         }
     }
 
-    /// Returns the number of rows to fetch: one more than fits on the page, which shows whether there is another one.
+    /// Returns the number of rows to fetch: one more than fits on the page, to detect whether another page follows.
     pub fn limit(&self) -> i64 {
         i64::from(self.per_page) + 1
     }
 
-    /// Returns the number of rows to skip; 0 if the page was asked for by cursor.
+    /// Returns the number of rows to skip; 0 if the page was requested by cursor.
     pub fn offset(&self) -> i64 {
         match self.start {
             Start::Number(number) => i64::from(number - 1) * i64::from(self.per_page),
@@ -120,8 +119,8 @@ impl<C> Position<C> {
 
 fn checked_number(number: u64) -> Result<u32, Invalid> {
     match u32::try_from(number) {
-        Ok(0) => Err(Invalid::field("page", "starts at 1")),
-        // Refused here if no page size could bring it within the limit, so that a bad size does not hide it.
+        Ok(0) => Err(Invalid::field("page", "must be at least 1")),
+        // Rejected even if the page size is invalid, because no page size brings it within the limit.
         Ok(number) if number <= NUMBERED_MAX => Ok(number),
         _ => Err(beyond_numbered()),
     }
@@ -151,7 +150,7 @@ pub struct Page<T> {
 /// Position of a page in its list.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Pagination {
-    /// Number of the page, from 1; null if the page was asked for by cursor.
+    /// Number of the page, from 1; null if the page was requested by cursor.
     pub page: Option<u32>,
     /// Maximum number of items on a page.
     pub per_page: u32,
@@ -170,8 +169,8 @@ pub struct Pagination {
 }
 
 impl<T> Page<T> {
-    /// Creates a page from the rows of [`Position::limit`] and from a count of the whole list that stopped at one more
-    /// than [`NUMBERED_MAX`]. `key` returns the sort key of an item.
+    /// Creates a page from at most [`Position::limit`] rows and a count of the whole list, which stopped at
+    /// [`NUMBERED_MAX`] + 1. `key` returns the sort key of an item.
     pub fn new<C: Serialize>(
         mut items: Vec<T>,
         count: i64,
@@ -200,7 +199,7 @@ impl<T> Page<T> {
         Page { items: self.items.into_iter().map(convert).collect(), pagination: self.pagination }
     }
 
-    /// Converts each item by a function that can fail.
+    /// Converts each item with a fallible function.
     ///
     /// # Errors
     /// Returns the first error of `convert`.
@@ -216,19 +215,19 @@ impl<T> Page<T> {
     }
 }
 
-/// Encodes a sort key as an opaque text.
+/// Encodes a sort key as an opaque string.
 fn encode(key: &impl Serialize) -> String {
-    // Sort keys are numbers, texts and times, which always have a JSON form.
+    // Never fails: sort keys consist of numbers, strings and times.
     URL_SAFE_NO_PAD.encode(serde_json::to_vec(key).unwrap_or_default())
 }
 
 fn decode<C: DeserializeOwned>(text: &str) -> Result<C, Invalid> {
     let read = || {
         let value: Value = serde_json::from_slice(&URL_SAFE_NO_PAD.decode(text).ok()?).ok()?;
-        // PostgreSQL has no text with a NUL character.
+        // PostgreSQL rejects text with NUL characters.
         if has_nul(&value) { None } else { serde_json::from_value(value).ok() }
     };
-    read().ok_or_else(|| Invalid::field("cursor", "must be a pagination.next_cursor as it was received"))
+    read().ok_or_else(|| Invalid::field("cursor", "must be an unmodified pagination.next_cursor"))
 }
 
 fn has_nul(value: &Value) -> bool {
@@ -269,7 +268,7 @@ mod tests {
     }
 
     #[test]
-    fn names_each_wrong_parameter() {
+    fn names_each_invalid_parameter() {
         assert_eq!(wrong(Some(0), Some(50), None), "page");
         assert_eq!(wrong(Some(1), Some(0), None), "per_page");
         assert_eq!(wrong(Some(1), Some(101), None), "per_page");
@@ -309,7 +308,7 @@ mod tests {
     }
 
     #[test]
-    fn summary_says_whether_the_total_is_exact() {
+    fn summary_marks_inexact_totals() {
         let page = |count| Page::new(vec![1], count, &Position::after(0, 50), |item| *item);
         assert_eq!(page(1).summary("keys"), "1 of 1 keys");
         assert_eq!(page(10_001).summary("keys"), "1 of more than 10000 keys");
@@ -317,7 +316,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn numbered_pages_end_at_the_limit(number in 1_u64..=300, per_page in 1_u64..=120) {
+        fn numbered_pages_end_at_limit(number in 1_u64..=300, per_page in 1_u64..=120) {
             match position(Some(number), Some(per_page), None) {
                 Ok(position) => {
                     prop_assert!(per_page <= 100 && number * per_page <= u64::from(NUMBERED_MAX));
@@ -329,8 +328,7 @@ mod tests {
         }
 
         #[test]
-        fn any_number_is_accepted_or_rejected(number: u64, per_page: u64) {
-            // Few of all numbers are accepted; a panic would fail.
+        fn no_number_panics(number: u64, per_page: u64) {
             let _ = position(Some(number), Some(per_page), None).map(|position| position.offset());
         }
 

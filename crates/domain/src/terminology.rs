@@ -2,10 +2,10 @@
 
 mod chapters;
 mod codes;
-mod likeness;
 mod ranking;
 mod releases;
 mod search;
+mod similarity;
 mod statistics;
 mod words;
 
@@ -14,9 +14,9 @@ pub use codes::{
     Batch, CHILDREN_SHOWN, CODE_LENGTH_MAX, CodeWithRelatives, Concept, IcdCode, Relative, Relatives,
     SIBLINGS_SHOWN,
 };
-pub use likeness::Trigrams;
-pub use ranking::{Candidate, SIMILARITY_MIN, by_likeness, by_words};
+pub use ranking::{Candidate, SIMILARITY_MIN, by_similarity, by_words};
 pub use releases::{ImportRow, digest};
 pub use search::{Leg, Match, MatchType, Query, SEARCH_LIMIT_DEFAULT, SEARCH_LIMIT_MAX, merge};
+pub use similarity::Trigrams;
 pub use statistics::{PopularQuery, SearchLog, SearchStatistics, SearchTotals};
-pub use words::{folded, forms, slips_of, words, words_of_folded};
+pub use words::{folded, forms, typos_in, words, words_of_folded};

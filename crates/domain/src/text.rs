@@ -1,13 +1,13 @@
-//! Text from outside: trimmed, bounded, and free of what PostgreSQL cannot store.
+//! Validation of text input.
 
 use crate::Invalid;
 use std::ops::RangeInclusive;
 
-/// `value` without outer white space, or why it is refused: too short, too long (in characters), or with a control
-/// character. PostgreSQL has no NUL in text, and the others are never meant.
+/// Trims `value` and checks it. `length` is in characters.
 ///
 /// # Errors
-/// [`Invalid`] naming `field`.
+/// Returns [`Invalid`] naming `field` if the trimmed text is too short or too long, or if `value` contains a control
+/// character: PostgreSQL cannot store NUL, and other control characters are mistakes.
 pub fn plain(field: &str, value: &str, length: RangeInclusive<usize>) -> Result<String, Invalid> {
     let value = value.trim();
     if value.chars().any(char::is_control) {
@@ -26,14 +26,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn text_is_trimmed_and_counted_in_characters() {
+    fn trims_text_and_counts_characters() {
         assert_eq!(plain("q", "  añö ", 3..=3).as_deref(), Ok("añö"));
         assert!(plain("q", "   ", 1..=3).is_err());
         assert!(plain("q", "abcd", 1..=3).is_err());
     }
 
     #[test]
-    fn control_characters_are_refused_by_name_of_the_field() {
+    fn rejects_control_characters() {
         for bad in ["a\0b", "a\nb", "a\u{85}b", "a\u{7f}"] {
             assert_eq!(plain("product", bad, 1..=9).expect_err("control").fields()[0].field, "product");
         }

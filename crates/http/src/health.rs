@@ -152,7 +152,7 @@ async fn ready(
     State(draining): State<Draining>,
 ) -> (StatusCode, Json<Readiness>) {
     let health = store.health();
-    let may_serve_cached = may_authenticate(&health) && catalogue.may_serve_kept();
+    let may_serve_cached = may_authenticate(&health) && catalogue.can_serve_cached();
     let database = DatabaseCheck::from(health);
     // A busy server is still ready: sending its requests to others would only make them busier.
     let (code, status) = match database.connected {

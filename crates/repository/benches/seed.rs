@@ -1,5 +1,5 @@
-//! What seeding costs beside the least that the same rows can be had for: a plain COPY of them, ready written, into
-//! tables without indexes, then CREATE INDEX and ANALYZE. In turns, in the same run.
+//! Compares seeding with the fastest way to store the same rows: COPY of prepared data into tables without indexes,
+//! then CREATE INDEX and ANALYZE. Both run alternately in the same process.
 //!
 //! `cargo xtask bench seed [--quick]`
 
@@ -11,15 +11,16 @@ use steadfast_postgres::tokio_postgres::{Client, NoTls, connect};
 use steadfast_repository::cases;
 use steadfast_testkit::{Server, TestDatabase};
 
-/// Rows of the largest table.
+/// Number of rows in the largest table.
 const ROWS: u64 = 1_000_000;
 
-/// The median of the pairs has to be at most this.
+/// Maximum of the median ratio.
 const RATIO_MAX: f64 = 1.3;
 
+/// Number of alternating runs.
 const PAIRS: usize = 5;
 
-/// Indexes of the tables that hold rows, except those of partitions: these come with the index that they are part of.
+/// Selects the indexes of the tables, except those of partitions, which their parent index creates.
 const INDEXES: &str = "SELECT quote_ident(c.relname), quote_ident(i.relname), quote_ident(o.conname), \
         pg_get_constraintdef(o.oid), replace(pg_get_indexdef(i.oid), ' ON ONLY ', ' ON ') \
     FROM pg_index x JOIN pg_class c ON c.oid = x.indrelid JOIN pg_class i ON i.oid = x.indexrelid \
@@ -30,7 +31,7 @@ const INDEXES: &str = "SELECT quote_ident(c.relname), quote_ident(i.relname), qu
 async fn main() -> Result<()> {
     let is_quick = std::env::args().any(|argument| argument == "--quick");
     let (rows, pairs) = if is_quick { (ROWS / 10, 3) } else { (ROWS, PAIRS) };
-    // A server of its own: what others do on a shared one would be measured too.
+    // A private server, because other work on a shared one would distort the measurement.
     let server = Server::private()?;
     let (database, client) = database(&server).await?;
     cases::mark_seedable(&client).await?;
@@ -55,7 +56,7 @@ async fn main() -> Result<()> {
     ratios.sort_by(f64::total_cmp);
     let median = ratios[pairs / 2];
     println!("median {median:.2}, at most {RATIO_MAX}");
-    ensure!(median <= RATIO_MAX, "seeding takes {median:.2} times what the plain way takes");
+    ensure!(median <= RATIO_MAX, "seeding takes {median:.2} times as long as plain COPY");
     Ok(())
 }
 
@@ -79,7 +80,7 @@ async fn seed(database: &TestDatabase, rows: u64) -> Result<Duration> {
     Ok(began.elapsed())
 }
 
-/// The plain way, made ready: all that is left to do is to fill and to make the indexes.
+/// Prepared plain COPY: empty tables without indexes, and their data.
 struct Plain {
     client: Client,
     tables: Vec<(&'static str, Vec<bytes::Bytes>)>,
@@ -87,7 +88,7 @@ struct Plain {
     creations: String,
 }
 
-/// A database like the one of `seeded`, whose `tables` are empty and have no indexes, and their rows.
+/// Creates a database whose `tables` are empty and have no indexes, and reads their rows from `seeded`.
 async fn database_without_indexes(
     server: &Server,
     seeded: &Client,
@@ -109,22 +110,22 @@ async fn database_without_indexes(
             }
         }
     }
-    let copies = tables.iter().map(|table| written(seeded, table));
+    let copies = tables.iter().map(|table| copied(seeded, table));
     let tables = future::try_join_all(copies).await?;
     Ok((database, Plain { client, tables, drops, creations }))
 }
 
-/// The rows of a table as COPY reads them.
-async fn written(client: &Client, table: &'static str) -> Result<(&'static str, Vec<bytes::Bytes>)> {
+/// Reads the rows of a table in the format of COPY.
+async fn copied(client: &Client, table: &'static str) -> Result<(&'static str, Vec<bytes::Bytes>)> {
     let rows = client.copy_out(&format!("COPY (SELECT * FROM {table}) TO STDOUT")).await?;
     let lines: Vec<bytes::Bytes> = rows.try_collect().await?;
-    // In the same portions as the seed sends, not a message for each row.
+    // In chunks of the size that the seed sends, instead of one message per row.
     let portions = lines.chunks(2_000).map(|portion| portion.concat().into()).collect();
     Ok((table, portions))
 }
 
 impl Plain {
-    /// How long it takes.
+    /// Fills the tables, creates their indexes, and returns the time that this took.
     async fn fill(&self) -> Result<Duration> {
         self.client.batch_execute(&self.drops).await?;
         for (table, _) in &self.tables {

@@ -1,6 +1,6 @@
-//! The cases of every operation, and the data that they run on: what verification runs before a release.
+//! Cases of all operations, and seed data for them. The plan gate runs them.
 //!
-//! A case calls the real function with arguments that mean something in the seeded data, at any size of it.
+//! A case calls the real function with arguments that are meaningful for seeded data of any size.
 
 mod bulk;
 mod seed;
@@ -14,27 +14,27 @@ use std::pin::Pin;
 use steadfast_domain::Invalid;
 use steadfast_postgres::AnyOperation;
 
-/// No index in particular: any that serves the operation will do.
+/// No required index: the case may use any index that serves the operation.
 pub(crate) const ANY: &[&str] = &[];
 
-/// A case that runs.
+/// Future of a running case.
 pub type Running = Pin<Box<dyn Future<Output = Result<(), Error>> + Send>>;
 
-/// One way to call an operation.
+/// A call of an operation with meaningful arguments.
 pub struct Case {
-    /// The operation that it is a case of.
+    /// Operation of the case.
     pub operation: &'static AnyOperation,
-    /// What is special about it; unique in its operation.
+    /// Name of the case, unique in its operation.
     pub name: &'static str,
-    /// The indexes that this very case must use; empty when any that serve the operation will do.
+    /// Indexes that the case must use. If empty, it may use any index that serves the operation.
     pub served_by: &'static [&'static str],
-    /// Whether it does so much that it is run once and at one size only.
+    /// True if the case is so expensive that it runs only once and at one scale.
     pub is_heavy: bool,
     run: Box<dyn Fn(Store) -> Running + Send + Sync>,
 }
 
 impl Case {
-    /// The case `name` of `operation`, whose statements use at least the indexes `served_by`.
+    /// Creates the case `name` of `operation`, whose statements use at least the indexes `served_by`.
     pub(crate) fn new<F>(
         operation: &'static AnyOperation,
         name: &'static str,
@@ -47,7 +47,8 @@ impl Case {
         Self { operation, name, served_by, is_heavy: false, run: Box::new(move |store| Box::pin(run(store))) }
     }
 
-    /// Creates a case of `operation` for each of `inputs`: its name, the indexes that it must use, and what `run` gets.
+    /// Creates a case of `operation` for each of `inputs`: its name, the indexes that it must use, and the argument of
+    /// `run`.
     pub(crate) fn each<I, F, T>(
         operation: &'static AnyOperation,
         run: impl Fn(Store, I) -> F + Copy + Send + Sync + 'static,
@@ -72,15 +73,15 @@ impl Case {
         inputs.into_iter().map(case).collect()
     }
 
-    /// The same case, which does so much that it is run once and at one size only.
+    /// Marks the case as heavy, see [`Case::is_heavy`].
     pub(crate) fn heavy(self) -> Self {
         Self { is_heavy: true, ..self }
     }
 
-    /// Runs it once.
+    /// Runs the case once.
     ///
     /// # Errors
-    /// [`Error`], which no case provokes on seeded data.
+    /// Returns [`Error`] if the operation fails. No case fails by design on seeded data.
     pub async fn run(&self, store: &Store) -> Result<(), Error> {
         (self.run)(store.clone()).await
     }
@@ -95,19 +96,19 @@ impl std::fmt::Debug for Case {
 /// Returns the cases of all areas.
 ///
 /// # Errors
-/// Returns [`Invalid`] if the input of a case does not meet the rules of the domain.
+/// Returns [`Invalid`] if the domain rejects the input of a case.
 pub fn all() -> Result<Vec<Case>, Invalid> {
     let areas =
         [keys::cases::all()?, identity::cases::all()?, audit::cases::all()?, terminology::cases::all()?];
     Ok(areas.into_iter().flatten().collect())
 }
 
-/// Indexes that no case needs and that stay because a document demands them: the index, and who demands it.
+/// Returns the indexes that no case needs but a document requires, each with the document.
 pub fn documented() -> Vec<(&'static str, &'static str)> {
     terminology::cases::DOCUMENTED.to_vec()
 }
 
-/// Tables that are small by their nature: the name, the maximum number of rows, and what enforces it.
+/// Returns the tables that stay small: the name, the maximum number of rows, and the reason.
 pub fn small_tables() -> Vec<(&'static str, u64, &'static str)> {
     terminology::cases::SMALL_TABLES.to_vec()
 }

@@ -1,46 +1,46 @@
-//! What a unit of work failed with, in terms of what to do next: the one error of this layer.
+//! The error of this layer.
 
 use std::time::Duration;
 use steadfast_postgres::resilience::{Class, Classify};
 use steadfast_postgres::{Abort, CallerError};
 
-/// Why a unit of work has no answer. Its text is for logs and names no values of the data.
+/// Failure of a unit of work, classified by what the caller can do. The text is for logs and contains no stored values.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
-    /// It exists already.
+    /// The object exists already.
     #[error("exists already: {}", constraint.as_deref().unwrap_or("unnamed constraint"))]
     Duplicate {
-        /// The violated constraint.
+        /// Violated constraint.
         constraint: Option<String>,
     },
-    /// The state of the data forbids it.
-    #[error("forbidden by the data: {}", constraint.as_deref().unwrap_or("unnamed constraint"))]
+    /// The state of the data does not allow the change.
+    #[error("violates a constraint: {}", constraint.as_deref().unwrap_or("unnamed constraint"))]
     Conflict {
-        /// The violated constraint.
+        /// Violated constraint.
         constraint: Option<String>,
     },
-    /// It took too long. Nothing was kept.
-    #[error("took too long: {cause}")]
+    /// A deadline or timeout expired. Nothing was stored.
+    #[error("timed out: {cause}")]
     Timeout {
-        /// What ran out.
+        /// Description of the timeout.
         cause: String,
     },
-    /// The database cannot be reached.
+    /// The database is unavailable.
     #[error("{cause}")]
     Unavailable {
-        /// Why.
+        /// Description of the failure.
         cause: String,
-        /// When to try again, where that is known.
+        /// Time after which to retry, if known.
         retry_after: Option<Duration>,
     },
-    /// The database refuses more work at present.
+    /// The database cannot accept more work at present.
     #[error("{cause}")]
     Overload {
-        /// Why.
+        /// Description of the overload.
         cause: String,
     },
-    /// It may have been stored or not.
-    #[error("the outcome is unknown: it may have been stored")]
+    /// The response to COMMIT was lost. The change may have been stored.
+    #[error("the outcome is unknown: the change may have been stored")]
     OutcomeUnknown,
     /// The resource does not exist.
     #[error("does not exist")]
@@ -54,10 +54,10 @@ pub enum Error {
     /// A request with the same idempotency key is still running.
     #[error("a request with the same idempotency key is still running")]
     InProgress,
-    /// A defect: the query or its data do not fit the tables.
+    /// The statement or the stored data is invalid, which is a defect.
     #[error("{cause}")]
     Query {
-        /// What does not fit.
+        /// Description of the defect.
         cause: String,
     },
 }
@@ -86,7 +86,7 @@ impl From<steadfast_postgres::Error> for Error {
         match error.class() {
             Class::Duplicate => Self::Duplicate { constraint },
             Class::Conflict => Self::Conflict { constraint },
-            // Still in somebody's way after all repetitions: to the caller that is time run out.
+            // A deadlock that persists after all retries is a timeout to the caller.
             Class::Timeout | Class::Deadlock => Self::Timeout { cause },
             Class::Unavailable => Self::Unavailable { cause, retry_after: error.retry_after() },
             Class::Overload => Self::Overload { cause },

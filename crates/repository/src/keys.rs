@@ -1,4 +1,4 @@
-//! Product keys: storing what a check learnt, searching stored keys, and the totals of products.
+//! Product keys: storing the status of checked keys, searching stored keys, and the totals of products.
 
 #[cfg(feature = "cases")]
 pub(crate) mod cases;

@@ -6,10 +6,10 @@ use steadfast_postgres::diesel::pg::Pg;
 use steadfast_postgres::diesel::query_builder::{AstPass, Query, QueryFragment, QueryId};
 use steadfast_postgres::diesel::sql_types::BigInt;
 
-/// Counts the rows of a query up to one more than [`NUMBERED_MAX`].
+/// Counts the rows of a query up to [`NUMBERED_MAX`] + 1.
 ///
-/// The query may have an order: it changes no count, but makes the planner walk the index that has it instead of reading
-/// the table in the hope of many early matches.
+/// The query may have an ORDER BY. It does not change the count, but makes the planner walk the index with that order
+/// instead of scanning the table in the hope of many early matches.
 #[derive(Clone, Debug)]
 pub(crate) struct BoundedCount<Q>(pub(crate) Q);
 

@@ -2,8 +2,8 @@
 
 use crate::Error;
 
-/// Conversion of a stored value into the domain's type. Fails if the value is invalid, which the constraints of the schema
-/// are there to prevent. The error names `column` and not the value.
+/// Conversion of a stored value into the domain's type. Fails if the value is invalid, which the constraints of the
+/// schema prevent. The error names `column` but not the value.
 pub(crate) trait Parse<T> {
     fn parse(self, column: &'static str) -> Result<T, Error>;
 }
@@ -21,9 +21,9 @@ pub(crate) fn invalid(column: &str) -> Error {
 
 /// Declares the row of a table or view, and converts it into a type of the domain with the same fields.
 ///
-/// The struct can be selected with diesel's DSL (`Row::as_select()`) and loaded by [`sql_query`]; its columns are checked
-/// against the schema. A field may have a `column_name`, or be a row itself (`embed`). Each field is converted by
-/// [`Parse`].
+/// The struct can be selected with diesel's DSL (`Row::as_select()`) and loaded by [`sql_query`]; its columns are
+/// checked against the schema. A field may have a `column_name`, or be a row itself (`embed`). Each field is converted
+/// by [`Parse`].
 ///
 /// [`sql_query`]: steadfast_postgres::diesel::sql_query
 macro_rules! row {

@@ -1,4 +1,4 @@
-//! The store: what a handler is given to work with. It holds the database privately.
+//! The store, through which handlers use the database.
 
 use crate::Error;
 use std::time::Duration;
@@ -8,56 +8,57 @@ use steadfast_postgres::{
     UrlError, Write,
 };
 
-/// The data of all areas. Cheap to clone; all clones share pool and breaker.
+/// Handle to the data of all areas. Cheap to clone; clones share the pool and the breaker.
 #[derive(Clone, Debug)]
 pub struct Store {
     db: Db,
 }
 
 impl Store {
-    /// The store in `db`.
+    /// Creates a store that uses `db`.
     pub fn new(db: Db) -> Self {
         Self { db }
     }
 
-    /// The store in the database at `url`, with the pool for one developer: for tests.
+    /// Creates a store for the database at `url` with the pool settings for development. For tests.
     ///
     /// # Errors
-    /// [`UrlError`] when the URL cannot be used.
+    /// Returns [`UrlError`] if the URL is invalid.
     pub fn connect(url: &str) -> Result<Self, UrlError> {
         Self::connect_with(url, SessionSettings::default())
     }
 
-    /// As [`Store::connect`], each session beginning so: for tools.
+    /// Creates a store like [`Store::connect`], with settings for each session. For tools.
     ///
     /// # Errors
-    /// [`UrlError`] when the URL or the file of authorities cannot be used.
+    /// Returns [`UrlError`] if the URL is invalid or the file of certificate authorities cannot be read.
     pub fn connect_with(url: &str, session: SessionSettings) -> Result<Self, UrlError> {
         let pool = PoolSettings { session, ..PoolSettings::development() };
         Ok(Self::new(Db::new(url, DbSettings { pool, ..DbSettings::default() })?))
     }
 
-    /// The same store, whose units of work also end by `deadline`.
+    /// Returns a store whose units of work also end at `deadline`.
     #[must_use]
     pub fn within(&self, deadline: Deadline) -> Self {
         Self { db: self.db.within(deadline) }
     }
 
-    /// Makes sure that the database answers, without a statement: for callers that would do something dear first.
+    /// Checks that the database responds, using an empty round trip.
+    ///
+    /// Call this before expensive work that would be wasted if the database turned out to be unavailable.
     ///
     /// # Errors
-    /// [`Error`] when it does not.
+    /// Returns [`Error`] if the database does not respond.
     pub async fn ping(&self) -> Result<(), Error> {
         Ok(self.db.ping().await?)
     }
 
-    /// How the database is doing. Touches no connection.
+    /// Returns the state of the database. Uses no connection.
     pub fn health(&self) -> Health {
         self.db.health()
     }
 
-    /// Closes the database's pool: accepts no more units of work, waits up to `limit` for those that run, and ends all
-    /// sessions.
+    /// Closes the pool: rejects new units of work, waits up to `limit` for running ones, and closes all sessions.
     pub async fn close(&self, limit: Duration) -> Closed {
         self.db.close(limit).await
     }

@@ -1,4 +1,4 @@
-//! ICD-10-CM codes: search, look-up, chapters, releases, and statistics of searches.
+//! ICD-10-CM codes: search, lookup, chapters, releases, and statistics of searches.
 
 #[cfg(feature = "cases")]
 pub(crate) mod cases;
@@ -16,7 +16,7 @@ pub use codes::{CODE_WITH_RELATIVES, FIND, code_with_relatives, find};
 pub use releases::{
     CURRENT, IMPORT, Imported, InUse, ROLL_BACK, Release, current_release, import, roll_back,
 };
-pub use search::{Finds, SEARCH_CODE, SEARCH_SIMILARITY, SEARCH_TERM, search};
+pub use search::{LegMatches, SEARCH_CODE, SEARCH_SIMILARITY, SEARCH_TERM, search};
 pub use statistics::{
     LOG_BATCH_MAX, LOG_SEARCHES, REFRESH, STATISTICS, UPKEEP, log_searches, search_logs_upkeep,
     search_statistics,

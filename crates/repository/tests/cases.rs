@@ -1,4 +1,4 @@
-//! The cases of every operation and the data that they run on, before verification relies on them.
+//! Tests of the cases and their seed data, on which the plan gate relies.
 
 #![expect(clippy::expect_used, reason = "a test fails by panicking")]
 
@@ -20,13 +20,13 @@ use steadfast_repository::cases::{self, Case};
 use steadfast_repository::terminology::{self, Imported};
 use support::{Fixture, Reading};
 
-/// Rows of the largest table: two of them are of the rare product.
+/// Number of rows in the largest table: two of its keys are of the rare product.
 const ROWS: u64 = 10_000;
 
-/// What the cases look for stands in these parts of the table; the rest would only take time.
+/// Parts of the release that the cases need. The rest would only take time.
 const PARTS: [&str; 4] = ["A0", "E", "I1", "S72"];
 
-/// A database with something in every table.
+/// Creates a database with rows in every table.
 async fn filled() -> Result<Fixture> {
     let fixture = Fixture::new().await?;
     terminology::import(&fixture.store, "parts", &release::rows_of(&PARTS)?, |_| ()).await?;
@@ -34,7 +34,7 @@ async fn filled() -> Result<Fixture> {
     Ok(fixture)
 }
 
-/// A store whose sessions are written down.
+/// Returns a store whose statements are recorded.
 fn recorded(fixture: &Fixture) -> Result<(Store, Recorder)> {
     let recorder = Recorder::new();
     let session = SessionSettings { recorder: Some(recorder.clone()), ..SessionSettings::default() };
@@ -43,7 +43,7 @@ fn recorded(fixture: &Fixture) -> Result<(Store, Recorder)> {
     Ok((Store::new(db), recorder))
 }
 
-/// All cases, those last that change more than they are told to.
+/// Returns all cases, heavy ones last because they change more than their arguments say.
 fn in_order() -> Vec<Case> {
     let mut cases = cases::all().expect("valid inputs");
     cases.sort_by_key(|case| case.is_heavy);
@@ -55,8 +55,8 @@ fn case(operation: &str, name: &str) -> Case {
     found.expect("a case of this name")
 }
 
-/// The rows that the statement that finds has to return or change, by operation and case.
-const FINDS: [(&str, &str, RangeInclusive<u64>); 54] = [
+/// Number of rows that the main statement returns or changes, by operation and case.
+const ROWS_BY_CASE: [(&str, &str, RangeInclusive<u64>); 54] = [
     ("keys.search", "rare", 2..=2),
     ("keys.search", "common", 51..=51),
     ("keys.search", "absent", 0..=0),
@@ -110,11 +110,11 @@ const FINDS: [(&str, &str, RangeInclusive<u64>); 54] = [
     ("terminology.place", "no such code", 0..=0),
     ("terminology.find", "one", 1..=1),
     ("terminology.find", "a hundred", 50..=90),
-    ("terminology.find", "codes that nobody has", 0..=0),
+    ("terminology.find", "unknown codes", 0..=0),
 ];
 
 #[tokio::test]
-async fn every_case_runs_within_its_operation_and_finds_what_its_name_says() -> Result<()> {
+async fn cases_run_their_operation_and_find_expected_rows() -> Result<()> {
     let fixture = filled().await?;
     let (store, recorder) = recorded(&fixture)?;
     let mut found = BTreeMap::new();
@@ -123,18 +123,18 @@ async fn every_case_runs_within_its_operation_and_finds_what_its_name_says() -> 
         case.run(&store).await.with_context(|| format!("{case:?}"))?;
         let captured = recorder.take();
         assert_eq!(captured.missing, 0, "{case:?}");
-        // What a heavy case does beforehand is of other operations.
+        // Heavy cases run other operations first.
         let (own, before): (Vec<_>, Vec<_>) =
             captured.own().partition(|statement| statement.operation == case.operation.name());
         assert!(before.is_empty() || case.is_heavy, "{case:?}: {before:#?}");
         assert!((1..=case.operation.statement_limit() as usize).contains(&own.len()), "{case:?}: {own:#?}");
-        // A page is asked for before its count; words are looked up before what has them.
+        // The page is requested before its count; words are looked up before the terms.
         let has_count =
             matches!(case.operation.name(), "keys.search" | "keys.products" | "identity.api_keys");
-        let finding = if has_count { own.first() } else { own.last() };
-        found.insert((case.operation.name(), case.name), finding.and_then(|statement| statement.rows()));
+        let main = if has_count { own.first() } else { own.last() };
+        found.insert((case.operation.name(), case.name), main.and_then(|statement| statement.rows()));
     }
-    for (operation, name, expected) in FINDS {
+    for (operation, name, expected) in ROWS_BY_CASE {
         let rows = found.get(&(operation, name)).copied().flatten();
         assert!(rows.is_some_and(|rows| expected.contains(&rows)), "{operation} [{name}] found {rows:?}");
     }
@@ -142,7 +142,7 @@ async fn every_case_runs_within_its_operation_and_finds_what_its_name_says() -> 
 }
 
 #[tokio::test]
-async fn keys_that_are_called_new_are_new_and_those_called_stored_are_stored() -> Result<()> {
+async fn upsert_cases_insert_as_many_keys_as_named() -> Result<()> {
     let fixture = filled().await?;
     let client = fixture.client().await?;
     let count = async || -> Result<i64> {
@@ -163,7 +163,7 @@ async fn keys_that_are_called_new_are_new_and_those_called_stored_are_stored() -
 }
 
 #[tokio::test]
-async fn many_entries_cost_the_statements_of_one() -> Result<()> {
+async fn batch_sends_one_statement() -> Result<()> {
     let fixture = filled().await?;
     let meter = fixture.meter().await?;
     for (operation, one, many) in [
@@ -173,7 +173,7 @@ async fn many_entries_cost_the_statements_of_one() -> Result<()> {
         ("terminology.log_searches", "one", "a hundred"),
     ] {
         let (one, many) = (case(operation, one), case(operation, many));
-        // The first run of a session also looks up types.
+        // The first run in a session also looks up types.
         many.run(&fixture.store).await?;
         let (ran, of_one) = meter.read(one.run(&fixture.store)).await?;
         ran?;
@@ -186,14 +186,14 @@ async fn many_entries_cost_the_statements_of_one() -> Result<()> {
 }
 
 #[tokio::test]
-async fn many_children_finds_and_rows_cost_the_statements_of_one() -> Result<()> {
+async fn statement_count_is_independent_of_row_count() -> Result<()> {
     let fixture = Fixture::new().await?;
     let (store, meter) = (&fixture.store, fixture.meter().await?);
     let import = async |children: usize| {
         let release = [family("B00", "lonely", 1)?, family("A00", "many", children)?].concat();
         Ok::<_, anyhow::Error>(terminology::import(store, "families", &release, |_| ()).await?)
     };
-    // The first two fill both slots; every session looks up types.
+    // The first two imports fill both slots and look up types.
     import(2).await?;
     import(3).await?;
     let (few, of_few) = meter.read(import(1)).await?;
@@ -202,27 +202,27 @@ async fn many_children_finds_and_rows_cost_the_statements_of_one() -> Result<()>
     assert_eq!(counts(of_few), counts(of_many), "an import");
 
     let children = async |code: &str| -> Result<i64> {
-        let place = terminology::code_with_relatives(store, &IcdCode::parse("code", code)?).await?;
-        Ok(place.context("a place")?.children.total)
+        let found = terminology::code_with_relatives(store, &IcdCode::parse("code", code)?).await?;
+        Ok(found.context("the code exists")?.children.total)
     };
     children("A00").await?;
     let (one, of_one) = meter.read(children("B00")).await?;
     let (hundred, of_hundred) = meter.read(children("A00")).await?;
     assert_eq!((one?, hundred?), (1, 100));
-    assert_eq!(counts(of_one), counts(of_hundred), "a place");
+    assert_eq!(counts(of_one), counts(of_hundred), "a code with its relatives");
 
     for (leg, one, many) in
         [(Leg::Code, "B000", "A00"), (Leg::Term, "lonely", "many"), (Leg::Similarity, "lonely", "many")]
     {
         let found = async |text: &str| -> Result<usize> {
-            let finds = terminology::search(store, leg, &Query::new(text, None)?).await?;
-            Ok(finds.context("something to look for")?.matches.len())
+            let found = terminology::search(store, leg, &Query::new(text, None)?).await?;
+            Ok(found.context("the leg applies")?.matches.len())
         };
         found(many).await?;
         let (first, of_one) = meter.read(found(one)).await?;
         let (second, of_many) = meter.read(found(many)).await?;
         let (first, second) = (first?, second?);
-        assert!(first <= 2 && second >= 5, "{leg:?}: {first} and {second}, of a hundred the best");
+        assert!(first <= 2 && second >= 5, "{leg:?}: {first} and {second}");
         assert_eq!(counts(of_one), counts(of_many), "{leg:?}");
     }
     Ok(())
@@ -232,7 +232,7 @@ fn counts(reading: Reading) -> (i64, i64) {
     (reading.statements, reading.utility)
 }
 
-/// A category and so many codes below it, with `word` in the terms of all of them.
+/// Returns a category and its children, all with `word` in their terms.
 fn family(category: &str, word: &str, children: usize) -> Result<Vec<ImportRow>> {
     let row = |code: &str, parent: Option<&str>| {
         Ok(ImportRow {
@@ -250,10 +250,10 @@ fn family(category: &str, word: &str, children: usize) -> Result<Vec<ImportRow>>
 }
 
 #[test]
-fn cases_have_names_of_their_own_and_claim_indexes_that_their_operation_declares() {
+fn cases_have_unique_names_and_declared_indexes() {
     let mut seen = BTreeSet::new();
     for case in in_order() {
-        assert!(seen.insert(format!("{case:?}")), "{case:?} stands there twice");
+        assert!(seen.insert(format!("{case:?}")), "duplicate case {case:?}");
         for index in case.served_by {
             assert!(case.operation.indexes().contains(index), "{case:?}: {index} is not declared");
         }
@@ -268,13 +268,13 @@ fn every_operation_has_cases() -> Result<()> {
         cases::all()?.iter().map(|case| case.operation.name().to_owned()).collect();
     assert!(declared.len() > 10, "the declarations were not found: {declared:?}");
     let lacking: Vec<_> = declared.difference(&with_cases).collect();
-    assert!(lacking.is_empty(), "without a case: {lacking:?}");
+    assert!(lacking.is_empty(), "operations without a case: {lacking:?}");
     let unknown: Vec<_> = with_cases.difference(&declared).collect();
-    assert!(unknown.is_empty(), "not declared in the usual form: {unknown:?}");
+    assert!(unknown.is_empty(), "operations whose declaration was not found: {unknown:?}");
     Ok(())
 }
 
-/// The names of the operations that are declared below `folder`.
+/// Collects the names of the operations that are declared below `folder`.
 fn declared_in(folder: &Path, names: &mut BTreeSet<String>) -> Result<()> {
     for entry in fs::read_dir(folder)? {
         let path = entry?.path();

@@ -1,4 +1,4 @@
-//! Product keys on a real server: what is stored, what is found, and what it costs.
+//! Tests of product keys: storing, searching, and the cost of both.
 
 #![expect(clippy::expect_used, reason = "a test fails by panicking")]
 
@@ -49,7 +49,7 @@ fn filter(product: Option<&str>, min: Option<u64>, max: Option<u64>, blocked: Op
 }
 
 #[tokio::test]
-async fn a_stored_key_comes_back_as_it_was_and_a_second_check_updates_it() -> Result<()> {
+async fn upsert_inserts_new_keys_and_updates_stored_ones() -> Result<()> {
     let fixture = Fixture::new().await?;
     let first = keys::upsert(&fixture.store, &[status(2, "Office16", 10), status(1, "Office15", 5)]).await?;
     assert_eq!(
@@ -72,7 +72,7 @@ async fn a_stored_key_comes_back_as_it_was_and_a_second_check_updates_it() -> Re
 }
 
 #[tokio::test]
-async fn a_warm_check_of_fifty_keys_is_one_statement_whatever_is_stored() -> Result<()> {
+async fn upsert_sends_one_statement() -> Result<()> {
     let fixture = Fixture::new().await?;
     let meter = fixture.meter().await?;
     let batch = |from: u32| (from..from + 50).map(|n| status(n, "Office16", 1)).collect::<Vec<_>>();
@@ -87,12 +87,12 @@ async fn a_warm_check_of_fifty_keys_is_one_statement_whatever_is_stored() -> Res
 }
 
 #[tokio::test]
-async fn fifty_checks_of_overlapping_keys_at_once_lose_and_double_nothing() -> Result<()> {
+async fn concurrent_upserts_insert_each_key_once() -> Result<()> {
     let fixture = Fixture::new().await?;
     let checks = (0..50_u32).map(|check| {
         let store = fixture.store.clone();
         tokio::spawn(async move {
-            // Each in an order of its own, overlapping with its neighbours.
+            // Each has a different order and overlaps with its neighbours.
             let mut batch: Vec<_> = (0..50).map(|n| status(check * 10 + n, "Office16", 1)).collect();
             batch.rotate_left(check as usize);
             keys::upsert(&store, &batch).await
@@ -110,22 +110,26 @@ async fn fifty_checks_of_overlapping_keys_at_once_lose_and_double_nothing() -> R
 }
 
 #[tokio::test]
-async fn what_like_takes_for_a_wildcard_is_searched_as_it_stands() -> Result<()> {
+async fn search_escapes_wildcards() -> Result<()> {
     let fixture = Fixture::new().await?;
     let stored = ["100%_sure", "100 sure", "back\\slash", "Office"];
     let batch: Vec<_> = (1..).zip(stored).map(|(n, product)| status(n, product, 1)).collect();
     keys::upsert(&fixture.store, &batch).await?;
-    for (asked, expected) in
+    for (product, expected) in
         [("%", 1), ("_", 1), ("0%_S", 1), ("\\", 1), ("OFFICE", 1), ("sure", 2), ("*", 0)]
     {
         let found =
-            keys::search(&fixture.store, &filter(Some(asked), None, None, None), &first_page()).await?;
-        assert_eq!((found.items.len(), found.pagination.total_items), (expected, expected as u32), "{asked}");
+            keys::search(&fixture.store, &filter(Some(product), None, None, None), &first_page()).await?;
+        assert_eq!(
+            (found.items.len(), found.pagination.total_items),
+            (expected, expected as u32),
+            "{product}"
+        );
     }
     Ok(())
 }
 
-/// A few hundred keys with every kind of tie, and what a search of them must find.
+/// A few hundred keys with all kinds of ties, and the expected results of searches.
 struct Model(Vec<KeyStatus>);
 
 impl Model {
@@ -154,7 +158,7 @@ impl Model {
                     && filter.blocked.is_none_or(|blocked| key.blocked == (blocked == Blocked::Yes))
             })
             .collect();
-        // Keys were stored in key order, so ids follow it.
+        // Keys were stored in order, so ids have the same order.
         found.sort_by_key(|key| (key.product.clone(), -key.remaining, key.key));
         found.into_iter().map(|key| key.key).collect()
     }
@@ -175,7 +179,7 @@ fn all_filters() -> Vec<Filter> {
 }
 
 #[tokio::test]
-async fn pages_by_number_and_by_cursor_show_what_the_model_finds() -> Result<()> {
+async fn numbered_pages_and_cursors_match_model() -> Result<()> {
     let fixture = Fixture::new().await?;
     let model = Model::stored(&fixture).await?;
     for filter in all_filters() {
@@ -207,7 +211,7 @@ async fn pages_by_number_and_by_cursor_show_what_the_model_finds() -> Result<()>
 }
 
 #[tokio::test]
-async fn a_cursor_that_was_tampered_with_finds_no_foreign_product() -> Result<()> {
+async fn forged_cursor_reveals_no_other_products() -> Result<()> {
     let fixture = Fixture::new().await?;
     Model::stored(&fixture).await?;
     let forged = KeyCursor { product: "Win10_Pro".to_owned(), remaining: 99, id: 0 };
@@ -219,7 +223,7 @@ async fn a_cursor_that_was_tampered_with_finds_no_foreign_product() -> Result<()
 }
 
 #[tokio::test]
-async fn totals_leave_the_sentinel_out_and_low_inventory_shows() -> Result<()> {
+async fn totals_exclude_unknown_numbers() -> Result<()> {
     let fixture = Fixture::new().await?;
     let batch = [
         status(1, "A", 3),
@@ -242,10 +246,10 @@ async fn totals_leave_the_sentinel_out_and_low_inventory_shows() -> Result<()> {
     Ok(())
 }
 
-/// Fills the table up to `total` keys of 80 products, 5 % blocked.
+/// Adds keys of 80 products, 5 % of them blocked, until there are `total`.
 async fn fill(fixture: &Fixture, total: i32) -> Result<()> {
     let client = fixture.client().await?;
-    // VACUUM finds no row visible to all whose commit is not flushed yet.
+    // VACUUM marks a page as all-visible only if the commits of its rows are flushed.
     client.batch_execute("SET synchronous_commit = on").await?;
     let sql = "INSERT INTO pidms_keys (keyname, keyname_with_dash, prd, remaining, blocked) \
          SELECT lpad(n::text, 25, '0'), lpad(n::text, 29, '0'), 'Product' || lpad((n * 7919 / 50 % 80)::text, 2, '0') || '_MAK', \
@@ -257,11 +261,11 @@ async fn fill(fixture: &Fixture, total: i32) -> Result<()> {
 }
 
 #[tokio::test]
-async fn page_and_count_cost_the_same_at_ten_thousand_and_at_a_million_keys() -> Result<()> {
+async fn search_cost_is_independent_of_table_size() -> Result<()> {
     let fixture = Fixture::new().await?;
     let rare: Vec<_> = (1..=3).map(|n| status(9_000_000 + n, "Rarity", 1)).collect();
     keys::upsert(&fixture.store, &rare).await?;
-    let (meter, looker) = (fixture.meter().await?, fixture.client().await?);
+    let (meter, observer) = (fixture.meter().await?, fixture.client().await?);
     let cases = [
         ("early", filter(Some("product00"), None, None, Some(-1))),
         ("late", filter(Some("product79"), None, None, Some(-1))),
@@ -279,15 +283,15 @@ async fn page_and_count_cost_the_same_at_ten_thousand_and_at_a_million_keys() ->
         let mut row = Vec::new();
         for (name, filter) in &cases {
             for _ in 0..8 {
-                // Beyond the fifth run a generic plan could be chosen; it must not cost more.
+                // From the sixth run on, the server may choose a generic plan, which must not cost more.
                 keys::search(&fixture.store, filter, &Position::numbered(1, 50)?).await?;
             }
             let position = Position::numbered(1, 50)?;
-            let before = page_buffers(&looker).await?;
+            let before = page_buffers(&observer).await?;
             let (found, reading) = meter.read(keys::search(&fixture.store, filter, &position)).await?;
             let found = found?;
             assert_eq!(reading.statements, 2, "{name}");
-            let page = page_buffers(&looker).await? - before;
+            let page = page_buffers(&observer).await? - before;
             row.push((*name, page, reading.buffers - page, found.pagination));
         }
         costs.push(row);
@@ -296,10 +300,10 @@ async fn page_and_count_cost_the_same_at_ten_thousand_and_at_a_million_keys() ->
         assert!(large.1 <= 2 * small.1, "page: {small:?} then {large:?}");
     }
     for case in costs.iter().flatten() {
-        // The step to each of 81 products and 10,001 entries of the index, at some hundreds a leaf.
+        // A step for each of 81 products, and 10,001 index entries with several hundred per leaf page.
         assert!(case.2 <= 600, "count: {case:?}");
         if case.3.total_items <= 3 {
-            assert!(case.2 <= case.1 + 10, "where there is little to count, only the steps cost: {case:?}");
+            assert!(case.2 <= case.1 + 10, "a count of few keys costs only the steps: {case:?}");
         }
     }
     let counted_all = &costs[1][4];
@@ -307,28 +311,28 @@ async fn page_and_count_cost_the_same_at_ten_thousand_and_at_a_million_keys() ->
     Ok(())
 }
 
-/// The buffers of the page statement so far.
-async fn page_buffers(looker: &Client) -> Result<i64> {
+/// Returns the number of buffers that the page statement has accessed so far.
+async fn page_buffers(observer: &Client) -> Result<i64> {
     let sql = "SELECT coalesce(sum(shared_blks_hit + shared_blks_read), 0)::bigint FROM pg_stat_statements \
                WHERE dbid = (SELECT oid FROM pg_database WHERE datname = current_database()) \
                AND query LIKE 'SELECT id, %'";
-    Ok(looker.query_one(sql, &[]).await?.get(0))
+    Ok(observer.query_one(sql, &[]).await?.get(0))
 }
 
 #[tokio::test]
-async fn the_hundredth_page_by_cursor_costs_what_the_first_costs() -> Result<()> {
+async fn cursor_page_cost_is_independent_of_depth() -> Result<()> {
     let fixture = Fixture::new().await?;
     fill(&fixture, 30_000).await?;
-    // The meter makes sure that there are statistics to look at.
-    let (_meter, looker) = (fixture.meter().await?, fixture.client().await?);
+    // The meter installs pg_stat_statements.
+    let (_meter, observer) = (fixture.meter().await?, fixture.client().await?);
     let all = filter(None, None, None, Some(-1));
     let mut position = Position::numbered(1, 100)?;
     let (mut costs, mut seen) = (Vec::new(), HashSet::new());
     for _ in 0..100 {
-        let before = page_buffers(&looker).await?;
+        let before = page_buffers(&observer).await?;
         let found = keys::search(&fixture.store, &all, &position).await?;
         assert!(found.items.iter().all(|key| seen.insert(key.id)), "no key twice");
-        costs.push(page_buffers(&looker).await? - before);
+        costs.push(page_buffers(&observer).await? - before);
         assert!(found.pagination.has_next, "more pages");
         let next = PageParameters { page: None, per_page: Some(100), cursor: found.pagination.next_cursor };
         position = next.position(KEYS_PAGE)?;

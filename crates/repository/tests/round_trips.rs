@@ -1,25 +1,25 @@
-//! Round trips: what is said to travel together is counted on the wire.
+//! Tests of the number of round trips, counted on the wire.
 
 #![expect(clippy::expect_used, reason = "a test fails by panicking")]
 
-#[path = "support/flights.rs"]
-mod flights;
+#[path = "support/proxy.rs"]
+mod proxy;
 mod support;
 
 use anyhow::Result;
-use flights::Flights;
+use proxy::RoundTrips;
 use steadfast_domain::keys::{Filter, KeyCursor, KeyStatus, ProductKey};
 use steadfast_domain::page::Position;
 use steadfast_domain::terminology::{IcdCode, ImportRow};
 use steadfast_repository::{Store, keys, terminology};
 use support::Fixture;
 
-/// The fixture, a store that reaches its database through the proxy, and the proxy.
-async fn watched() -> Result<(Fixture, Store, Flights)> {
+/// Returns a fixture, a store that connects through a counting proxy, and the proxy.
+async fn counted() -> Result<(Fixture, Store, RoundTrips)> {
     let fixture = Fixture::new().await?;
-    let (flights, through) = Flights::before(&fixture.database.application_url()).await?;
-    let store = Store::connect(&through)?;
-    Ok((fixture, store, flights))
+    let (round_trips, proxied) = RoundTrips::proxy(&fixture.database.application_url()).await?;
+    let store = Store::connect(&proxied)?;
+    Ok((fixture, store, round_trips))
 }
 
 fn status(number: u32) -> KeyStatus {
@@ -41,13 +41,13 @@ fn status(number: u32) -> KeyStatus {
 }
 
 #[tokio::test]
-async fn a_warm_search_of_keys_is_two_statements_in_one_round_trip() -> Result<()> {
-    let (fixture, store, flights) = watched().await?;
+async fn key_search_is_one_round_trip() -> Result<()> {
+    let (fixture, store, round_trips) = counted().await?;
     keys::upsert(&fixture.store, &[status(1), status(2)]).await?;
     let cursor = KeyCursor { product: "Office16".to_owned(), remaining: 3, id: 1 };
     for position in [Position::numbered(1, 50)?, Position::after(cursor, 50)] {
         let search = async || keys::search(&store, &Filter::default(), &position).await;
-        assert_eq!(flights.of(search).await?, 1, "{position:?}");
+        assert_eq!(round_trips.of(search).await?, 1, "{position:?}");
         let (found, reading) = fixture.meter().await?.read(search()).await?;
         assert_eq!((reading.statements, found?.pagination.total_items), (2, 2), "{position:?}");
     }
@@ -55,8 +55,8 @@ async fn a_warm_search_of_keys_is_two_statements_in_one_round_trip() -> Result<(
 }
 
 #[tokio::test]
-async fn the_place_of_a_code_is_one_warm_statement() -> Result<()> {
-    let (fixture, store, flights) = watched().await?;
+async fn code_lookup_is_one_round_trip() -> Result<()> {
+    let (fixture, store, round_trips) = counted().await?;
     let code = IcdCode::parse("code", "E11")?;
     let row = ImportRow {
         code: code.clone(),
@@ -68,18 +68,18 @@ async fn the_place_of_a_code_is_one_warm_statement() -> Result<()> {
         billable: false,
     };
     terminology::import(&fixture.store, "small", &[row], |_| ()).await?;
-    let place = async || terminology::code_with_relatives(&store, &code).await;
-    assert_eq!(flights.of(place).await?, 1);
-    let (placed, reading) = fixture.meter().await?.read(place()).await?;
-    assert_eq!((reading.statements, placed?.is_some()), (1, true));
+    let lookup = async || terminology::code_with_relatives(&store, &code).await;
+    assert_eq!(round_trips.of(lookup).await?, 1);
+    let (found, reading) = fixture.meter().await?.read(lookup()).await?;
+    assert_eq!((reading.statements, found?.is_some()), (1, true));
     Ok(())
 }
 
 #[tokio::test]
-async fn a_warm_upsert_is_three_round_trips() -> Result<()> {
-    let (_fixture, store, flights) = watched().await?;
+async fn upsert_is_three_round_trips() -> Result<()> {
+    let (_fixture, store, round_trips) = counted().await?;
     let upsert = async || keys::upsert(&store, &[status(1), status(2)]).await;
-    // BEGIN with its settings, the statement, COMMIT. This also shows that flights one after the other are told apart.
-    assert_eq!(flights.of(upsert).await?, 3);
+    // BEGIN with its settings, the statement, COMMIT. This also shows that the proxy counts consecutive round trips.
+    assert_eq!(round_trips.of(upsert).await?, 3);
     Ok(())
 }

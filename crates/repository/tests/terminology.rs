@@ -1,4 +1,4 @@
-//! ICD-10-CM codes on a real server: import and search; codes by themselves and the log of searches in modules.
+//! Tests of ICD-10-CM codes: imports and searches here; lookups and the log of searches in modules.
 
 #![expect(clippy::expect_used, reason = "a test fails by panicking")]
 
@@ -67,7 +67,7 @@ async fn imported() -> Result<Fixture> {
 
 async fn find(store: &Store, leg: Leg, query: &Query) -> Result<Vec<Match>> {
     let found = terminology::search(store, leg, query).await?;
-    Ok(found.expect("the leg has something to look for").matches)
+    Ok(found.expect("the leg applies").matches)
 }
 
 async fn codes(fixture: &Fixture, leg: Leg, text: &str) -> Result<Vec<String>> {
@@ -79,7 +79,7 @@ async fn codes_of(fixture: &Fixture, leg: Leg, query: &Query) -> Result<Vec<Stri
 }
 
 #[tokio::test]
-async fn a_release_is_put_in_use_and_a_repetition_does_nothing() -> Result<()> {
+async fn repeated_import_changes_nothing() -> Result<()> {
     let fixture = Fixture::new().await?;
     let switched = Imported::Switched { carried_over: 0 };
     assert_eq!(import(&fixture.store, &table()).await?, switched);
@@ -88,13 +88,13 @@ async fn a_release_is_put_in_use_and_a_repetition_does_nothing() -> Result<()> {
     rows[0].term = "Break of the thigh bone".to_owned();
     assert_eq!(import(&fixture.store, &rows).await?, switched);
     assert_eq!(codes(&fixture, Leg::Term, "thigh bone").await?, ["S72"]);
-    assert_eq!(import(&fixture.store, &table()).await?, switched, "an earlier release is another one again");
+    assert_eq!(import(&fixture.store, &table()).await?, switched, "an earlier release is imported again");
     assert_eq!(codes(&fixture, Leg::Term, "thigh bone").await?, [""; 0]);
     Ok(())
 }
 
 #[tokio::test]
-async fn a_code_that_the_release_has_no_longer_is_kept_but_found_only_on_demand() -> Result<()> {
+async fn removed_codes_are_retained_as_inactive() -> Result<()> {
     let fixture = imported().await?;
     let rows: Vec<ImportRow> = table().into_iter().filter(|row| row.code != code("S72002A")).collect();
     assert_eq!(import(&fixture.store, &rows).await?, Imported::Switched { carried_over: 1 });
@@ -104,30 +104,29 @@ async fn a_code_that_the_release_has_no_longer_is_kept_but_found_only_on_demand(
         assert!(!codes(&fixture, leg, text).await?.contains(&"S72002A".to_owned()), "{text}");
         assert_eq!(codes_of(&fixture, leg, &with_inactive(text)?).await?[0], "S72002A", "{text}");
     }
-    let placed =
-        terminology::code_with_relatives(&fixture.store, &code("S72002A")).await?.expect("still there");
-    assert!(!placed.concept.active);
+    let found = terminology::code_with_relatives(&fixture.store, &code("S72002A")).await?.expect("retained");
+    assert!(!found.concept.active);
     let rows: Vec<ImportRow> = table().into_iter().filter(|row| row.code != code("E11")).collect();
     assert_eq!(import(&fixture.store, &rows).await?, Imported::Switched { carried_over: 1 });
-    assert_eq!(codes(&fixture, Leg::Code, "S72002").await?, ["S72002A"], "a later release brought it back");
+    assert_eq!(codes(&fixture, Leg::Code, "S72002").await?, ["S72002A"], "a later release has it again");
     Ok(())
 }
 
 #[tokio::test]
-async fn a_rollback_shows_the_former_release_and_another_one_the_later_again() -> Result<()> {
+async fn rollback_alternates_between_two_releases() -> Result<()> {
     let fixture = Fixture::new().await?;
     assert_eq!(terminology::roll_back(&fixture.store).await?, None);
     terminology::import(&fixture.store, "old", &table(), |_| ()).await?;
-    assert_eq!(terminology::roll_back(&fixture.store).await?, None, "there is no former release yet");
+    assert_eq!(terminology::roll_back(&fixture.store).await?, None, "there is no previous release yet");
     let mut rows = table();
     rows[0].term = "Break of the thigh bone".to_owned();
     terminology::import(&fixture.store, "new", &rows, |_| ()).await?;
     for (name, found) in [("old", vec![]), ("new", vec!["S72"]), ("old", vec![])] {
-        let release = terminology::roll_back(&fixture.store).await?.expect("a former release");
+        let release = terminology::roll_back(&fixture.store).await?.expect("a previous release");
         assert_eq!((release.name.as_str(), release.codes), (name, table().len()));
         assert_eq!(codes(&fixture, Leg::Term, "thigh bone").await?, found);
     }
-    assert_eq!(import(&fixture.store, &table()).await?, Imported::Current, "known by its rows, not its name");
+    assert_eq!(import(&fixture.store, &table()).await?, Imported::Current, "identified by rows, not by name");
     terminology::import(&fixture.store, "newest", &rows[1..], |_| ()).await?;
     assert_eq!(
         terminology::roll_back(&fixture.store).await?.map(|release| release.name),
@@ -137,7 +136,7 @@ async fn a_rollback_shows_the_former_release_and_another_one_the_later_again() -
 }
 
 #[tokio::test]
-async fn no_release_is_put_in_use_twice_under_the_same_version() -> Result<()> {
+async fn release_versions_are_unique() -> Result<()> {
     let fixture = Fixture::new().await?;
     assert_eq!(terminology::current_release(&fixture.store).await?, None);
     import(&fixture.store, &table()).await?;
@@ -147,7 +146,7 @@ async fn no_release_is_put_in_use_twice_under_the_same_version() -> Result<()> {
     versions.push(first.version);
     import(&fixture.store, &table()).await?;
     let same = terminology::current_release(&fixture.store).await?.expect("the same");
-    assert_eq!(same.version, versions[0], "nothing was switched");
+    assert_eq!(same.version, versions[0], "the release is the same");
     import(&fixture.store, &table()[1..]).await?;
     for _ in 0..4 {
         let next = terminology::current_release(&fixture.store).await?.expect("another");
@@ -159,7 +158,7 @@ async fn no_release_is_put_in_use_twice_under_the_same_version() -> Result<()> {
 }
 
 #[tokio::test]
-async fn imports_forget_all_but_the_last_hundred_releases() -> Result<()> {
+async fn import_deletes_rows_of_old_releases() -> Result<()> {
     let fixture = Fixture::new().await?;
     let client = fixture.client().await?;
     let former = "INSERT INTO icd10_releases (slot, name, digest, codes, is_stored) \
@@ -173,14 +172,14 @@ async fn imports_forget_all_but_the_last_hundred_releases() -> Result<()> {
 }
 
 #[test]
-fn shipped_table_has_22_chapters() -> Result<()> {
+fn shipped_release_has_22_chapters() -> Result<()> {
     let chapters: HashSet<String> = rows_of(&[""])?.into_iter().map(|row| row.chapter).collect();
-    assert_eq!(chapters.len(), 22, "verification takes the table of chapters for small: {chapters:?}");
+    assert_eq!(chapters.len(), 22, "the cases declare the table of chapters as small: {chapters:?}");
     Ok(())
 }
 
 #[tokio::test]
-async fn an_import_that_fails_changes_nothing() -> Result<()> {
+async fn failed_import_changes_nothing() -> Result<()> {
     let fixture = imported().await?;
     let twice = [table(), table()].concat();
     let failed = terminology::import(&fixture.store, "bad", &twice, |_| ()).await;
@@ -191,13 +190,13 @@ async fn an_import_that_fails_changes_nothing() -> Result<()> {
     Ok(())
 }
 
-/// A release in which every term of thirty says `word`.
+/// Returns a release of thirty codes with `word` in every term.
 fn release_of(word: &str) -> Vec<ImportRow> {
     (10..40).map(|n| row(&format!("A{n}"), None, &format!("Common {word}"))).collect()
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_reader_sees_the_old_release_or_the_new_one_and_never_a_mix() -> Result<()> {
+async fn readers_never_see_mixed_releases() -> Result<()> {
     let fixture = Fixture::new().await?;
     import(&fixture.store, &release_of("old")).await?;
     let (store, reader) = (fixture.store.clone(), fixture.store.clone());
@@ -214,19 +213,19 @@ async fn a_reader_sees_the_old_release_or_the_new_one_and_never_a_mix() -> Resul
         for (leg, query, expected) in
             [(Leg::Code, &by_code, 30), (Leg::Term, &by_words, 30), (Leg::Similarity, &by_words, 20)]
         {
-            let finds = terminology::search(&reader, leg, query).await?.expect("something to look for");
-            let terms: HashSet<String> = finds.matches.iter().map(|found| found.term.clone()).collect();
-            assert_eq!((terms.len(), finds.matches.len()), (1, expected), "{leg:?}: {terms:?}");
-            seen.insert(finds.release);
+            let found = terminology::search(&reader, leg, query).await?.expect("the leg applies");
+            let terms: HashSet<String> = found.matches.iter().map(|found| found.term.clone()).collect();
+            assert_eq!((terms.len(), found.matches.len()), (1, expected), "{leg:?}: {terms:?}");
+            seen.insert(found.release);
         }
     }
     switching.await??;
-    assert!(seen.len() > 1, "the reader met no switch");
+    assert!(seen.len() > 1, "the reader saw only one release");
     Ok(())
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn two_imports_at_once_happen_one_after_the_other() -> Result<()> {
+async fn concurrent_imports_are_serialized() -> Result<()> {
     let fixture = imported().await?;
     let (one, other) = (release_of("one"), release_of("other"));
     let (one, other) = tokio::join!(import(&fixture.store, &one), import(&fixture.store, &other));
@@ -235,13 +234,13 @@ async fn two_imports_at_once_happen_one_after_the_other() -> Result<()> {
         Imported::Current => panic!("both are new"),
     });
     carried_over.sort_unstable();
-    assert_eq!(carried_over, [table().len(); 2], "each found all the codes of the first table");
+    assert_eq!(carried_over, [table().len(); 2], "each carries over the codes of the first release");
     assert_eq!(codes(&fixture, Leg::Term, "common").await?.len(), 30);
     Ok(())
 }
 
 #[tokio::test]
-async fn an_import_leaves_its_slot_with_the_same_indexes_as_the_migration() -> Result<()> {
+async fn import_recreates_indexes_of_migration() -> Result<()> {
     let fixture = Fixture::new().await?;
     let client = fixture.client().await?;
     let indexes = async |schema: &str| -> Result<Vec<String>> {
@@ -257,7 +256,7 @@ async fn an_import_leaves_its_slot_with_the_same_indexes_as_the_migration() -> R
 }
 
 #[tokio::test]
-async fn each_leg_finds_what_it_is_for() -> Result<()> {
+async fn each_leg_finds_its_matches() -> Result<()> {
     let fixture = imported().await?;
     assert_eq!(codes(&fixture, Leg::Code, "s72.00").await?, ["S7200", "S72001", "S72001A", "S72002A"]);
     assert_eq!(codes(&fixture, Leg::Code, "E11").await?.len(), 31);
@@ -266,16 +265,24 @@ async fn each_leg_finds_what_it_is_for() -> Result<()> {
     }
     assert_eq!(codes(&fixture, Leg::Term, "FEMUR").await?[0], "S72", "the shortest first");
     assert_eq!(codes(&fixture, Leg::Term, "right of neck femur").await?, ["S72001"], "in any order");
-    assert_eq!(codes(&fixture, Leg::Term, "encounter initial clo").await?, ["S72001A"], "unfinished");
-    assert_eq!(codes(&fixture, Leg::Term, "fracture's").await?, [""; 0], "no term has an s of its own");
+    assert_eq!(
+        codes(&fixture, Leg::Term, "encounter initial clo").await?,
+        ["S72001A"],
+        "incomplete last word"
+    );
+    assert_eq!(codes(&fixture, Leg::Term, "fracture's").await?, [""; 0], "no term has the word s");
     assert_eq!(codes(&fixture, Leg::Similarity, "fractur of femor").await?[0], "S72");
-    assert_eq!(codes(&fixture, Leg::Similarity, "hnead nad ncek").await?[0], "S720", "short words too");
+    assert_eq!(
+        codes(&fixture, Leg::Similarity, "hnead nad ncek").await?[0],
+        "S720",
+        "transposed letters in short words"
+    );
     assert_eq!(codes(&fixture, Leg::Similarity, "zzzz").await?, [""; 0]);
     Ok(())
 }
 
 #[tokio::test]
-async fn a_search_in_one_chapter_finds_nothing_of_others() -> Result<()> {
+async fn chapter_restricts_search() -> Result<()> {
     let fixture = Fixture::new().await?;
     let mut rows = table();
     for row in rows.iter_mut().filter(|row| row.code.as_str().starts_with('E')) {
@@ -283,16 +290,16 @@ async fn a_search_in_one_chapter_finds_nothing_of_others() -> Result<()> {
     }
     import(&fixture.store, &rows).await?;
     for (leg, text) in [(Leg::Code, "E11"), (Leg::Term, "type 2 diabetes"), (Leg::Similarity, "diabets")] {
-        for (chapter, is_there) in [("4", true), ("E00-E89", true), ("19", false), ("e00-e8", false)] {
+        for (chapter, is_found) in [("4", true), ("E00-E89", true), ("19", false), ("e00-e8", false)] {
             let query = Query::new(text, None)?.in_chapter(Some(chapter))?;
-            assert_eq!(!codes_of(&fixture, leg, &query).await?.is_empty(), is_there, "{text} in {chapter}");
+            assert_eq!(!codes_of(&fixture, leg, &query).await?.is_empty(), is_found, "{text} in {chapter}");
         }
     }
     Ok(())
 }
 
 #[tokio::test]
-async fn a_find_says_how_it_was_found_and_how_sure_it_is() -> Result<()> {
+async fn matches_have_type_and_confidence() -> Result<()> {
     let fixture = imported().await?;
     for (leg, text, match_type, confidence) in [
         (Leg::Code, "E11", MatchType::ExactCode, 1.0),
@@ -307,7 +314,7 @@ async fn a_find_says_how_it_was_found_and_how_sure_it_is() -> Result<()> {
 }
 
 #[tokio::test]
-async fn a_leg_sends_no_more_statements_than_it_may() -> Result<()> {
+async fn each_leg_sends_expected_statements() -> Result<()> {
     let fixture = imported().await?;
     let meter = fixture.meter().await?;
     for (leg, text, statements) in [

@@ -1,4 +1,4 @@
-//! The embedded migrations: applied in order, by one process at a time.
+//! Applies the embedded migrations in order, in one process at a time.
 
 mod blockers;
 
@@ -19,86 +19,87 @@ use std::time::Duration;
 
 const MIGRATIONS: EmbeddedMigrations = embed_migrations!("../../migrations");
 
-/// The files of all migrations, names and texts, so that a change of any of them changes the fingerprint.
+/// Names and texts of all migration files, for the fingerprint.
 const TEXTS: &[(&str, &str)] = &include!(concat!(env!("OUT_DIR"), "/migrations.rs"));
 
-/// The lock under which migrations run. Advisory locks are per database, so two databases do not wait for each other.
+/// Key of the advisory lock under which migrations run. Advisory locks are per database.
 const LOCK: i64 = 0x5354_4541_4446;
 
-/// How long another process may migrate before the next one gives up: longer than a migration of a large table should
-/// take, shorter than a deployment waits for its containers. Migrations themselves have no such limit.
-const LOCK_PATIENCE: &str = "10min";
+/// Maximum time to wait for another process that migrates: longer than the migration of a large table should take, and
+/// shorter than a deployment waits for its containers. The duration of a migration itself is not limited.
+const PROCESS_LOCK_TIMEOUT: &str = "10min";
 
-/// How long and how often a migration waits for a lock.
+/// Policy for lock timeouts and retries of a migration.
 #[derive(Clone, Copy, Debug)]
-struct Patience {
-    /// Limit of one wait. Others queue up behind a migration that waits, so this bounds how long they stand still.
+struct LockPolicy {
+    /// Maximum time to wait for a lock. Other sessions queue behind a waiting migration, so this limits their delay.
     lock_timeout: Duration,
-    /// Number of tries.
-    tries: u32,
-    /// Pause after the first try, in which those who queued up go on. It doubles with each try.
+    /// Maximum number of attempts.
+    attempts: u32,
+    /// Pause after the first attempt, in which queued sessions proceed. Doubles with each attempt.
     pause: Duration,
-    /// Longest pause.
+    /// Maximum pause.
     pause_max: Duration,
 }
 
-/// A minute and a half in all.
-const PATIENCE: Patience = Patience {
+/// Default policy. Gives up after about a minute and a half.
+const LOCK_POLICY: LockPolicy = LockPolicy {
     lock_timeout: Duration::from_secs(3),
-    tries: 10,
+    attempts: 10,
     pause: Duration::from_secs(1),
     pause_max: Duration::from_secs(10),
 };
 
-/// Why the database could not be brought up to date. What was applied before the failing migration stays.
+/// Failure to migrate the database. Migrations before the failed one remain applied.
 #[derive(Debug, thiserror::Error)]
 pub enum MigrateError {
-    /// No connection to the database.
+    /// The connection failed.
     #[error("cannot connect to the database: {0}")]
     Connect(#[from] diesel::ConnectionError),
-    /// No thread for the migrations could be started.
+    /// The thread for migrations could not be started.
     #[error("cannot start a thread for migrations: {0}")]
     Runtime(#[from] std::io::Error),
-    /// The lock that keeps two processes from migrating at once could not be had.
+    /// The advisory lock, which allows one process to migrate at a time, could not be acquired.
     #[error(
-        "cannot lock the database for migrations: {0}. If it was a timeout, another process migrates the database; \
-         see who holds the advisory lock in pg_locks, wait for it or end it, and try again"
+        "cannot lock the database for migrations: {0}. If this is a timeout, another process is migrating the \
+         database: find the holder of the advisory lock in pg_locks, wait for it or terminate it, and try again"
     )]
     Lock(#[source] diesel::result::Error),
-    /// What was applied before cannot be read.
-    #[error("cannot read which migrations were applied: {0}")]
+    /// The list of applied migrations could not be read.
+    #[error("cannot read the list of applied migrations: {0}")]
     Applied(#[source] diesel::result::Error),
     /// A migration failed and was rolled back.
     #[error("a migration failed: {0}")]
     Migration(Box<dyn Error + Send + Sync>),
-    /// Others held a lock that a migration needs for as long as it was tried.
+    /// A migration did not acquire its locks in any attempt.
     #[error(
-        "no lock for the migration {0}, which was tried {tries} times. Wait for the end of what these sessions do, or end \
-         them with pg_terminate_backend, and migrate again",
-        tries = PATIENCE.tries
+        "cannot acquire the locks of the migration {0} in {attempts} attempts. Wait until these sessions are done, or \
+         terminate them with pg_terminate_backend, and migrate again",
+        attempts = LOCK_POLICY.attempts
     )]
     Locked(LockWait),
 }
 
-/// Applies the migrations that the database at `url` lacks, over plain connections; see [`migrate_on`].
+/// Applies the pending migrations to the database at `url` over unencrypted connections; see [`migrate_on`].
 ///
 /// # Errors
-/// Returns [`MigrateError`] if the database cannot be reached or brought up to date.
+/// Returns [`MigrateError`] if a connection or a migration fails.
 pub async fn migrate(url: &str) -> Result<Vec<String>, MigrateError> {
     let conn = AsyncPgConnection::establish(url).await?;
     migrate_on(conn, AsyncPgConnection::establish(url).await?, |_| ()).await
 }
 
-/// Applies the migrations that the database of `conn` lacks, and returns their versions. Waits for another process that
-/// does the same. Lifts the session's limits of time, because a migration takes what it takes.
+/// Applies the pending migrations to the database of `conn` and returns their versions. Waits for other processes that
+/// migrate the same database.
 ///
-/// Only waiting for locks is limited: a migration that does not get one within 3 s is rolled back and tried again after a
-/// pause, ten times in all, so that nobody else waits longer behind it. `watcher` is a second connection to the same
-/// database, on which the sessions in the way are looked up; `on_wait` is called with them before each pause.
+/// Migrations have no statement timeout, but a lock timeout: a migration that does not acquire a lock within 3 s is
+/// rolled back and retried after a pause, in up to ten attempts, so that other sessions do not queue behind it for
+/// longer. `watcher` is a second connection to the same database, which looks up the blocking sessions; `on_wait` is
+/// called with them before each pause.
 ///
 /// # Errors
-/// Returns [`MigrateError`] if a migration fails or gets no lock. Each migration runs in a transaction of its own, and
-/// those before stay applied.
+/// Returns [`MigrateError`] if a migration fails or does not acquire its locks. Each migration runs in its own
+/// transaction, and earlier ones remain applied.
 pub async fn migrate_on<C>(
     conn: C,
     watcher: C,
@@ -108,23 +109,23 @@ where
     C: AsyncConnection<Backend = Pg> + 'static,
     AsyncMigrationHarness<C>: MigrationHarness<Pg>,
 {
-    migrate_with(conn, watcher, PATIENCE, on_wait).await
+    migrate_with(conn, watcher, LOCK_POLICY, on_wait).await
 }
 
 async fn migrate_with<C>(
     conn: C,
     watcher: C,
-    patience: Patience,
+    policy: LockPolicy,
     on_wait: impl Fn(&LockWait) + Send + 'static,
 ) -> Result<Vec<String>, MigrateError>
 where
     C: AsyncConnection<Backend = Pg> + 'static,
     AsyncMigrationHarness<C>: MigrationHarness<Pg>,
 {
-    // diesel's harness blocks inside its runtime, which only a multi-thread one allows: it gets one of its own.
+    // diesel's harness calls `block_in_place`, which needs a multi-threaded runtime; the caller's may be another.
     let run = move || {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
-        runtime.block_on(apply(conn, watcher, patience, on_wait))
+        runtime.block_on(apply(conn, watcher, policy, on_wait))
     };
     tokio::task::spawn_blocking(run).await.map_err(|error| MigrateError::Migration(Box::new(error)))?
 }
@@ -132,53 +133,53 @@ where
 async fn apply<C>(
     mut conn: C,
     watcher: C,
-    patience: Patience,
+    policy: LockPolicy,
     on_wait: impl Fn(&LockWait),
 ) -> Result<Vec<String>, MigrateError>
 where
     C: AsyncConnection<Backend = Pg> + 'static,
     AsyncMigrationHarness<C>: MigrationHarness<Pg>,
 {
-    // Held by the session, so it is gone with the process whatever happens.
-    take_lock(&mut conn, LOCK_PATIENCE).await?;
-    let limit = format!("SET lock_timeout = {}", patience.lock_timeout.as_millis());
+    // A session lock: the server releases it if the process dies.
+    lock(&mut conn, PROCESS_LOCK_TIMEOUT).await?;
+    let limit = format!("SET lock_timeout = {}", policy.lock_timeout.as_millis());
     conn.batch_execute(&limit).await.map_err(MigrateError::Lock)?;
     let blockers = Blockers::watch(&mut conn, watcher).await.map_err(MigrateError::Lock)?;
     let mut harness = AsyncMigrationHarness::new(conn);
     let mut versions = Vec::new();
     for migration in harness.pending_migrations(MIGRATIONS).map_err(MigrateError::Migration)? {
-        run(&mut harness, &*migration, patience, &blockers, &on_wait).await?;
+        run(&mut harness, &*migration, policy, &blockers, &on_wait).await?;
         versions.push(migration.name().version().to_string());
     }
     Ok(versions)
 }
 
-/// Runs one migration, again and again while it gets no lock.
+/// Runs a migration, with retries after lock timeouts.
 async fn run<H: MigrationHarness<Pg>>(
     harness: &mut H,
     migration: &dyn Migration<Pg>,
-    patience: Patience,
+    policy: LockPolicy,
     blockers: &Blockers,
     on_wait: impl Fn(&LockWait),
 ) -> Result<(), MigrateError> {
-    let mut pause = patience.pause;
-    for tries_left in (0..patience.tries).rev() {
-        blockers.forget();
+    let mut pause = policy.pause;
+    for attempts_left in (0..policy.attempts).rev() {
+        blockers.clear();
         let Err(error) = harness.run_migration(migration) else { return Ok(()) };
         let migration = migration.name().to_string();
         let wait = match blockers.seen() {
-            // In the server's language, so what was seen counts as well.
+            // The text depends on the server's language, so blocking sessions are a sign of a lock timeout, too.
             blockers if is_lock_timeout(&*error) || !blockers.is_empty() => {
                 LockWait { migration, blockers, pause }
             }
             _ => return Err(MigrateError::Migration(error)),
         };
-        if tries_left == 0 {
+        if attempts_left == 0 {
             return Err(MigrateError::Locked(wait));
         }
         on_wait(&wait);
         tokio::time::sleep(pause).await;
-        pause = (pause * 2).min(patience.pause_max);
+        pause = (pause * 2).min(policy.pause_max);
     }
     Ok(())
 }
@@ -187,26 +188,28 @@ fn is_lock_timeout(error: &(dyn Error + Send + Sync)) -> bool {
     error.to_string().contains("lock timeout")
 }
 
-async fn take_lock(conn: &mut impl SimpleAsyncConnection, patience: &str) -> Result<(), MigrateError> {
+async fn lock(conn: &mut impl SimpleAsyncConnection, timeout: &str) -> Result<(), MigrateError> {
     let sql = format!(
-        "SET statement_timeout = 0; SET idle_in_transaction_session_timeout = 0; SET lock_timeout = '{patience}'; \
+        "SET statement_timeout = 0; SET idle_in_transaction_session_timeout = 0; SET lock_timeout = '{timeout}'; \
          SELECT pg_advisory_lock({LOCK}); SET lock_timeout = 0"
     );
     conn.batch_execute(&sql).await.map_err(MigrateError::Lock)
 }
 
-/// One row of the list that the migrations keep of themselves.
+/// A row of diesel's list of applied migrations.
 #[derive(diesel::QueryableByName)]
 struct Applied {
     #[diesel(sql_type = Text)]
     version: String,
 }
 
-/// The names of the embedded migrations that the database has not which `conn` is connected to, in their order; nothing is
-/// changed. Waits for nobody: while another process migrates, what it has not finished is pending.
+/// Returns the names of the pending migrations in order, without changing anything.
+///
+/// Does not wait for a process that is migrating: migrations that it has not completed are pending.
 ///
 /// # Errors
-/// [`MigrateError::Applied`]; also when the user may not read the list.
+/// Returns [`MigrateError::Applied`] if the list of applied migrations cannot be read, for example because the user has
+/// no permission.
 pub async fn pending_on<C>(conn: &mut C) -> Result<Vec<String>, MigrateError>
 where
     C: AsyncConnection<Backend = Pg>,
@@ -223,7 +226,7 @@ where
     Ok(missing)
 }
 
-/// The versions that were applied; none to a database that was never migrated.
+/// Returns the versions of the applied migrations. Empty if the database was never migrated.
 async fn applied<C>(conn: &mut C) -> diesel::QueryResult<HashSet<String>>
 where
     C: AsyncConnection<Backend = Pg>,
@@ -237,7 +240,7 @@ where
     Ok(rows.into_iter().map(|row| row.version).collect())
 }
 
-/// A number that changes with every change of any migration: names template databases.
+/// Returns a hash of all migrations. Tests use it in the names of template databases.
 pub fn fingerprint() -> u64 {
     let mut hasher = DefaultHasher::new();
     TEXTS.hash(&mut hasher);

@@ -1,58 +1,58 @@
-//! Why a use case has no answer: the one error of this layer.
+//! The error of this layer.
 
 use std::time::Duration;
 use steadfast_domain::Invalid;
 use steadfast_repository as repository;
 use steadfast_resilience::{Class, Classify};
 
-/// Why a use case has no answer.
+/// Failure of a use case.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum Error {
-    /// The input is wrong.
+    /// The input is invalid.
     #[error(transparent)]
     Invalid(#[from] Invalid),
-    /// The database gave none.
+    /// The database failed.
     #[error("database: {0}")]
     Repository(#[from] repository::Error),
-    /// PIDKey.com gave none.
+    /// PIDKey.com failed.
     #[error("PIDKey.com: {0}")]
     Upstream(#[from] Upstream),
 }
 
-/// Why PIDKey.com gave no answer.
+/// Failure of PIDKey.com.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Upstream {
-    /// It asked to be left alone, now or a moment ago.
+    /// PIDKey.com has limited the rate of requests.
     #[error("rate limit exceeded")]
     RateLimited {
-        /// For how long still.
+        /// Time until the limit ends.
         retry_after: Duration,
     },
-    /// It does not accept the configured API key, or none is configured.
+    /// PIDKey.com does not accept the configured API key, or none is configured.
     #[error("the API key is not accepted")]
     Unauthorized,
-    /// It answered with another status than success.
+    /// PIDKey.com returned an error status.
     #[error("status {0}")]
     Status(u16),
-    /// Its answer cannot be used.
+    /// The response cannot be parsed.
     #[error("unreadable answer: {0}")]
     Body(String),
-    /// It did not answer in time.
+    /// The response did not arrive in time.
     #[error("timeout")]
     Timeout,
-    /// There is no way to it.
+    /// The connection failed.
     #[error("unreachable: {0}")]
     Unreachable(String),
-    /// It failed several times in a row and is not asked for a while.
+    /// The circuit breaker is open after several consecutive failures.
     #[error("circuit breaker open")]
     Open {
-        /// For how long still.
+        /// Time until the next probe.
         retry_after: Duration,
     },
-    /// More checks are under way than may be sent; this one was not.
+    /// The limit of concurrent requests is reached, and the request was not sent.
     #[error("own request limit reached")]
     Busy {
-        /// When there is likely to be room.
+        /// Time after which the request is likely to be accepted.
         retry_after: Duration,
     },
 }
@@ -68,14 +68,14 @@ impl From<steadfast_pidkey::Error> for Upstream {
             Pidkey::Unreachable(cause) => Self::Unreachable(cause),
             Pidkey::Open(rejected) => Self::Open { retry_after: rejected.retry_after },
             Pidkey::Busy { retry_after } => Self::Busy { retry_after },
-            // What is asked was parsed and counted before, so the rest is about the answer.
+            // The request was validated before, so other errors concern the response.
             other => Self::Body(other.to_string()),
         }
     }
 }
 
 impl Error {
-    /// The kind of failure as a log field: lower case, never changes.
+    /// Returns the kind of failure for log fields: lower case and stable.
     pub fn kind(&self) -> &'static str {
         match self {
             Self::Invalid(_) => "invalid",

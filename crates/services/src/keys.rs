@@ -1,4 +1,4 @@
-//! Checking product keys: one question to PIDKey.com, one write of what it knows.
+//! Checks of product keys: one request to PIDKey.com, and one write of the result.
 
 use crate::{Error, Upstream};
 use std::collections::{HashMap, HashSet};
@@ -9,51 +9,51 @@ use steadfast_pidkey::resilience::Deadline;
 use steadfast_repository::{Store, keys};
 use steadfast_resilience::Snapshot;
 
-/// What is kept back of a check's time for storing what was learnt.
+/// Part of the deadline of a check that is reserved for storing the result.
 const STORING: Duration = Duration::from_secs(5);
 
-/// Checks keys against PIDKey.com. Share one in the process: breaker, silence and rate limit live in it.
+/// Checks keys against PIDKey.com. Share one instance per process, because it contains the breaker and the rate limit.
 #[derive(Debug)]
 pub struct Checker {
     client: pidkey::Client,
 }
 
-/// What a check found.
+/// Result of a check.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Checked {
-    /// One entry for each key and for each line without a key: the keys in the order pasted, then the lines.
+    /// Results of the keys, in the order of the pasted text, followed by the lines without a key.
     pub results: Vec<KeyResult>,
-    /// How many of them count as what.
+    /// Number of results by kind.
     pub summary: Summary,
 }
 
-/// How many results are of which kind. `total` is the sum of the others.
+/// Number of results by kind. `total` is the sum of the others.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Summary {
-    /// All results.
+    /// Number of results.
     pub total: usize,
-    /// Keys that were not stored before.
+    /// Number of keys that were not stored before.
     pub new: usize,
-    /// Keys whose stored status was replaced.
+    /// Number of keys whose stored status was replaced.
     pub updated: usize,
-    /// Keys that PIDKey.com does not know or did not answer, and lines without a key.
+    /// Number of keys that PIDKey.com does not know or did not answer, and of lines without a key.
     pub errors: usize,
 }
 
-/// What became of one pasted entry.
+/// Result of a pasted entry.
 #[derive(Clone, Debug, PartialEq)]
 pub enum KeyResult {
-    /// Its status was learnt and stored.
+    /// The status of the key was stored.
     Stored(Box<Upserted>),
-    /// PIDKey.com does not know it. Nothing was stored.
+    /// PIDKey.com does not know the key. Nothing was stored.
     Unknown(ProductKey),
-    /// PIDKey.com left it out of its answer. Nothing was learnt and nothing stored.
+    /// The response of PIDKey.com lacks the key. Nothing was stored.
     Unanswered(ProductKey),
-    /// It is no key.
+    /// The line is not a key.
     Rejected(RejectedLine),
 }
 
-/// How long the parts of a check took.
+/// Durations of the parts of a check.
 #[derive(Clone, Copy, Debug, Default)]
 struct Durations {
     api: Duration,
@@ -61,20 +61,22 @@ struct Durations {
 }
 
 impl Checker {
-    /// A checker that asks through `client`.
+    /// Creates a checker that uses `client`.
     pub fn new(client: pidkey::Client) -> Self {
         Self { client }
     }
 
-    /// The breaker in front of PIDKey.com, for health answers.
+    /// Returns the state of the circuit breaker for PIDKey.com.
     pub fn breaker(&self) -> Snapshot {
         self.client.breaker()
     }
 
-    /// Asks PIDKey.com for all pasted keys at once and stores what it knows, within `limit`. May be repeated safely.
+    /// Checks all pasted keys in one request to PIDKey.com and stores the result, within `limit`. Repeating the call is
+    /// safe.
     ///
     /// # Errors
-    /// [`Error::Upstream`], then nothing was stored; [`Error::Repository`], see there.
+    /// Returns [`Error::Upstream`] if PIDKey.com failed and nothing was stored, or [`Error::Repository`] if the result
+    /// could not be stored.
     pub async fn check(&self, store: &Store, pasted: &Pasted, limit: Duration) -> Result<Checked, Error> {
         let (began, keys_count) = (Instant::now(), pasted.keys().len());
         tracing::info!(operation = "keys.check", keys_count, "key check started");
@@ -118,7 +120,7 @@ impl Checker {
     ) -> Result<Checked, Error> {
         let asked: Result<Vec<_>, _> =
             pasted.keys().iter().map(|key| pidkey::ProductKey::parse(key.as_str())).collect();
-        // A check may cost an activation: none is spent on an answer that cannot be stored.
+        // A check may cost an activation, so the database must be available to store the result.
         store.within(deadline).ping().await?;
         let began = Instant::now();
         let answer = self.client.check(&asked.map_err(Upstream::from)?, deadline.earlier_by(STORING)).await;
@@ -126,7 +128,7 @@ impl Checker {
         let answer = answer.map_err(Upstream::from)?;
         let known: Vec<KeyStatus> = answer.iter().filter_map(known).collect();
         let began = Instant::now();
-        // Nothing known is nothing to write: no transaction for that.
+        // Avoids a transaction if there is nothing to store.
         let upserted = if known.is_empty() {
             Ok(Vec::new())
         } else {
@@ -174,7 +176,7 @@ impl Summary {
     }
 }
 
-/// The status in the domain's terms; `None` for a key of which PIDKey.com said nothing.
+/// Converts a status into the domain's type. Returns `None` for a key without a status.
 fn known(checked: &pidkey::Checked) -> Option<KeyStatus> {
     let pidkey::Checked::Known(status) = checked.clone() else { return None };
     Some(KeyStatus {

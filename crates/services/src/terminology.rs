@@ -1,4 +1,4 @@
-//! Searching and filling the terminology.
+//! The terminology: searches, cached answers, imports and the log of searches.
 
 mod autocomplete;
 mod catalogue;
@@ -7,7 +7,7 @@ mod releases;
 mod search_log;
 
 pub use autocomplete::autocomplete;
-pub use catalogue::{Answer, CacheStatus, Catalogue, CatalogueHealth, Findings, forget_answers};
+pub use catalogue::{Answer, CacheStatus, Catalogue, CatalogueHealth, FoundCodes, invalidate_answers};
 pub use import::{ImportError, import_icd10cm, read_icd10cm};
 pub use search_log::{SearchLogWriter, SearchRecorder, search_log};
 pub use steadfast_repository::terminology::Imported;
@@ -15,32 +15,33 @@ pub use steadfast_repository::terminology::Imported;
 use crate::Error;
 use serde::{Deserialize, Serialize};
 use steadfast_domain::terminology::{Leg, Match, Query, merge};
-use steadfast_repository::terminology::{self, Finds};
+use steadfast_repository::terminology::{self, LegMatches};
 use steadfast_repository::{Error as RepositoryError, Store};
 
 /// Results of a search.
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
 pub struct Found {
-    /// Results, best first, at most as many as the query asks for.
+    /// Matches, best first, up to the limit of the query.
     pub matches: Vec<Match>,
-    /// Number of different codes that the legs found together.
+    /// Number of distinct codes that the legs found.
     pub total: usize,
-    /// Legs that failed, whose results are missing. Only complete results are cached.
+    /// Legs that failed, whose matches are missing. Only complete results are cached.
     #[serde(skip)]
     pub failed: Vec<Leg>,
 }
 
-/// How often a search is begun anew that met a switch of releases: they are months apart.
+/// Maximum number of attempts of a search during which the release changes. Releases are months apart.
 const ATTEMPTS: usize = 3;
 
-/// Searches by code, or else by words and by likeness at once, each on a connection of its own.
+/// Searches by code, or else by words and by similarity concurrently, each on its own connection.
 ///
-/// A query that has the form of a code is not searched as words, unless no code begins so: `T11` may be a vertebra. It is
-/// never searched by likeness, because another code is not a misspelling. Of words and likeness, one that fails is left
-/// out and named. All results are of one release: a search during which another one was put in use starts again.
+/// A query in the form of a code is searched as words only if no code begins with it: `T11` may be a vertebra. It is
+/// never searched by similarity, because another code is not a misspelling. If one of words and similarity fails, the
+/// result has the matches of the other and names the failed leg. All matches are of one release: a search during which
+/// another one was put in use is repeated.
 ///
 /// # Errors
-/// Returns the error of the first leg if none gave an answer.
+/// Returns the error of the first leg if all legs failed.
 pub async fn search(store: &Store, query: &Query) -> Result<Found, Error> {
     match query.as_code() {
         Some(_) => by_code(store, query).await,
@@ -48,13 +49,13 @@ pub async fn search(store: &Store, query: &Query) -> Result<Found, Error> {
     }
 }
 
-/// Finds the codes that begin with the query. If there are none, finds the terms that have it as a word.
+/// Finds the codes that begin with the query. If there are none, finds the terms that contain it as a word.
 async fn by_code(store: &Store, query: &Query) -> Result<Found, Error> {
     let found = by_legs(store, query, &[Leg::Code]).await?;
     if found.total > 0 { Ok(found) } else { by_legs(store, query, &[Leg::Term]).await }
 }
 
-/// Searches by all of `legs` at once.
+/// Runs `legs` concurrently.
 async fn by_legs(store: &Store, query: &Query, legs: &[Leg]) -> Result<Found, Error> {
     let leg = async |leg| match legs.contains(&leg) {
         true => terminology::search(store, leg, query).await,
@@ -63,16 +64,16 @@ async fn by_legs(store: &Store, query: &Query, legs: &[Leg]) -> Result<Found, Er
     let mut attempts = ATTEMPTS;
     loop {
         attempts -= 1;
-        let (code, term, likeness) = tokio::join!(leg(Leg::Code), leg(Leg::Term), leg(Leg::Similarity));
-        let outcomes = [(Leg::Code, code), (Leg::Term, term), (Leg::Similarity, likeness)];
+        let (code, term, similar) = tokio::join!(leg(Leg::Code), leg(Leg::Term), leg(Leg::Similarity));
+        let outcomes = [(Leg::Code, code), (Leg::Term, term), (Leg::Similarity, similar)];
         if attempts == 0 || are_of_one_release(&outcomes) {
             return joined(query, outcomes);
         }
     }
 }
 
-/// What became of each leg.
-type Outcomes = [(Leg, Result<Option<Finds>, RepositoryError>); 3];
+/// Outcome of each leg.
+type Outcomes = [(Leg, Result<Option<LegMatches>, RepositoryError>); 3];
 
 fn releases(outcomes: &Outcomes) -> impl Iterator<Item = i64> {
     outcomes.iter().filter_map(|(_, outcome)| outcome.as_ref().ok()?.as_ref()?.release)
@@ -83,19 +84,18 @@ fn are_of_one_release(outcomes: &Outcomes) -> bool {
     releases(outcomes).all(|release| Some(release) == first)
 }
 
-/// The finds of the legs together. Of legs that saw different releases, those count that saw the newest; the others have
-/// failed.
+/// Merges the matches of the legs. If the legs saw different releases, those that did not see the newest have failed.
 fn joined(query: &Query, outcomes: Outcomes) -> Result<Found, Error> {
     let newest = releases(&outcomes).max();
     let (mut failed, mut first_error, mut has_answer) = (Vec::new(), None, false);
-    let [code, term, likeness] = outcomes.map(|(leg, outcome)| match outcome {
-        Ok(Some(finds)) if finds.release.is_some() && finds.release != newest => {
+    let [code, term, similar] = outcomes.map(|(leg, outcome)| match outcome {
+        Ok(Some(found)) if found.release.is_some() && found.release != newest => {
             failed.push(leg);
             Vec::new()
         }
-        Ok(finds) => {
-            has_answer |= finds.is_some();
-            finds.map(|finds| finds.matches).unwrap_or_default()
+        Ok(found) => {
+            has_answer |= found.is_some();
+            found.map(|found| found.matches).unwrap_or_default()
         }
         Err(error) => {
             tracing::warn!(operation = "terminology.search", leg = leg.as_str(), %error, "a leg of a search failed");
@@ -107,7 +107,7 @@ fn joined(query: &Query, outcomes: Outcomes) -> Result<Found, Error> {
     match first_error {
         Some(error) if !has_answer => Err(error.into()),
         _ => {
-            let (matches, total) = merge(code, term, likeness, query.limit());
+            let (matches, total) = merge(code, term, similar, query.limit());
             Ok(Found { matches, total, failed })
         }
     }
@@ -120,27 +120,27 @@ mod tests {
         Candidate, CodeWithRelatives, Concept, IcdCode, MatchType, Relative, Relatives,
     };
 
-    fn finds(leg: Leg, code: &str, release: i64) -> Result<Option<Finds>, RepositoryError> {
+    fn leg_matches(leg: Leg, code: &str, release: i64) -> Result<Option<LegMatches>, RepositoryError> {
         let candidate = Candidate {
             code: IcdCode::parse("code", code).expect("a code"),
             term: String::from("Gout"),
             chapter: String::from("13"),
             billable: true,
         };
-        Ok(Some(Finds { matches: vec![Match::new(leg, candidate, 0.6)], release: Some(release) }))
+        Ok(Some(LegMatches { matches: vec![Match::new(leg, candidate, 0.6)], release: Some(release) }))
     }
 
     #[test]
-    fn finds_of_two_releases_are_never_shown_together() {
+    fn matches_of_different_releases_are_not_merged() {
         let query = Query::new("gout", None).expect("a query");
         let outcomes = [
-            (Leg::Code, Ok(Some(Finds { matches: Vec::new(), release: None }))),
-            (Leg::Term, finds(Leg::Term, "M10", 7)),
-            (Leg::Similarity, finds(Leg::Similarity, "M109", 8)),
+            (Leg::Code, Ok(Some(LegMatches { matches: Vec::new(), release: None }))),
+            (Leg::Term, leg_matches(Leg::Term, "M10", 7)),
+            (Leg::Similarity, leg_matches(Leg::Similarity, "M109", 8)),
         ];
         assert!(!are_of_one_release(&outcomes));
         let found = joined(&query, outcomes).expect("an answer");
-        assert_eq!(found.failed, [Leg::Term], "one that found nothing has no release and has not failed");
+        assert_eq!(found.failed, [Leg::Term], "a leg without matches has no release and has not failed");
         assert_eq!(found.matches.iter().map(|found| found.code.as_str()).collect::<Vec<_>>(), ["M109"]);
     }
 
@@ -149,7 +149,7 @@ mod tests {
         codes.iter().map(|text| Relative { code: code(text), term: (*text).to_owned() }).collect()
     }
 
-    fn there_and_back<T: Serialize + for<'a> Deserialize<'a>>(value: &T) -> T {
+    fn round_trip<T: Serialize + for<'a> Deserialize<'a>>(value: &T) -> T {
         serde_json::from_slice(&serde_json::to_vec(value).expect("JSON")).expect("the same")
     }
 
@@ -168,7 +168,7 @@ mod tests {
             find(MatchType::Fuzzy, 0.6),
         ];
         let found = Found { matches, total: 31, failed: Vec::new() };
-        assert_eq!(there_and_back(&found), found);
+        assert_eq!(round_trip(&found), found);
         let concept = Concept {
             code: concept_code.clone(),
             term: term.clone(),
@@ -179,15 +179,15 @@ mod tests {
         };
         let children = Relatives { shown: relatives_of(&["E1191", "E1192"]), total: 25 };
         let siblings = Relatives { shown: Vec::new(), total: 0 };
-        let placed = CodeWithRelatives {
+        let with_relatives = CodeWithRelatives {
             concept: concept.clone(),
             parents: relatives_of(&["E11"]),
             children,
             siblings,
         };
-        for (concept, placed) in [(Some(concept), Some(placed)), (None, None)] {
-            assert_eq!(there_and_back(&concept), concept);
-            assert_eq!(there_and_back(&placed), placed);
+        for (concept, with_relatives) in [(Some(concept), Some(with_relatives)), (None, None)] {
+            assert_eq!(round_trip(&concept), concept);
+            assert_eq!(round_trip(&with_relatives), with_relatives);
         }
     }
 

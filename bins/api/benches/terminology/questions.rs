@@ -113,7 +113,7 @@ impl Similarities {
         let terms: Vec<Trigrams> = rows.iter().map(|row| Trigrams::of(&row.term)).collect();
         let mut by_group: HashMap<u64, Vec<u32>> = HashMap::new();
         for (position, term) in (0_u32..).zip(&terms) {
-            for group in term.groups() {
+            for group in term.packed() {
                 by_group.entry(*group).or_default().push(position);
             }
         }
@@ -125,7 +125,7 @@ impl Similarities {
     pub(crate) fn top(&self, query: &str) -> Vec<f64> {
         let query = Trigrams::of(query);
         let mut common = vec![0_u32; self.terms.len()];
-        for position in query.groups().iter().filter_map(|group| self.by_group.get(group)).flatten() {
+        for position in query.packed().iter().filter_map(|group| self.by_group.get(group)).flatten() {
             common[*position as usize] += 1;
         }
         let similarities = common.iter().zip(&self.terms).map(|(common, term)| {
@@ -143,7 +143,7 @@ impl Similarities {
         let wanted = self.top(query);
         let query = Trigrams::of(query);
         let positions = answer.iter().filter_map(|code| self.positions.get(code));
-        let mut found: Vec<f64> = positions.map(|at| query.likeness(&self.terms[*at])).collect();
+        let mut found: Vec<f64> = positions.map(|at| query.similarity(&self.terms[*at])).collect();
         found.sort_unstable_by(|one, other| other.total_cmp(one));
         wanted.len() <= found.len()
             && wanted.iter().zip(&found).all(|(wanted, found)| found + 1e-9 >= *wanted)

@@ -1,4 +1,4 @@
-//! Many values at once: one question to Redis and one load for all that are missing.
+//! Batches: one request to Redis and one load for all missing values.
 
 use super::{Cache, Inner, may_be_stale};
 use crate::generations::Version;
@@ -11,14 +11,16 @@ use steadfast_resilience::Classify;
 use tokio::time::Instant;
 
 impl Cache {
-    /// The values of `keys`, all of `area`, in their order, under the same names as [`Cache::get_or_load`] finds them.
-    /// Those that neither this process nor Redis has are loaded together: `load` gets their places in `keys`, and gives
-    /// what says for each place what was found there. Meant for some hundreds at most. The load belongs to this caller
-    /// alone: two who miss the same value both load it.
+    /// Returns the values of `keys`, which are all of `area`, in their order. The values are those of
+    /// [`Cache::get_or_load`].
+    ///
+    /// Values that neither this process nor Redis has are loaded together: `load` receives their indexes in `keys`, and
+    /// returns a function from an index to its value. Meant for a few hundred values at most. There is no single
+    /// flight: two callers that miss the same value both load it.
     ///
     /// # Errors
-    /// That of `load`, unless it says nothing of the values and every missing one was kept before: then the old ones are
-    /// served as [`Status::Stale`].
+    /// Returns the error of `load`, unless its source is unavailable, overloaded or timed out and there is an expired
+    /// value for each missing one. These are then returned as [`Status::Stale`].
     pub async fn get_or_load_many<T, E, F, Fut, G>(
         &self,
         area: Area,
@@ -34,13 +36,13 @@ impl Cache {
     {
         let (inner, begun) = (&self.inner, Instant::now());
         let version = inner.version(area).await;
-        let mut found = inner.kept(area, keys, &version, begun).await;
+        let mut found = inner.stored_many(area, keys, &version, begun).await;
         let missing: Vec<usize> = (0..keys.len()).filter(|at| !found.contains_key(at)).collect();
         if !missing.is_empty() {
             let more = match load(missing.clone()).await {
-                Ok(loaded) => inner.keep_many(keys, missing, &version, loaded).await,
+                Ok(loaded) => inner.store_many(keys, missing, &version, loaded).await,
                 Err(error) if may_be_stale(error.class()) => {
-                    inner.old(area, keys, missing, &version).await.ok_or(error)?
+                    inner.stale_many(area, keys, missing, &version).await.ok_or(error)?
                 }
                 Err(error) => {
                     inner.counters.request(area.name, Outcome::Failed);
@@ -49,7 +51,7 @@ impl Cache {
             };
             found.extend(more);
         }
-        // A map of all places is in their order.
+        // The map has all indexes in order.
         let values: Vec<Cached<T>> = found.into_values().collect();
         for cached in &values {
             inner.counters.request(area.name, outcome(cached.status));
@@ -58,12 +60,12 @@ impl Cache {
     }
 }
 
-/// Values by their places.
+/// Values by their indexes.
 type Found<T> = BTreeMap<usize, Cached<T>>;
 
 impl Inner {
-    /// Those that the process has, and of the others those that Redis has.
-    async fn kept<T>(&self, area: Area, keys: &[Key], version: &Version, begun: Instant) -> Found<T>
+    /// Returns the values that are in the process or in Redis.
+    async fn stored_many<T>(&self, area: Area, keys: &[Key], version: &Version, begun: Instant) -> Found<T>
     where
         T: DeserializeOwned + Send + Sync + 'static,
     {
@@ -83,44 +85,44 @@ impl Inner {
         found
     }
 
-    async fn keep_many<T>(
+    async fn store_many<T>(
         &self,
         keys: &[Key],
-        places: Vec<usize>,
+        indexes: Vec<usize>,
         version: &Version,
         mut loaded: impl FnMut(usize) -> Loaded<T>,
     ) -> Found<T>
     where
         T: Serialize + Send + Sync + 'static,
     {
-        let mut kept = Found::new();
-        for at in places {
-            let value = self.keep(&keys[at], version, loaded(at)).await;
-            kept.insert(at, Cached { value, status: Status::Miss });
+        let mut stored = Found::new();
+        for at in indexes {
+            let value = self.store(&keys[at], version, loaded(at)).await;
+            stored.insert(at, Cached { value, status: Status::Miss });
         }
-        kept
+        stored
     }
 
-    /// What was kept before at all of `places`; nothing when one of them has nothing.
-    async fn old<T>(
+    /// Returns the expired values for all of `indexes`, or `None` if one of them has none.
+    async fn stale_many<T>(
         &self,
         area: Area,
         keys: &[Key],
-        places: Vec<usize>,
+        indexes: Vec<usize>,
         version: &Version,
     ) -> Option<Found<T>>
     where
         T: Send + Sync + 'static,
     {
-        let mut old = Found::new();
-        for at in places {
+        let mut stale = Found::new();
+        for at in indexes {
             let Some((value, since)) = self.memory.stale(&keys[at], version).await else {
                 self.counters.request(area.name, Outcome::Failed);
                 return None;
             };
-            old.insert(at, Cached { value, status: Status::Stale { since } });
+            stale.insert(at, Cached { value, status: Status::Stale { since } });
         }
-        Some(old)
+        Some(stale)
     }
 }
 

@@ -1,8 +1,9 @@
-//! Whatever Redis does, it is a miss in time.
+//! Tests of Redis failures: each is a miss within the timeout.
 
-use crate::stand_in::{PONG, stand_in};
+use crate::fake_redis::{PONG, fake_redis};
 use crate::support::{
-    Source, key, over, patiently_over, redis_says, wait_until, wait_until_connected, wait_until_written,
+    Source, cache_over, key, patient_cache, redis_command, wait_until, wait_until_connected,
+    wait_until_written,
 };
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -11,21 +12,21 @@ use steadfast_cache::{Cache, RedisSettings, Status, Tier};
 use steadfast_resilience::{BreakerState, Snapshot};
 use steadfast_testkit::RedisServer;
 
-/// The patience is 50 ms; the rest is for a machine with other things to do.
+/// Maximum of the median delay: the timeout of 50 ms, and tolerance for a busy machine.
 const MEDIAN_MAX: Duration = Duration::from_millis(100);
-/// Of the slowest one.
+/// Maximum of the longest delay.
 const ANSWER_MAX: Duration = Duration::from_millis(500);
 /// Longer than any test waits.
 const HOUR: Duration = Duration::from_secs(3600);
-/// The default of the breaker.
+/// Default number of failures that opens the breaker.
 const FAILURES_MAX: usize = 5;
 
 fn breaker(cache: &Cache) -> Snapshot {
     cache.health().redis.expect("Redis is set").breaker
 }
 
-/// Asks for ten values that Redis cannot give: each is loaded in time, and in the end Redis is not asked any more.
-async fn assert_every_question_is_a_miss_in_time(cache: &Cache) {
+/// Requests ten values that Redis cannot return. Asserts that each is loaded in time, and that the breaker opens.
+async fn assert_misses_in_time(cache: &Cache) {
     let (source, mut waits) = (Source::default(), Vec::new());
     for number in 0..10 {
         let (begun, is_asked) = (Instant::now(), breaker(cache).opened == 0);
@@ -34,7 +35,7 @@ async fn assert_every_question_is_a_miss_in_time(cache: &Cache) {
         waits.extend(is_asked.then(|| begun.elapsed()));
     }
     waits.sort();
-    assert!(waits.len() <= FAILURES_MAX, "more had to wait for Redis than the breaker bears: {waits:?}");
+    assert!(waits.len() <= FAILURES_MAX, "more requests waited than the breaker allows: {waits:?}");
     assert!(waits[waits.len() / 2] < MEDIAN_MAX, "{waits:?}");
     assert!(waits.last().is_some_and(|slowest| *slowest < ANSWER_MAX), "{waits:?}");
     let breaker = breaker(cache);
@@ -44,61 +45,65 @@ async fn assert_every_question_is_a_miss_in_time(cache: &Cache) {
     for number in 10..110 {
         source.get(cache, &key(&format!("{number}")), number).await;
     }
-    assert!(begun.elapsed() < Duration::from_secs(2), "an open breaker costs nothing: {:?}", begun.elapsed());
+    assert!(
+        begun.elapsed() < Duration::from_secs(2),
+        "an open breaker causes no delay: {:?}",
+        begun.elapsed()
+    );
 }
 
 #[test]
-fn callers_wait_for_fifty_milliseconds_unless_they_are_told_otherwise() {
-    assert_eq!(RedisSettings::at("redis://redis").patience, Duration::from_millis(50));
+fn default_timeout_is_fifty_milliseconds() {
+    assert_eq!(RedisSettings::at("redis://redis").timeout, Duration::from_millis(50));
 }
 
 #[tokio::test]
-async fn nobody_listens() {
+async fn refused_connection_is_miss() {
     let port = RedisServer::private().expect("Redis").address();
-    assert_every_question_is_a_miss_in_time(&over(&format!("redis://{port}"))).await;
+    assert_misses_in_time(&cache_over(&format!("redis://{port}"))).await;
 }
 
 #[tokio::test]
-async fn a_server_that_says_nothing() {
-    let url = stand_in(|_| (HOUR, "")).await;
-    assert_every_question_is_a_miss_in_time(&over(&url)).await;
+async fn silent_server_is_miss() {
+    let url = fake_redis(|_| (HOUR, "")).await;
+    assert_misses_in_time(&cache_over(&url)).await;
 }
 
 #[tokio::test]
-async fn a_server_that_loads_its_data() {
-    let url = stand_in(|_| (Duration::ZERO, "-LOADING Redis is loading the dataset in memory\r\n")).await;
-    assert_every_question_is_a_miss_in_time(&over(&url)).await;
+async fn loading_server_is_miss() {
+    let url = fake_redis(|_| (Duration::ZERO, "-LOADING Redis is loading the dataset in memory\r\n")).await;
+    assert_misses_in_time(&cache_over(&url)).await;
 }
 
 #[tokio::test]
-async fn a_server_that_is_no_redis() {
-    let url = stand_in(|_| (Duration::ZERO, "HTTP/1.1 400 Bad Request\r\n\r\n")).await;
-    assert_every_question_is_a_miss_in_time(&over(&url)).await;
+async fn http_server_is_miss() {
+    let url = fake_redis(|_| (Duration::ZERO, "HTTP/1.1 400 Bad Request\r\n\r\n")).await;
+    assert_misses_in_time(&cache_over(&url)).await;
 }
 
 #[tokio::test]
-async fn a_server_that_is_slow() {
-    let url = stand_in(|_| (Duration::from_millis(200), "+PONG\r\n")).await;
-    assert_every_question_is_a_miss_in_time(&over(&url)).await;
+async fn slow_server_is_miss() {
+    let url = fake_redis(|_| (Duration::from_millis(200), "+PONG\r\n")).await;
+    assert_misses_in_time(&cache_over(&url)).await;
 }
 
 #[tokio::test]
-async fn a_server_that_takes_connections_and_then_seconds_for_every_answer() {
-    let was_asked = Arc::new(AtomicBool::new(false));
-    let url = stand_in(move |command| {
-        if matches!(command, "PING" | "INFO") && !was_asked.load(Ordering::Relaxed) {
+async fn server_that_becomes_slow_is_miss() {
+    let is_slow = Arc::new(AtomicBool::new(false));
+    let url = fake_redis(move |command| {
+        if matches!(command, "PING" | "INFO") && !is_slow.load(Ordering::Relaxed) {
             return PONG;
         }
-        was_asked.store(true, Ordering::Relaxed);
+        is_slow.store(true, Ordering::Relaxed);
         (Duration::from_secs(5), "+OK\r\n")
     });
-    let cache = over(&url.await);
+    let cache = cache_over(&url.await);
     wait_until_connected(&cache).await;
-    assert_every_question_is_a_miss_in_time(&cache).await;
+    assert_misses_in_time(&cache).await;
 }
 
 #[tokio::test]
-async fn a_connected_server_that_says_that_it_cannot_serve() {
+async fn errors_of_unavailable_server_open_breaker() {
     for refusal in [
         "-LOADING Redis is loading the dataset in memory\r\n",
         "-MASTERDOWN Link with MASTER is down and replica-serve-stale-data is set to 'no'.\r\n",
@@ -109,16 +114,16 @@ async fn a_connected_server_that_says_that_it_cannot_serve() {
     ] {
         let refused = Arc::new(AtomicUsize::new(0));
         let counted = Arc::clone(&refused);
-        let url = stand_in(move |command| {
+        let url = fake_redis(move |command| {
             if command == "PING" {
                 return PONG;
             }
-            // There is one in every question.
+            // Every request contains one GET.
             counted.fetch_add(usize::from(command == "GET"), Ordering::Relaxed);
             (Duration::ZERO, refusal)
         });
-        // It is the refusals that count: nothing else fails within this patience.
-        let (cache, source) = (patiently_over(&url.await), Source::default());
+        // The long timeout ensures that only the errors open the breaker.
+        let (cache, source) = (patient_cache(&url.await), Source::default());
         wait_until_connected(&cache).await;
         for number in 0..10 {
             let cached = source.get(&cache, &key(&format!("{number}")), number).await;
@@ -127,7 +132,7 @@ async fn a_connected_server_that_says_that_it_cannot_serve() {
                 break;
             }
         }
-        // The keeper asks in the background as well: its question may be on its way when the breaker opens.
+        // A request of the background task may be pending when the breaker opens.
         let (opened, refused) = (breaker(&cache).opened, refused.load(Ordering::Relaxed));
         assert!(
             opened == 1 && (FAILURES_MAX..=FAILURES_MAX + 1).contains(&refused),
@@ -137,20 +142,20 @@ async fn a_connected_server_that_says_that_it_cannot_serve() {
 }
 
 #[tokio::test]
-async fn a_server_that_wants_a_password() {
+async fn missing_password_is_miss() {
     let server = RedisServer::private().expect("Redis");
-    redis_says(&server, &["CONFIG", "SET", "requirepass", "S3CRET"]);
-    assert_every_question_is_a_miss_in_time(&over(&server.url())).await;
+    redis_command(&server, &["CONFIG", "SET", "requirepass", "S3CRET"]);
+    assert_misses_in_time(&cache_over(&server.url())).await;
     let url = server.url().replace("redis://", "redis://:S3CRET@");
-    let with_password = over(&url);
+    let with_password = cache_over(&url);
     wait_until_connected(&with_password).await;
 }
 
 #[tokio::test]
-async fn values_are_shared_by_way_of_redis_and_nothing_typed_stands_there() {
+async fn caches_share_values_through_redis_without_revealing_input() {
     let server = RedisServer::private().expect("Redis");
     let (one, other, source) =
-        (patiently_over(&server.url()), patiently_over(&server.url()), Source::default());
+        (patient_cache(&server.url()), patient_cache(&server.url()), Source::default());
     wait_until_connected(&one).await;
     wait_until_connected(&other).await;
     let typed = key("john doe, chest pain");
@@ -159,15 +164,15 @@ async fn values_are_shared_by_way_of_redis_and_nothing_typed_stands_there() {
     let cached = source.get(&other, &typed, 8).await;
     assert_eq!((*cached.value, cached.status), (7, Status::Hit(Tier::Redis)));
     assert_eq!(source.get(&other, &typed, 8).await.status, Status::Hit(Tier::Process));
-    let keys = redis_says(&server, &["KEYS", "*"]).join(" ");
+    let keys = redis_command(&server, &["KEYS", "*"]).join(" ");
     assert!(!keys.contains("john") && !keys.contains("pain"), "{keys}");
     assert!(!format!("{one:?}").contains("john"));
 }
 
 #[tokio::test]
-async fn another_type_garbage_and_an_older_shape_are_misses_that_are_written_over() {
+async fn unusable_values_are_misses_and_overwritten() {
     let server = RedisServer::private().expect("Redis");
-    let (filled, source) = (patiently_over(&server.url()), Source::default());
+    let (filled, source) = (patient_cache(&server.url()), Source::default());
     wait_until_connected(&filled).await;
     source.get(&filled, &key("a"), 1).await;
     let name = wait_until_written(&server).await;
@@ -179,31 +184,31 @@ async fn another_type_garbage_and_an_older_shape_are_misses_that_are_written_ove
         &["SET", &name, "{\"nothing\":false,\"value\":{\"of\":\"old\"}}", "PX", "60000"],
         &["SET", &name, &long, "PX", "60000"],
     ] {
-        redis_says(&server, &["DEL", &name]);
-        redis_says(&server, wrong);
-        let cache = patiently_over(&server.url());
+        redis_command(&server, &["DEL", &name]);
+        redis_command(&server, wrong);
+        let cache = patient_cache(&server.url());
         wait_until_connected(&cache).await;
         assert_eq!(source.get(&cache, &key("a"), 2).await.status, Status::Miss, "{:?}", &wrong[..2]);
         let redis = cache.health().redis.expect("Redis is set");
         assert_eq!((redis.breaker.state, redis.breaker.failures), (BreakerState::Closed, 0));
         let written = async {
-            while !redis_says(&server, &["GETRANGE", &name, "0", "99"]).join("").contains("\"value\":2") {
+            while !redis_command(&server, &["GETRANGE", &name, "0", "99"]).join("").contains("\"value\":2") {
                 tokio::time::sleep(Duration::from_millis(5)).await;
             }
         };
-        tokio::time::timeout(Duration::from_secs(10), written).await.expect("written over");
+        tokio::time::timeout(Duration::from_secs(10), written).await.expect("overwritten");
     }
 }
 
 #[tokio::test]
-async fn a_value_from_redis_is_fresh_for_no_longer_than_it_was_there() {
+async fn value_from_redis_keeps_remaining_ttl() {
     let server = RedisServer::private().expect("Redis");
-    let (filled, source) = (patiently_over(&server.url()), Source::default());
+    let (filled, source) = (patient_cache(&server.url()), Source::default());
     wait_until_connected(&filled).await;
     source.get(&filled, &key("a"), 1).await;
     let name = wait_until_written(&server).await;
-    redis_says(&server, &["PEXPIRE", &name, "300"]);
-    let cache = patiently_over(&server.url());
+    redis_command(&server, &["PEXPIRE", &name, "300"]);
+    let cache = patient_cache(&server.url());
     wait_until_connected(&cache).await;
     source.get(&cache, &key("a"), 2).await;
     tokio::time::sleep(Duration::from_millis(400)).await;
@@ -211,15 +216,15 @@ async fn a_value_from_redis_is_fresh_for_no_longer_than_it_was_there() {
 }
 
 #[tokio::test]
-async fn writes_that_redis_cannot_take_in_time_are_dropped_and_counted() {
+async fn writes_to_frozen_redis_are_dropped_and_counted() {
     let server = RedisServer::private().expect("Redis");
-    let (cache, source) = (over(&server.url()), Source::default());
+    let (cache, source) = (cache_over(&server.url()), Source::default());
     wait_until_connected(&cache).await;
     source.get(&cache, &key("first"), 0).await;
-    server.freeze().expect("it runs");
+    server.freeze().expect("frozen");
     for number in 0..400 {
         source.get(&cache, &key(&format!("{number}")), number).await;
     }
-    wait_until(&cache, "counting what it dropped", |health| health.dropped_writes > 200).await;
-    server.thaw().expect("it runs");
+    wait_until(&cache, "dropping writes", |health| health.dropped_writes > 200).await;
+    server.thaw().expect("thawed");
 }

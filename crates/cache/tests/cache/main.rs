@@ -1,6 +1,7 @@
-//! The cache from outside: in the process with a paused clock, and over real Redis servers that are broken on purpose.
+//! Tests of the cache, in the process with a paused clock, and with real Redis servers that fail in many ways.
 #![expect(clippy::expect_used, reason = "a test whose set-up fails has failed")]
 
+mod fake_redis;
 mod faults;
 mod invalidation;
 mod many;
@@ -9,7 +10,6 @@ mod process;
 mod recovery;
 mod refusals;
 mod restores;
-mod stand_in;
 mod support;
 mod switch;
 #[cfg(feature = "tls")]

@@ -1,7 +1,7 @@
-//! Many values at once: each from where it is, and one load for the rest.
+//! Tests of batches.
 
 use crate::support::{
-    AREA, Failed, in_process, key, patiently_over, wait_until_connected, wait_until_written,
+    AREA, Failed, in_process, key, patient_cache, wait_until_connected, wait_until_written,
 };
 use std::time::Duration;
 use steadfast_cache::{Cache, CacheSettings, Cached, Key, Loaded, Status, Tier};
@@ -12,7 +12,7 @@ fn keys(names: &[&str]) -> Vec<Key> {
     names.iter().map(|name| key(name)).collect()
 }
 
-/// The values of `names`, each loaded as its length, and the places that were loaded.
+/// Returns the values of `names`, which are their lengths, and the indexes that were loaded.
 async fn get(cache: &Cache, names: &[&str]) -> (Vec<Cached<usize>>, Vec<usize>) {
     let mut asked = Vec::new();
     let load = async |missing: Vec<usize>| {
@@ -33,7 +33,7 @@ async fn fails(cache: &Cache, names: &[&str], class: Class) -> Result<Vec<Cached
 }
 
 #[tokio::test]
-async fn only_what_is_missing_is_loaded_and_all_are_in_the_order_asked_for() {
+async fn loads_missing_values_and_preserves_order() {
     let cache = in_process();
     let (found, asked) = get(&cache, &["a", "bb"]).await;
     assert_eq!((hits(&found), asked), (vec![false, false], vec![0, 1]));
@@ -44,15 +44,15 @@ async fn only_what_is_missing_is_loaded_and_all_are_in_the_order_asked_for() {
     assert_eq!((hits(&found), asked), (vec![true, true], vec![]));
     assert!(get(&cache, &[]).await.0.is_empty());
     let single = cache.get_or_load(&key("ccc"), async || Err::<Loaded<usize>, _>(Failed(Class::Fault))).await;
-    assert_eq!(single.map(|cached| *cached.value), Ok(3), "one by one they are found under the same names");
+    assert_eq!(single.map(|cached| *cached.value), Ok(3), "get_or_load finds the same values");
     let health = cache.health();
     assert_eq!((health.process_hits, health.misses, health.failures), (5, 4, 0));
 }
 
 #[tokio::test]
-async fn what_another_process_loaded_comes_from_redis_in_one_question() {
+async fn reads_values_of_other_process_from_redis() {
     let server = RedisServer::private().expect("Redis");
-    let (one, other) = (patiently_over(&server.url()), patiently_over(&server.url()));
+    let (one, other) = (patient_cache(&server.url()), patient_cache(&server.url()));
     wait_until_connected(&one).await;
     wait_until_connected(&other).await;
     get(&one, &["a", "bb"]).await;
@@ -61,13 +61,13 @@ async fn what_another_process_loaded_comes_from_redis_in_one_question() {
     let redis = Status::Hit(Tier::Redis);
     assert_eq!(found.iter().map(|cached| cached.status).collect::<Vec<_>>(), [redis, Status::Miss, redis]);
     assert_eq!(asked, [1]);
-    assert_eq!(hits(&get(&other, &["bb", "a"]).await.0), [true, true], "and is kept here");
+    assert_eq!(hits(&get(&other, &["bb", "a"]).await.0), [true, true], "and are stored in this process");
 }
 
 #[tokio::test]
-async fn without_redis_they_are_loaded() {
+async fn loads_values_without_redis() {
     let server = RedisServer::private().expect("Redis");
-    let cache = patiently_over(&server.url());
+    let cache = patient_cache(&server.url());
     wait_until_connected(&cache).await;
     server.kill().expect("killed");
     assert_eq!(get(&cache, &["a", "bb"]).await.1, [0, 1]);
@@ -75,15 +75,18 @@ async fn without_redis_they_are_loaded() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn old_values_are_served_when_all_are_there_and_loading_says_nothing_of_them() {
+async fn serves_stale_values_only_if_complete() {
     let cache = Cache::new(CacheSettings::default()).expect("settings");
     get(&cache, &["a", "bb"]).await;
     tokio::time::advance(Duration::from_secs(4000)).await;
-    let old = fails(&cache, &["bb", "a"], Class::Unavailable).await.expect("old ones");
+    let old = fails(&cache, &["bb", "a"], Class::Unavailable).await.expect("stale values");
     assert!(old.iter().all(|cached| matches!(cached.status, Status::Stale { .. })));
     assert_eq!(old.iter().map(|cached| *cached.value).collect::<Vec<_>>(), [2, 1]);
     assert!(fails(&cache, &["bb", "new"], Class::Unavailable).await.is_err());
     assert!(fails(&cache, &["bb", "a"], Class::Fault).await.is_err());
     cache.invalidate(AREA).await;
-    assert!(fails(&cache, &["bb", "a"], Class::Unavailable).await.is_err(), "what is wrong is not served");
+    assert!(
+        fails(&cache, &["bb", "a"], Class::Unavailable).await.is_err(),
+        "invalidated values are not served"
+    );
 }

@@ -1,7 +1,7 @@
-//! What the cache tells the recorder of the process, which these tests put in its place for their own thread.
+//! Tests of metrics, with a recorder for the thread of the test.
 
 use crate::support::{
-    AREA, Failed, Source, get_or_fail, in_process, key, patiently_over, wait_until_connected,
+    AREA, Failed, Source, get_or_fail, in_process, key, patient_cache, wait_until_connected,
     wait_until_written,
 };
 use metrics_util::debugging::{DebugValue, DebuggingRecorder};
@@ -14,7 +14,7 @@ use tokio::runtime::Builder;
 
 const REQUESTS: &str = "cache_requests_total{area=search,outcome=";
 
-/// Does `work` on this thread alone. Says what was counted, each by its name and labels.
+/// Runs `work` on this thread, and returns the counters by name and labels.
 fn counted(is_paused: bool, work: impl Future<Output = ()>) -> BTreeMap<String, u64> {
     let recorder = DebuggingRecorder::new();
     let runtime =
@@ -37,7 +37,7 @@ fn requests(outcomes: &[(&str, u64)]) -> BTreeMap<String, u64> {
 }
 
 #[test]
-fn every_request_is_counted_once_by_how_it_ended() {
+fn counts_requests_by_outcome() {
     let found = counted(true, async {
         let (cache, source) = (in_process(), Source::default());
         source.get(&cache, &key("a"), 1).await;
@@ -57,7 +57,7 @@ fn every_request_is_counted_once_by_how_it_ended() {
 }
 
 #[test]
-fn many_values_are_as_many_requests() {
+fn counts_each_value_of_batch() {
     let found = counted(true, async {
         let (cache, keys) = (in_process(), [key("a"), key("b"), key("c")]);
         for first in [2, 0] {
@@ -66,16 +66,16 @@ fn many_values_are_as_many_requests() {
         }
         tokio::time::advance(Duration::from_secs(4000)).await;
         let fail = async |_| Err::<fn(usize) -> Loaded<usize>, _>(Failed(Class::Unavailable));
-        cache.get_or_load_many(AREA, &keys[1..], fail).await.expect("stale ones");
+        cache.get_or_load_many(AREA, &keys[1..], fail).await.expect("stale values");
     });
     assert_eq!(found, requests(&[("miss", 3), ("hit", 1), ("stale", 2)]));
 }
 
 #[test]
-fn a_value_from_redis_is_told_from_one_of_this_process() {
+fn distinguishes_hits_by_tier() {
     let server = RedisServer::private().expect("Redis");
     let found = counted(false, async {
-        let (one, other) = (patiently_over(&server.url()), patiently_over(&server.url()));
+        let (one, other) = (patient_cache(&server.url()), patient_cache(&server.url()));
         let source = Source::default();
         wait_until_connected(&one).await;
         wait_until_connected(&other).await;
@@ -88,11 +88,11 @@ fn a_value_from_redis_is_told_from_one_of_this_process() {
 }
 
 #[test]
-fn a_question_that_redis_did_not_answer_is_told_from_one_that_it_was_not_asked() {
+fn distinguishes_redis_failures_from_open_breaker() {
     let server = RedisServer::private().expect("Redis");
     server.kill().expect("killed");
     let mut found = counted(false, async {
-        let (cache, source) = (patiently_over(&server.url()), Source::default());
+        let (cache, source) = (patient_cache(&server.url()), Source::default());
         for number in 0..7 {
             source.get(&cache, &key(&format!("{number}")), 1).await;
         }

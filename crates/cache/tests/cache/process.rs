@@ -1,7 +1,7 @@
-//! The tier in the process, single flight, TTLs and staleness; mostly without Redis, by a clock that is paused.
+//! Tests of the in-process tier: single flight, TTLs and stale values, mostly without Redis and with a paused clock.
 
 use crate::support::{
-    AREA, Failed, Source, get_or_fail, in_process, key, patiently_over, redis_says, wait_until_written,
+    AREA, Failed, Source, get_or_fail, in_process, key, patient_cache, redis_command, wait_until_written,
 };
 use futures_util::future::join_all;
 use std::sync::Arc;
@@ -17,19 +17,19 @@ use tokio::time::advance;
 const HOUR: u64 = 3600;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_thousand_concurrent_misses_are_one_load() {
-    assert_a_thousand_misses_are_one_load(in_process()).await;
+async fn concurrent_misses_share_one_load() {
+    assert_misses_share_one_load(in_process()).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_thousand_concurrent_misses_are_one_load_and_one_question_over_redis_too() {
+async fn concurrent_misses_share_one_redis_request() {
     let server = RedisServer::private().expect("Redis");
-    assert_a_thousand_misses_are_one_load(patiently_over(&server.url())).await;
-    let stats = redis_says(&server, &["INFO", "commandstats"]).join(" ");
+    assert_misses_share_one_load(patient_cache(&server.url())).await;
+    let stats = redis_command(&server, &["INFO", "commandstats"]).join(" ");
     assert!(stats.contains("cmdstat_getrange:calls=1,"), "{stats}");
 }
 
-async fn assert_a_thousand_misses_are_one_load(cache: Cache) {
+async fn assert_misses_share_one_load(cache: Cache) {
     let loads = Arc::new(AtomicUsize::new(0));
     let callers = (0..1000).map(|_| {
         let (cache, loads) = (cache.clone(), Arc::clone(&loads));
@@ -49,20 +49,20 @@ async fn assert_a_thousand_misses_are_one_load(cache: Cache) {
     assert_eq!((health.misses + health.process_hits, health.loading), (1000, 0));
 }
 
-/// A load that waits until it is let go.
-fn held(let_go: &Arc<Notify>) -> impl Future<Output = Result<Loaded<u32>, Failed>> + Send + use<> {
-    let let_go = Arc::clone(let_go);
+/// Returns a load that waits for `release`.
+fn held(release: &Arc<Notify>) -> impl Future<Output = Result<Loaded<u32>, Failed>> + Send + use<> {
+    let release = Arc::clone(release);
     async move {
-        let_go.notified().await;
+        release.notified().await;
         Ok(Loaded::Found(7))
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_first_caller_may_leave_and_the_others_have_their_value() {
-    let (cache, let_go, source) = (in_process(), Arc::new(Notify::new()), Source::default());
+async fn load_continues_if_first_caller_is_cancelled() {
+    let (cache, release, source) = (in_process(), Arc::new(Notify::new()), Source::default());
     let first = tokio::spawn({
-        let (cache, load) = (cache.clone(), held(&let_go));
+        let (cache, load) = (cache.clone(), held(&release));
         async move { cache.get_or_load(&key("a"), move || load).await }
     });
     while cache.health().loading == 0 {
@@ -74,31 +74,31 @@ async fn the_first_caller_may_leave_and_the_others_have_their_value() {
     });
     yield_now().await;
     first.abort();
-    assert!(first.await.expect_err("it left").is_cancelled());
-    let_go.notify_one();
+    assert!(first.await.expect_err("aborted").is_cancelled());
+    release.notify_one();
     assert_eq!(*second.await.expect("no panic").value, 7);
-    assert_eq!(source.loads(), 0, "the first caller's load went on");
+    assert_eq!(source.loads(), 0, "the load of the first caller continued");
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_load_that_nobody_waits_for_any_more_is_dropped_and_the_next_caller_loads() {
-    let (cache, let_go, source) = (in_process(), Arc::new(Notify::new()), Source::default());
+async fn load_without_callers_is_dropped() {
+    let (cache, release, source) = (in_process(), Arc::new(Notify::new()), Source::default());
     let key = key("a");
     let loading = cache.get_or_load(&key, {
-        let load = held(&let_go);
+        let load = held(&release);
         move || load
     });
-    let left = tokio::time::timeout(Duration::from_millis(10), loading).await;
-    assert!(left.is_err());
+    let cancelled = tokio::time::timeout(Duration::from_millis(10), loading).await;
+    assert!(cancelled.is_err());
     while cache.health().loading > 0 {
         yield_now().await;
     }
-    assert_eq!(Arc::strong_count(&let_go), 1, "the load is gone");
+    assert_eq!(Arc::strong_count(&release), 1, "the load was dropped");
     assert_eq!(*source.get(&cache, &key, 9).await.value, 9);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_failure_is_that_of_its_flight_alone() {
+async fn failure_is_not_cached() {
     let (cache, source) = (in_process(), Source::default());
     let key = key("a");
     let together = (0..10).map(|_| get_or_fail(&cache, &key, Class::Fault));
@@ -107,12 +107,12 @@ async fn a_failure_is_that_of_its_flight_alone() {
 }
 
 #[tokio::test]
-async fn a_load_that_panics_is_a_panic_of_those_who_wait_and_of_nobody_after() {
+async fn panic_of_load_reaches_waiting_callers_only() {
     let (cache, source) = (in_process(), Source::default());
     let panicking = tokio::spawn({
         let cache = cache.clone();
         async move {
-            let load = async || -> Result<Loaded<u32>, Failed> { panic!("as the test wants") };
+            let load = async || -> Result<Loaded<u32>, Failed> { panic!("on purpose") };
             cache.get_or_load(&key("a"), load).await
         }
     });
@@ -121,7 +121,7 @@ async fn a_load_that_panics_is_a_panic_of_those_who_wait_and_of_nobody_after() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn expiry_is_spread_over_a_tenth_to_both_sides() {
+async fn ttl_has_jitter_of_ten_percent() {
     let (cache, source) = (in_process(), Source::default());
     let keys: Vec<Key> = (0..200).map(|number| key(&number.to_string())).collect();
     for key in &keys {
@@ -129,7 +129,7 @@ async fn expiry_is_spread_over_a_tenth_to_both_sides() {
     }
     let mut expired = Vec::new();
     for minute in 0..=14 {
-        // From 53 minutes on, a minute at a time: 54 is the earliest, 66 the latest.
+        // From minute 53 in steps of a minute. Values expire between minutes 54 and 66.
         advance(Duration::from_secs(if minute == 0 { 53 * 60 } else { 60 })).await;
         let loads = source.loads();
         for key in &keys {
@@ -139,13 +139,13 @@ async fn expiry_is_spread_over_a_tenth_to_both_sides() {
         assert_eq!(source.loads(), loads);
     }
     let share = |minute: u64| expired.iter().filter(|(at, fails)| *at == minute && *fails).count();
-    assert_eq!(share(53), 0, "none before nine tenths");
-    assert_eq!(share(67), 200, "all after eleven");
-    assert!((50..150).contains(&share(60)), "half of them by the hour: {}", share(60));
+    assert_eq!(share(53), 0, "none before 90 % of the TTL");
+    assert_eq!(share(67), 200, "all after 110 %");
+    assert!((50..150).contains(&share(60)), "about half after the TTL: {}", share(60));
 }
 
 #[tokio::test(start_paused = true)]
-async fn nothing_is_kept_for_a_shorter_time_and_a_partial_answer_not_at_all() {
+async fn negative_ttl_is_shorter_and_partial_values_are_not_cached() {
     let cache = in_process();
     let get = async |loaded: Loaded<u32>| -> Cached<u32> {
         let name = format!("{loaded:?}");
@@ -161,7 +161,7 @@ async fn nothing_is_kept_for_a_shorter_time_and_a_partial_answer_not_at_all() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_was_kept_is_served_stale_while_it_cannot_be_loaded_and_only_then() {
+async fn serves_stale_values_while_source_is_unavailable() {
     let (cache, source, key) = (in_process(), Source::default(), key("a"));
     source.get(&cache, &key, 5).await;
     advance(Duration::from_secs(2 * HOUR)).await;
@@ -175,36 +175,36 @@ async fn what_was_kept_is_served_stale_while_it_cannot_be_loaded_and_only_then()
         assert_eq!(get_or_fail(&cache, &key, class).await, Err(Failed(class)));
     }
     let loaded = source.get(&cache, &key, 6).await;
-    assert_eq!((*loaded.value, loaded.status), (6, Status::Miss), "it is loaded again when it can be");
+    assert_eq!((*loaded.value, loaded.status), (6, Status::Miss), "the load succeeds again");
     advance(Duration::from_secs(26 * HOUR)).await;
     assert!(get_or_fail(&cache, &key, Class::Unavailable).await.is_err(), "too old");
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_is_invalidated_is_gone_also_as_stale_and_also_when_it_was_under_way() {
-    let (cache, source, let_go) = (in_process(), Source::default(), Arc::new(Notify::new()));
-    source.get(&cache, &key("kept"), 1).await;
-    let under_way = tokio::spawn({
-        let (cache, load) = (cache.clone(), held(&let_go));
-        async move { cache.get_or_load(&key("under way"), move || load).await }
+async fn invalidation_includes_stale_values_and_running_loads() {
+    let (cache, source, release) = (in_process(), Source::default(), Arc::new(Notify::new()));
+    source.get(&cache, &key("stored"), 1).await;
+    let loading = tokio::spawn({
+        let (cache, load) = (cache.clone(), held(&release));
+        async move { cache.get_or_load(&key("loading"), move || load).await }
     });
     while cache.health().loading == 0 {
         yield_now().await;
     }
     cache.invalidate(AREA).await;
-    assert_eq!(*source.get(&cache, &key("under way"), 2).await.value, 2, "the old load is not joined");
-    let_go.notify_one();
-    assert!(under_way.await.expect("no panic").is_ok(), "who asked before may have the old");
-    let after = source.get(&cache, &key("under way"), 3).await;
+    assert_eq!(*source.get(&cache, &key("loading"), 2).await.value, 2, "the old load is not joined");
+    release.notify_one();
+    assert!(loading.await.expect("no panic").is_ok(), "earlier callers may receive the old value");
+    let after = source.get(&cache, &key("loading"), 3).await;
     assert_eq!((*after.value, after.status), (2, Status::Hit(Tier::Process)));
-    assert!(get_or_fail(&cache, &key("kept"), Class::Unavailable).await.is_err());
+    assert!(get_or_fail(&cache, &key("stored"), Class::Unavailable).await.is_err());
 }
 
 #[tokio::test]
 async fn durations_may_be_unlimited() {
     let server = RedisServer::private().expect("Redis");
     let redis = RedisSettings {
-        patience: Duration::MAX,
+        timeout: Duration::MAX,
         breaker: BreakerConfig::consecutive(5, Duration::MAX),
         ..RedisSettings::at(&server.url())
     };
@@ -221,7 +221,7 @@ async fn durations_may_be_unlimited() {
 }
 
 #[tokio::test]
-async fn a_value_that_is_too_long_is_given_and_not_kept() {
+async fn oversized_value_is_not_cached() {
     let cache = in_process();
     for _ in 0..2 {
         let long = async || Ok::<_, Failed>(Loaded::Found("x".repeat(300 * 1024)));
@@ -231,7 +231,7 @@ async fn a_value_that_is_too_long_is_given_and_not_kept() {
 }
 
 #[tokio::test]
-async fn areas_and_types_do_not_meet() {
+async fn areas_and_types_are_separate() {
     let (cache, source) = (in_process(), Source::default());
     source.get(&cache, &key("a"), 1).await;
     let elsewhere = Key::new(Area::new("codes", 1), &["a"]);

@@ -1,6 +1,8 @@
-//! Redis goes and comes back under load: nobody fails, and hits return.
+//! Tests of Redis failing and recovering under load: no caller fails, and hits return.
 
-use crate::support::{PATIENCE, Source, key, over, wait_until, wait_until_connected, wait_until_written};
+use crate::support::{
+    Source, TEST_TIMEOUT, cache_over, key, wait_until, wait_until_connected, wait_until_written,
+};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -9,22 +11,22 @@ use steadfast_resilience::BreakerState;
 use steadfast_testkit::RedisServer;
 use tokio::task::JoinSet;
 
-/// Callers that ask for ever new values, so that each has to ask Redis. A failure is a panic of its task.
+/// Callers that request new values all the time, so that each request is sent to Redis. A failed request panics.
 struct Load {
     callers: JoinSet<Duration>,
     stop: Arc<AtomicBool>,
-    asked: Arc<AtomicU64>,
+    requests: Arc<AtomicU64>,
 }
 
 impl Load {
     fn on(cache: &Cache) -> Self {
-        let (stop, asked) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
+        let (stop, requests) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
         let callers = (0..8).map(|_| {
-            let (cache, stop, asked) = (cache.clone(), Arc::clone(&stop), Arc::clone(&asked));
+            let (cache, stop, requests) = (cache.clone(), Arc::clone(&stop), Arc::clone(&requests));
             async move {
                 let (source, mut slowest) = (Source::default(), Duration::ZERO);
                 while !stop.load(Ordering::Relaxed) {
-                    let number = asked.fetch_add(1, Ordering::Relaxed);
+                    let number = requests.fetch_add(1, Ordering::Relaxed);
                     let begun = Instant::now();
                     let cached = source.get(&cache, &key(&format!("load {number}")), 3).await;
                     assert_eq!(*cached.value, 3);
@@ -34,21 +36,21 @@ impl Load {
                 slowest
             }
         });
-        Self { callers: callers.collect(), stop, asked }
+        Self { callers: callers.collect(), stop, requests }
     }
 
-    /// Waits until so many more have been answered.
-    async fn goes_on(&self, more: u64) {
-        let goal = self.asked.load(Ordering::Relaxed) + more;
+    /// Waits for `more` requests.
+    async fn wait_for_requests(&self, more: u64) {
+        let goal = self.requests.load(Ordering::Relaxed) + more;
         let waiting = async {
-            while self.asked.load(Ordering::Relaxed) < goal {
+            while self.requests.load(Ordering::Relaxed) < goal {
                 tokio::time::sleep(Duration::from_millis(5)).await;
             }
         };
-        tokio::time::timeout(PATIENCE, waiting).await.expect("the load goes on");
+        tokio::time::timeout(TEST_TIMEOUT, waiting).await.expect("requests are answered");
     }
 
-    /// The slowest answer of all.
+    /// Stops the callers and returns the duration of the slowest request.
     async fn end(self) -> Duration {
         self.stop.store(true, Ordering::Relaxed);
         self.callers.join_all().await.into_iter().max().unwrap_or_default()
@@ -59,24 +61,21 @@ fn is(state: BreakerState) -> impl Fn(&steadfast_cache::CacheHealth) -> bool {
     move |health| health.redis.is_some_and(|redis| redis.breaker.state == state)
 }
 
-/// Breaks Redis and mends it, under load.
-async fn assert_that_nobody_fails_and_hits_return(
-    break_it: impl Fn(&RedisServer),
-    mend_it: impl Fn(&RedisServer),
-) {
+/// Stops Redis and starts it again under load. Asserts that no caller fails and that hits return.
+async fn assert_recovers(stop: impl Fn(&RedisServer), start: impl Fn(&RedisServer)) {
     let server = RedisServer::private().expect("Redis");
-    let cache = over(&server.url());
+    let cache = cache_over(&server.url());
     wait_until_connected(&cache).await;
     let load = Load::on(&cache);
-    load.goes_on(200).await;
-    break_it(&server);
+    load.wait_for_requests(200).await;
+    stop(&server);
     wait_until(&cache, "open", is(BreakerState::Open)).await;
-    load.goes_on(200).await;
-    mend_it(&server);
-    let mended = Instant::now();
+    load.wait_for_requests(200).await;
+    start(&server);
+    let started = Instant::now();
     wait_until(&cache, "closed", is(BreakerState::Closed)).await;
-    assert!(mended.elapsed() < Duration::from_secs(15), "long before its 60 s: {:?}", mended.elapsed());
-    load.goes_on(200).await;
+    assert!(started.elapsed() < Duration::from_secs(15), "long before its 60 s: {:?}", started.elapsed());
+    load.wait_for_requests(200).await;
     let slowest = load.end().await;
     assert!(slowest < Duration::from_secs(2), "{slowest:?}");
     assert_eq!(cache.health().failures, 0);
@@ -84,7 +83,7 @@ async fn assert_that_nobody_fails_and_hits_return(
 }
 
 pub(crate) async fn assert_hits_return(server: &RedisServer, cache: &Cache) {
-    let (other, source) = (over(&server.url()), Source::default());
+    let (other, source) = (cache_over(&server.url()), Source::default());
     wait_until_connected(&other).await;
     let hit = async {
         for number in 0.. {
@@ -97,44 +96,44 @@ pub(crate) async fn assert_hits_return(server: &RedisServer, cache: &Cache) {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     };
-    tokio::time::timeout(PATIENCE, hit).await.expect("hits return");
+    tokio::time::timeout(TEST_TIMEOUT, hit).await.expect("hits return");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn killed_and_started_again() {
+async fn recovers_from_killed_redis() {
     let kill = |server: &RedisServer| server.kill().expect("killed");
-    assert_that_nobody_fails_and_hits_return(kill, |server| server.restart().expect("restarted")).await;
+    assert_recovers(kill, |server| server.restart().expect("restarted")).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn frozen_and_thawed() {
+async fn recovers_from_frozen_redis() {
     let freeze = |server: &RedisServer| server.freeze().expect("frozen");
-    assert_that_nobody_fails_and_hits_return(freeze, |server| server.thaw().expect("thawed")).await;
+    assert_recovers(freeze, |server| server.thaw().expect("thawed")).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn restarted_under_load() {
+async fn recovers_from_repeated_restarts() {
     let server = RedisServer::private().expect("Redis");
-    let cache = over(&server.url());
+    let cache = cache_over(&server.url());
     wait_until_connected(&cache).await;
     let load = Load::on(&cache);
     for _ in 0..3 {
-        load.goes_on(100).await;
+        load.wait_for_requests(100).await;
         server.restart().expect("restarted");
     }
     wait_until_connected(&cache).await;
     wait_until(&cache, "closed", is(BreakerState::Closed)).await;
-    load.goes_on(100).await;
+    load.wait_for_requests(100).await;
     load.end().await;
     assert_eq!(cache.health().failures, 0);
     assert_hits_return(&server, &cache).await;
 }
 
 #[tokio::test]
-async fn a_cache_that_starts_before_redis_does_finds_it() {
+async fn connects_to_redis_started_later() {
     let server = RedisServer::private().expect("Redis");
     server.kill().expect("killed");
-    let (cache, source) = (over(&server.url()), Source::default());
+    let (cache, source) = (cache_over(&server.url()), Source::default());
     source.get(&cache, &key("a"), 1).await;
     assert_eq!(source.get(&cache, &key("a"), 2).await.status, Status::Hit(Tier::Process));
     server.restart().expect("restarted");
@@ -143,7 +142,7 @@ async fn a_cache_that_starts_before_redis_does_finds_it() {
 }
 
 #[tokio::test]
-async fn the_breaker_stays_open_for_its_time_while_redis_is_down() {
+async fn breaker_stays_open_while_redis_is_down() {
     let server = RedisServer::private().expect("Redis");
     server.kill().expect("killed");
     let redis = Some(RedisSettings::at(&server.url()));
@@ -158,9 +157,9 @@ async fn the_breaker_stays_open_for_its_time_while_redis_is_down() {
 }
 
 #[tokio::test]
-async fn the_tasks_of_a_cache_end_with_it() {
+async fn tasks_end_with_cache() {
     let server = RedisServer::private().expect("Redis");
-    let cache = over(&server.url());
+    let cache = cache_over(&server.url());
     wait_until_connected(&cache).await;
     drop(cache);
     let metrics = tokio::runtime::Handle::current();
@@ -169,5 +168,5 @@ async fn the_tasks_of_a_cache_end_with_it() {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     };
-    tokio::time::timeout(PATIENCE, ended).await.expect("no task is left");
+    tokio::time::timeout(TEST_TIMEOUT, ended).await.expect("no task is left");
 }

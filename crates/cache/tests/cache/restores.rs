@@ -1,30 +1,32 @@
-//! A Redis that goes back in time, by an old snapshot or a replica that was behind, brings no invalidated value back.
+//! Tests of a Redis server with older data than before, from an old snapshot or a lagging replica: invalidated values
+//! stay invalid.
 
 use crate::support::{
-    AREA, PATIENCE, Source, key, patiently_over, redis_says, wait_until_connected, wait_until_written,
+    AREA, Source, TEST_TIMEOUT, key, patient_cache, redis_command, wait_until_connected, wait_until_written,
 };
 use crate::switch::Switch;
 use std::time::Duration;
 use steadfast_cache::{Cache, Key, Status, Tier};
 use steadfast_testkit::RedisServer;
 
-/// Makes `server` a replica of `master` that has its data at once.
+/// Makes `server` a replica of `master`, without the delay of the first synchronisation.
 fn replicate(server: &RedisServer, master: &RedisServer) {
-    redis_says(master, &["CONFIG", "SET", "repl-diskless-sync-delay", "0"]);
-    redis_says(server, &["REPLICAOF", "127.0.0.1", &master.address().port().to_string()]);
+    redis_command(master, &["CONFIG", "SET", "repl-diskless-sync-delay", "0"]);
+    redis_command(server, &["REPLICAOF", "127.0.0.1", &master.address().port().to_string()]);
 }
 
-/// Waits until the data of its master has come. A master gets another name when its first replica comes.
+/// Waits until the replica has the data of its master. A master gets a new name when its first replica connects.
 async fn wait_until_replicated(server: &RedisServer) {
     let replicated = async {
-        while !redis_says(server, &["INFO", "replication"]).concat().contains("master_link_status:up") {
+        while !redis_command(server, &["INFO", "replication"]).concat().contains("master_link_status:up") {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     };
-    tokio::time::timeout(PATIENCE, replicated).await.expect("the replica is up");
+    tokio::time::timeout(TEST_TIMEOUT, replicated).await.expect("the replica is up");
 }
 
-/// Several values for each node: a node that adopts an old generation shows it with the second read at the latest.
+/// Returns several keys for each node: a node that adopts an old generation serves an old value with its second read at
+/// the latest.
 fn keys_of(node: &str) -> Vec<Key> {
     (0..3).map(|number| key(&format!("{node} {number}"))).collect()
 }
@@ -32,32 +34,32 @@ fn keys_of(node: &str) -> Vec<Key> {
 const NODES: [&str; 3] = ["the one that invalidates", "another one", "one that starts later"];
 
 async fn connected(url: &str) -> Cache {
-    let cache = patiently_over(url);
+    let cache = patient_cache(url);
     wait_until_connected(&cache).await;
     cache
 }
 
-/// Waits until Redis holds as many values.
+/// Waits until Redis contains `count` values.
 async fn wait_until_stored(server: &RedisServer, count: usize) {
     let stored = async {
-        while redis_says(server, &["KEYS", "steadfast:search:1:*"]).len() < count {
+        while redis_command(server, &["KEYS", "steadfast:search:1:*"]).len() < count {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     };
-    tokio::time::timeout(PATIENCE, stored).await.expect("the values are written");
+    tokio::time::timeout(TEST_TIMEOUT, stored).await.expect("the values are written");
 }
 
-/// Fills Redis with values of 1 for all nodes.
+/// Stores the value 1 in Redis for all keys of all nodes.
 async fn fill(server: &RedisServer, node: &Cache) {
     let source = Source::default();
     for key in NODES.iter().flat_map(|node| keys_of(node)) {
         source.get(node, &key, 1).await;
     }
-    // One line for the length of the array, two for each key.
+    // Each key takes two lines of the response.
     wait_until_stored(server, 2 * 3 * NODES.len()).await;
 }
 
-/// Reads the values of a node for longer than it takes to look at Redis again. None may be one of the old.
+/// Reads the values of a node for longer than the interval of its checks. Asserts that none is an old one.
 async fn assert_nothing_old(cache: &Cache, node: &str) {
     let source = Source::default();
     for key in keys_of(node) {
@@ -68,7 +70,7 @@ async fn assert_nothing_old(cache: &Cache, node: &str) {
     }
 }
 
-/// Waits until a value that one node loads is found by another one in Redis.
+/// Waits until `other` finds a value in Redis that `one` has loaded.
 async fn wait_until_shared(one: &Cache, other: &Cache) {
     let source = Source::default();
     let shared = async {
@@ -81,16 +83,16 @@ async fn wait_until_shared(one: &Cache, other: &Cache) {
             }
         }
     };
-    tokio::time::timeout(PATIENCE, shared).await.expect("values are shared again");
+    tokio::time::timeout(TEST_TIMEOUT, shared).await.expect("values are shared again");
 }
 
 #[tokio::test]
-async fn restored_snapshot_brings_no_invalidated_value_back() {
+async fn restored_snapshot_does_not_restore_invalidated_values() {
     let server = RedisServer::private().expect("Redis");
     let (one, other) = (connected(&server.url()).await, connected(&server.url()).await);
     fill(&server, &one).await;
-    redis_says(&server, &["SAVE"]);
-    assert!(one.invalidate(AREA).await, "Redis took it");
+    redis_command(&server, &["SAVE"]);
+    assert!(one.invalidate(AREA).await, "Redis stored it");
     server.kill().expect("killed");
     server.restart().expect("restarted");
     wait_until_written(&server).await;
@@ -104,7 +106,7 @@ async fn restored_snapshot_brings_no_invalidated_value_back() {
 }
 
 #[tokio::test]
-async fn promoted_replica_that_was_behind_brings_no_invalidated_value_back() {
+async fn lagging_replica_does_not_restore_invalidated_values() {
     let (master, replica) = (RedisServer::private().expect("Redis"), RedisServer::private().expect("Redis"));
     replicate(&replica, &master);
     wait_until_replicated(&replica).await;
@@ -112,9 +114,9 @@ async fn promoted_replica_that_was_behind_brings_no_invalidated_value_back() {
     let (one, other) = (connected(&switch.url()).await, connected(&switch.url()).await);
     fill(&master, &one).await;
     wait_until_stored(&replica, 2 * 3 * NODES.len()).await;
-    // From here on it hears nothing of its master, as if the line between them were cut.
-    redis_says(&replica, &["REPLICAOF", "NO", "ONE"]);
-    assert!(one.invalidate(AREA).await, "the old master took it");
+    // Simulates a broken connection to the master.
+    redis_command(&replica, &["REPLICAOF", "NO", "ONE"]);
+    assert!(one.invalidate(AREA).await, "the old master stored it");
     master.kill().expect("killed");
     switch.turn_to(replica.address());
     wait_until_connected(&one).await;
@@ -127,16 +129,16 @@ async fn promoted_replica_that_was_behind_brings_no_invalidated_value_back() {
 }
 
 #[tokio::test]
-async fn invalidation_that_died_with_the_old_master_reaches_nodes_that_moved_before() {
+async fn invalidation_lost_with_old_master_is_repeated() {
     let (master, replica) = (RedisServer::private().expect("Redis"), RedisServer::private().expect("Redis"));
-    // The other node has moved already, while this one still talks to the old master.
+    // The other node is connected to the new master, while this one is still connected to the old one.
     let switch = Switch::to(master.address()).await;
     let (one, other) = (connected(&switch.url()).await, connected(&replica.url()).await);
     let (source, key) = (Source::default(), key("a"));
     source.get(&one, &key, 1).await;
     source.get(&other, &key, 1).await;
     wait_until_written(&replica).await;
-    assert!(one.invalidate(AREA).await, "the old master took it");
+    assert!(one.invalidate(AREA).await, "the old master stored it");
     master.kill().expect("killed");
     switch.turn_to(replica.address());
     let gone = async {
@@ -144,12 +146,12 @@ async fn invalidation_that_died_with_the_old_master_reaches_nodes_that_moved_bef
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
     };
-    tokio::time::timeout(PATIENCE, gone).await.expect("the old value goes");
+    tokio::time::timeout(TEST_TIMEOUT, gone).await.expect("the old value is gone");
     assert_eq!(*source.get(&one, &key, 2).await.value, 2);
 }
 
 #[tokio::test]
-async fn master_that_is_resynchronised_in_place_brings_no_invalidated_value_back() {
+async fn resynchronised_master_does_not_restore_invalidated_values() {
     let (server, copy) = (RedisServer::private().expect("Redis"), RedisServer::private().expect("Redis"));
     replicate(&copy, &server);
     wait_until_replicated(&copy).await;
@@ -157,34 +159,34 @@ async fn master_that_is_resynchronised_in_place_brings_no_invalidated_value_back
     fill(&server, &one).await;
     assert_eq!(*Source::default().get(&other, &keys_of(NODES[0])[0], 9).await.value, 1);
     wait_until_stored(&copy, 2 * 3 * NODES.len()).await;
-    redis_says(&copy, &["REPLICAOF", "NO", "ONE"]);
-    assert!(one.invalidate(AREA).await, "Redis took it");
-    let (source, known) = (Source::default(), key("read to learn of the invalidation"));
+    redis_command(&copy, &["REPLICAOF", "NO", "ONE"]);
+    assert!(one.invalidate(AREA).await, "Redis stored it");
+    let (source, known) = (Source::default(), key("read to receive the invalidation"));
     source.get(&other, &known, 2).await;
-    // The connections of its clients stay. It takes over the data of its replica, which was behind.
+    // The server receives the data of its lagging replica, and the connections of its clients stay open.
     replicate(&server, &copy);
     for (cache, node) in [(&other, NODES[1]), (&one, NODES[0])] {
         assert_nothing_old(cache, node).await;
     }
-    redis_says(&server, &["REPLICAOF", "NO", "ONE"]);
+    redis_command(&server, &["REPLICAOF", "NO", "ONE"]);
     let later = connected(&server.url()).await;
     assert_nothing_old(&later, NODES[2]).await;
     wait_until_shared(&one, &later).await;
 }
 
 #[tokio::test]
-async fn server_that_does_not_tell_its_name_is_used() {
+async fn works_without_name_of_server() {
     let server = RedisServer::private().expect("Redis");
-    redis_says(&server, &["ACL", "SETUSER", "default", "-info"]);
+    redis_command(&server, &["ACL", "SETUSER", "default", "-info"]);
     let (one, other) = (connected(&server.url()).await, connected(&server.url()).await);
     wait_until_shared(&one, &other).await;
     let (source, key) = (Source::default(), key("a"));
     source.get(&other, &key, 1).await;
-    assert!(one.invalidate(AREA).await, "Redis took it");
+    assert!(one.invalidate(AREA).await, "Redis stored it");
     let gone = async {
         while *source.get(&other, &key, 2).await.value != 2 {
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
     };
-    tokio::time::timeout(PATIENCE, gone).await.expect("the old value goes");
+    tokio::time::timeout(TEST_TIMEOUT, gone).await.expect("the old value is gone");
 }

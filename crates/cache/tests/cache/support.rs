@@ -1,4 +1,4 @@
-//! Caches, loads that count, and a look into Redis that does not go through the cache.
+//! Caches, counted loads, and direct access to Redis.
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpStream;
@@ -10,8 +10,8 @@ use steadfast_resilience::{Class, Classify};
 use steadfast_testkit::RedisServer;
 
 pub(crate) const AREA: Area = Area::new("search", 1);
-/// Longer than anything here takes; only a failed test waits that long.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
+/// Timeout that only failed tests reach.
+pub(crate) const TEST_TIMEOUT: Duration = Duration::from_secs(20);
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Failed(pub(crate) Class);
@@ -30,18 +30,18 @@ pub(crate) fn in_process() -> Cache {
     Cache::new(CacheSettings::default()).expect("settings")
 }
 
-pub(crate) fn over(url: &str) -> Cache {
+pub(crate) fn cache_over(url: &str) -> Cache {
     let redis = Some(RedisSettings::at(url));
     Cache::new(CacheSettings { redis, ..CacheSettings::default() }).expect("settings")
 }
 
-/// One that waits for Redis however busy the machine is, for tests in which an answer of Redis is the point.
-pub(crate) fn patiently_over(url: &str) -> Cache {
-    let redis = RedisSettings { patience: Duration::from_secs(2), ..RedisSettings::at(url) };
+/// Returns a cache with a long timeout, for tests that need the responses of Redis even on a busy machine.
+pub(crate) fn patient_cache(url: &str) -> Cache {
+    let redis = RedisSettings { timeout: Duration::from_secs(2), ..RedisSettings::at(url) };
     Cache::new(CacheSettings { redis: Some(redis), ..CacheSettings::default() }).expect("settings")
 }
 
-/// Loads that are counted.
+/// Counter of loads.
 #[derive(Clone, Default)]
 pub(crate) struct Source(Arc<AtomicUsize>);
 
@@ -50,7 +50,7 @@ impl Source {
         self.0.load(Ordering::Relaxed)
     }
 
-    /// `value` of `key`, loaded where it is not cached.
+    /// Returns the value of `key`, loading `value` if it is not cached.
     pub(crate) async fn get(&self, cache: &Cache, key: &Key, value: u32) -> Cached<u32> {
         let loads = Arc::clone(&self.0);
         let load = async move || {
@@ -61,19 +61,19 @@ impl Source {
     }
 }
 
-/// `key`, which cannot be loaded.
+/// Returns the value of `key`. The load fails.
 pub(crate) async fn get_or_fail(cache: &Cache, key: &Key, class: Class) -> Result<Cached<u32>, Failed> {
     cache.get_or_load(key, async move || Err(Failed(class))).await
 }
 
-/// Waits until `cache` looks as it should.
-pub(crate) async fn wait_until(cache: &Cache, what: &str, is_so: impl Fn(&CacheHealth) -> bool) {
+/// Waits until the health of `cache` satisfies `condition`.
+pub(crate) async fn wait_until(cache: &Cache, what: &str, condition: impl Fn(&CacheHealth) -> bool) {
     let waiting = async {
-        while !is_so(&cache.health()) {
+        while !condition(&cache.health()) {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     };
-    let outcome = tokio::time::timeout(PATIENCE, waiting).await;
+    let outcome = tokio::time::timeout(TEST_TIMEOUT, waiting).await;
     assert!(outcome.is_ok(), "not {what}: {:?}", cache.health());
 }
 
@@ -81,22 +81,22 @@ pub(crate) async fn wait_until_connected(cache: &Cache) {
     wait_until(cache, "connected", |health| health.redis.is_some_and(|redis| redis.connected)).await;
 }
 
-/// Waits until Redis holds the value of a cache that was just filled. Says under which key.
+/// Waits until Redis contains a value, and returns its key.
 pub(crate) async fn wait_until_written(server: &RedisServer) -> String {
     let waiting = async {
         loop {
-            let keys = redis_says(server, &["KEYS", "steadfast:search:1:*"]);
+            let keys = redis_command(server, &["KEYS", "steadfast:search:1:*"]);
             if let Some(key) = keys.into_iter().find(|line| line.starts_with("steadfast:")) {
                 return key;
             }
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     };
-    tokio::time::timeout(PATIENCE, waiting).await.expect("a value is written to Redis")
+    tokio::time::timeout(TEST_TIMEOUT, waiting).await.expect("a value is written to Redis")
 }
 
-/// The lines of the server's answer, without the first for an array.
-pub(crate) fn redis_says(server: &RedisServer, words: &[&str]) -> Vec<String> {
+/// Sends a command and returns the lines of the response.
+pub(crate) fn redis_command(server: &RedisServer, words: &[&str]) -> Vec<String> {
     let mut stream = TcpStream::connect(server.address()).expect("Redis runs");
     let words = words.iter().map(|word| format!("${}\r\n{word}\r\n", word.len()));
     let words: Vec<String> = words.collect();

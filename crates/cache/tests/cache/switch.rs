@@ -1,10 +1,10 @@
-//! An address that can be moved from one server to another, as a failover does.
+//! A proxy that can be switched from one server to another, like an address in a failover.
 
 use std::net::SocketAddr;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 
-/// A TCP proxy to the current target. Moving it cuts the connections to the target before.
+/// A TCP proxy to the current target. Switching it closes the connections to the previous target.
 pub(crate) struct Switch {
     address: SocketAddr,
     target: watch::Sender<SocketAddr>,
@@ -17,7 +17,7 @@ impl Switch {
         let (target, current) = watch::channel(target);
         tokio::spawn(async move {
             while let Ok((client, _)) = listener.accept().await {
-                // It ends with the connection, however that does.
+                // Ends with the connection.
                 tokio::spawn(forward(client, current.clone()));
             }
         });

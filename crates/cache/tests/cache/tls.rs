@@ -1,8 +1,8 @@
-//! Redis over TLS, with a certificate of an authority of the test's own. Which authorities are believed is a matter of the
-//! whole process, so the caches live in a child: this program again, which takes the other way in the same test.
+//! Tests of Redis over TLS with a private certificate authority. Trusted authorities are a setting of the whole
+//! process, so the caches run in a child process: this program, which executes the same test with another branch.
 
 use crate::support::{
-    PATIENCE, Source, key, patiently_over, redis_says, wait_until_connected, wait_until_written,
+    Source, TEST_TIMEOUT, key, patient_cache, redis_command, wait_until_connected, wait_until_written,
 };
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
 use std::net::TcpListener;
@@ -13,13 +13,13 @@ use steadfast_cache::{Cache, CacheSettings, RedisAddress, RedisSettings, Status,
 use steadfast_resilience::BreakerState;
 use steadfast_testkit::RedisServer;
 
-/// Where the child finds Redis.
+/// Environment variable with the URL of Redis for the child process.
 const URL: &str = "STEADFAST_CACHE_TEST_URL";
 
 struct Authority(CertifiedIssuer<'static, KeyPair>);
 
 impl Authority {
-    /// All have the same name, and are taken for each other until a signature is checked.
+    /// Creates an authority. All have the same name, so that only their signatures distinguish them.
     fn new() -> Self {
         let mut params = CertificateParams::new([]).expect("no names");
         params.distinguished_name.push(DnType::CommonName, "Vault");
@@ -28,7 +28,7 @@ impl Authority {
         Self(CertifiedIssuer::self_signed(params, key).expect("an authority"))
     }
 
-    /// A certificate for `host` and its key.
+    /// Returns a certificate for `host` and its key.
     fn certify(&self, host: &str) -> (String, String) {
         let key = KeyPair::generate().expect("a key");
         let params = CertificateParams::new([host.to_owned()]).expect("a host");
@@ -36,7 +36,8 @@ impl Authority {
     }
 }
 
-/// A server that is "localhost", by name only, on a port that takes nothing but TLS; the test looks in by another one.
+/// A server with a certificate for `localhost` and a port that accepts only TLS. The test inspects it through another
+/// port.
 struct Vault {
     server: RedisServer,
     folder: PathBuf,
@@ -46,12 +47,12 @@ struct Vault {
 impl Vault {
     fn open() -> Self {
         let server = RedisServer::private().expect("Redis");
-        let folder = redis_says(&server, &["CONFIG", "GET", "dir"]).pop().expect("a folder").into();
+        let folder = redis_command(&server, &["CONFIG", "GET", "dir"]).pop().expect("a folder").into();
         let mut vault = Self { server, folder, port: 0 };
         let authority = Authority::new();
         let (certificate, key) = authority.certify("localhost");
         for (name, text) in [
-            ("believed.pem", authority.0.pem()),
+            ("trusted.pem", authority.0.pem()),
             ("another.pem", Authority::new().0.pem()),
             ("server.pem", certificate),
             ("key.pem", key),
@@ -68,15 +69,15 @@ impl Vault {
     }
 
     fn set(&self, name: &str, value: &str) {
-        let said = redis_says(&self.server, &["CONFIG", "SET", name, value]);
-        assert!(said.is_empty(), "it has no {name}: {said:?}");
+        let response = redis_command(&self.server, &["CONFIG", "SET", name, value]);
+        assert!(response.is_empty(), "the server has no {name}: {response:?}");
     }
 
     fn file(&self, name: &str) -> PathBuf {
         self.folder.join(name)
     }
 
-    /// The lines of its log about handshakes that failed; it writes the first when it comes to it.
+    /// Waits for failed handshakes in the server's log, and returns these lines.
     async fn refusals(&self) -> Vec<String> {
         let waiting = async {
             loop {
@@ -89,7 +90,7 @@ impl Vault {
                 tokio::time::sleep(Duration::from_millis(5)).await;
             }
         };
-        tokio::time::timeout(PATIENCE, waiting).await.expect("a handshake failed")
+        tokio::time::timeout(TEST_TIMEOUT, waiting).await.expect("a handshake failed")
     }
 
     fn url(&self, host: &str) -> String {
@@ -97,8 +98,8 @@ impl Vault {
     }
 }
 
-/// Runs `test` in a child that believes the authorities of the file alone, and asserts that it succeeds there.
-fn in_a_child(test: &str, url: &str, authorities: &Path) {
+/// Runs `test` in a child process that trusts only the authorities in the file, and asserts that it succeeds.
+fn in_child_process(test: &str, url: &str, authorities: &Path) {
     let mut command = Command::new(std::env::current_exe().expect("this program"));
     command.args(["--exact", test, "--nocapture"]).env(URL, url);
     let child =
@@ -107,20 +108,20 @@ fn in_a_child(test: &str, url: &str, authorities: &Path) {
 }
 
 #[tokio::test]
-async fn a_value_goes_to_redis_and_back_over_tls() {
+async fn caches_share_values_over_tls() {
     if let Ok(url) = std::env::var(URL) {
-        return keep_and_find(&url).await;
+        return assert_shared(&url).await;
     }
     let vault = Vault::open();
-    let (test, url) = ("tls::a_value_goes_to_redis_and_back_over_tls", vault.url("localhost"));
-    in_a_child(test, &url, &vault.file("believed.pem"));
+    let (test, url) = ("tls::caches_share_values_over_tls", vault.url("localhost"));
+    in_child_process(test, &url, &vault.file("trusted.pem"));
     wait_until_written(&vault.server).await;
-    // The port that it went to takes nothing else.
+    // The port accepts only TLS.
     assert_all_are_misses(&format!("redis://127.0.0.1:{}", vault.port)).await;
 }
 
-async fn keep_and_find(url: &str) {
-    let (one, other, source) = (patiently_over(url), by_parts(url), Source::default());
+async fn assert_shared(url: &str) {
+    let (one, other, source) = (patient_cache(url), by_parts(url), Source::default());
     wait_until_connected(&one).await;
     wait_until_connected(&other).await;
     let hit = async {
@@ -134,38 +135,38 @@ async fn keep_and_find(url: &str) {
             }
         }
     };
-    tokio::time::timeout(PATIENCE, hit).await.expect("what one wrote is found by the other");
+    tokio::time::timeout(TEST_TIMEOUT, hit).await.expect("one finds the value of the other");
 }
 
-/// The same server, named part by part.
+/// Returns a cache for the same server, whose address is given in parts.
 fn by_parts(url: &str) -> Cache {
     let port = url.rsplit(':').next().and_then(|port| port.parse().ok()).expect("a port");
     let (host, password) = (String::from("localhost"), String::new().into());
     let address = RedisAddress::Parts { host, port, db: 0, password, tls: true };
-    let redis = RedisSettings { patience: PATIENCE, ..RedisSettings::new(address) };
+    let redis = RedisSettings { timeout: TEST_TIMEOUT, ..RedisSettings::new(address) };
     Cache::new(CacheSettings { redis: Some(redis), ..CacheSettings::default() }).expect("settings")
 }
 
 #[tokio::test]
-async fn a_server_whose_certificate_is_not_believed_is_a_miss_and_is_told_nothing() {
+async fn untrusted_server_is_miss_and_receives_no_commands() {
     if let Ok(url) = std::env::var(URL) {
         assert_all_are_misses(&url).await;
         return assert_all_are_misses(&format!("{url}/#insecure")).await;
     }
-    let test = "tls::a_server_whose_certificate_is_not_believed_is_a_miss_and_is_told_nothing";
-    for (host, authorities) in [("localhost", "another.pem"), ("127.0.0.1", "believed.pem")] {
+    let test = "tls::untrusted_server_is_miss_and_receives_no_commands";
+    for (host, authorities) in [("localhost", "another.pem"), ("127.0.0.1", "trusted.pem")] {
         let vault = Vault::open();
-        in_a_child(test, &vault.url(host), &vault.file(authorities));
+        in_child_process(test, &vault.url(host), &vault.file(authorities));
         let refusals = vault.refusals().await;
         assert!(refusals.iter().all(|line| line.contains(" alert ")), "the client refused: {refusals:?}");
-        let commands = redis_says(&vault.server, &["INFO", "commandstats"]).join(" ");
+        let commands = redis_command(&vault.server, &["INFO", "commandstats"]).join(" ");
         assert!(commands.contains("cmdstat_config") && !commands.contains("cmdstat_set:"), "{commands}");
     }
 }
 
-/// Asks until Redis is given up.
+/// Asserts that all requests are misses and that the breaker opens.
 async fn assert_all_are_misses(url: &str) {
-    let (cache, source) = (patiently_over(url), Source::default());
+    let (cache, source) = (patient_cache(url), Source::default());
     for number in 0..10 {
         assert_eq!(
             source.get(&cache, &key(&format!("{number}")), number).await.status,

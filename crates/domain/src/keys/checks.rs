@@ -1,40 +1,40 @@
-//! Keys as people paste them: from mails, tables and chats, with any line end, dash, space or case.
+//! Parsing of pasted keys, with any line ending, dash, space or case.
 
 use crate::Invalid;
 use std::collections::HashSet;
 use std::fmt;
 
-/// Different keys that one request may check.
+/// Maximum number of distinct keys in a request.
 pub const MAX_KEYS: usize = 50;
 
-/// Letters and digits of a key.
+/// Number of letters and digits in a key.
 const LENGTH: usize = 25;
 
-/// Lines that a refusal names one by one.
+/// Maximum number of lines that an error lists individually.
 const NAMED_LINES: usize = 10;
 
-/// The field in which keys are pasted.
+/// Name of the field that holds the keys.
 const FIELD: &str = "keys";
 
-/// A product key: 25 upper-case letters and digits. Its `Debug` shows the first five only.
+/// A product key: 25 upper-case letters and digits. `Debug` shows only the first five.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ProductKey([u8; LENGTH]);
 
 impl ProductKey {
-    /// The key in `text`, whatever its case, dashes and spaces; `None` when it is not 25 letters and digits.
+    /// Parses a key, ignoring case, dashes and spaces. Returns `None` if it does not have 25 letters and digits.
     pub fn parse(text: &str) -> Option<Self> {
         let bare: Vec<u8> =
             text.chars().filter(|c| !is_filler(*c)).map(to_key_byte).collect::<Option<_>>()?;
         Some(Self(bare.try_into().ok()?))
     }
 
-    /// The 25 characters without dashes.
+    /// Returns the 25 characters without dashes.
     pub fn as_str(&self) -> &str {
-        // Only ASCII letters and digits ever get in.
+        // Never fails: `parse` accepts only ASCII.
         std::str::from_utf8(&self.0).unwrap_or_default()
     }
 
-    /// Five groups of five with dashes between.
+    /// Returns the key as five groups of five, separated by dashes.
     pub fn dashed(&self) -> String {
         let text = self.as_str();
         [0, 5, 10, 15, 20].map(|at| &text[at..at + 5]).join("-")
@@ -47,13 +47,12 @@ impl fmt::Debug for ProductKey {
     }
 }
 
-/// A pasted line that holds no key. Its `Debug` shows how long it is and not what stands there: most often a key with a
-/// slip.
+/// A pasted line without a key. `Debug` shows the length instead of the text, which is most often a mistyped key.
 #[derive(Clone, PartialEq, Eq)]
 pub struct RejectedLine {
-    /// Its number in the pasted text, from 1.
+    /// Number of the line, from 1.
     pub line: usize,
-    /// What stands there, cut at 40 characters.
+    /// Text of the line, truncated to 40 characters.
     pub text: String,
 }
 
@@ -63,7 +62,7 @@ impl fmt::Debug for RejectedLine {
     }
 }
 
-/// The keys of a pasted text: each once, in the order pasted, at most [`MAX_KEYS`], at least one.
+/// The keys of a pasted text: 1 to [`MAX_KEYS`] distinct keys, in the order of the text.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Pasted {
     keys: Vec<ProductKey>,
@@ -71,12 +70,13 @@ pub struct Pasted {
 }
 
 impl Pasted {
-    /// Reads keys separated by line ends of any kind (also the four characters `\r\n` that some tools write),
-    /// commas, semicolons, tabs, or spaces. Repeated keys count once. Lines without a key are kept as rejected.
+    /// Parses keys separated by commas, semicolons, tabs, spaces or any line ending, including the literal escape
+    /// sequences `\r\n`, `\n` and `\r` that some tools produce. Repeated keys count once. Lines without a key are
+    /// returned by [`Pasted::rejected`].
     ///
     /// # Errors
-    /// [`Invalid`] naming `keys` and the first ten lines concerned: "No keys provided", "Maximum 50 keys per request",
-    /// more than 50 lines that hold no key, or a NUL.
+    /// Returns [`Invalid`] naming `keys` and up to ten lines if the text has no key ("No keys provided"), more than 50
+    /// keys ("Maximum 50 keys per request"), more than 50 lines without a key, or a NUL character.
     pub fn parse(text: &str) -> Result<Self, Invalid> {
         if text.contains('\0') {
             return Err(Invalid::field(FIELD, "must not contain NUL characters"));
@@ -100,7 +100,7 @@ impl Pasted {
         Self { keys, rejected }.within_limits(surplus)
     }
 
-    /// `surplus` holds the line of each key beyond the limit.
+    /// Checks the limits. `surplus` has the line number of each key beyond [`MAX_KEYS`].
     fn within_limits(self, surplus: Vec<usize>) -> Result<Self, Invalid> {
         if !surplus.is_empty() {
             return Err(too_many(surplus));
@@ -109,13 +109,13 @@ impl Pasted {
             return Err(self.no_keys());
         }
         if self.rejected.len() > MAX_KEYS {
-            return Err(self.named_lines(Invalid::field(FIELD, "most lines hold no product key")));
+            return Err(self.named_lines(Invalid::field(FIELD, "too many lines without a product key")));
         }
         Ok(self)
     }
 
     fn no_keys(&self) -> Invalid {
-        let allowed = "one key of 25 letters and digits a line, with or without dashes";
+        let allowed = "one key of 25 letters and digits per line, with or without dashes";
         self.named_lines(Invalid::field(FIELD, allowed)).headline("No keys provided")
     }
 
@@ -127,12 +127,12 @@ impl Pasted {
         and_more(named, rest.collect())
     }
 
-    /// The keys, each once, in the order pasted.
+    /// Returns the distinct keys in the order of the text.
     pub fn keys(&self) -> &[ProductKey] {
         &self.keys
     }
 
-    /// The lines that hold no key, in the order pasted, at most [`MAX_KEYS`].
+    /// Returns the lines without a key in the order of the text, at most [`MAX_KEYS`].
     pub fn rejected(&self) -> &[RejectedLine] {
         &self.rejected
     }
@@ -150,7 +150,7 @@ fn too_many(mut surplus: Vec<usize>) -> Invalid {
     and_more(named, surplus.split_off(NAMED_LINES.min(surplus.len())))
 }
 
-/// Says how many lines are concerned besides those that are named. `rest` is in order; a line may stand there repeatedly.
+/// Adds the number of lines that are not listed individually. `rest` is sorted and may repeat lines.
 fn and_more(invalid: Invalid, mut rest: Vec<usize>) -> Invalid {
     rest.dedup();
     match rest.len() {
@@ -160,7 +160,7 @@ fn and_more(invalid: Invalid, mut rest: Vec<usize>) -> Invalid {
     }
 }
 
-/// The keys of one entry: the whole of it, or word by word where spaces separate whole keys.
+/// Returns the keys of an entry, which is one key or several separated by spaces.
 fn keys_of(entry: &str) -> Option<Vec<ProductKey>> {
     if let Some(key) = ProductKey::parse(entry) {
         return Some(vec![key]);
@@ -176,7 +176,7 @@ fn is_line_end(c: char) -> bool {
     matches!(c, '\n' | '\r' | '\u{0B}' | '\u{0C}' | '\u{85}' | '\u{2028}' | '\u{2029}')
 }
 
-/// Dashes of every kind, spaces, and the invisible characters that text processors leave behind.
+/// Returns true for dashes, spaces and the invisible characters that word processors insert.
 fn is_filler(c: char) -> bool {
     let dash = matches!(c, '-' | '\u{2010}'..='\u{2015}' | '\u{2212}' | '\u{00AD}' | '\u{FE63}' | '\u{FF0D}');
     dash || c.is_whitespace() || matches!(c, '\u{200B}'..='\u{200D}' | '\u{2060}' | '\u{FEFF}')

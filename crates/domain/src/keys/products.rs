@@ -2,27 +2,29 @@
 
 use crate::page::PageLimits;
 
-/// Page sizes of the list of products, of which there are usually some dozens.
+/// Page sizes of the list of products.
 pub const PRODUCTS_PAGE: PageLimits = PageLimits { default: 100, max: 1_000 };
 
-/// Activations left on all keys of a product below which its inventory is low.
+/// Total number of activations left of a product, below which its inventory is low.
 pub const LOW_INVENTORY_BELOW: i64 = 5;
 
-/// Totals of the stored keys of one product. Keys with [`REMAINING_UNKNOWN`](super::REMAINING_UNKNOWN) count as keys, not as activations.
+/// Totals of the stored keys of a product. Keys with [`REMAINING_UNKNOWN`](super::REMAINING_UNKNOWN) are counted, but
+/// contribute no activations.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ProductSummary {
     /// Product code.
     pub product: String,
     /// Number of stored keys.
     pub key_count: i64,
-    /// Number of keys whose activations left are known.
+    /// Number of keys with a known number of activations left.
     pub known_count: i64,
-    /// Activations left on those keys together.
+    /// Total number of activations left on those keys.
     pub total_remaining: i64,
 }
 
 impl ProductSummary {
-    /// Returns the activations left per key with a known number, rounded to two decimals; 0 if there is no such key.
+    /// Returns the average number of activations left on keys with a known number, rounded to two decimals. Returns 0
+    /// if there is no such key.
     pub fn avg_remaining(&self) -> f64 {
         if self.known_count == 0 {
             return 0.0;
@@ -41,7 +43,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn average_leaves_out_keys_without_a_number() {
+    fn average_excludes_keys_with_unknown_number() {
         let summary = |known_count| ProductSummary {
             product: "P".into(),
             key_count: 4,

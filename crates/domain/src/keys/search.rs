@@ -15,7 +15,7 @@ const PRODUCT_MAX: usize = 255;
 /// Maximum of the filters on `remaining`: that of the column.
 const REMAINING_MAX: u64 = i32::MAX as u64;
 
-/// Parameters of a search, not validated yet.
+/// Unvalidated parameters of a search.
 #[derive(Clone, Debug, Default, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 pub struct FilterParameters {
@@ -64,7 +64,7 @@ impl FilterParameters {
     /// Validates the parameters. An empty `product` does not restrict the search.
     ///
     /// # Errors
-    /// Returns [`Invalid`] naming every wrong parameter.
+    /// Returns [`Invalid`] naming every invalid parameter.
     pub fn parse(&self) -> Result<Filter, Invalid> {
         let mut checks = Checks::default();
         let product = self.product.as_deref().map(|product| text::plain("product", product, 0..=PRODUCT_MAX));
@@ -104,7 +104,7 @@ fn parse_blocked(value: i64) -> Result<Blocked, Invalid> {
     }
 }
 
-/// Sort key of a search: by product, then most activations left first, then by id.
+/// Sort key of a search: by product, then by activations left in descending order, then by id.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct KeyCursor {
     /// Product of the key.
@@ -125,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn names_every_wrong_parameter() {
+    fn names_every_invalid_parameter() {
         let all = FilterParameters {
             product: Some("a\0".to_owned()),
             min_remaining: Some(1 << 31),

@@ -19,10 +19,10 @@ pub const CODE_LENGTH_MAX: usize = 7;
 pub struct IcdCode(String);
 
 impl IcdCode {
-    /// The code in `text`, with or without dot or dash, in any case.
+    /// Parses a code in any case, with or without dots and dashes.
     ///
     /// # Errors
-    /// [`Invalid`] naming `field`.
+    /// Returns [`Invalid`] naming `field` if `text` is not a code.
     pub fn parse(field: &str, text: &str) -> Result<Self, Invalid> {
         let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-');
         if text.is_empty() || text.len() > LENGTH_MAX || !text.chars().all(allowed) {
@@ -38,13 +38,13 @@ impl IcdCode {
         Ok(Self(bare.to_ascii_uppercase()))
     }
 
-    /// Reads a search text as the beginning of a code. Returns `None` if the text does not have the form of one.
+    /// Parses a search text as the beginning of a code. Returns `None` if it does not have the form of one.
     ///
-    /// Case, dots, dashes and spaces do not matter: `E119`, `e11.9`, `E11 9` and `e 11.9` are the same code. The form is
+    /// Case, dots, dashes and spaces are ignored: `E119`, `e11.9`, `E11 9` and `e 11.9` are the same code. The form is
     /// a letter, a digit, a digit or one of `A` and `B`, and up to four letters or digits. A code may also begin with a
-    /// letter and an `A`, as `QA0` does, if the third character is a digit. A single letter must have its dot: `H.`.
+    /// letter and an `A`, such as `QA0`, if the third character is a digit. A single letter needs its dot: `H.`.
     ///
-    /// The form does not tell whether there is such a code: `B12` and `T11` have it and begin none.
+    /// The code need not exist: `B12` and `T11` have the form, but no code begins with them.
     pub fn beginning(text: &str) -> Option<Self> {
         let compact: String = text.chars().filter(|c| !c.is_whitespace()).collect();
         let code = Self::parse("query", &compact).ok()?;
@@ -60,7 +60,7 @@ impl IcdCode {
         (has_form && code.0.len() <= CODE_LENGTH_MAX).then_some(code)
     }
 
-    /// The stored form.
+    /// Returns the stored form: upper case, without separators.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -103,10 +103,10 @@ impl PartialSchema for IcdCode {
     }
 }
 
-/// Maximum number of children that a look-up returns. All of them are counted.
+/// Maximum number of children that a lookup returns. All of them are counted.
 pub const CHILDREN_SHOWN: i64 = 20;
 
-/// Maximum number of siblings that a look-up returns. All of them are counted.
+/// Maximum number of siblings that a lookup returns. All of them are counted.
 pub const SIBLINGS_SHOWN: i64 = 10;
 
 /// A code with its term and properties.
@@ -145,32 +145,32 @@ pub struct Relatives {
     pub total: i64,
 }
 
-/// A code and its place in the tree.
+/// A code with its relatives in the tree.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CodeWithRelatives {
     /// The code itself.
     pub concept: Concept,
     /// Ancestors, from the category down to the parent.
     pub parents: Vec<Relative>,
-    /// Children.
+    /// Children of the code.
     pub children: Relatives,
     /// Other children of the parent.
     pub siblings: Relatives,
 }
 
-/// Number of codes that one request may ask for.
+/// Allowed number of codes in a request.
 const BATCH: RangeInclusive<usize> = 1..=100;
 
-/// Codes that a request asks for, in its order: each as it was written, and as it was parsed. An invalid code does not
-/// fail the others.
+/// Codes of a request in their order, each as it was written and as it was parsed. An invalid code does not fail the
+/// others.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Batch(Vec<(String, Result<IcdCode, Invalid>)>);
 
 impl Batch {
-    /// Parses codes. A text that is not a code keeps its error; repeated texts count once.
+    /// Parses codes. Repeated texts count once. Invalid codes are returned by [`Batch::into_entries`].
     ///
     /// # Errors
-    /// Returns [`Invalid`] naming `codes` if there are none or more than 100.
+    /// Returns [`Invalid`] naming `codes` if there are no texts or more than 100.
     pub fn new(texts: Vec<String>) -> Result<Self, Invalid> {
         if !BATCH.contains(&texts.len()) {
             let message =
@@ -179,7 +179,7 @@ impl Batch {
         }
         let mut codes: Vec<(String, Result<IcdCode, Invalid>)> = Vec::with_capacity(texts.len());
         for text in texts {
-            // At most 100, which are searched as quickly as a set.
+            // A linear search is as fast as a set for at most 100 entries.
             if codes.iter().all(|(known, _)| *known != text) {
                 let code = IcdCode::parse("codes", &text);
                 codes.push((text, code));
@@ -208,14 +208,14 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn dots_dashes_and_case_do_not_matter() {
+    fn ignores_dots_dashes_case() {
         for text in ["S72.001A", "s72001a", "S72-001A"] {
             assert_eq!(IcdCode::parse("code", text).expect("a code").as_str(), "S72001A");
         }
     }
 
     #[test]
-    fn what_is_no_code_is_refused_by_name() {
+    fn rejects_invalid_codes() {
         for text in ["", "...", "S72 001", "S72\0", "é12", "S72%", &"A".repeat(21)] {
             assert_eq!(
                 IcdCode::parse("code", text).expect_err("no code").fields()[0].field,
@@ -226,7 +226,7 @@ mod tests {
     }
 
     #[test]
-    fn search_text_in_code_form_is_read_as_code() {
+    fn parses_search_text_in_code_form() {
         for (text, code) in [
             ("E11", "E11"),
             ("e11.9", "E119"),
@@ -252,7 +252,7 @@ mod tests {
     }
 
     #[test]
-    fn words_are_not_read_as_code() {
+    fn rejects_words_as_code() {
         for text in [
             "flu",
             "aids",
@@ -280,7 +280,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_code_is_its_own_stored_form(text in "\\PC{0,24}") {
+        fn stored_form_round_trips(text in "\\PC{0,24}") {
             if let Ok(code) = IcdCode::parse("code", &text) {
                 prop_assert_eq!(IcdCode::parse("code", code.as_str()), Ok(code.clone()));
                 prop_assert!(code.as_str().chars().all(|c| c.is_ascii_digit() || c.is_ascii_uppercase()));
@@ -293,7 +293,7 @@ mod tests {
     }
 
     #[test]
-    fn no_code_and_more_than_a_hundred_are_refused_by_name() {
+    fn rejects_batches_without_codes_or_above_limit() {
         for count in [0, 101] {
             let invalid = batch(&vec!["E11"; count]).expect_err("refused");
             assert_eq!(invalid.fields()[0].field, "codes");
@@ -302,7 +302,7 @@ mod tests {
     }
 
     #[test]
-    fn one_bad_code_stays_beside_the_good_ones() {
+    fn batch_reports_invalid_codes_individually() {
         let batch = batch(&["E11.6", "?", "e116", "E11.6"]).expect("a batch");
         assert_eq!(batch.wanted().iter().map(IcdCode::as_str).collect::<Vec<_>>(), ["E116"]);
         let entries = batch.into_entries();

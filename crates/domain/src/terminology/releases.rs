@@ -22,8 +22,8 @@ pub struct ImportRow {
     pub billable: bool,
 }
 
-/// Version of what an import stores for the same rows. Increase it when that changes, so that the same rows are imported
-/// again.
+/// Version of the stored form of a release. Increase it if the import stores the same rows differently, so that they
+/// are imported again.
 const EDITION: u8 = 2;
 
 /// Returns the SHA-256 of `rows` in their order. It does not depend on the format of the file that they come from.
@@ -36,7 +36,7 @@ pub fn digest(rows: &[ImportRow]) -> Vec<u8> {
         let texts =
             [row.code.as_str(), &row.term, row.category.as_str(), parent, &row.block, &row.chapter, flag];
         for text in texts {
-            // No text has a control character, so none can run into the next.
+            // No text has a control character, so the separator is unambiguous.
             hasher.update(text);
             hasher.update([0]);
         }
@@ -49,7 +49,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_digest_tells_what_stands_where() {
+    fn digest_depends_on_field_boundaries() {
         let row = |term: &str, block: &str| ImportRow {
             code: IcdCode::parse("code", "A00").expect("a code"),
             term: term.to_owned(),

@@ -1,47 +1,48 @@
-//! What is kept of a search, and what the kept ones add up to.
+//! The log of searches and its statistics.
 
 use chrono::{DateTime, NaiveDate, Utc};
 use serde::Serialize;
 use std::time::Duration;
 use utoipa::ToSchema;
 
-/// Characters of a query that are kept.
+/// Maximum number of characters of a logged query.
 const QUERY_MAX: usize = 100;
 
-/// Digits from which on a word may be a birthday, a telephone or a record number. No code has so many.
+/// Maximum number of digits of a logged word. A word with more digits may be a date of birth, a telephone number or a
+/// record number; no code has so many.
 const DIGITS_MAX: usize = 6;
 
-/// One search, as it is kept.
+/// Log entry of a search.
 #[derive(Clone, Debug, PartialEq)]
 pub struct SearchLog {
-    /// The row id of the caller's API key, where it is known.
+    /// Row id of the caller's API key, if known.
     pub caller: Option<i64>,
-    /// What was searched for, where it may be kept.
+    /// Normalized text of the query, if it may be logged.
     pub query: Option<String>,
-    /// How many codes were found.
+    /// Number of codes found.
     pub results: i32,
-    /// How long it took.
+    /// Duration of the search.
     pub took: Duration,
-    /// Whether the answer came from the cache.
+    /// True if the answer came from the cache.
     pub cache_hit: bool,
-    /// When it was answered.
+    /// Time of the answer.
     pub at: DateTime<Utc>,
 }
 
 impl SearchLog {
-    /// What may be kept of a search for `query` that found `results` codes.
+    /// Creates the log entry of a search for `query` that found `results` codes.
     ///
-    /// Callers paste what is before them, and that may be a patient's name, so the text of a query is kept only when it
-    /// found something and no word of it has more than six digits: in lower case, with single spaces, 100 characters at
-    /// most.
+    /// Queries may contain personal data, such as a patient's name. The text is therefore logged only if the search
+    /// found something and no word has more than six digits. It is in lower case, with single spaces, and truncated to
+    /// 100 characters.
     pub fn of(caller: Option<i64>, query: &str, results: usize, took: Duration, cache_hit: bool) -> Self {
         let results = i32::try_from(results).unwrap_or(i32::MAX);
-        let query = (results > 0).then(|| kept(query)).flatten();
+        let query = (results > 0).then(|| loggable(query)).flatten();
         Self { caller, query, results, took, cache_hit, at: Utc::now() }
     }
 }
 
-fn kept(query: &str) -> Option<String> {
+fn loggable(query: &str) -> Option<String> {
     let lower = query.to_lowercase();
     let digits = |word: &str| word.chars().filter(|c| c.is_numeric()).count();
     if lower.split_whitespace().any(|word| digits(word) > DIGITS_MAX) {
@@ -51,32 +52,32 @@ fn kept(query: &str) -> Option<String> {
     Some(words.join(" ").chars().take(QUERY_MAX).collect())
 }
 
-/// What the searches of some days add up to.
+/// Totals of the searches of several days.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct SearchTotals {
-    /// Searches.
+    /// Number of searches.
     pub searches: i64,
-    /// Of those, the ones that found nothing.
+    /// Number of searches that found nothing.
     pub without_results: i64,
-    /// Of those, the ones that the cache answered.
+    /// Number of searches that the cache answered.
     pub cache_hits: i64,
-    /// What they took together, in milliseconds.
+    /// Total duration in milliseconds.
     pub took_ms: f64,
 }
 
 impl SearchTotals {
-    /// Milliseconds a search on average; `None` without any.
+    /// Returns the average duration of a search in milliseconds, or `None` if there were no searches.
     pub fn average_ms(&self) -> Option<f64> {
         (self.searches > 0).then(|| self.took_ms / self.searches as f64)
     }
 
-    /// The share that the cache answered, from 0 to 1; `None` without any search.
+    /// Returns the fraction of searches that the cache answered, or `None` if there were no searches.
     pub fn cache_hit_share(&self) -> Option<f64> {
         (self.searches > 0).then(|| self.cache_hits as f64 / self.searches as f64)
     }
 }
 
-/// A query that at least five searches asked for.
+/// A query that was searched at least five times.
 #[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
 pub struct PopularQuery {
     /// The query in lower case.
@@ -91,14 +92,14 @@ pub struct PopularQuery {
     pub last_searched: DateTime<Utc>,
 }
 
-/// What was searched for lately.
+/// Statistics of recent searches.
 #[derive(Clone, Debug, PartialEq)]
 pub struct SearchStatistics {
-    /// The first day (UTC) that is counted.
+    /// First day (UTC) of the totals.
     pub since: NaiveDate,
-    /// All searches since then.
+    /// Totals since that day.
     pub totals: SearchTotals,
-    /// The most frequent queries of 30 days first, as they were when they were last added up.
+    /// Most frequent queries of 30 days, as of the last refresh, in descending order of frequency.
     pub popular: Vec<PopularQuery>,
 }
 
@@ -111,17 +112,17 @@ mod tests {
     }
 
     #[test]
-    fn a_query_that_found_something_is_kept_in_one_form() {
+    fn logs_normalized_query() {
         assert_eq!(query("  Heart   FAILURE ", 3).as_deref(), Some("heart failure"));
         assert_eq!(
-            query(&"İ".repeat(100), 1).expect("kept").chars().count(),
+            query(&"İ".repeat(100), 1).expect("logged").chars().count(),
             100,
-            "lower case is longer here"
+            "this letter is longer in lower case"
         );
     }
 
     #[test]
-    fn what_found_nothing_or_may_name_a_person_is_not_kept() {
+    fn omits_queries_that_found_nothing_or_may_be_personal() {
         assert_eq!(query("john smith", 0), None);
         for text in ["fracture 01/02/1960", "fever 555-123-4567", "MRN0012345 asthma"] {
             assert_eq!(query(text, 3), None, "{text}");
@@ -130,7 +131,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_has_no_average() {
+    fn average_of_no_searches_is_none() {
         assert_eq!(
             (SearchTotals::default().average_ms(), SearchTotals::default().cache_hit_share()),
             (None, None)

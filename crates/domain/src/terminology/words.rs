@@ -1,85 +1,85 @@
-//! The words of a text, and which words are spelt nearly alike.
+//! Splitting of texts into words, and detection of misspelt words.
 
 use std::collections::HashSet;
 use unicode_normalization::UnicodeNormalization as _;
 use unicode_normalization::char::is_combining_mark;
 
-/// Letters at the beginning of a word within which [`forms`] leaves letters out: what differs further on is caught by
-/// [`edits`], and long words would have hundreds of forms.
-const FORMED: usize = 7;
+/// Number of letters at the beginning of a word from which [`forms`] deletes. Long words would have hundreds of forms,
+/// and [`edit_distance`] compares the rest of the word.
+const FORM_PREFIX: usize = 7;
 
-/// Letters of the longest words that bear one slip; longer ones bear two. With two slips, every third random text of five
-/// letters would be some word of the terms.
-const SHORT: usize = 6;
+/// Maximum length of words that may have only one typo; longer words may have two. With two typos, every third random
+/// text of five letters would match a word of the terms.
+const ONE_TYPO_MAX: usize = 6;
 
-/// Letters of the longest words that bear no slip but an exchange of letters: with one, every third random text of three
-/// letters would be some word.
-const TINY: usize = 3;
+/// Maximum length of words in which only transposed letters count as a typo. With any typo, every third random text of
+/// three letters would match a word.
+const TRANSPOSITION_ONLY_MAX: usize = 3;
 
-/// The words of `text`: runs of letters and digits, [`folded`], in their order, repetitions included.
+/// Returns the words of `text`: runs of letters and digits, [`folded`], in their order, including repeated words.
 pub fn words(text: &str) -> Vec<String> {
     words_of_folded(&folded(text)).map(str::to_owned).collect()
 }
 
-/// `text` in lower case, letters without their accents: who looks for Sjögren types "sjogren", finished or not.
+/// Returns `text` in lower case without accents, so that "sjogren" finds Sjögren.
 pub fn folded(text: &str) -> String {
     let lower = text.to_lowercase();
     if lower.is_ascii() { lower } else { lower.nfd().filter(|c| !is_combining_mark(*c)).collect() }
 }
 
-/// As [`words`], where they lie in `folded`, a text that is [`folded`]: a release has a million of them.
+/// Returns the [`words`] of a text that is [`folded`] already, without copying them: a release has a million words.
 pub fn words_of_folded(folded: &str) -> impl Iterator<Item = &str> {
     folded.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty())
 }
 
-/// How many slips a word like `word` may have and still be taken for it.
-fn slips(word: &str) -> usize {
-    if word.chars().count() <= SHORT { 1 } else { 2 }
+/// Returns the maximum number of typos in a word of this length.
+fn typos_max(word: &str) -> usize {
+    if word.chars().count() <= ONE_TYPO_MAX { 1 } else { 2 }
 }
 
-/// Counts the slips that make `typed` of `word`, or returns `None` if there are too many to mean it. A word with a digit
-/// is never meant: another number is not a slip.
-pub fn slips_of(typed: &str, word: &str) -> Option<usize> {
+/// Returns the number of typos in `typed` if it is a misspelling of `word`. Returns `None` if there are too many, or if
+/// `word` has a digit, because another number is not a typo.
+pub fn typos_in(typed: &str, word: &str) -> Option<usize> {
     let letters = |word: &str| {
         let mut letters: Vec<char> = word.chars().collect();
         letters.sort_unstable();
         letters
     };
-    let is_exchange = || letters(typed) == letters(word);
-    let count = edits(typed, word);
+    let is_transposition = || letters(typed) == letters(word);
+    let count = edit_distance(typed, word);
     let has_digit = word.chars().any(char::is_numeric);
-    let is_meant = !has_digit && count <= slips(typed) && (typed.chars().count() > TINY || is_exchange());
-    is_meant.then_some(count)
+    let is_long = typed.chars().count() > TRANSPOSITION_ONLY_MAX;
+    let is_misspelling = !has_digit && count <= typos_max(typed) && (is_long || is_transposition());
+    is_misspelling.then_some(count)
 }
 
-/// What is left of the first letters of `word` when none, one or two of them are left out, as many as the word bears
-/// slips. Two words that are within that many slips of each other have a form in common, so an index of forms finds all
-/// that can be meant by a misspelling.
+/// Returns the forms of `word`: its first letters with up to as many deletions as it may have typos. Two words within
+/// that distance share a form, so an index of forms finds all candidates for a misspelling (the SymSpell algorithm).
 pub fn forms(word: &str) -> HashSet<String> {
-    let start: String = word.chars().take(FORMED).collect();
+    let start: String = word.chars().take(FORM_PREFIX).collect();
     let mut forms = HashSet::from([start]);
-    for _ in 0..slips(word) {
-        let shorter: Vec<String> = forms.iter().flat_map(|form| each_without_one(form)).collect();
+    for _ in 0..typos_max(word) {
+        let shorter: Vec<String> = forms.iter().flat_map(|form| deletions(form)).collect();
         forms.extend(shorter);
     }
     forms
 }
 
-fn each_without_one(form: &str) -> impl Iterator<Item = String> {
-    let places = if form.chars().count() > 1 { form.char_indices().collect() } else { Vec::new() };
-    places.into_iter().map(move |(at, letter)| [&form[..at], &form[at + letter.len_utf8()..]].concat())
+fn deletions(form: &str) -> impl Iterator<Item = String> {
+    let letters = if form.chars().count() > 1 { form.char_indices().collect() } else { Vec::new() };
+    letters.into_iter().map(move |(at, letter)| [&form[..at], &form[at + letter.len_utf8()..]].concat())
 }
 
-/// The slips between two words: letters left out, put in, mistaken, or two neighbours exchanged. No letter takes part in
-/// more than one exchange (optimal string alignment).
-fn edits(one: &str, other: &str) -> usize {
+/// Returns the optimal string alignment distance of two words: the number of deletions, insertions, substitutions and
+/// transpositions of adjacent letters.
+fn edit_distance(one: &str, other: &str) -> usize {
     let (one, other): (Vec<char>, Vec<char>) = (one.chars().collect(), other.chars().collect());
     let (mut before_last, mut last) = (Vec::new(), (0..=other.len()).collect::<Vec<usize>>());
     for (i, letter) in one.iter().enumerate() {
         let mut row = vec![i + 1];
         for (j, wanted) in other.iter().enumerate() {
-            let mistaken = last[j] + usize::from(letter != wanted);
-            let mut least = mistaken.min(last[j + 1] + 1).min(row[j] + 1);
+            let substituted = last[j] + usize::from(letter != wanted);
+            let mut least = substituted.min(last[j + 1] + 1).min(row[j] + 1);
             if i > 0 && j > 0 && *letter == other[j - 1] && one[i - 1] == *wanted {
                 let two_back: &Vec<usize> = &before_last;
                 least = least.min(two_back[j - 1] + 1);
@@ -97,22 +97,22 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn words_are_runs_of_letters_and_digits_in_lower_case() {
+    fn splits_text_into_lower_case_words() {
         assert_eq!(words("Crohn's disease, 2nd (old)"), ["crohn", "s", "disease", "2nd", "old"]);
         assert_eq!(words(" -,- "), [""; 0]);
     }
 
     #[test]
-    fn accents_do_not_count() {
+    fn removes_accents() {
         assert_eq!(words("Sjögren's, MÉNIÈRE"), ["sjogren", "s", "meniere"]);
-        // Typed as letter and accent apart, as some keyboards send it.
+        // With a combining accent, as some keyboards send it.
         assert_eq!(folded("Se\u{301}zary"), folded("Sézary"));
-        assert_eq!(folded("Straße Ø"), "straße ø", "letters of their own");
+        assert_eq!(folded("Straße Ø"), "straße ø", "distinct letters");
     }
 
     #[test]
-    fn slips_are_counted_and_an_exchange_of_neighbours_is_one() {
-        for (one, other, slips) in [
+    fn transposition_is_one_edit() {
+        for (one, other, distance) in [
             ("asthma", "asthmma", 1),
             ("hand", "hnad", 1),
             ("fever", "fevre", 1),
@@ -121,13 +121,13 @@ mod tests {
             ("", "abc", 3),
             ("gout", "gout", 0),
         ] {
-            assert_eq!(edits(one, other), slips, "{one} {other}");
+            assert_eq!(edit_distance(one, other), distance, "{one} {other}");
         }
     }
 
     #[test]
-    fn word_is_meant_within_slips_that_its_length_bears() {
-        for (typed, word, slips) in [
+    fn longer_words_may_have_more_typos() {
+        for (typed, word, typos) in [
             ("nad", "and", Some(1)),
             ("anx", "and", None),
             ("hnad", "hand", Some(1)),
@@ -141,12 +141,12 @@ mod tests {
             ("covid19", "covid", Some(2)),
             ("femur", "femur", Some(0)),
         ] {
-            assert_eq!(slips_of(typed, word), slips, "{typed} {word}");
+            assert_eq!(typos_in(typed, word), typos, "{typed} {word}");
         }
     }
 
-    /// `word` with one slip, chosen by `kind` and `at`.
-    fn slip(word: &str, kind: u8, at: usize, letter: char) -> String {
+    /// Returns `word` with one typo, chosen by `kind` and `at`.
+    fn with_typo(word: &str, kind: u8, at: usize, letter: char) -> String {
         let mut letters: Vec<char> = word.chars().collect();
         let at = at % letters.len();
         match kind % 4 {
@@ -160,19 +160,20 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_word_and_its_misspelling_share_a_form(
+        fn misspelling_shares_form(
             word in "[a-z]{3,12}",
             kinds in proptest::collection::vec((0_u8..4, 0_usize..20, proptest::char::range('a', 'z')), 1..=2),
         ) {
-            let misspelt = kinds.iter().fold(word.clone(), |word, (kind, at, letter)| slip(&word, *kind, *at, *letter));
-            prop_assume!(edits(&word, &misspelt) <= slips(&word).min(slips(&misspelt)));
+            let add = |word: String, (kind, at, letter): &(u8, usize, char)| with_typo(&word, *kind, *at, *letter);
+            let misspelt = kinds.iter().fold(word.clone(), add);
+            prop_assume!(edit_distance(&word, &misspelt) <= typos_max(&word).min(typos_max(&misspelt)));
             prop_assert!(!forms(&word).is_disjoint(&forms(&misspelt)), "{word} {misspelt}");
         }
 
         #[test]
-        fn counting_slips_is_symmetric_and_zero_only_for_the_same(one in "[a-c]{0,6}", other in "[a-c]{0,6}") {
-            prop_assert_eq!(edits(&one, &other), edits(&other, &one));
-            prop_assert_eq!(edits(&one, &other) == 0, one == other);
+        fn edit_distance_is_symmetric_and_zero_for_equal_words(one in "[a-c]{0,6}", other in "[a-c]{0,6}") {
+            prop_assert_eq!(edit_distance(&one, &other), edit_distance(&other, &one));
+            prop_assert_eq!(edit_distance(&one, &other) == 0, one == other);
         }
     }
 }

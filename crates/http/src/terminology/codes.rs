@@ -15,7 +15,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 use steadfast_domain::Invalid;
 use steadfast_domain::terminology::{Batch, CodeWithRelatives, Concept, IcdCode, Relative};
-use steadfast_services::terminology::{Answer, CacheStatus, Catalogue, Findings};
+use steadfast_services::terminology::{Answer, CacheStatus, Catalogue, FoundCodes};
 use tokio::time::Instant;
 use utoipa::{IntoParams, ToSchema};
 
@@ -181,7 +181,7 @@ struct BatchFindings {
 }
 
 impl BatchFindings {
-    fn new(batch: Batch, findings: &Findings, took: Duration) -> Self {
+    fn new(batch: Batch, findings: &FoundCodes, took: Duration) -> Self {
         let by_code: HashMap<_, _> = findings.found.iter().map(|concept| (&concept.code, concept)).collect();
         let entry = |code: Result<IcdCode, Invalid>| match code {
             Ok(code) => match by_code.get(&code) {

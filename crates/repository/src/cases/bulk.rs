@@ -1,4 +1,4 @@
-//! Filling a table by COPY as fast as the server takes it: without its indexes, which come back as they were.
+//! Bulk loading of a table by COPY, without its indexes, which are recreated afterwards.
 
 use super::seed::{Rows, Table};
 use bytes::BytesMut;
@@ -6,13 +6,13 @@ use futures_util::SinkExt;
 use std::pin::pin;
 use steadfast_postgres::tokio_postgres::{Error, Transaction};
 
-/// Bytes that are sent at once.
+/// Number of bytes that are sent at once.
 const CHUNK: usize = 256 * 1024;
 
-/// Rows between two calls of `progress`.
+/// Number of rows between two calls of `progress`.
 const STEP: u64 = 10_000;
 
-/// Replaces the rows of `table` by `count` new ones, without its indexes, which it creates again afterwards.
+/// Replaces the contents of `table` by `count` rows.
 pub(super) async fn fill(
     transaction: &Transaction<'_>,
     table: &Table,
@@ -21,7 +21,7 @@ pub(super) async fn fill(
 ) -> Result<(), Error> {
     let Table { name, columns, rows, .. } = table;
     let indexes = Indexes::of(transaction, name).await?;
-    // Emptied in this transaction, or copied rows could not be frozen.
+    // FREEZE requires that the table was truncated in this transaction.
     transaction.batch_execute(&format!("TRUNCATE {name}")).await?;
     indexes.drop_all(transaction).await?;
     match rows {
@@ -39,8 +39,9 @@ pub(super) async fn fill(
     Ok(())
 }
 
-/// Copies `count` rows, each written by `row`. They are frozen where the table has no partitions, so every page counts as
-/// visible to all.
+/// Copies `count` rows. `row` writes a row in COPY's text format, including the line end.
+///
+/// The rows are frozen if the table has no partitions, so that all pages are marked as all-visible.
 async fn copy(
     transaction: &Transaction<'_>,
     table: &str,
@@ -68,15 +69,17 @@ async fn copy(
     Ok(())
 }
 
-/// The indexes of a table that can go for a while, by the statements that drop and make them.
+/// The statements that drop and recreate the indexes of a table.
 struct Indexes {
     drops: Vec<String>,
     creations: Vec<String>,
 }
 
 impl Indexes {
-    /// As the catalogue has them, so that there is no second copy of a definition. Those that a foreign key refers to stay.
-    /// Of a table with partitions the definitions say ONLY: made like that, an index would have no parts and not hold.
+    /// Reads the indexes from the catalogue, except those that a foreign key references.
+    ///
+    /// For partitioned tables, the catalogue returns definitions with ONLY, which would create an invalid index without
+    /// partitions, so ONLY is removed.
     async fn of(transaction: &Transaction<'_>, table: &str) -> Result<Self, Error> {
         let sql = "SELECT i.indexrelid::regclass::text, pg_get_indexdef(i.indexrelid), c.conname::text, \
                 pg_get_constraintdef(c.oid) \

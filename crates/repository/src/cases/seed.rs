@@ -1,43 +1,43 @@
-//! Seeding: deterministic, skewed data in every table, in a database that is marked for it.
+//! Seeding of a marked database with deterministic, skewed data.
 
 use super::bulk;
 use crate::{audit, identity, keys, terminology};
 use bytes::BytesMut;
 use steadfast_postgres::tokio_postgres::{self, Client, NoTls};
 
-/// How a database says that it may be seeded.
+/// Setting that allows a database to be seeded.
 const MARK: &str = "steadfast.seedable";
 
-/// Why a database was not seeded. Nothing was changed.
+/// Failure to seed a database. Nothing was changed.
 #[derive(Debug, thiserror::Error)]
 pub enum SeedError {
-    /// It may hold somebody's data.
+    /// The database is not marked as seedable.
     #[error(
-        "the database {database} is not marked as seedable: seeding replaces all that is in it. If that is meant, run \
+        "the database {database} is not marked as seedable, and seeding replaces all of its data. To allow this, run \
          `ALTER DATABASE {database} SET {MARK} = 'on'` and try again"
     )]
     NotSeedable {
-        /// Its name.
+        /// Name of the database.
         database: String,
     },
-    /// The server refused, or was lost.
-    #[error("seeding failed: {}", said(.0))]
+    /// The server reported an error, or the connection was lost.
+    #[error("seeding failed: {}", server_message(.0))]
     Database(#[from] tokio_postgres::Error),
     /// A release of the terminology could not be imported.
     #[error("seeding the terminology failed: {0}")]
     Import(#[from] crate::Error),
 }
 
-/// What the server said itself.
-fn said(error: &tokio_postgres::Error) -> String {
+/// Returns the error message of the server, if there is one.
+fn server_message(error: &tokio_postgres::Error) -> String {
     error.as_db_error().map_or_else(|| error.to_string(), ToString::to_string)
 }
 
-/// A table to fill.
+/// A table to seed.
 pub(crate) struct Table {
     pub(crate) name: &'static str,
     pub(crate) columns: &'static str,
-    /// Of every thousand rows of the largest table, how many this one has.
+    /// Number of rows per thousand rows of the largest table.
     pub(crate) per_mille: u64,
     /// Maximum number of rows, for a table that does not grow with the others.
     pub(crate) at_most: u64,
@@ -47,9 +47,9 @@ pub(crate) struct Table {
 /// Source of the rows of a table.
 #[derive(Clone, Copy)]
 pub(crate) enum Rows {
-    /// A function that writes the row of a number, from 0, in COPY's text form with its line end.
+    /// Function that writes the row with a number, from 0, in COPY's text format, including the line end.
     Copied(fn(u64, &mut BytesMut)),
-    /// A query, in which `$count` stands for the number of rows.
+    /// Query in which `$count` is replaced by the number of rows.
     Selected(&'static str),
 }
 
@@ -59,21 +59,23 @@ impl Table {
     }
 }
 
-/// Allows the database of `client` to be seeded, for sessions that begin from now on.
+/// Marks the database of `client` as seedable. The mark applies to new sessions.
 ///
 /// # Errors
-/// The server's.
+/// Returns the server's error.
 pub async fn mark_seedable(client: &Client) -> Result<(), tokio_postgres::Error> {
     let name: String = client.query_one("SELECT quote_ident(current_database())", &[]).await?.get(0);
     client.batch_execute(&format!("ALTER DATABASE {name} SET {MARK} = 'on'")).await
 }
 
-/// Replaces what is in the migrated database at `url` by `rows` rows in the largest table and fitting numbers in the
-/// others: the same ones each time. All of it in one transaction, so that a seed that is cut off changes nothing; then the
-/// tables are vacuumed and analysed. `progress` learns the table, the rows done and all rows of it.
+/// Replaces the data of the migrated database at `url` by `rows` rows in the largest table and proportional numbers in
+/// the others. The same `rows` always gives the same data.
+///
+/// Runs in one transaction, so that an interrupted seed changes nothing, and then vacuums and analyzes the tables.
+/// `progress` is called with the table, the number of rows written so far and the total of the table.
 ///
 /// # Errors
-/// [`SeedError`].
+/// Returns [`SeedError`] if the database is not marked as seedable or a statement fails.
 pub async fn seed(
     url: &str,
     rows: u64,
@@ -86,7 +88,7 @@ pub async fn seed(
     if row.get::<_, Option<&str>>(1) != Some("on") {
         return Err(SeedError::NotSeedable { database: row.get(0) });
     }
-    // A server that does not wait for its log leaves pages that are not known as visible to all, and plans that lie.
+    // With asynchronous commit, VACUUM could not mark the pages as all-visible, which changes the plans.
     client.batch_execute("SET synchronous_commit = on; SET default_statistics_target = 100").await?;
     let transaction = client.transaction().await?;
     let tables: Vec<&Table> =
@@ -106,7 +108,7 @@ pub async fn seed(
     Ok(())
 }
 
-/// The next id comes after those that were given.
+/// Advances the identity sequences of a table beyond the seeded ids.
 async fn advance_identity(
     transaction: &tokio_postgres::Transaction<'_>,
     table: &str,
@@ -121,7 +123,7 @@ async fn advance_identity(
     Ok(())
 }
 
-/// A number that looks random and is always the same for `number` and `salt`: Steele, Lea and Flood's SplitMix64.
+/// Returns a pseudorandom number that depends only on `number` and `salt` (SplitMix64 by Steele, Lea and Flood).
 pub(crate) fn mixed(number: u64, salt: u64) -> u64 {
     let mut z =
         number.wrapping_add(salt.wrapping_mul(0x9e37_79b9_7f4a_7c15)).wrapping_add(0x9e37_79b9_7f4a_7c15);

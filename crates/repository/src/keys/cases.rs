@@ -14,7 +14,7 @@ const BLOCKED: &[&str] = &["idx_pidms_keys_blocked"];
 const REMAINING: &[&str] = &["idx_pidms_keys_remaining"];
 const KEYNAME: &[&str] = &["ix_pidms_keys_keyname"];
 
-/// A number that no seeded row has. Each case stores numbers that are new to the others.
+/// First key number that no seeded row has. Each case stores numbers that no other case uses.
 const UNSEEDED: u64 = 1 << 40;
 
 /// Last of the products that contain "office".

@@ -14,17 +14,18 @@ use steadfast_postgres::{Cached, Operation, Write, cached};
 pub const UPSERT: Operation<Write> =
     Operation::write("keys.upsert").served_by(&["ix_pidms_keys_keyname", "pidms_products_pkey"]);
 
-/// True if the row was inserted: only then has no transaction locked or deleted it before. PostgreSQL does not document
-/// this; the tests check it on the version that they run on.
+/// Column that is true if the row was inserted: no other transaction has locked or deleted it. PostgreSQL does not
+/// document this; the tests verify it on the version that they run on.
 const IS_NEW: &str = "(xmax = 0) AS is_new";
 
-/// Stores each status, new or as an update of the stored one, in one statement and one transaction.
+/// Inserts or updates the status of each key, in one statement and one transaction.
 ///
-/// `statuses` has at most 50 entries, each key once. Returns one entry for each, in the order of keys. Conflicts are found
-/// by `ix_pidms_keys_keyname`.
+/// `statuses` has at most 50 entries with distinct keys. Returns one entry for each, in the order of keys. Conflicts
+/// are found by `ix_pidms_keys_keyname`.
 ///
 /// # Errors
-/// Returns [`Error`] if nothing was stored, or [`Error::OutcomeUnknown`] if that is not known. Repeating is safe.
+/// Returns [`Error`] if nothing was stored, or [`Error::OutcomeUnknown`] if it is unknown whether the statuses were
+/// stored. Repeating the call is safe.
 pub async fn upsert(store: &Store, statuses: &[KeyStatus]) -> Result<Vec<Upserted>, Error> {
     // In the order of keys, so that two checks of the same keys wait for each other instead of deadlocking.
     let mut sorted: Vec<&KeyStatus> = statuses.iter().collect();
@@ -50,7 +51,8 @@ impl UpsertedRow {
     }
 }
 
-/// Builds the statement by hand: `unnest` has one text for any number of keys, where the DSL has one for each number.
+/// Builds the statement. Written by hand: with `unnest` its text is the same for any number of keys, which the DSL
+/// cannot express.
 fn statement<'a>(statuses: &[&'a KeyStatus]) -> Cached<BoxedSqlQuery<'a, Pg, SqlQuery>> {
     let sql = format!(
         "INSERT INTO pidms_keys AS stored (keyname, keyname_with_dash, prd, eid, is_key_type, is_retail, sub, \

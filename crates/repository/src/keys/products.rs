@@ -20,11 +20,11 @@ pub const PRODUCTS: Operation<Read> =
 
 /// Returns a page of the products by name, with the total: two statements in one round trip.
 ///
-/// The sums are columns of `pidms_products`, which the triggers of `pidms_keys` maintain, and are read in the order of
-/// `pidms_products_pkey`; no key is read.
+/// The sums are columns of `pidms_products`, which triggers of `pidms_keys` maintain. They are read in the order of
+/// `pidms_products_pkey`, without reading any keys.
 ///
 /// # Errors
-/// Returns [`Error`] if the database does not answer.
+/// Returns [`Error`] if the database fails.
 pub async fn products(store: &Store, position: &Position<String>) -> Result<Page<ProductSummary>, Error> {
     let (rows, count) = store
         .read(&PRODUCTS, async |conn| {

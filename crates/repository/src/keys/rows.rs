@@ -12,7 +12,7 @@ pub(super) const COLUMNS: &str = "id, keyname, prd, eid, is_key_type, is_retail,
     had_occurred, invalid, datetime_checked_done, checked_at, created_at, updated_at";
 
 row! {
-    /// A stored key. Not `Debug`, which would show the whole key.
+    /// A stored key. Does not implement `Debug`, which would reveal the key.
     KeyRow of pidms_keys for StoredKey {
         id: i64,
         #[diesel(embed)]

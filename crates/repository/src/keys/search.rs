@@ -1,8 +1,8 @@
 //! Search of the stored keys.
 //!
-//! The statements are written by hand, since the DSL has no recursive queries: a search finds the distinct products
-//! first, skipping through the index, and then walks the keys of those that match in the order of the index. A condition
-//! on `prd` alone would read the index from its beginning up to the first match.
+//! The statements are written by hand, because the DSL has no recursive queries: a search finds the distinct products
+//! first, by a loose index scan, and then reads the keys of the matching products in the order of the index. A
+//! condition on `prd` alone would read the index from its beginning to the first match.
 
 use super::rows::{COLUMNS, KeyRow};
 use crate::paging::BoundedCount;
@@ -25,7 +25,7 @@ pub const SEARCH: Operation<Read> = Operation::read("keys.search")
         "idx_pidms_keys_available",
         "idx_pidms_keys_blocked",
         "idx_pidms_keys_remaining",
-        // A page inside a product that has most keys goes by id.
+        // A page inside the product with most keys is read in the order of ids.
         "pidms_keys_pkey",
     ])
     .reads(
@@ -33,16 +33,16 @@ pub const SEARCH: Operation<Read> = Operation::read("keys.search")
         "the total is counted up to 10,001 keys, of which the last page may be shown",
     );
 
-/// Order of the search.
+/// Order of the result.
 const ORDER: &str = "prd, remaining DESC, id";
 
 /// Returns a page of the keys that match `filter`, with the total: two statements in one round trip.
 ///
-/// Page and count walk `idx_pidms_keys_prd`, or `idx_pidms_keys_available` and `idx_pidms_keys_blocked` if `filter`
+/// Page and count read `idx_pidms_keys_prd`, or `idx_pidms_keys_available` or `idx_pidms_keys_blocked` if `filter`
 /// restricts the state of the keys.
 ///
 /// # Errors
-/// Returns [`Error`] if the database does not answer.
+/// Returns [`Error`] if the database fails.
 pub async fn search(
     store: &Store,
     filter: &Filter,
@@ -62,7 +62,7 @@ pub async fn search(
     }))
 }
 
-/// Selects the keys of the page at `position`, and one more.
+/// Selects the keys of the page at `position`, and one key more.
 fn page<'a>(filter: &Filter, position: &'a Position<KeyCursor>) -> Cached<BoxedSqlQuery<'a, Pg, SqlQuery>> {
     cached(match position.cursor() {
         None => filtered(numbered_page(filter), filter)
@@ -76,16 +76,16 @@ fn page<'a>(filter: &Filter, position: &'a Position<KeyCursor>) -> Cached<BoxedS
     })
 }
 
-/// Counts the keys that match, up to the bound of totals.
+/// Counts the matching keys, up to the limit of totals.
 fn count(filter: &Filter) -> Cached<BoundedCount<BoxedSqlQuery<'static, Pg, SqlQuery>>> {
     let (products, condition) = (matching_products(filter, "true"), condition(filter));
     let sql = format!("SELECT FROM pidms_keys WHERE prd = ANY({products}) AND {condition} ORDER BY {ORDER}");
     cached(BoundedCount(filtered(sql, filter)))
 }
 
-/// Binds what every search has: `$1` the product, `$2` and `$3` the bounds of `remaining`.
+/// Binds the parameters of every search: the product as `$1`, and the bounds of `remaining` as `$2` and `$3`.
 fn filtered<'a>(sql: String, filter: &Filter) -> BoxedSqlQuery<'a, Pg, SqlQuery> {
-    // A bound asks for a number of activations, and a key without one has none to compare.
+    // A bound excludes keys with an unknown number of activations.
     let bounded = filter.min_remaining.is_some() || filter.max_remaining.is_some();
     let lowest = if bounded { 0 } else { REMAINING_UNKNOWN };
     sql_query(sql)
@@ -95,13 +95,13 @@ fn filtered<'a>(sql: String, filter: &Filter) -> BoxedSqlQuery<'a, Pg, SqlQuery>
         .bind::<Integer, _>(filter.max_remaining.unwrap_or(i32::MAX))
 }
 
-/// Returns the condition on a key besides that on its product.
+/// Returns the conditions on a key, except that on its product.
 fn condition(filter: &Filter) -> String {
     format!("{} AND remaining BETWEEN $2 AND $3", blocked(filter))
 }
 
-/// Returns the condition on `blocked`, which is the predicate of the partial index that serves it word for word: with a
-/// bind parameter, a generic plan could not use the index.
+/// Returns the condition on `blocked`, which equals the predicate of the partial index that serves it. With a bind
+/// parameter, a generic plan could not use that index.
 fn blocked(filter: &Filter) -> &'static str {
     match filter.blocked {
         None => "true",
@@ -110,8 +110,8 @@ fn blocked(filter: &Filter) -> &'static str {
     }
 }
 
-/// Returns an array of the products that contain `$1`, in any case, among those for which `from` holds. Reads one entry of
-/// the index for each product.
+/// Returns an array expression of the products that satisfy `from` and contain `$1`, ignoring case. Reads one index
+/// entry per product.
 fn matching_products(filter: &Filter, from: &str) -> String {
     let blocked = blocked(filter);
     format!(
@@ -133,15 +133,15 @@ fn numbered_page(filter: &Filter) -> String {
     )
 }
 
-/// Selects `$4` keys after the one with product `$5`, remaining `$6` and id `$7`: those with the same number, those of the
-/// same product, and those of later products. Each is a range of the index; a single condition would read all keys before
-/// the cursor.
+/// Selects `$4` keys after the one with product `$5`, remaining `$6` and id `$7`: keys with the same number, keys of
+/// the same product, and keys of later products. Each part reads a range of the index; a single condition would read
+/// all keys before the cursor.
 fn page_after(filter: &Filter) -> String {
     let (products, condition) = (matching_products(filter, "prd > $5"), condition(filter));
     let rest = |range: &str| {
         format!("(SELECT {COLUMNS} FROM pidms_keys WHERE {range} AND {condition} ORDER BY {ORDER} LIMIT $4)")
     };
-    // Holds for every cursor that a search gave out; one that was tampered with finds no foreign product.
+    // True for every cursor that a search returned. A forged cursor cannot reveal products that do not match.
     let ours = "strpos(lower($5), lower($1)) > 0";
     let same_number = rest(&format!("{ours} AND prd = $5 AND remaining = $6 AND id > $7"));
     let same_product = rest(&format!("{ours} AND prd = $5 AND remaining < $6"));

@@ -1,11 +1,11 @@
-//! Product keys as they are seeded: some sixty products, a few of which have most keys, one that has hardly any.
+//! Seed data of product keys: about sixty products, of which a few have most of the keys and one has very few.
 
 use crate::cases::{Rows, Table, mixed};
 use bytes::BytesMut;
 use std::fmt::Write as _;
 use steadfast_domain::keys::ProductKey;
 
-/// The tables of the area.
+/// Tables of the area.
 pub(crate) const TABLES: &[Table] = &[KEYS, PRODUCTS];
 
 const KEYS: Table = Table {
@@ -17,8 +17,8 @@ const KEYS: Table = Table {
     rows: Rows::Copied(row),
 };
 
-/// More products than the keys have, or the table would be so small that reading it proves nothing, and no more than a vendor
-/// has, or the last page could not be asked for. The sums are made up.
+/// More products than the keys have, because plans for a tiny table prove nothing, but few enough that the last page
+/// can be requested by number. The sums are fictitious.
 const PRODUCTS: Table = Table {
     name: "pidms_products",
     columns: "prd, key_count, known_count, total_remaining",
@@ -27,10 +27,10 @@ const PRODUCTS: Table = Table {
     rows: Rows::Copied(product_row),
 };
 
-/// A product with few keys, whatever the size.
+/// Product with few keys at any scale.
 pub(super) const RARE_PRODUCT: &str = "Server12_StdVL_MAK";
 
-/// Rows between two keys of the rare product.
+/// Number of rows between two keys of the rare product.
 const RARE_EVERY: u64 = 5_000;
 
 const FAMILIES: [&str; 10] = [
@@ -54,18 +54,18 @@ const EDITIONS: [&str; 6] = [
     "CoreR_Retail",
 ];
 
-/// The key of row `number`.
+/// Returns the key of row `number`.
 pub(super) fn key(number: u64) -> String {
-    // Spread, as real keys are: neighbours in the table are none in the index.
+    // Scattered like real keys: neighbours in the table are not neighbours in the index.
     format!("{:020}{:05}", mixed(number, 1) % 10_u64.pow(19), number % 100_000)
 }
 
-/// The same, as the domain has it.
+/// Returns the key of row `number` as a domain type.
 pub(super) fn product_key(number: u64) -> Option<ProductKey> {
     ProductKey::parse(&key(number))
 }
 
-/// The product of row `number`: the cube of an even chance makes the first ones frequent.
+/// Returns the product of row `number`. Cubing a uniform random number makes the first products frequent.
 pub(super) fn product(number: u64) -> String {
     if number % RARE_EVERY == RARE_EVERY - 1 {
         return RARE_PRODUCT.to_owned();

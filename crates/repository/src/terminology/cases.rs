@@ -1,7 +1,7 @@
-//! The cases of the operations on the terminology. Their codes and words are of the real table.
+//! Cases of the operations on the terminology. Their codes and words exist in the imported release.
 
 use super::seed;
-use super::statistics::{keep_months, refresh_popular_searches};
+use super::statistics::{maintain_partitions, refresh_popular_searches};
 use super::{
     CHAPTERS, CODE_WITH_RELATIVES, CURRENT, FIND, IMPORT, LOG_SEARCHES, REFRESH, ROLL_BACK, SEARCH_CODE,
     SEARCH_SIMILARITY, SEARCH_TERM, STATISTICS, UPKEEP,
@@ -22,7 +22,7 @@ const PREFIX: &[&str] = &["idx_icd10_code_prefix_active"];
 const TERM: &[&str] = &["idx_icd10_term_fulltext"];
 const DAY: &[&str] = &["search_stats_daily_pkey"];
 
-/// Queries for the legs that look at terms.
+/// Queries for the legs that search terms.
 const QUERIES: [(&str, &str); 10] = [
     ("rare", "cholera"),
     ("common", "fracture"),
@@ -36,19 +36,19 @@ const QUERIES: [(&str, &str); 10] = [
     ("long", "unspecified fracture of upper end of left humerus subsequent encounter with delayed healing"),
 ];
 
-/// Demanded by name.
+/// Indexes that a requirement document names.
 pub(crate) const DOCUMENTED: &[(&str, &str)] = &[
     ("idx_search_logs_user_time", "requirements of the terminology"),
     ("idx_search_logs_query_hash", "requirements of the terminology"),
 ];
 
-/// Tables that stay small.
+/// Small tables: name, maximum number of rows, and reason.
 pub(crate) const SMALL_TABLES: &[(&str, u64, &str)] = &[
-    ("icd10_green.chapters", 100, "ICD-10-CM has 22 chapters; a test counts those of the table in data/"),
+    ("icd10_green.chapters", 100, "ICD-10-CM has 22 chapters; a test counts those of the release in data/"),
     (
         "icd10_releases",
         100,
-        "an import deletes what was said of all but the last hundred; a test counts them",
+        "an import deletes the rows of all but the last hundred releases; a test counts them",
     ),
 ];
 
@@ -61,7 +61,7 @@ pub(crate) fn all() -> Result<Vec<Case>, Invalid> {
 fn searches() -> Result<Vec<Case>, Invalid> {
     let by_code = async |store: Store, query: Query| search(&store, Leg::Code, &query).await;
     let by_term = async |store: Store, query: Query| search(&store, Leg::Term, &query).await;
-    let by_likeness = async |store: Store, query: Query| search(&store, Leg::Similarity, &query).await;
+    let by_similarity = async |store: Store, query: Query| search(&store, Leg::Similarity, &query).await;
     let query = |text: &str| Query::new(text, None);
     let in_chapter = |text: &str| query(text)?.in_chapter(Some("19"));
     let with_inactive = |text: &str| query(text).map(|query| query.with_inactive(true));
@@ -73,7 +73,7 @@ fn searches() -> Result<Vec<Case>, Invalid> {
         ("absent", PREFIX, query("Q9999")?),
         ("inactive ones too", PREFIX, with_inactive("S72")?),
         ("in a chapter", PREFIX, in_chapter("S72")?),
-        // A range that ends before it begins: no row is read, and no index entry.
+        // An empty range: neither a row nor an index entry is read.
         ("in a chapter of other codes", PREFIX, in_chapter("E11")?),
     ];
     let mut terms = vec![
@@ -82,17 +82,17 @@ fn searches() -> Result<Vec<Case>, Invalid> {
     ];
     let misspelt =
         "transiz enteriz choroiz inertiz neuromz parentz pontinz countrz cardiaz trachez posturz microtz";
-    let mut alike = vec![
+    let mut similar = vec![
         ("twelve misspelt words", ANY, query(misspelt)?),
         ("in a chapter", TERM, in_chapter("fractur")?),
     ];
     for (name, text) in QUERIES {
         terms.push((name, TERM, query(text)?));
-        alike.push((name, ANY, query(text)?));
+        similar.push((name, ANY, query(text)?));
     }
     let mut cases = Case::each(&SEARCH_CODE, by_code, codes);
     cases.extend(Case::each(&SEARCH_TERM, by_term, terms));
-    cases.extend(Case::each(&SEARCH_SIMILARITY, by_likeness, alike));
+    cases.extend(Case::each(&SEARCH_SIMILARITY, by_similarity, similar));
     Ok(cases)
 }
 
@@ -110,7 +110,7 @@ fn look_ups() -> Result<Vec<Case>, Invalid> {
     let batches = [
         ("one", CODE, vec![code("E00")?]),
         ("a hundred", CODE, hundred),
-        ("codes that nobody has", CODE, vec![code("Q9999")?]),
+        ("unknown codes", CODE, vec![code("Q9999")?]),
     ];
     let mut cases = Case::each(&CODE_WITH_RELATIVES, look_up, codes);
     cases.extend(Case::each(&FIND, find_all, batches));
@@ -125,7 +125,7 @@ fn releases() -> Result<Vec<Case>, Invalid> {
     Ok(vec![
         Case::new(&CURRENT, "the one", ANY, async |store| current_release(&store).await.map(drop)),
         Case::new(&ROLL_BACK, "nothing before", ANY, async |store| roll_back(&store).await.map(drop)),
-        // The next one goes to the other slot.
+        // The second import fills the other slot.
         Case::new(&IMPORT, "a small release, and the next", ANY, move |store| {
             let rows = rows.clone();
             async move {
@@ -155,19 +155,19 @@ fn logs_and_statistics() -> Vec<Case> {
     cases.extend(Case::each(&STATISTICS, add_up, [("days to come", ANY, future), ("a month", ANY, month)]));
     cases.extend([
         Case::new(&REFRESH, "a night", ANY, async |store| refresh_popular_searches(&store).await.map(drop)),
-        // The month of the search has no partition, so upkeep deletes it. This case comes after those that log: the first
-        // statement on the log in a session also reads the catalogue of its partitions, and a heavy case runs at one size
-        // only.
+        // The month of the search has no partition, so upkeep deletes it. This case is last, because the first
+        // statement on the log in a session also reads the catalogue of its partitions, and a heavy case runs at one
+        // scale only.
         Case::new(&UPKEEP, "an old search", ANY, async |store| {
             log_searches(&store, &[log(0)]).await?;
-            keep_months(&store).await.map(drop)
+            maintain_partitions(&store).await.map(drop)
         })
         .heavy(),
     ]);
     cases
 }
 
-/// A search of a month without a partition of its own, so that it is the same on every day that verification runs.
+/// Returns a search in a month without its own partition, so that it does not depend on the day of the verification.
 fn log(number: usize) -> SearchLog {
     SearchLog {
         caller: Some(1),

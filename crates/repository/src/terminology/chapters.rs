@@ -8,7 +8,7 @@ use steadfast_postgres::diesel_async::RunQueryDsl;
 use steadfast_postgres::{Operation, Read};
 use steadfast_schema::views::icd10_chapters;
 
-/// Lists all chapters. Reads the one page of their table without an index.
+/// Lists all chapters. Reads their table of one page without an index.
 pub const CHAPTERS: Operation<Read> = Operation::read("terminology.chapters");
 
 /// Maximum number of chapters, more than any release has.
@@ -17,7 +17,7 @@ const CHAPTERS_MAX: i64 = 100;
 /// Returns the chapters of the release in use by number, with the counts that its import computed.
 ///
 /// # Errors
-/// Returns [`Error`] if the database does not answer.
+/// Returns [`Error`] if the database fails.
 pub async fn chapters(store: &Store) -> Result<Vec<ChapterTotals>, Error> {
     let rows: Vec<ChapterRow> = store
         .read(&CHAPTERS, async |conn| {
@@ -28,7 +28,7 @@ pub async fn chapters(store: &Store) -> Result<Vec<ChapterTotals>, Error> {
     rows.into_iter().map(|row| row.parse().map(without_number)).collect()
 }
 
-/// Removes the number in front of the title, which is stored as the codes name their chapter.
+/// Removes the number in front of the title, where the table stores it.
 fn without_number(chapter: ChapterTotals) -> ChapterTotals {
     match chapter.title.split_once(' ') {
         Some((_, title)) => ChapterTotals { title: title.to_owned(), ..chapter },

@@ -1,4 +1,4 @@
-//! Codes: one with its relatives, or many at once.
+//! Lookup of a code with its relatives, and of several codes at once.
 
 use crate::row::row;
 use crate::{Error, Store};
@@ -18,11 +18,12 @@ pub const CODE_WITH_RELATIVES: Operation<Read> =
 /// Looks up codes.
 pub const FIND: Operation<Read> = Operation::read("terminology.find").served_by(&["icd10_codes_pkey"]);
 
-/// Maximum depth of the tree, more than it has. Ends the recursion if the data have a cycle.
+/// Limit of the recursion, deeper than any tree. Ends the recursion if the data contains a cycle.
 const DEPTH_MAX: i64 = 10;
 
-/// Selects the code and its ancestors by `step`, the first children, and the first siblings, each with the number of all
-/// of its kind. Written by hand: the DSL has no recursive queries, and one statement reads all of it from one release.
+/// Selects the code and its ancestors by `step`, the first children, and the first siblings, with the total of each
+/// kind. Written by hand: the DSL has no recursive queries, and a single statement reads everything from the same
+/// release.
 const WITH_RELATIVES: &str = "WITH RECURSIVE line AS ( \
     SELECT 0::bigint AS step, code, term, chapter, parent_code, active, billable FROM icd10_codes WHERE code = $1 \
     UNION ALL \
@@ -37,11 +38,11 @@ const WITH_RELATIVES: &str = "WITH RECURSIVE line AS ( \
     WHERE parent_code = (SELECT own.parent_code FROM line own WHERE own.step = 0) AND code <> $1 AND active \
     ORDER BY code LIMIT $4)";
 
-/// Returns the code with its relatives, or `None` if there is no such code. Ancestors are found by `icd10_codes_pkey`,
+/// Returns a code with its relatives, or `None` if the code does not exist. Ancestors are found by `icd10_codes_pkey`,
 /// children and siblings by `idx_icd10_parent_code_active`.
 ///
 /// # Errors
-/// Returns [`Error`] if the database does not answer.
+/// Returns [`Error`] if the database fails.
 pub async fn code_with_relatives(store: &Store, code: &IcdCode) -> Result<Option<CodeWithRelatives>, Error> {
     let mut rows: Vec<RelatedRow> = store
         .read(&CODE_WITH_RELATIVES, async |conn| {
@@ -78,7 +79,7 @@ fn relative(concept: Concept) -> Relative {
 /// Returns those of `codes` that exist, in no particular order. Sends one statement, served by `icd10_codes_pkey`.
 ///
 /// # Errors
-/// Returns [`Error`] if the database does not answer.
+/// Returns [`Error`] if the database fails.
 pub async fn find(store: &Store, codes: &[IcdCode]) -> Result<Vec<Concept>, Error> {
     if codes.is_empty() {
         return Ok(Vec::new());
@@ -93,7 +94,7 @@ pub async fn find(store: &Store, codes: &[IcdCode]) -> Result<Vec<Concept>, Erro
     rows.into_iter().map(ConceptRow::parse).collect()
 }
 
-/// The code itself or one of its relatives.
+/// The code or one of its relatives.
 #[derive(QueryableByName)]
 struct RelatedRow {
     /// `line` for the code and its ancestors, `child` or `sibling`.

@@ -1,35 +1,36 @@
-//! What the full-text index knows of a term: its words, and marks for its chapter and its weight; and how to ask for them.
+//! Documents of the full-text index and conditions on them.
 //!
-//! A mark begins with `~`, which no word does. Weight is the number of different groups of three letters of the term: of
-//! the terms that have all words of a query the one of least weight is the likest, so ranges of weight are tried in order
-//! instead of ranking all matches of a frequent word.
+//! The document of a term has its words, and marks for its chapter and its weight. Marks begin with `~`, unlike words.
+//! The weight is the number of distinct trigrams of the term. Of the terms that have all words of a query, the one with
+//! the least weight is the most similar, so ranges of weight are tried in order instead of ranking all matches of a
+//! frequent word.
 
 use std::fmt::Write as _;
 use std::ops::RangeInclusive;
 use steadfast_domain::terminology::words_of_folded;
 
-/// Weights that share a mark.
+/// Number of weights that share a mark.
 const RANGE: usize = 8;
 
-/// The mark of all weights above the others.
+/// Last mark, which all higher weights share.
 const LAST: usize = 15;
 
-/// Groups whose combinations are spelt out: their number grows with the square.
+/// Maximum number of groups that are combined, because the length of a condition grows rapidly with their number.
 const COMBINED_MAX: usize = 8;
 
-/// Words up to this length say too little to be counted on.
+/// Maximum length of words that are too unspecific to be required.
 const SHORT_WORD: usize = 3;
 
-/// The document of one row.
+/// The document of a row.
 pub(super) struct Document {
-    /// How many different groups of three letters its term has.
+    /// Number of distinct trigrams of the term.
     pub(super) weight: i16,
     /// Words and marks, separated by blanks.
     pub(super) lexemes: String,
 }
 
 impl Document {
-    /// The document of a folded term that weighs so much, in a chapter of these `marks`, see [`marks_of`].
+    /// Creates the document of a folded term. `marks` are those of its chapter, see [`marks_of`].
     pub(super) fn new(folded: &str, weight: usize, marks: &str) -> Self {
         let mut lexemes = String::with_capacity(folded.len() + marks.len() + 8);
         for word in words_of_folded(folded) {
@@ -42,12 +43,12 @@ impl Document {
     }
 }
 
-/// The marks of a chapter such as `19 Injury, poisoning (S00-T88)`, each with a blank before it.
+/// Returns the marks of a chapter such as `19 Injury, poisoning (S00-T88)`, each preceded by a blank.
 pub(super) fn marks_of(chapter: &str) -> String {
     chapter_marks(chapter).map(|mark| format!(" ~c{mark}")).collect()
 }
 
-/// Number and range of a chapter such as `19 Injury, poisoning (S00-T88)`.
+/// Returns the number and the range of a chapter such as `19 Injury, poisoning (S00-T88)`.
 fn chapter_marks(chapter: &str) -> impl Iterator<Item = String> {
     let number = chapter.split(' ').next();
     let range = chapter.rsplit_once('(').and_then(|(_, range)| range.strip_suffix(')'));
@@ -55,27 +56,27 @@ fn chapter_marks(chapter: &str) -> impl Iterator<Item = String> {
     marks.map(str::to_lowercase)
 }
 
-/// The marks of a chapter that a caller named, as a condition of its own.
+/// Returns the condition that a document is in the chapter, which is a number or a range.
 pub(super) fn of_chapter(chapter: &str) -> String {
     format!("'~c{chapter}'")
 }
 
-/// Words of which a term is to have one.
+/// Words of which a term must have at least one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Alternatives {
-    /// The words, the likest first.
+    /// The words, most likely first.
     pub(super) words: Vec<String>,
-    /// The beginning of a word that will do as well.
+    /// Prefix that also matches.
     pub(super) beginning: Option<String>,
 }
 
 impl Alternatives {
-    /// The word as it stands.
+    /// Matches exactly `word`.
     pub(super) fn word(word: &str) -> Self {
         Self { words: vec![word.to_owned()], beginning: None }
     }
 
-    /// Any word that begins so.
+    /// Matches all words that begin with `word`.
     pub(super) fn beginning(word: &str) -> Self {
         Self { words: Vec::new(), beginning: Some(word.to_owned()) }
     }
@@ -91,8 +92,9 @@ impl Alternatives {
     }
 }
 
-/// Conditions to be tried in this order, for terms that have a word of each of `groups`: light terms first, then heavier
-/// ones, in growing ranges. Rare words run through all of them, frequent ones give enough in the first.
+/// Returns conditions for terms that match all of `groups`, in the order in which to try them: first light terms, then
+/// heavier ones in growing ranges. The first condition finds enough terms for frequent words; rare words need all of
+/// them.
 pub(super) fn all_of(groups: &[Alternatives], weight: usize, chapter: Option<&str>) -> Vec<String> {
     let words: Vec<String> = groups.iter().map(Alternatives::condition).collect();
     let words = words.join("&");
@@ -106,9 +108,11 @@ pub(super) fn all_of(groups: &[Alternatives], weight: usize, chapter: Option<&st
     conditions
 }
 
-/// Conditions to be tried in this order, for terms that have a word of most of `groups`: of all, of all but one, and so
-/// on. Short words are not counted where there are others. With a word missing, terms of nearly this weight come first,
-/// and only terms of about this weight at all, since no other can be like the query.
+/// Returns conditions for terms that match most of `groups`, in the order in which to try them: all groups, all but
+/// one, and so on.
+///
+/// Short words are ignored if there are longer ones. Conditions that allow missing words are restricted to terms of
+/// similar weight, the most similar first, because other terms cannot be similar to the query.
 pub(super) fn most_of(mut groups: Vec<Alternatives>, weight: usize, chapter: Option<&str>) -> Vec<String> {
     if groups.is_empty() {
         return Vec::new();
@@ -127,12 +131,12 @@ pub(super) fn most_of(mut groups: Vec<Alternatives>, weight: usize, chapter: Opt
     conditions
 }
 
-/// How many words of so many may be missing.
+/// Returns the maximum number of groups that may be missing.
 fn missing_max(groups: usize) -> usize {
     if groups > 4 { 3 } else { 2 }
 }
 
-/// The condition that at most `missing` of `groups` are missing; `None` when that is no condition.
+/// Returns the condition that at most `missing` of `groups` are missing, or `None` if it is always true.
 fn all_but(groups: &[Alternatives], missing: usize) -> Option<String> {
     let (first, rest) = groups.split_first().filter(|_| groups.len() > missing)?;
     let has_first = match all_but(rest, missing) {
@@ -160,7 +164,7 @@ mod tests {
         words.iter().map(|word| Alternatives::word(word)).collect()
     }
 
-    /// Whether a document of these words fulfils a condition of words, `&`, `|` and brackets.
+    /// Returns true if a document of `words` satisfies a condition of words, `&`, `|` and parentheses.
     fn holds(condition: &str, words: &[&str]) -> bool {
         let mut depth = 0;
         for operator in ['|', '&'] {
@@ -180,29 +184,29 @@ mod tests {
     }
 
     #[test]
-    fn a_condition_holds_when_no_more_words_are_missing_than_may() {
+    fn condition_limits_missing_words() {
         let all = ["ache", "bone", "cold", "drug", "ears"];
         for missing in 0..=2 {
             let condition = all_but(&groups(&all), missing).expect("a condition");
             for chosen in 0_u32..1 << all.len() {
-                let there: Vec<&str> = all
+                let present: Vec<&str> = all
                     .iter()
                     .enumerate()
                     .filter(|(at, _)| chosen >> at & 1 == 1)
                     .map(|(_, word)| *word)
                     .collect();
                 assert_eq!(
-                    holds(&condition, &there),
-                    there.len() + missing >= all.len(),
-                    "{condition} {there:?}"
+                    holds(&condition, &present),
+                    present.len() + missing >= all.len(),
+                    "{condition} {present:?}"
                 );
             }
         }
-        assert_eq!(all_but(&groups(&["ache"]), 1), None, "nothing would be asked for");
+        assert_eq!(all_but(&groups(&["ache"]), 1), None, "always true");
     }
 
     #[test]
-    fn every_weight_is_asked_for_once_and_the_light_ones_first() {
+    fn conditions_cover_weights_once_in_order() {
         for weight in [0, 5, 40, 119, 120, 500] {
             let conditions = all_of(&groups(&["ache"]), weight, None);
             let marks: Vec<String> = conditions
@@ -215,7 +219,7 @@ mod tests {
     }
 
     #[test]
-    fn short_words_are_not_counted_on_where_there_are_others() {
+    fn ignores_short_words_among_longer_ones() {
         let conditions = most_of(groups(&["of", "the", "femur"]), 20, Some("19"));
         assert!(
             conditions
@@ -227,7 +231,7 @@ mod tests {
     }
 
     #[test]
-    fn a_document_has_the_words_the_weight_and_both_names_of_the_chapter() {
+    fn document_has_words_and_marks() {
         let document = Document::new("gout", 5, &marks_of("13 Diseases of bones (M00-M99)"));
         assert_eq!((document.weight, document.lexemes.as_str()), (5, "gout ~w0 ~c13 ~cm00-m99"));
     }

@@ -1,4 +1,4 @@
-//! Releases of ICD-10-CM: imported whole into the slot that nobody reads, then shown to all readers at once.
+//! Releases of ICD-10-CM. An import fills the unused slot and then switches all readers to it at once.
 
 mod prepared;
 mod slot;
@@ -15,55 +15,58 @@ use steadfast_postgres::diesel_async::RunQueryDsl;
 use steadfast_postgres::{Conn, Operation, Read, Reads, Write, cached};
 use steadfast_schema::schema::icd10_releases;
 
-/// Imports a release and shows it. Reads and writes whole tables: it runs when a release comes out.
+/// Imports a release and puts it in use. Reads and writes whole tables, but runs only when a release is published.
 pub const IMPORT: Operation<Write> = Operation::write("terminology.import")
-    .batch(250, "one statement stores five thousand rows, and indexes are made anew")
+    .batch(250, "a statement stores five thousand rows, and indexes are recreated")
     .deadline(Duration::from_secs(900))
     .slow_after(Duration::from_secs(300))
-    .reads(Reads::All, "fills whole tables, and compares all codes with those of the release before");
+    .reads(Reads::All, "fills whole tables, and compares all codes with those of the previous release");
 
-/// Shows the former release again. The page that the releases stand on is read without an index.
+/// Puts the previous release in use. Reads the table of releases, which has few pages, without an index.
 pub const ROLL_BACK: Operation<Write> = Operation::write("terminology.roll_back").statements(7);
 
-/// Keeps imports and rollbacks apart. Advisory locks are per database.
+/// Key of the advisory lock that serializes imports and rollbacks. Advisory locks are per database.
 const LOCK: i64 = 0x0049_4344_3130;
 
-/// Number of releases that the list names, those included that are no longer stored.
-const REMEMBERED: i64 = 100;
+/// Maximum number of rows in the table of releases, including releases that are no longer stored.
+const RELEASES_MAX: i64 = 100;
 
-/// Looks up the release in use. Asked every second, so a late answer is useless.
+/// Looks up the release in use. Runs every second, so a late answer is useless.
 pub const CURRENT: Operation<Read> =
     Operation::read("terminology.current_release").deadline(Duration::from_secs(1));
 
-/// What an import did.
+/// Outcome of an import.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Imported {
     /// The release is in use.
     Switched {
-        /// Codes of former releases that it lacks; they stay, inactive.
+        /// Number of codes of earlier releases that the release lacks. They are retained as inactive codes.
         carried_over: usize,
     },
-    /// The release in use has the very same rows; nothing was done.
+    /// The release in use has the same rows. Nothing was changed.
     Current,
 }
 
-/// A release that readers see.
+/// A release.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Release {
-    /// Its id, which finds of a search carry.
+    /// Row id, which search results refer to.
     pub id: i64,
-    /// What it is called.
+    /// Name of the release.
     pub name: String,
-    /// How many codes it has.
+    /// Number of codes.
     pub codes: usize,
 }
 
-/// Makes `rows`, each code once, the release in use under the name `name`. Codes of former releases that are not among
-/// them are kept, inactive, so that what refers to them still has a term. Until the end readers see the release before;
-/// then all see this one. `progress` learns how many rows are stored; the last step, the indexes, comes after them.
+/// Imports `rows` as a release named `name` and puts it in use. Each code must occur once.
+///
+/// Codes of earlier releases that the release lacks are retained as inactive codes, so that references to them can
+/// still be resolved. Readers see the previous release until the import commits. `progress` is called with the number
+/// of rows stored; the indexes are created after the last row.
 ///
 /// # Errors
-/// [`Error`]; then nothing was changed, except that after [`Error::OutcomeUnknown`] nobody knows. Repeating is safe.
+/// Returns [`Error`] if nothing was changed, or [`Error::OutcomeUnknown`] if it is unknown whether the release is in
+/// use. Repeating the call is safe.
 pub async fn import(
     store: &Store,
     name: &str,
@@ -78,31 +81,31 @@ pub async fn import(
             if current.as_ref().is_some_and(|current| current.digest == prepared.digest) {
                 return Ok(Imported::Current);
             }
-            // Before the first import the views show the blue slot, which is empty.
+            // Before the first import, the views read the blue slot, which is empty.
             let in_use = current.map_or(Slot::Blue, |current| Slot::named(&current.slot));
             let slot = in_use.other();
             let carried_over = slot.fill(conn, &prepared, &progress).await?;
             let id = record(conn, slot, name, &prepared).await?;
-            slot.show(conn, id).await?;
+            slot.put_in_use(conn, id).await?;
             Ok(Imported::Switched { carried_over })
         })
         .await
 }
 
-/// Shows the release again that was in use before the present one, and gives it; `None` when there is none. Doing it again
-/// goes forward again.
+/// Puts the previous release in use and returns it, or returns `None` if there is none. Another rollback reverts the
+/// first.
 ///
 /// # Errors
-/// [`Error`]; then nothing was changed, except that after [`Error::OutcomeUnknown`] nobody knows.
+/// Returns [`Error`] if nothing was changed, or [`Error::OutcomeUnknown`] if it is unknown which release is in use.
 pub async fn roll_back(store: &Store) -> Result<Option<Release>, Error> {
     store
         .write(&ROLL_BACK, async |conn| {
             lock(conn).await?;
-            let Some(former) = former(conn).await? else { return Ok(None) };
-            make_current(conn, former.id).await?;
-            Slot::named(&former.slot).show(conn, former.id).await?;
-            let codes = usize::try_from(former.codes).unwrap_or_default();
-            Ok(Some(Release { id: former.id, name: former.name, codes }))
+            let Some(previous) = previous(conn).await? else { return Ok(None) };
+            make_current(conn, previous.id).await?;
+            Slot::named(&previous.slot).put_in_use(conn, previous.id).await?;
+            let codes = usize::try_from(previous.codes).unwrap_or_default();
+            Ok(Some(Release { id: previous.id, name: previous.name, codes }))
         })
         .await
 }
@@ -112,7 +115,7 @@ async fn lock(conn: &mut Conn) -> QueryResult<usize> {
     cached(lock).execute(conn).await
 }
 
-/// One row of the list of releases.
+/// A row of the table of releases.
 #[derive(Debug, QueryableByName)]
 struct ReleaseRow {
     #[diesel(sql_type = BigInt)]
@@ -132,12 +135,12 @@ async fn current(conn: &mut Conn) -> QueryResult<Option<ReleaseRow>> {
     cached(sql_query(sql)).get_result(conn).await.optional()
 }
 
-async fn former(conn: &mut Conn) -> QueryResult<Option<ReleaseRow>> {
+async fn previous(conn: &mut Conn) -> QueryResult<Option<ReleaseRow>> {
     let sql = "SELECT id, slot, name, digest, codes FROM icd10_releases WHERE is_stored AND NOT is_current";
     cached(sql_query(sql)).get_result(conn).await.optional()
 }
 
-/// Notes that `slot` now holds this release and no other, and that it is the current one; gives its id.
+/// Records that `slot` contains this release and that it is the current one. Returns its id.
 async fn record(conn: &mut Conn, slot: Slot, name: &str, prepared: &Prepared<'_>) -> QueryResult<i64> {
     let overwritten = sql_query("UPDATE icd10_releases SET is_stored = false WHERE slot = $1 AND is_stored");
     cached(overwritten.bind::<Text, _>(slot.schema())).execute(conn).await?;
@@ -152,35 +155,34 @@ async fn record(conn: &mut Conn, slot: Slot, name: &str, prepared: &Prepared<'_>
         .bind::<Integer, _>(i32::try_from(prepared.rows.len()).unwrap_or(i32::MAX));
     let row: ReleaseRow = cached(insert).get_result(conn).await?;
     make_current(conn, row.id).await?;
-    let forget = sql_query("DELETE FROM icd10_releases WHERE NOT is_stored AND id <= $1 - $2");
-    let forget = forget.bind::<BigInt, _>(row.id).bind::<BigInt, _>(REMEMBERED);
-    cached(forget).execute(conn).await?;
+    let delete = sql_query("DELETE FROM icd10_releases WHERE NOT is_stored AND id <= $1 - $2");
+    let delete = delete.bind::<BigInt, _>(row.id).bind::<BigInt, _>(RELEASES_MAX);
+    cached(delete).execute(conn).await?;
     Ok(row.id)
 }
 
 async fn make_current(conn: &mut Conn, id: i64) -> QueryResult<()> {
-    // In two steps: there must be one current release at most at every moment.
+    // In two statements, because a unique index allows only one current release.
     cached(sql_query("UPDATE icd10_releases SET is_current = false WHERE is_current")).execute(conn).await?;
     let update = sql_query("UPDATE icd10_releases SET is_current = true WHERE id = $1");
     cached(update.bind::<BigInt, _>(id)).execute(conn).await?;
     Ok(())
 }
 
-/// The release in use, as caches identify it.
+/// Identity of the release in use, for caches.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct InUse {
-    /// Identifies the switch to this release. It differs from all earlier ones, also if the same release is put in use
-    /// again.
+    /// Identifier of the switch to this release. Unique even if the same release is put in use again.
     pub version: String,
     /// Number of codes.
     pub codes: usize,
 }
 
-/// Returns the release in use, or `None` before the first import. Reads one page without an index and does not wait for an
-/// import.
+/// Returns the release in use, or `None` before the first import. Reads one page without an index and does not wait for
+/// a running import.
 ///
 /// # Errors
-/// Returns [`Error`] if the database does not answer.
+/// Returns [`Error`] if the database fails.
 pub async fn current_release(store: &Store) -> Result<Option<InUse>, Error> {
     // Every import and rollback changes the row, so the transaction that wrote it identifies the switch.
     let switched_by = sql::<Text>("xmin::text");

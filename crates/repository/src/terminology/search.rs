@@ -1,6 +1,6 @@
-//! Legs of a search. Each is one operation and reads no more than it ranks.
+//! Legs of a search. Each is an operation.
 //!
-//! The statements are written by hand: the DSL has neither `LATERAL` nor the operators of the full-text search.
+//! The statements are written by hand: the DSL has neither `LATERAL` nor full-text search operators.
 
 mod words;
 
@@ -8,7 +8,7 @@ use super::document::{self, Alternatives};
 use crate::row::row;
 use crate::{Error, Store};
 use steadfast_domain::terminology::{
-    CODE_LENGTH_MAX, Candidate, IcdCode, Leg, Match, Query, Trigrams, by_likeness, by_words,
+    CODE_LENGTH_MAX, Candidate, IcdCode, Leg, Match, Query, Trigrams, by_similarity, by_words,
 };
 use steadfast_postgres::diesel::pg::Pg;
 use steadfast_postgres::diesel::query_builder::{BoxedSqlQuery, SqlQuery};
@@ -18,30 +18,32 @@ use steadfast_postgres::diesel_async::RunQueryDsl;
 use steadfast_postgres::{Cached, Operation, Read, Reads, cached};
 use steadfast_schema::views::icd10_codes;
 
-/// Codes that begin with a text.
+/// Searches for codes that begin with a text.
 pub const SEARCH_CODE: Operation<Read> =
     Operation::read("terminology.search_code").served_by(&["idx_icd10_code_prefix_active"]);
 
-/// Terms that have all words of a text.
+/// Searches for terms that have all words of a text.
 pub const SEARCH_TERM: Operation<Read> = Operation::read("terminology.search_term")
     .served_by(&["idx_icd10_term_fulltext"])
     .reads(Reads::PostingLists, LISTS);
 
-/// Terms that look like a text.
+/// Searches for terms that are similar to a text.
 pub const SEARCH_SIMILARITY: Operation<Read> = Operation::read("terminology.search_similarity")
     .statements(3)
     .served_by(&["icd10_words_pkey", "idx_icd10_words_forms", "idx_icd10_term_fulltext"])
     .reads(Reads::PostingLists, LISTS);
 
-/// Why the legs that look at terms read more when there are more terms.
+/// Reason why the legs that search terms read more if there are more terms.
 const LISTS: &str =
     "the full-text index keeps a list of terms for each word, and frequent words have long ones";
 
-/// Terms with all words that are ranked, the lightest: more than are shown, since what begins with the query goes first.
+/// Maximum number of terms with all words that are ranked, lightest first. More than are usually returned, because
+/// terms that begin with the query come first.
 const WITH_ALL_WORDS_MAX: i64 = 50;
 
-/// Terms with most words that are ranked: those with the fewest words missing, then those of about the query's weight.
-const LOOK_ALIKES_MAX: i64 = 300;
+/// Maximum number of terms with most words that are ranked: first those with the fewest missing words, then those whose
+/// weight is closest to the query's.
+const SIMILAR_MAX: i64 = 300;
 
 /// Confidence in a code that begins with the query.
 const CODE_CONFIDENCE: f64 = 1.0;
@@ -49,27 +51,27 @@ const CODE_CONFIDENCE: f64 = 1.0;
 /// Confidence in a term that has all words of the query.
 const TERM_CONFIDENCE: f64 = 0.9;
 
-/// A statement with its values, ready to run.
+/// A statement with its parameters.
 type Statement<'a> = Cached<BoxedSqlQuery<'a, Pg, SqlQuery>>;
 
-/// What one leg found.
+/// Result of a leg.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Finds {
-    /// The finds, best first, at most the leg's limit.
+pub struct LegMatches {
+    /// Matches, best first, at most the limit of the leg.
     pub matches: Vec<Match>,
-    /// The release they are of; `None` when nothing was found.
+    /// Release of the matches; `None` if there are none.
     pub release: Option<i64>,
 }
 
-/// Returns the finds of one leg, or `None` if the query gives the leg nothing to look for: words are no code, and
-/// punctuation is no words.
+/// Returns the matches of a leg, or `None` if the leg does not apply to the query: the query does not have the form of
+/// a code, or has no words.
 ///
-/// Codes come from `idx_icd10_code_prefix_active` and terms from `idx_icd10_term_fulltext`. For similar terms the words
-/// are looked up first, in `icd10_words_pkey` and, if they are misspelt, in `idx_icd10_words_forms`.
+/// Codes are found by `idx_icd10_code_prefix_active` and terms by `idx_icd10_term_fulltext`. For similar terms, the
+/// words of the query are first looked up by `icd10_words_pkey`, and misspelt ones by `idx_icd10_words_forms`.
 ///
 /// # Errors
-/// Returns [`Error`] if the database does not answer.
-pub async fn search(store: &Store, leg: Leg, query: &Query) -> Result<Option<Finds>, Error> {
+/// Returns [`Error`] if the database fails.
+pub async fn search(store: &Store, leg: Leg, query: &Query) -> Result<Option<LegMatches>, Error> {
     let (release, ranked) = match leg {
         Leg::Code => {
             let Some(prefix) = query.as_code() else { return Ok(None) };
@@ -84,12 +86,12 @@ pub async fn search(store: &Store, leg: Leg, query: &Query) -> Result<Option<Fin
         Leg::Similarity => {
             let (spelling, rows) = with_most_words(store, query).await?;
             let (release, candidates) = parsed(rows)?;
-            (release, by_likeness(query, &spelling, candidates))
+            (release, by_similarity(query, &spelling, candidates))
         }
     };
     let shown = ranked.into_iter().take(leg.limit() as usize);
     let matches = shown.map(|(candidate, confidence)| Match::new(leg, candidate, confidence)).collect();
-    Ok(Some(Finds { matches, release }))
+    Ok(Some(LegMatches { matches, release }))
 }
 
 fn all_with(confidence: f64, candidates: Vec<Candidate>) -> Vec<(Candidate, f64)> {
@@ -118,10 +120,10 @@ async fn with_most_words(store: &Store, query: &Query) -> Result<(Vec<String>, V
     let weight = weight(query);
     store
         .read(&SEARCH_SIMILARITY, async |conn| {
-            let mended = words::mend(conn, query.words()).await?;
-            let conditions = document::most_of(mended.groups, weight, query.chapter());
-            let rows = having(&conditions, query, weight, LOOK_ALIKES_MAX).load(conn).await?;
-            Ok((mended.spelling, rows))
+            let corrected = words::correct(conn, query.words()).await?;
+            let conditions = document::most_of(corrected.groups, weight, query.chapter());
+            let rows = having(&conditions, query, weight, SIMILAR_MAX).load(conn).await?;
+            Ok((corrected.spelling, rows))
         })
         .await
 }
@@ -132,13 +134,13 @@ fn weight(query: &Query) -> usize {
 
 /// Selects the codes that begin with `prefix`, in the order of their [`kinds`] and then by code.
 ///
-/// For each kind a range of the index is read in its order, until the limit is reached. So the work depends on the limit and
-/// not on the number of codes that begin so. A chapter is a range of codes as well, which keeps the rest of the prefix out.
-/// Its mark is compared all the same, because nothing in the schema forbids that the ranges of two chapters overlap. The
-/// range of a prefix ends before `~`, which no code contains and every letter precedes. A range instead of a pattern, because
-/// a pattern would need a plan of its own for each value.
+/// For each kind, the statement reads a range of the index in its order until the limit is reached, so the work depends
+/// on the limit and not on the number of codes with the prefix. A chapter restricts the range to its codes. Its mark is
+/// compared as well, because the schema does not prevent the ranges of two chapters from overlapping. The range of a
+/// prefix ends before `~`, which no code contains and which sorts after all letters. The statement uses a range instead
+/// of LIKE, because LIKE would need a custom plan for each value.
 ///
-/// The view of chapters is read before the view of codes, which is the order in which a switch of releases locks them.
+/// The view of chapters is read before the view of codes, because a switch of releases locks them in this order.
 fn by_code_prefix<'a>(prefix: &'a IcdCode, query: &'a Query) -> Statement<'a> {
     let sql = "SELECT found.* FROM ( \
         SELECT greatest($1, min(first_code)) AS low, least($1 || '~', max(last_code)) AS high FROM icd10_chapters \
@@ -158,16 +160,17 @@ fn by_code_prefix<'a>(prefix: &'a IcdCode, query: &'a Query) -> Statement<'a> {
     cached(statement)
 }
 
-/// Returns the kinds of codes that may begin with `prefix`, as the index numbers them: shorter codes first, because they are
-/// nearer to what was typed; of one length those in use, then those that are not; of these the billable ones first.
+/// Returns the kinds of codes that may begin with `prefix`, as numbered by the index: shorter codes first, because they
+/// are closer to the typed text, then active codes, then billable codes.
 fn kinds(prefix: &IcdCode, with_inactive: bool) -> Vec<i32> {
     let of_a_length = if with_inactive { 4 } else { 2 };
     let lengths = prefix.as_str().len()..=CODE_LENGTH_MAX;
     lengths.flat_map(|length| (0..of_a_length).map(move |kind| 4 * length as i32 + kind)).collect()
 }
 
-/// At most `limit` codes that fulfil the first of `conditions`, then the second, and so on: a condition is looked at only
-/// when those before it gave too few. Of more, those nearest to `weight`, then the billable, the shorter, the lower.
+/// Selects up to `limit` codes that satisfy one of `conditions`. A condition is evaluated only if the earlier ones
+/// found too few codes. Within a condition, codes are ordered by distance to `weight`, then billable codes, shorter
+/// terms and lower codes come first.
 fn having<'a>(conditions: &'a [String], query: &Query, weight: usize, limit: i64) -> Statement<'a> {
     let sql = "SELECT found.* FROM unnest($1::text[]) AS step(condition) CROSS JOIN LATERAL ( \
         SELECT code, term, chapter, billable, release FROM icd10_codes \
@@ -182,7 +185,7 @@ fn having<'a>(conditions: &'a [String], query: &Query, weight: usize, limit: i64
     cached(statement)
 }
 
-/// A result and its release.
+/// A candidate and its release.
 #[derive(QueryableByName)]
 #[diesel(table_name = icd10_codes)]
 struct MatchRow {
@@ -192,7 +195,7 @@ struct MatchRow {
 }
 
 row! {
-    /// A result before it is ranked.
+    /// A candidate for the ranking.
     CandidateRow of icd10_codes for Candidate {
         code: String,
         term: String,

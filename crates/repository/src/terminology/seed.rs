@@ -1,11 +1,11 @@
-//! What the log of searches is seeded with. The codes themselves come from a release, by the import.
+//! Seed data of the log of searches. The codes come from an imported release.
 
 use crate::cases::{Rows, Table, mixed};
 use bytes::BytesMut;
 use chrono::{Days, NaiveDate};
 use std::fmt::Write as _;
 
-/// The tables of the area.
+/// Tables of the area.
 pub(crate) const TABLES: &[Table] = &[
     Table {
         name: "search_logs",
@@ -25,7 +25,7 @@ pub(crate) const TABLES: &[Table] = &[
 
 fn search(number: u64, line: &mut BytesMut) {
     let chance = mixed(number, 21);
-    // Ten of each query, and of this month: what counts as popular, and what the upkeep keeps.
+    // Ten searches of each query in the current month: enough to be popular, and too recent to be dropped by upkeep.
     _ = writeln!(
         line,
         "{}\t{}\tquery {}\t{}\t{}\t{}\ttoday",
@@ -50,7 +50,7 @@ fn day(number: u64, line: &mut BytesMut) {
     );
 }
 
-/// The last day that is seeded; the others go back from it.
+/// Returns the most recent seeded day; the other days precede it.
 pub(super) fn newest_day() -> NaiveDate {
     NaiveDate::default() + Days::new(20_000)
 }

@@ -1,4 +1,4 @@
-//! What was searched for: the log of searches, its upkeep, and what it adds up to.
+//! The log of searches: entries, upkeep and statistics.
 
 use crate::row::row;
 use crate::{Error, Store};
@@ -14,36 +14,36 @@ use steadfast_postgres::diesel_async::RunQueryDsl;
 use steadfast_postgres::{Operation, Read, Reads, Write, cached};
 use steadfast_schema::views::mv_popular_searches;
 
-/// Stores what was searched for. Nobody waits for it but the end of the service, so it is not waited for long.
+/// Logs searches. The deadline is short because only the shutdown of the service waits for it.
 pub const LOG_SEARCHES: Operation<Write> = Operation::write("terminology.log_searches")
     .deadline(Duration::from_secs(5))
     .served_by(&["search_stats_daily_pkey"]);
 
-/// Makes the log's coming months and drops its old ones. Searches cannot be logged meanwhile, so it takes moments, and waits
-/// no longer than a second for those that read the log.
+/// Creates partitions of the log for future months and drops old ones. Blocks logging while it runs, which is short,
+/// and waits at most a second for readers of the log.
 pub const UPKEEP: Operation<Write> = Operation::write("terminology.search_logs_upkeep")
     .deadline(Duration::from_secs(60))
     .slow_after(Duration::from_secs(5));
 
-/// Adds up the popular queries. Reads the log of 30 days: it is for the background, and takes what that takes.
+/// Refreshes the popular queries in the background. Reads 30 days of the log.
 pub const REFRESH: Operation<Write> = Operation::write("terminology.popular_searches_refresh")
     .deadline(Duration::from_secs(300))
     .slow_after(Duration::from_secs(60))
     .reads(Reads::All, "adds up the searches of 30 days, once an hour");
 
-/// What the searches of some days add up to.
+/// Reads the totals of several days and the popular queries.
 pub const STATISTICS: Operation<Read> = Operation::read("terminology.search_statistics")
     .statements(2)
     .served_by(&["search_stats_daily_pkey", "idx_popular_searches_count"]);
 
-/// Searches that one call of [`log_searches`] may have.
+/// Maximum number of searches in a call of [`log_searches`].
 pub const LOG_BATCH_MAX: usize = 500;
 
-/// Popular queries in the statistics.
+/// Maximum number of popular queries in the statistics.
 const POPULAR_SHOWN: i64 = 20;
 
-/// Inserts searches and adds them to the totals of their days. Written by hand: the DSL cannot insert from a statement that
-/// inserts. Locks days in their order, so that two nodes wait for each other instead of deadlocking.
+/// Inserts searches and adds them to the totals of their days. Written by hand: the DSL has no data-modifying CTEs.
+/// Locks the days in order, so that two nodes wait for each other instead of deadlocking.
 const LOG: &str = "WITH logged AS ( \
     INSERT INTO search_logs (user_id, query, results_count, response_time_ms, cache_hit, created_at) \
     SELECT * FROM unnest($1, $2, $3, $4, $5, $6) \
@@ -56,16 +56,17 @@ const LOG: &str = "WITH logged AS ( \
     cache_hits = stored.cache_hits + excluded.cache_hits, \
     response_time_ms = stored.response_time_ms + excluded.response_time_ms";
 
-/// Written by hand: the sum of `bigint` is `numeric`, which the DSL cannot cast back.
+/// Sums the totals of several days. Written by hand: the sum of `bigint` is `numeric`, which the DSL cannot cast back.
 const TOTALS: &str = "SELECT coalesce(sum(searches), 0)::bigint AS searches, \
     coalesce(sum(without_results), 0)::bigint AS without_results, \
     coalesce(sum(cache_hits), 0)::bigint AS cache_hits, \
     coalesce(sum(response_time_ms), 0) AS response_time_ms FROM search_stats_daily WHERE day >= $1";
 
-/// Stores `searches`, at most [`LOG_BATCH_MAX`], and adds them to the sums of their days: one statement.
+/// Logs `searches`, at most [`LOG_BATCH_MAX`], and adds them to the totals of their days, in one statement.
 ///
 /// # Errors
-/// [`Error`]; then none was stored, except that after [`Error::OutcomeUnknown`] nobody knows.
+/// Returns [`Error`] if nothing was stored, or [`Error::OutcomeUnknown`] if it is unknown whether the searches were
+/// stored.
 pub async fn log_searches(store: &Store, searches: &[SearchLog]) -> Result<(), Error> {
     let callers: Vec<Option<i64>> = searches.iter().map(|search| search.caller).collect();
     let queries: Vec<Option<&str>> = searches.iter().map(|search| search.query.as_deref()).collect();
@@ -88,33 +89,32 @@ pub async fn log_searches(store: &Store, searches: &[SearchLog]) -> Result<(), E
     Ok(())
 }
 
-/// Keeps the log in order and adds up the popular queries, one unit of work after the other. Returns false if somebody else
-/// is at it already.
+/// Maintains the partitions of the log and refreshes the popular queries, in two units of work. Returns false if
+/// another process is running the upkeep.
 ///
 /// # Errors
-/// Returns [`Error`] if one of the two failed; the other may have been done. Repeating is safe.
+/// Returns [`Error`] if one of the two failed; the other may have succeeded. Repeating the call is safe.
 pub async fn search_logs_upkeep(store: &Store) -> Result<bool, Error> {
-    let kept = keep_months(store).await;
-    if !matches!(kept, Ok(false)) {
+    let maintained = maintain_partitions(store).await;
+    if !matches!(maintained, Ok(false)) {
         refresh_popular_searches(store).await?;
     }
-    kept
+    maintained
 }
 
-/// Makes the months of the log up to six ahead, and drops those before the last three. Returns false if somebody else is at
-/// it already.
+/// Creates partitions of the log for the next six months, and drops those before the last three. Returns false if
+/// another process is doing this.
 ///
 /// # Errors
-/// Returns [`Error`] if the months could not be changed, also if somebody read the log for too long.
-pub(super) async fn keep_months(store: &Store) -> Result<bool, Error> {
+/// Returns [`Error`] if the partitions could not be changed, for example because a reader blocked them for too long.
+pub(super) async fn maintain_partitions(store: &Store) -> Result<bool, Error> {
     store.write(&UPKEEP, async |conn| select(upkeep_function()).get_result(conn).await).await
 }
 
-/// Adds up the popular queries anew, while searches are logged and statistics are read. Returns false if somebody else is at
-/// it already.
+/// Refreshes the popular queries, without blocking logging or reading. Returns false if another process is doing this.
 ///
 /// # Errors
-/// Returns [`Error`] if they could not be added up; then the former ones stay.
+/// Returns [`Error`] if the refresh failed. The popular queries are then unchanged.
 pub(super) async fn refresh_popular_searches(store: &Store) -> Result<bool, Error> {
     store.write(&REFRESH, async |conn| select(refresh_function()).get_result(conn).await).await
 }
@@ -130,11 +130,11 @@ define_sql_function! {
 }
 
 /// Returns the totals of searches since the day `since` (UTC), and the popular queries as of the last refresh: two
-/// statements in one round trip. Reads one row for each day by `search_stats_daily_pkey` and twenty rows of
+/// statements in one round trip. Reads one row per day by `search_stats_daily_pkey` and twenty rows by
 /// `idx_popular_searches_count`.
 ///
 /// # Errors
-/// Returns [`Error`] if the database does not answer.
+/// Returns [`Error`] if the database fails.
 pub async fn search_statistics(store: &Store, since: NaiveDate) -> Result<SearchStatistics, Error> {
     let (totals, popular): (TotalsRow, Vec<PopularRow>) = store
         .read(&STATISTICS, async |conn| {
@@ -150,7 +150,7 @@ pub async fn search_statistics(store: &Store, since: NaiveDate) -> Result<Search
     Ok(SearchStatistics { since, totals: totals.parse(), popular })
 }
 
-/// Sums over some days.
+/// Totals of several days.
 #[derive(Debug, QueryableByName)]
 struct TotalsRow {
     #[diesel(sql_type = BigInt)]

@@ -1,4 +1,4 @@
-//! Seeding: the same data every time, nothing lost of the tables' form, and never by mistake.
+//! Tests of seeding: it is deterministic, preserves indexes and constraints, and needs a marked database.
 
 use crate::support::Fixture;
 use anyhow::Result;
@@ -8,8 +8,8 @@ use steadfast_repository::cases::{self, SeedError};
 
 const TABLES: [&str; 5] = ["pidms_keys", "api_keys", "search_logs", "search_stats_daily", "icd10_releases"];
 
-/// Indexes and constraints: what they say, whether they hold, what they are part of, what is said of them.
-const FORM: &str = "SELECT 'index', indexrelid::regclass::text, pg_get_indexdef(indexrelid), \
+/// Selects indexes and constraints with their definition, state, parent and comment.
+const DEFINITIONS: &str = "SELECT 'index', indexrelid::regclass::text, pg_get_indexdef(indexrelid), \
         concat_ws(' ', indisvalid, indisready, indislive, indisunique, indisprimary, indisreplident, indisclustered), \
         coalesce(inhparent::regclass::text, ''), coalesce(obj_description(indexrelid, 'pg_class'), '') \
     FROM pg_index JOIN pg_class c ON c.oid = indrelid LEFT JOIN pg_inherits ON inhrelid = indexrelid \
@@ -27,31 +27,32 @@ pub(crate) async fn seed(fixture: &Fixture, rows: u64) -> Result<()> {
     Ok(cases::seed(&fixture.database.url(), rows, |_, _, _| ()).await?)
 }
 
-/// What stands in each table, in any order. Searches are of the day of the seed.
-async fn sums(client: &Client) -> Result<BTreeMap<&'static str, (i64, String)>> {
-    let mut sums = BTreeMap::new();
+/// Returns the number of rows and a checksum of each table. Ignores `created_at`, because searches have the day of the
+/// seed.
+async fn checksums(client: &Client) -> Result<BTreeMap<&'static str, (i64, String)>> {
+    let mut checksums = BTreeMap::new();
     for table in TABLES {
         let sql = format!(
             "SELECT count(*), coalesce(md5(string_agg(row, ',' ORDER BY row)), 'empty') \
              FROM (SELECT (to_jsonb(t) - 'created_at')::text AS row FROM {table} t) rows"
         );
         let row = client.query_one(&sql, &[]).await?;
-        sums.insert(table, (row.get(0), row.get(1)));
+        checksums.insert(table, (row.get(0), row.get(1)));
     }
-    Ok(sums)
+    Ok(checksums)
 }
 
-async fn form(client: &Client) -> Result<Vec<[String; 6]>> {
-    let rows = client.query(FORM, &[]).await?;
+async fn definitions(client: &Client) -> Result<Vec<[String; 6]>> {
+    let rows = client.query(DEFINITIONS, &[]).await?;
     Ok(rows.iter().map(|row| std::array::from_fn(|column| row.get(column))).collect())
 }
 
 #[tokio::test]
-async fn a_seed_is_the_same_whatever_was_there_before() -> Result<()> {
+async fn seed_replaces_existing_data() -> Result<()> {
     let fixture = Fixture::new().await?;
     let client = fixture.client().await?;
     seed(&fixture, 2_000).await?;
-    let first = sums(&client).await?;
+    let first = checksums(&client).await?;
     assert_eq!(first["pidms_keys"].0, 2_000);
     assert!(TABLES[..4].iter().all(|table| first[table].0 > 0), "{first:?}");
     for case in cases::all()?.iter().filter(|case| !case.is_heavy) {
@@ -60,15 +61,15 @@ async fn a_seed_is_the_same_whatever_was_there_before() -> Result<()> {
     client.batch_execute("DELETE FROM api_keys WHERE id % 3 = 0").await?;
     let month = "INSERT INTO search_logs (results_count, response_time_ms, cache_hit, created_at) VALUES (1, 1, true, now())";
     client.batch_execute(month).await?;
-    let changed = sums(&client).await?;
+    let changed = checksums(&client).await?;
     assert!(TABLES[..4].iter().all(|table| first[table] != changed[table]), "{changed:?}");
     seed(&fixture, 2_000).await?;
-    assert_eq!(sums(&client).await?, first);
+    assert_eq!(checksums(&client).await?, first);
     Ok(())
 }
 
 #[tokio::test]
-async fn a_larger_seed_begins_with_the_smaller_one() -> Result<()> {
+async fn larger_seed_begins_with_smaller_one() -> Result<()> {
     let fixture = Fixture::new().await?;
     let client = fixture.client().await?;
     let beginning = "SELECT md5(string_agg(k::text, ',' ORDER BY id)) FROM pidms_keys k WHERE id <= 1000";
@@ -80,7 +81,7 @@ async fn a_larger_seed_begins_with_the_smaller_one() -> Result<()> {
 }
 
 #[tokio::test]
-async fn a_few_products_have_most_keys_and_one_has_hardly_any() -> Result<()> {
+async fn product_frequencies_are_skewed() -> Result<()> {
     let fixture = Fixture::new().await?;
     seed(&fixture, 10_000).await?;
     let sql =
@@ -92,18 +93,18 @@ async fn a_few_products_have_most_keys_and_one_has_hardly_any() -> Result<()> {
 }
 
 #[tokio::test]
-async fn indexes_and_constraints_come_back_as_they_were() -> Result<()> {
+async fn seeding_preserves_indexes_and_constraints() -> Result<()> {
     let fixture = Fixture::new().await?;
     let client = fixture.client().await?;
-    let before = form(&client).await?;
+    let before = definitions(&client).await?;
     assert!(before.len() > 20, "{before:#?}");
     seed(&fixture, 2_000).await?;
-    assert_eq!(form(&client).await?, before);
+    assert_eq!(definitions(&client).await?, before);
     Ok(())
 }
 
 #[tokio::test]
-async fn every_page_is_visible_to_all_and_every_table_is_analysed() -> Result<()> {
+async fn seeded_tables_are_vacuumed_and_analyzed() -> Result<()> {
     let fixture = Fixture::new().await?;
     seed(&fixture, 2_000).await?;
     let sql = "SELECT relname::text, relpages, relallvisible, reltuples::bigint FROM pg_class \
@@ -123,36 +124,36 @@ async fn every_page_is_visible_to_all_and_every_table_is_analysed() -> Result<()
 }
 
 #[tokio::test]
-async fn a_database_that_is_not_marked_is_refused_and_left_alone() -> Result<()> {
+async fn rejects_unmarked_database() -> Result<()> {
     let fixture = Fixture::new().await?;
     let client = fixture.client().await?;
     cases::all()?.iter().find(|case| case.name == "one new").expect("the case").run(&fixture.store).await?;
-    let before = sums(&client).await?;
+    let before = checksums(&client).await?;
     let refused = cases::seed(&fixture.database.url(), 1_000, |_, _, _| ()).await.expect_err("not marked");
     assert!(matches!(&refused, SeedError::NotSeedable { database } if database == fixture.database.name()));
-    let said = refused.to_string();
+    let message = refused.to_string();
     let remedy = format!("ALTER DATABASE {} SET steadfast.seedable = 'on'", fixture.database.name());
-    assert!(said.contains(&remedy) && said.contains("replaces all that is in it"), "{said}");
-    assert_eq!(sums(&client).await?, before);
+    assert!(message.contains(&remedy) && message.contains("replaces all of its data"), "{message}");
+    assert_eq!(checksums(&client).await?, before);
     Ok(())
 }
 
 #[tokio::test]
-async fn a_seed_that_fails_at_its_last_table_changes_nothing() -> Result<()> {
+async fn failed_seed_changes_nothing() -> Result<()> {
     let fixture = Fixture::new().await?;
     let client = fixture.client().await?;
     seed(&fixture, 1_000).await?;
     client.batch_execute("ALTER TABLE search_stats_daily ADD CONSTRAINT few CHECK (searches < 150)").await?;
-    let (rows_before, form_before) = (sums(&client).await?, form(&client).await?);
-    // With a hundred days the number of searches goes above the limit.
+    let before = (checksums(&client).await?, definitions(&client).await?);
+    // A hundred days exceed the limit of the constraint.
     let failed = cases::seed(&fixture.database.url(), 10_000, |_, _, _| ()).await.expect_err("the check");
     assert!(failed.to_string().contains("\"few\""), "{failed}");
-    assert_eq!((sums(&client).await?, form(&client).await?), (rows_before, form_before));
+    assert_eq!((checksums(&client).await?, definitions(&client).await?), before);
     Ok(())
 }
 
 #[tokio::test]
-async fn progress_ends_at_all_rows_of_each_table() -> Result<()> {
+async fn progress_reaches_total_of_each_table() -> Result<()> {
     let fixture = Fixture::new().await?;
     cases::mark_seedable(&fixture.client().await?).await?;
     let mut last = BTreeMap::new();

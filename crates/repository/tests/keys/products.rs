@@ -1,4 +1,4 @@
-//! The sums of the products: always those of the keys, and read without them.
+//! Tests of the totals by product: they equal the sums over the keys, and reading them reads no keys.
 
 use super::{fill, key, status};
 use crate::support::Fixture;
@@ -7,7 +7,7 @@ use steadfast_domain::keys::{PRODUCTS_PAGE, ProductSummary};
 use steadfast_domain::page::{PageParameters, Position};
 use steadfast_repository::keys;
 
-/// Products that each have rows in both tables, and their sums, where the tables disagree.
+/// Selects the products whose totals differ from the sums over their keys.
 const DIFFERENCE: &str = "SELECT coalesce(string_agg(wanted::text || ' ' || found::text, '; '), '') FROM ( \
         SELECT prd, count(*) AS key_count, count(*) FILTER (WHERE remaining >= 0) AS known_count, \
         coalesce(sum(remaining) FILTER (WHERE remaining >= 0), 0) AS total_remaining FROM pidms_keys GROUP BY prd) wanted \
@@ -52,11 +52,11 @@ async fn sums_follow_every_change_of_keys() -> Result<()> {
 }
 
 #[tokio::test]
-async fn concurrent_checks_keep_sums_without_deadlock() -> Result<()> {
+async fn concurrent_checks_update_sums_without_deadlock() -> Result<()> {
     let fixture = Fixture::new().await?;
     for round in 0..4_u32 {
-        // No two checks share a key, so that nothing but the sums can stand in their way. In later rounds each inserts some
-        // keys, updates others and moves them between products.
+        // No two checks share a key, so that only the sums can block them. In later rounds, each inserts some keys,
+        // updates others and moves them between products.
         let checks = (0..20_u32).map(|check| {
             let keys = (0..50).map(move |n| check * 1_000 + round * 25 + n);
             let product = move |key: u32| format!("P{}", (key * 31 + round * 17) % 11);
@@ -75,7 +75,7 @@ async fn concurrent_checks_keep_sums_without_deadlock() -> Result<()> {
 }
 
 #[tokio::test]
-async fn pages_by_number_and_by_cursor_show_all_products() -> Result<()> {
+async fn numbered_pages_and_cursors_list_all_products() -> Result<()> {
     let fixture = Fixture::new().await?;
     let products: Vec<String> = (0..250).map(|n| format!("Product{n:03}")).collect();
     for (start, chunk) in (0..).step_by(50).zip(products.chunks(50)) {
@@ -122,7 +122,7 @@ async fn page_of_products_reads_no_keys() -> Result<()> {
 }
 
 #[tokio::test]
-async fn late_page_of_many_products_costs_what_the_first_costs() -> Result<()> {
+async fn product_page_cost_is_independent_of_depth() -> Result<()> {
     let fixture = Fixture::new().await?;
     let meter = fixture.meter().await?;
     let insert = "INSERT INTO pidms_keys (keyname, keyname_with_dash, prd) \
@@ -143,13 +143,13 @@ async fn late_page_of_many_products_costs_what_the_first_costs() -> Result<()> {
         );
         costs.push(reading.buffers);
     }
-    // Ten thousand products are counted on some hundred pages; the page itself is a few of the index and of the table.
+    // The count of ten thousand products reads about a hundred pages; the page itself reads a few.
     assert!(costs[1] <= costs[0] + 5 && costs[1] < 200, "{costs:?}");
     Ok(())
 }
 
 #[tokio::test]
-async fn schema_rejects_keynames_that_are_no_key() -> Result<()> {
+async fn schema_rejects_invalid_keynames() -> Result<()> {
     let fixture = Fixture::new().await?;
     keys::upsert(&fixture.store, &[status(1, "A", 1)]).await?;
     let client = fixture.client().await?;

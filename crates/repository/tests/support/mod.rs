@@ -1,25 +1,25 @@
-//! What the tests of every area share: a migrated database of their own, and a meter on what reaches the server.
+//! Support for the tests of all areas: a migrated database per test, and a meter of statements.
 
 use anyhow::Result;
 use steadfast_postgres::tokio_postgres::{Client, NoTls, connect};
 use steadfast_repository::Store;
 use steadfast_testkit::{APPLICATION_ROLE, TestDatabase};
 
-/// A migrated database and the store in it. The database goes with this value.
+/// A migrated database and a store that uses it. The database is dropped with this value.
 pub(crate) struct Fixture {
     pub(crate) store: Store,
     pub(crate) database: TestDatabase,
 }
 
 impl Fixture {
-    /// A database of the test's own.
+    /// Creates a database for a test.
     pub(crate) async fn new() -> Result<Self> {
         let migrate = async |url: &str| steadfast_schema::migrate(url).await.map(|_| ());
         let database =
             TestDatabase::from_template("steadfast", steadfast_schema::fingerprint(), migrate).await?;
         let (client, connection) = connect(&database.url(), NoTls).await?;
         let ended = tokio::spawn(connection);
-        // The meter counts BEGIN and COMMIT too; elsewhere they only fill the statistics.
+        // The meter counts BEGIN and COMMIT, too.
         let count_utility = format!(
             "ALTER ROLE {APPLICATION_ROLE} IN DATABASE {} SET pg_stat_statements.track_utility = on",
             database.name()
@@ -30,14 +30,14 @@ impl Fixture {
         Ok(Self { store: Store::connect(&database.application_url())?, database })
     }
 
-    /// A session beside the store, for setting up and looking.
+    /// Opens a session for set-up and inspection.
     pub(crate) async fn client(&self) -> Result<Client> {
         let (client, connection) = connect(&self.database.url(), NoTls).await?;
         tokio::spawn(connection);
         Ok(client)
     }
 
-    /// A meter on this database.
+    /// Creates a meter for this database.
     pub(crate) async fn meter(&self) -> Result<Meter> {
         let client = self.client().await?;
         client.batch_execute("CREATE EXTENSION IF NOT EXISTS pg_stat_statements").await?;
@@ -45,22 +45,22 @@ impl Fixture {
     }
 }
 
-/// Counts what the server did for everybody else in this database.
+/// Counts the statements of the store in this database.
 pub(crate) struct Meter(Client);
 
-/// What the server did between two readings.
+/// Activity of the store during a measurement.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Reading {
-    /// Statements besides BEGIN, COMMIT, SET.
+    /// Number of statements, without utility statements.
     pub(crate) statements: i64,
-    /// BEGIN, COMMIT, SET.
+    /// Number of utility statements: BEGIN, COMMIT, SET.
     pub(crate) utility: i64,
-    /// Buffers that the statements touched.
+    /// Number of buffers that the statements accessed.
     pub(crate) buffers: i64,
 }
 
 impl Meter {
-    /// What the server did while `work` ran.
+    /// Measures the activity of the store while `work` runs.
     pub(crate) async fn read<T>(&self, work: impl Future<Output = T>) -> Result<(T, Reading)> {
         let before = self.total().await?;
         let value = work.await;
@@ -73,7 +73,8 @@ impl Meter {
         Ok((value, reading))
     }
 
-    /// What the server did for the store so far. The statistics are never reset: they tell afterwards what was run.
+    /// Returns the activity of the store so far. The statistics are never reset, so that they show all statements
+    /// afterwards.
     async fn total(&self) -> Result<Reading> {
         let sql = format!(
             "SELECT coalesce(sum(calls) FILTER (WHERE NOT utility), 0)::bigint, \

@@ -1,4 +1,4 @@
-//! The release of ICD-10-CM that the project comes with.
+//! The release of ICD-10-CM in `data/`.
 
 use anyhow::{Context as _, Result};
 use flate2::read::GzDecoder;

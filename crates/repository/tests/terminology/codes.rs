@@ -1,4 +1,4 @@
-//! Codes by themselves and in their tree, and the chapters that they add up to: one statement each.
+//! Tests of looking up codes and chapters.
 
 use crate::support::Fixture;
 use anyhow::Result;
@@ -22,7 +22,7 @@ fn row(text: &str, parent: Option<&str>) -> ImportRow {
     }
 }
 
-/// A deep line, a wide family of thirty, and two that are each other's parents.
+/// Imports a deep branch, a category with thirty children, and two codes that are each other's parents.
 async fn filled() -> Result<Fixture> {
     let fixture = Fixture::new().await?;
     let mut rows = vec![
@@ -41,8 +41,8 @@ async fn filled() -> Result<Fixture> {
     Ok(fixture)
 }
 
-async fn placed(fixture: &Fixture, text: &str) -> Result<CodeWithRelatives> {
-    Ok(code_with_relatives(&fixture.store, &code(text)).await?.expect("there is such a code"))
+async fn looked_up(fixture: &Fixture, text: &str) -> Result<CodeWithRelatives> {
+    Ok(code_with_relatives(&fixture.store, &code(text)).await?.expect("the code exists"))
 }
 
 fn shown(relatives: &Relatives) -> Vec<&str> {
@@ -50,43 +50,43 @@ fn shown(relatives: &Relatives) -> Vec<&str> {
 }
 
 #[tokio::test]
-async fn a_code_has_its_parents_its_children_and_its_siblings_in_one_statement() -> Result<()> {
+async fn lookup_returns_relatives_in_one_statement() -> Result<()> {
     let fixture = filled().await?;
-    placed(&fixture, "S72001A").await?;
-    let (deep, reading) = fixture.meter().await?.read(placed(&fixture, "S72001A")).await?;
+    looked_up(&fixture, "S72001A").await?;
+    let (deep, reading) = fixture.meter().await?.read(looked_up(&fixture, "S72001A")).await?;
     let deep = deep?;
     assert_eq!(reading.statements, 1);
     let parents: Vec<&str> = deep.parents.iter().map(|parent| parent.code.as_str()).collect();
     assert_eq!(parents, ["S72", "S720", "S7200", "S72001"]);
     assert_eq!((shown(&deep.siblings), deep.children.total), (vec!["S72002A"], 0));
     assert_eq!(deep.concept.parent_code, Some(code("S72001")));
-    let middle = placed(&fixture, "S72001").await?;
+    let middle = looked_up(&fixture, "S72001").await?;
     assert_eq!((shown(&middle.children), middle.siblings.total), (vec!["S72001A", "S72002A"], 0));
     assert_eq!(code_with_relatives(&fixture.store, &code("X99")).await?, None);
     Ok(())
 }
 
 #[tokio::test]
-async fn of_many_relatives_the_first_are_shown_and_all_are_counted() -> Result<()> {
+async fn lookup_shows_first_relatives_and_counts_all() -> Result<()> {
     let fixture = filled().await?;
-    let parent = placed(&fixture, "E11").await?;
+    let parent = looked_up(&fixture, "E11").await?;
     assert_eq!((parent.children.shown.len(), parent.children.total, parent.siblings.total), (20, 30, 0));
     assert_eq!((shown(&parent.children)[0], shown(&parent.children)[19]), ("E1100", "E1119"));
-    let child = placed(&fixture, "E1107").await?;
+    let child = looked_up(&fixture, "E1107").await?;
     assert_eq!((child.siblings.shown.len(), child.siblings.total), (10, 29));
-    assert!(!shown(&child.siblings).contains(&"E1107"), "nobody is its own sibling");
+    assert!(!shown(&child.siblings).contains(&"E1107"), "a code is not its own sibling");
     Ok(())
 }
 
 #[tokio::test]
-async fn a_loop_in_the_table_ends_the_line_of_parents() -> Result<()> {
+async fn cycle_of_parents_ends_at_depth_limit() -> Result<()> {
     let fixture = filled().await?;
-    assert_eq!(placed(&fixture, "S90").await?.parents.len(), 9);
+    assert_eq!(looked_up(&fixture, "S90").await?.parents.len(), 9);
     Ok(())
 }
 
 #[tokio::test]
-async fn a_hundred_codes_are_one_statement_and_what_is_missing_is_left_out() -> Result<()> {
+async fn finds_existing_codes_in_one_statement() -> Result<()> {
     let fixture = filled().await?;
     let mut wanted: Vec<IcdCode> = (0..99).map(|n| code(&format!("E11{n:02}"))).collect();
     wanted.push(code("S72"));
@@ -102,7 +102,7 @@ async fn a_hundred_codes_are_one_statement_and_what_is_missing_is_left_out() -> 
 }
 
 #[tokio::test]
-async fn chapters_are_read_and_not_counted() -> Result<()> {
+async fn chapters_are_precomputed() -> Result<()> {
     let fixture = filled().await?;
     chapters(&fixture.store).await?;
     let (found, reading) = fixture.meter().await?.read(chapters(&fixture.store)).await?;

@@ -1,4 +1,4 @@
-//! Searches by code on the whole release, compared with a model in memory.
+//! Tests of searches by code on the whole release, compared with a model in memory.
 
 use crate::release;
 use crate::support::Fixture;
@@ -7,16 +7,16 @@ use std::collections::BTreeSet;
 use steadfast_domain::terminology::{Leg, Query, SEARCH_LIMIT_MAX};
 use steadfast_repository::terminology;
 
-/// Every so many codes one is inactive in the table under test.
+/// Interval of the inactive codes.
 const INACTIVE_EVERY: usize = 7;
 
-/// Every so many codes one is searched for by each of its prefixes.
+/// Interval of the codes whose prefixes are all tested.
 const SAMPLE_EVERY: usize = 499;
 
-/// Letters of two chapters. Their prefixes are also searched for in each chapter.
+/// Letters that each occur in two chapters. Their prefixes are also tested in each chapter.
 const IN_CHAPTERS: [char; 2] = ['D', 'H'];
 
-/// One code of the table.
+/// A code of the release.
 struct Row {
     code: String,
     chapter: String,
@@ -24,7 +24,7 @@ struct Row {
     active: bool,
 }
 
-/// The table in memory, by code.
+/// The release in memory, sorted by code.
 struct Model(Vec<Row>);
 
 impl Model {
@@ -44,7 +44,7 @@ impl Model {
         let inactive: Vec<&str> =
             model.iter().filter(|row| !row.active).map(|row| row.code.as_str()).collect();
         let client = fixture.client().await?;
-        // A release imports into the slot that is not in use, which is the green one at first.
+        // The first import fills the green slot.
         client
             .execute("UPDATE icd10_green.codes SET active = false WHERE code = ANY($1)", &[&inactive])
             .await?;
@@ -94,8 +94,8 @@ impl Model {
 }
 
 async fn found(fixture: &Fixture, query: &Query) -> Result<Vec<String>> {
-    let finds = terminology::search(&fixture.store, Leg::Code, query).await?.expect("a code");
-    Ok(finds.matches.into_iter().map(|found| found.code.to_string()).collect())
+    let found = terminology::search(&fixture.store, Leg::Code, query).await?.expect("a code");
+    Ok(found.matches.into_iter().map(|found| found.code.to_string()).collect())
 }
 
 /// Returns the query for `prefix`; a single letter needs its dot.
@@ -104,7 +104,7 @@ fn query(prefix: &str) -> Result<Query> {
 }
 
 #[tokio::test]
-async fn code_search_finds_first_codes_of_documented_order_for_every_prefix() -> Result<()> {
+async fn code_search_matches_model_for_all_prefixes() -> Result<()> {
     let fixture = Fixture::new().await?;
     let model = Model::stored(&fixture).await?;
     let (prefixes, mut wrong) = (model.prefixes(), Vec::new());

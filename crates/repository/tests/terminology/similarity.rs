@@ -1,4 +1,4 @@
-//! Searches by likeness on parts of the release, judged by PostgreSQL's own measure.
+//! Tests of searches by similarity on parts of the release, compared with pg_trgm.
 
 use crate::release;
 use crate::support::Fixture;
@@ -9,7 +9,7 @@ use steadfast_repository::terminology;
 /// Parts of the release with short terms and long ones.
 const PARTS: [&str; 6] = ["A0", "E", "I", "J", "M10", "S72"];
 
-/// Queries as they are typed, and as they are meant.
+/// Queries as typed, and with corrected spelling.
 const QUERIES: [(&str, &str); 16] = [
     ("diabetes", "diabetes"),
     ("hypertension", "hypertension"),
@@ -30,12 +30,12 @@ const QUERIES: [(&str, &str); 16] = [
 ];
 
 #[tokio::test]
-async fn fuzzy_finds_reach_similarity_threshold_of_pg_trgm() -> Result<()> {
+async fn fuzzy_matches_reach_similarity_threshold_of_pg_trgm() -> Result<()> {
     let fixture = Fixture::new().await?;
     terminology::import(&fixture.store, "parts", &release::rows_of(&PARTS)?, |_| ()).await?;
     let client = fixture.client().await?;
-    let (mut finds, mut queries) = (0, 0);
-    for (typed, meant) in QUERIES {
+    let (mut matches, mut queries) = (0, 0);
+    for (typed, corrected) in QUERIES {
         let query = Query::new(typed, None)?;
         let found =
             terminology::search(&fixture.store, Leg::Similarity, &query).await?.expect("words").matches;
@@ -43,13 +43,13 @@ async fn fuzzy_finds_reach_similarity_threshold_of_pg_trgm() -> Result<()> {
         assert!(found.is_sorted_by(|one, next| one.confidence >= next.confidence), "{typed}");
         for found in found {
             let similarity = "SELECT greatest(similarity($1, $2), similarity($1, $3))";
-            let row = client.query_one(similarity, &[&found.term, &typed, &meant]).await?;
+            let row = client.query_one(similarity, &[&found.term, &typed, &corrected]).await?;
             assert!(row.get::<_, f32>(0) >= 0.3, "{typed}: {}", found.term);
             assert_eq!(found.match_type, MatchType::Fuzzy);
-            finds += 1;
+            matches += 1;
         }
     }
-    assert!(finds > 100 && queries >= QUERIES.len() - 2, "{finds} finds of {queries} queries");
+    assert!(matches > 100 && queries >= QUERIES.len() - 2, "{matches} matches of {queries} queries");
     Ok(())
 }
 

@@ -1,4 +1,4 @@
-//! The log of searches on a real server: what is stored, what it adds up to, and how it is kept in order.
+//! Tests of the log of searches: entries, statistics and upkeep.
 
 use crate::support::Fixture;
 use anyhow::Result;
@@ -22,7 +22,7 @@ async fn count(fixture: &Fixture, sql: &str) -> Result<i64> {
 }
 
 #[tokio::test]
-async fn a_batch_is_one_statement_and_adds_up_by_day() -> Result<()> {
+async fn batch_is_logged_and_totalled_in_one_statement() -> Result<()> {
     let fixture = Fixture::new().await?;
     let (now, today) = (Utc::now(), Utc::now().date_naive());
     let last_month = now - Days::new(40);
@@ -42,7 +42,7 @@ async fn a_batch_is_one_statement_and_adds_up_by_day() -> Result<()> {
 }
 
 #[tokio::test]
-async fn statistics_are_two_statements_and_cost_the_same_however_much_is_logged() -> Result<()> {
+async fn statistics_cost_is_independent_of_log_size() -> Result<()> {
     let fixture = Fixture::new().await?;
     let since = Utc::now().date_naive() - Days::new(29);
     let batch = vec![search("asthma", 3, true); LOG_BATCH_MAX];
@@ -56,13 +56,13 @@ async fn statistics_are_two_statements_and_cost_the_same_however_much_is_logged(
     }
     let (_, many) = meter.read(search_statistics(&fixture.store, since)).await?;
     assert_eq!((few.statements, many.statements), (2, 2));
-    // The day's row has been written twenty times: some of its versions may stand beside it.
+    // The row of the day was updated twenty times, and dead versions of it may remain.
     assert!(many.buffers <= few.buffers + 10, "{few:?} {many:?}");
     Ok(())
 }
 
 #[tokio::test]
-async fn popular_is_what_was_searched_for_five_times_in_thirty_days() -> Result<()> {
+async fn popular_queries_have_five_searches_in_thirty_days() -> Result<()> {
     let fixture = Fixture::new().await?;
     let long_ago = Utc::now() - Days::new(31);
     let mut batch = vec![search("Asthma", 4, false); 5];
@@ -82,12 +82,12 @@ async fn popular_is_what_was_searched_for_five_times_in_thirty_days() -> Result<
 }
 
 #[tokio::test]
-async fn months_stand_ready_and_old_ones_go() -> Result<()> {
+async fn upkeep_creates_future_partitions_and_drops_expired_ones() -> Result<()> {
     let fixture = Fixture::new().await?;
     let client = fixture.client().await?;
     let months = "SELECT count(*) FROM pg_partition_tree('search_logs') WHERE isleaf";
-    assert_eq!(count(&fixture, months).await?, 8, "this month, six ahead, and one for the rest");
-    let (old, kept) = (Utc::now() - Months::new(5), Utc::now() - Months::new(2));
+    assert_eq!(count(&fixture, months).await?, 8, "this month, the next six, and the default partition");
+    let (old, recent) = (Utc::now() - Months::new(5), Utc::now() - Months::new(2));
     let old_month = old.format("search_logs_%Y_%m").to_string();
     let first = old.format("%Y-%m-01 00:00:00+00").to_string();
     let next = (old + Months::new(1)).format("%Y-%m-01 00:00:00+00").to_string();
@@ -96,19 +96,20 @@ async fn months_stand_ready_and_old_ones_go() -> Result<()> {
     );
     client.batch_execute(&create).await?;
     let long_ago = Utc::now() - Months::new(20);
-    let batch = [old, kept, long_ago].map(|moment| at(search("asthma", 1, false), moment));
+    let batch = [old, recent, long_ago].map(|moment| at(search("asthma", 1, false), moment));
     log_searches(&fixture.store, &batch).await?;
-    assert_eq!(count(&fixture, "SELECT count(*) FROM search_logs").await?, 3, "no moment is refused");
+    assert_eq!(count(&fixture, "SELECT count(*) FROM search_logs").await?, 3, "every month is accepted");
     assert!(search_logs_upkeep(&fixture.store).await?);
     assert_eq!(count(&fixture, months).await?, 8);
     assert_eq!(count(&fixture, "SELECT count(*) FROM search_logs").await?, 1);
-    assert!(search_logs_upkeep(&fixture.store).await?, "a repetition is harmless");
+    assert!(search_logs_upkeep(&fixture.store).await?, "repeating is harmless");
     Ok(())
 }
 
-/// Waits until somebody waits for a lock on `relation`.
+/// Waits until a session waits for a lock on `relation`.
 async fn until_queued(client: &Client, relation: &str) -> Result<()> {
-    let sql = "SELECT EXISTS (SELECT FROM pg_locks WHERE relation = $1::text::regclass AND NOT granted)";
+    let sql = "SELECT EXISTS (SELECT FROM pg_locks JOIN pg_database ON pg_database.oid = database \
+        WHERE datname = current_database() AND relation = $1::text::regclass AND NOT granted)";
     let queued = async {
         while !client.query_one(sql, &[&relation]).await?.get::<_, bool>(0) {
             sleep(Duration::from_millis(10)).await;
@@ -118,7 +119,7 @@ async fn until_queued(client: &Client, relation: &str) -> Result<()> {
     timeout(Duration::from_secs(60), queued).await?
 }
 
-/// Drops the next month, so that the upkeep has to make it and to lock the log.
+/// Drops the partition of the next month, so that the upkeep has to lock the log and create it.
 async fn without_next_month(fixture: &Fixture) -> Result<String> {
     let next_month = (Utc::now() + Months::new(1)).format("search_logs_%Y_%m").to_string();
     fixture.client().await?.batch_execute(&format!("DROP TABLE {next_month}")).await?;
@@ -126,46 +127,46 @@ async fn without_next_month(fixture: &Fixture) -> Result<String> {
 }
 
 #[tokio::test]
-async fn searches_are_logged_while_popular_ones_are_added_up() -> Result<()> {
+async fn refresh_does_not_block_logging() -> Result<()> {
     let fixture = Fixture::new().await?;
     let next_month = without_next_month(&fixture).await?;
     let blocker = fixture.client().await?;
-    // Keeps the refresh waiting in its transaction, as long as a large log would.
+    // Makes the refresh wait in its transaction, like a large log.
     blocker.batch_execute("BEGIN; CREATE INDEX ON mv_popular_searches (avg_results)").await?;
     let store = fixture.store.clone();
     let upkeep = tokio::spawn(async move { search_logs_upkeep(&store).await });
     until_queued(&blocker, "mv_popular_searches").await?;
     log_searches(&fixture.store, &[search("asthma", 3, false)]).await?;
     let months = format!("SELECT count(*) FROM pg_tables WHERE tablename = '{next_month}'");
-    assert_eq!(count(&fixture, &months).await?, 1, "the months are done");
+    assert_eq!(count(&fixture, &months).await?, 1, "the partition was created");
     blocker.batch_execute("ROLLBACK").await?;
     assert!(upkeep.await??);
     Ok(())
 }
 
 #[tokio::test]
-async fn upkeep_behind_long_reader_lets_searches_pass() -> Result<()> {
+async fn upkeep_behind_long_reader_does_not_block_logging() -> Result<()> {
     let fixture = Fixture::new().await?;
-    let (reader, looker) = (fixture.client().await?, fixture.client().await?);
+    let (reader, observer) = (fixture.client().await?, fixture.client().await?);
     without_next_month(&fixture).await?;
     reader.batch_execute("BEGIN; SELECT FROM search_logs").await?;
     let store = fixture.store.clone();
     let upkeep = tokio::spawn(async move { search_logs_upkeep(&store).await });
-    until_queued(&looker, "search_logs").await?;
+    until_queued(&observer, "search_logs").await?;
     log_searches(&fixture.store, &[search("asthma", 3, false)]).await?;
-    assert!(upkeep.await?.is_err(), "it is tried again in an hour");
+    assert!(upkeep.await?.is_err(), "the service retries it in an hour");
     reader.batch_execute("COMMIT").await?;
     assert!(search_logs_upkeep(&fixture.store).await?);
     Ok(())
 }
 
 #[tokio::test]
-async fn upkeep_needs_no_right_to_make_tables() -> Result<()> {
+async fn upkeep_works_without_create_privilege() -> Result<()> {
     let fixture = Fixture::new().await?;
     let client = fixture.client().await?;
     let next_month = (Utc::now() + Months::new(1)).format("search_logs_%Y_%m");
     client.batch_execute(&format!("DROP TABLE {next_month}; SET ROLE pg_monitor")).await?;
-    assert!(client.batch_execute("CREATE TABLE mine ()").await.is_err(), "it has no such right");
+    assert!(client.batch_execute("CREATE TABLE mine ()").await.is_err(), "the role lacks the privilege");
     assert!(client.query_one("SELECT search_logs_upkeep()", &[]).await?.get::<_, bool>(0));
     let is_back = format!("SELECT count(*) FROM pg_tables WHERE tablename = '{next_month}'");
     assert_eq!(count(&fixture, &is_back).await?, 1);
@@ -173,7 +174,7 @@ async fn upkeep_needs_no_right_to_make_tables() -> Result<()> {
 }
 
 #[tokio::test]
-async fn upkeep_is_done_by_one_at_a_time() -> Result<()> {
+async fn upkeep_runs_in_one_process_at_a_time() -> Result<()> {
     let fixture = Fixture::new().await?;
     let other = fixture.client().await?;
     other.batch_execute("SELECT pg_advisory_lock(hashtextextended('search_logs_upkeep', 0))").await?;

@@ -1,4 +1,4 @@
-//! The sessions that hold a lock which a migration waits for.
+//! Sessions that block a migration.
 
 use diesel::pg::Pg;
 use diesel::sql_types::{Double, Integer, Nullable, Text};
@@ -8,15 +8,16 @@ use std::fmt;
 use std::time::Duration;
 use tokio::sync::watch;
 
-/// How often the sessions are looked up.
-const EVERY: Duration = Duration::from_millis(100);
+/// Interval between two lookups of the sessions.
+const INTERVAL: Duration = Duration::from_millis(100);
 
-/// What other users do is shown to superusers and members of `pg_read_all_stats` alone.
+/// Selects the blocking sessions. Details of other users' sessions are visible only to superusers and members of
+/// `pg_read_all_stats`.
 const BLOCKERS: &str = "SELECT blocker.pid, usename::text AS username, application_name, state, \
         extract(epoch FROM clock_timestamp() - xact_start)::float8 AS seconds \
     FROM unnest(pg_blocking_pids($1)) AS blocker (pid) LEFT JOIN pg_stat_activity USING (pid) ORDER BY xact_start";
 
-/// A session that stands in the way of a migration.
+/// A session that blocks a migration.
 #[derive(Clone, Debug, QueryableByName)]
 pub struct Blocker {
     /// Process id of the session; 0 for a prepared transaction, which has none.
@@ -25,13 +26,13 @@ pub struct Blocker {
     /// User of the session.
     #[diesel(sql_type = Nullable<Text>)]
     pub username: Option<String>,
-    /// Name that the program gave itself.
+    /// `application_name` of the session.
     #[diesel(sql_type = Nullable<Text>)]
     pub application_name: Option<String>,
     /// State of the session, such as `idle in transaction`.
     #[diesel(sql_type = Nullable<Text>)]
     pub state: Option<String>,
-    /// Age of its transaction in seconds.
+    /// Age of the session's transaction in seconds.
     #[diesel(sql_type = Nullable<Double>)]
     pub seconds: Option<f64>,
 }
@@ -51,22 +52,22 @@ impl fmt::Display for Blocker {
     }
 }
 
-/// A migration that did not get a lock.
+/// A migration that did not acquire a lock.
 #[derive(Clone, Debug)]
 pub struct LockWait {
     /// Name of the migration.
     pub migration: String,
-    /// Sessions in its way. Empty if they could not be looked up in time.
+    /// Sessions that block the migration. Empty if they could not be determined in time.
     pub blockers: Vec<Blocker>,
-    /// Pause before the next try.
+    /// Pause before the next attempt.
     pub pause: Duration,
 }
 
 impl fmt::Display for LockWait {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} (in its way: ", self.migration)?;
+        write!(f, "{} (blocked by: ", self.migration)?;
         if self.blockers.is_empty() {
-            f.write_str("sessions that could not be looked up")?;
+            f.write_str("unknown sessions")?;
         }
         for (at, blocker) in self.blockers.iter().enumerate() {
             write!(f, "{}{blocker}", if at == 0 { "" } else { ", " })?;
@@ -75,11 +76,11 @@ impl fmt::Display for LockWait {
     }
 }
 
-/// The sessions that block one session, looked up until the runtime ends.
+/// Background lookup of the sessions that block a session. Runs until the runtime ends.
 pub(super) struct Blockers(watch::Sender<Vec<Blocker>>);
 
 impl Blockers {
-    /// Looks up the sessions that block `conn`, on the connection `watcher`.
+    /// Starts looking up the sessions that block `conn`, on the connection `watcher`.
     pub(super) async fn watch<C>(conn: &mut C, watcher: C) -> QueryResult<Self>
     where
         C: AsyncConnection<Backend = Pg> + 'static,
@@ -91,12 +92,12 @@ impl Blockers {
         Ok(Self(seen))
     }
 
-    /// Forgets what was seen.
-    pub(super) fn forget(&self) {
+    /// Clears the result of earlier lookups.
+    pub(super) fn clear(&self) {
         self.0.send_replace(Vec::new());
     }
 
-    /// Returns the sessions that were seen last.
+    /// Returns the blocking sessions that were found last.
     pub(super) fn seen(&self) -> Vec<Blocker> {
         self.0.borrow().clone()
     }
@@ -112,6 +113,6 @@ where
         if !blockers.is_empty() {
             seen.send_replace(blockers);
         }
-        tokio::time::sleep(EVERY).await;
+        tokio::time::sleep(INTERVAL).await;
     }
 }

@@ -1,4 +1,4 @@
-//! Migrations on a real server: others that migrate, others that read, and rows that must not be.
+//! Tests of migrations with concurrent processes, concurrent readers and invalid rows.
 
 use super::*;
 use std::sync::Arc;
@@ -7,10 +7,10 @@ use steadfast_testkit::TestDatabase;
 use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
 
-/// Longer than anything here takes on a busy machine.
-const LONG: Duration = Duration::from_secs(60);
+/// Timeout that no step reaches, even on a busy machine.
+const TEST_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// Migrations on product keys that take locks, the newest first.
+/// Migrations of product keys that acquire locks, newest first.
 const ON_KEYS: [&str; 3] = [
     "2026-11-21-001400_keys_products",
     "2026-11-21-001300_keys_format_validated",
@@ -41,16 +41,16 @@ async fn session(database: &TestDatabase) -> AsyncPgConnection {
     AsyncPgConnection::establish(&database.url()).await.unwrap()
 }
 
-/// Starts to migrate, and counts how often it waited for a lock in vain.
+/// Starts a migration, and counts its lock timeouts.
 async fn start(
     database: &TestDatabase,
-    patience: Patience,
+    policy: LockPolicy,
 ) -> (JoinHandle<Result<Vec<String>, MigrateError>>, Arc<AtomicU32>) {
     let (conn, watcher) = (session(database).await, session(database).await);
     let waits = Arc::new(AtomicU32::new(0));
     let counter = Arc::clone(&waits);
     let on_wait = move |_: &LockWait| _ = counter.fetch_add(1, Relaxed);
-    (tokio::spawn(migrate_with(conn, watcher, patience, on_wait)), waits)
+    (tokio::spawn(migrate_with(conn, watcher, policy, on_wait)), waits)
 }
 
 /// Waits until `sql` selects true.
@@ -60,45 +60,47 @@ async fn until(conn: &mut AsyncPgConnection, sql: &str) {
             sleep(Duration::from_millis(10)).await;
         }
     };
-    timeout(LONG, holds).await.unwrap_or_else(|_| panic!("never true: {sql}"));
+    timeout(TEST_TIMEOUT, holds).await.unwrap_or_else(|_| panic!("never true: {sql}"));
 }
 
 #[tokio::test]
-async fn a_migration_that_hangs_is_not_waited_for_without_end() {
+async fn wait_for_other_process_is_limited() {
     let database = TestDatabase::empty().await.unwrap();
     let mut hung = session(&database).await;
     let mut next = session(&database).await;
-    take_lock(&mut hung, LOCK_PATIENCE).await.unwrap();
-    let error = take_lock(&mut next, "50ms").await.unwrap_err();
+    lock(&mut hung, PROCESS_LOCK_TIMEOUT).await.unwrap();
+    let error = lock(&mut next, "50ms").await.unwrap_err();
     assert!(matches!(error, MigrateError::Lock(_)), "{error}");
-    assert!(error.to_string().contains("another process migrates"), "{error}");
+    assert!(error.to_string().contains("another process is migrating"), "{error}");
     drop(hung);
-    take_lock(&mut next, LOCK_PATIENCE).await.unwrap();
+    lock(&mut next, PROCESS_LOCK_TIMEOUT).await.unwrap();
 }
 
 #[tokio::test]
-async fn migration_behind_long_reader_lets_others_pass() {
+async fn migration_behind_long_reader_does_not_block_others() {
     let database = outdated().await;
     let (mut reader, mut others) = (session(&database).await, session(&database).await);
     reader.batch_execute("BEGIN; SELECT FROM pidms_keys").await.unwrap();
     let lock_timeout = Duration::from_millis(500);
-    let (migrating, waits) = start(&database, Patience { lock_timeout, tries: u32::MAX, ..PATIENCE }).await;
-    let is_queued = "EXISTS (SELECT FROM pg_locks WHERE relation = 'pidms_keys'::regclass AND NOT granted)";
+    let (migrating, waits) =
+        start(&database, LockPolicy { lock_timeout, attempts: u32::MAX, ..LOCK_POLICY }).await;
+    let is_queued = "EXISTS (SELECT FROM pg_locks JOIN pg_database ON pg_database.oid = database \
+        WHERE datname = current_database() AND relation = 'pidms_keys'::regclass AND NOT granted)";
     until(&mut others, is_queued).await;
-    // Both stand in the queue behind the migration, and the reader does not end.
+    // Both queue behind the migration, while the reader's transaction stays open.
     for statement in ["SELECT FROM pidms_keys", "UPDATE pidms_keys SET remaining = 0"] {
-        timeout(LONG, others.batch_execute(statement)).await.expect(statement).unwrap();
+        timeout(TEST_TIMEOUT, others.batch_execute(statement)).await.expect(statement).unwrap();
     }
     assert!(!migrating.is_finished());
     reader.batch_execute("COMMIT").await.unwrap();
-    assert_eq!(timeout(LONG, migrating).await.unwrap().unwrap().unwrap().len(), ON_KEYS.len());
+    assert_eq!(timeout(TEST_TIMEOUT, migrating).await.unwrap().unwrap().unwrap().len(), ON_KEYS.len());
     assert!(AtomicU32::load(&waits, Relaxed) > 0);
 }
 
 #[tokio::test]
-async fn migration_without_lock_names_sessions_in_its_way() {
+async fn lock_timeout_names_blocking_sessions() {
     let database = outdated().await;
-    let (mut reader, mut looker) = (session(&database).await, session(&database).await);
+    let (mut reader, mut observer) = (session(&database).await, session(&database).await);
     reader
         .batch_execute("SET application_name = 'monthly report'; BEGIN; SELECT FROM pidms_keys")
         .await
@@ -106,20 +108,20 @@ async fn migration_without_lock_names_sessions_in_its_way() {
     let pid = diesel::dsl::sql::<diesel::sql_types::Integer>("pg_backend_pid()");
     let pid: i32 = diesel::select(pid).get_result(&mut reader).await.unwrap();
     let lock_timeout = Duration::from_secs(2);
-    let patience = Patience { lock_timeout, tries: 2, pause: Duration::from_millis(1), ..PATIENCE };
-    let (migrating, waits) = start(&database, patience).await;
-    let error = timeout(LONG, migrating).await.unwrap().unwrap().unwrap_err();
+    let policy = LockPolicy { lock_timeout, attempts: 2, pause: Duration::from_millis(1), ..LOCK_POLICY };
+    let (migrating, waits) = start(&database, policy).await;
+    let error = timeout(TEST_TIMEOUT, migrating).await.unwrap().unwrap().unwrap_err();
     let text = error.to_string();
     assert!(matches!(error, MigrateError::Locked(_)), "{text}");
     assert!(text.contains("2026-11-21-001200_keys_format_check"), "{text}");
     assert!(text.contains(&format!("process {pid} (user ")), "{text}");
     assert!(text.contains("program \"monthly report\", idle in transaction, transaction of "), "{text}");
     assert_eq!(AtomicU32::load(&waits, Relaxed), 1);
-    assert_eq!(pending_on(&mut looker).await.unwrap().len(), ON_KEYS.len(), "nothing was applied");
+    assert_eq!(pending_on(&mut observer).await.unwrap().len(), ON_KEYS.len(), "nothing was applied");
 }
 
 #[tokio::test]
-async fn odd_keys_are_named_before_they_are_forbidden() {
+async fn migration_names_invalid_keys() {
     let database = outdated().await;
     let mut conn = session(&database).await;
     let odd = "INSERT INTO pidms_keys (keyname, keyname_with_dash, prd) VALUES ('odd', '', 'A')";
@@ -127,9 +129,9 @@ async fn odd_keys_are_named_before_they_are_forbidden() {
     let error = migrate(&database.url()).await.unwrap_err().to_string();
     assert!(error.contains("pidms_keys has 1 row(s) whose keyname is not 25"), "{error}");
     assert!(error.contains("the first with id 1. List them with SELECT id FROM pidms_keys WHERE"), "{error}");
-    assert!(conn.batch_execute(odd).await.is_err(), "no further one is stored");
+    assert!(conn.batch_execute(odd).await.is_err(), "the constraint rejects new rows");
     conn.batch_execute("DELETE FROM pidms_keys WHERE keyname = 'odd'").await.unwrap();
-    assert_eq!(migrate(&database.url()).await.unwrap().len(), 2, "it goes on where it stopped");
+    assert_eq!(migrate(&database.url()).await.unwrap().len(), 2, "the remaining migrations");
     let is_valid = "(SELECT convalidated FROM pg_constraint WHERE conname = 'pidms_keys_keyname_is_key')";
     until(&mut conn, is_valid).await;
 }

@@ -1,6 +1,6 @@
-//! The codes as callers are served: from the cache where it has the answer, else from the database.
+//! The catalogue, which answers from the cache or else from the database.
 
-use super::releases::{Known, Releases};
+use super::releases::{KnownRelease, Releases};
 use super::{Found, autocomplete, search};
 use crate::Error;
 use serde::Serialize;
@@ -14,26 +14,27 @@ use steadfast_repository::{Error as RepositoryError, StatementCount, Store, term
 use steadfast_resilience::Deadline;
 use utoipa::ToSchema;
 
-/// What searches found.
+/// Results of searches.
 const SEARCH: Area = Area::new("icd10:search", 2);
 
-/// What completes what was typed.
+/// Results of autocompletion.
 const AUTOCOMPLETE: Area = Area::new("icd10:autocomplete", 2);
 
 /// Codes with their relatives.
 const HIERARCHY: Area = Area::new("icd10:hierarchy", 1);
 
-/// Codes by themselves. Not the same as with their relatives, so not under the same name.
+/// Codes without their relatives.
 const DETAILS: Area = Area::new("icd10:details", 1);
 
-/// How long the database may take for an answer that the cache has not.
-const LOAD_MAX: Duration = Duration::from_secs(5);
+/// Deadline of a load from the database.
+const LOAD_DEADLINE: Duration = Duration::from_secs(5);
 
-/// The same while it does not even say which release is in use: an old answer, or none, is wanted soon.
-const DOUBTFUL_LOAD_MAX: Duration = Duration::from_secs(1);
+/// Deadline of a load while the release in use is unconfirmed. It is short, because the database is probably
+/// unavailable.
+const UNCONFIRMED_LOAD_DEADLINE: Duration = Duration::from_secs(1);
 
-/// When to ask again then: the release in use is looked up every second.
-const DOUBTFUL_RETRY: Duration = Duration::from_secs(1);
+/// Time after which callers should retry while the release is unconfirmed, which is looked up every second.
+const UNCONFIRMED_RETRY: Duration = Duration::from_secs(1);
 
 /// Origin of an answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
@@ -43,104 +44,106 @@ pub enum CacheStatus {
     Hit,
     /// Loaded from the database, at least a part of it.
     Miss,
-    /// Cached, while the database does not say whether its release is still in use.
+    /// Cached, while it is unconfirmed that its release is still in use.
     Stale,
 }
 
 impl CacheStatus {
-    /// Whether the cache had the answer, fresh or stale.
+    /// Returns true if the answer was cached, fresh or stale.
     pub const fn is_hit(self) -> bool {
         !matches!(self, Self::Miss)
     }
 
-    fn of(status: Status, is_sure: bool) -> Self {
+    fn of(status: Status, is_confirmed: bool) -> Self {
         match status {
             Status::Miss => Self::Miss,
-            Status::Hit(_) if is_sure => Self::Hit,
+            Status::Hit(_) if is_confirmed => Self::Hit,
             Status::Hit(_) | Status::Stale { .. } => Self::Stale,
         }
     }
 }
 
-/// An answer, and where it comes from.
+/// An answer with its origin.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Answer<T> {
     /// The answer, shared with the cache.
     pub value: Arc<T>,
-    /// Where it comes from.
+    /// Origin of the answer.
     pub status: CacheStatus,
 }
 
-/// What there is of some codes.
+/// Result of looking up several codes.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Findings {
-    /// Those that there are, in the order asked for.
+pub struct FoundCodes {
+    /// The codes that exist, in the order of the request.
     pub found: Vec<Concept>,
-    /// Of how many codes the cache knew whether there are any, and what.
+    /// Number of codes whose result was cached, including codes that do not exist.
     pub hits: usize,
-    /// How many were looked up.
+    /// Number of codes that were loaded.
     pub misses: usize,
-    /// `Miss` when one was looked up, else `Stale` when one may not hold any more.
+    /// `Miss` if a code was loaded, otherwise `Stale` if a cached result may be outdated, otherwise `Hit`.
     pub status: CacheStatus,
 }
 
-/// How the catalogue is doing. Read from what is known; asks nobody.
+/// State of the catalogue.
 #[derive(Clone, Copy, Debug)]
 pub struct CatalogueHealth {
-    /// The cache; nothing when it is switched off.
+    /// State of the cache; `None` if it is disabled.
     pub cache: Option<CacheHealth>,
-    /// Codes of the release in use; nothing while the database does not say.
+    /// Number of codes of the release in use; `None` if it is unconfirmed.
     pub codes: Option<usize>,
 }
 
-/// The codes behind their cache. Cheap to clone; clones share it.
+/// The codes behind their cache. Cheap to clone; clones share the cache.
 ///
-/// Answers are kept under the version of the release in use, which is looked up every second. So after an import or a
-/// rollback, by whichever process, answers of the former release are served for at most three seconds. While the database
-/// does not answer, what was kept is served as [`CacheStatus::Stale`].
+/// Cache keys contain the version of the release in use, which is looked up every second. After an import or a rollback
+/// by any process, answers of the previous release are therefore served for at most three seconds. While the database
+/// is unavailable, cached answers are served as [`CacheStatus::Stale`].
 #[derive(Clone, Debug)]
 pub struct Catalogue(Arc<Parts>);
 
 #[derive(Debug)]
 struct Parts {
-    /// Apart from the rest, because loads under way hold it too.
+    /// Shared with running loads.
     store: Arc<Store>,
     cache: Option<Cache>,
     releases: Releases,
 }
 
 impl Catalogue {
-    /// The codes in `store`; without a `cache`, every answer is loaded. To be made within a Tokio runtime.
+    /// Creates a catalogue of the codes in `store`. Without a `cache`, every answer is loaded.
+    ///
+    /// # Panics
+    /// Panics outside of a Tokio runtime.
     pub fn new(store: Store, cache: Option<Cache>) -> Self {
         let releases = Releases::watch(store.clone());
         Self(Arc::new(Parts { store: Arc::new(store), cache, releases }))
     }
 
-    /// What a search finds, see [`search`]. An answer that lacks a leg is not kept.
+    /// Searches for codes, see [`search`]. Results with a failed leg are not cached.
     ///
     /// # Errors
-    /// As of [`search`], when nothing is kept; after five seconds at the latest.
+    /// Returns the error of [`search`] if there is no cached answer, after at most five seconds.
     pub async fn search(&self, query: &Query) -> Result<Answer<Found>, Error> {
         let owned = query.clone();
         let load = |store| async move { search(&store, &owned).await.map(loaded) };
         self.answer(SEARCH, &parts(query), load).await
     }
 
-    /// What completes what was typed, see [`autocomplete`]. An answer that lacks a leg is not kept.
+    /// Completes a typed text, see [`autocomplete()`]. Results with a failed leg are not cached.
     ///
     /// # Errors
-    /// As of [`autocomplete`], when nothing is kept; after five seconds at the latest.
+    /// Returns the error of [`autocomplete()`] if there is no cached answer, after at most five seconds.
     pub async fn autocomplete(&self, typed: &Query) -> Result<Answer<Found>, Error> {
         let owned = typed.clone();
         let load = |store| async move { autocomplete(&store, &owned).await.map(loaded) };
         self.answer(AUTOCOMPLETE, &parts(typed), load).await
     }
 
-    /// Returns the code with its relatives, or `None` if there is no such code.
+    /// Returns the code with its relatives, or `None` if the code does not exist.
     ///
     /// # Errors
-    /// Returns [`Error::Repository`] if the answer is not cached and the database does not answer, after five seconds at
-    /// the latest.
+    /// Returns [`Error::Repository`] if the answer is not cached and the database fails, after at most five seconds.
     pub async fn code_with_relatives(
         &self,
         code: &IcdCode,
@@ -153,18 +156,18 @@ impl Catalogue {
         self.answer(HIERARCHY, &[code.to_string()], load).await
     }
 
-    /// Those of `codes` that there are. What is not kept is loaded in one statement for all.
+    /// Returns the `codes` that exist. Codes that are not cached are loaded in one statement.
     ///
     /// # Errors
-    /// [`Error::Repository`], unless all of them are kept; after five seconds at the latest.
-    pub async fn find(&self, codes: &[IcdCode]) -> Result<Findings, Error> {
+    /// Returns [`Error::Repository`] if a code is not cached and the database fails, after at most five seconds.
+    pub async fn find(&self, codes: &[IcdCode]) -> Result<FoundCodes, Error> {
         let known = self.known().await;
-        let (limit, is_doubtful) = self.limit(known.as_ref());
+        let (limit, is_unconfirmed) = self.limit(known.as_ref());
         let store = self.0.store.within(Deadline::after(limit));
         let (Some(cache), Some(known)) = (&self.0.cache, known) else {
             let found = terminology::find(&store, codes).await;
-            let found = found.map_err(|error| told_of(error.into(), is_doubtful))?;
-            return Ok(Findings { found, hits: 0, misses: codes.len(), status: CacheStatus::Miss });
+            let found = found.map_err(|error| reported(error.into(), is_unconfirmed))?;
+            return Ok(FoundCodes { found, hits: 0, misses: codes.len(), status: CacheStatus::Miss });
         };
         let keys: Vec<Key> =
             codes.iter().map(|code| Key::new(DETAILS, &[known.version(), code.as_str()])).collect();
@@ -179,26 +182,26 @@ impl Catalogue {
             })
         };
         let found = cache.get_or_load_many(DETAILS, &keys, load).await;
-        let found = found.map_err(|error| told_of(error, is_doubtful))?;
-        Ok(Findings::of(&found, known.is_sure))
+        let found = found.map_err(|error| reported(error, is_unconfirmed))?;
+        Ok(FoundCodes::of(&found, known.is_confirmed))
     }
 
-    /// How it is doing. Asks nobody.
+    /// Returns the state of the catalogue, without a request to the database or to Redis.
     pub fn health(&self) -> CatalogueHealth {
-        let known = self.0.releases.last().filter(|known| known.is_sure);
+        let known = self.0.releases.last().filter(|known| known.is_confirmed);
         CatalogueHealth {
             cache: self.0.cache.as_ref().map(Cache::health),
             codes: known.map(|known| known.codes()),
         }
     }
 
-    /// Returns true if kept answers can be served although the database does not answer.
-    pub fn may_serve_kept(&self) -> bool {
-        let has_kept = |cache: CacheHealth| cache.misses + cache.redis_hits > 0;
-        self.0.releases.last().is_some() && self.0.cache.as_ref().map(Cache::health).is_some_and(has_kept)
+    /// Returns true if cached answers can be served while the database is unavailable.
+    pub fn can_serve_cached(&self) -> bool {
+        let has_values = |cache: CacheHealth| cache.misses + cache.redis_hits > 0;
+        self.0.releases.last().is_some() && self.0.cache.as_ref().map(Cache::health).is_some_and(has_values)
     }
 
-    /// From the cache, else by `load`, which gets a store that does not keep it waiting for long.
+    /// Returns an answer from the cache or else from `load`, which receives a store with a deadline.
     async fn answer<T, F, Fut>(&self, area: Area, parts: &[String], load: F) -> Result<Answer<T>, Error>
     where
         T: Serialize + DeserializeOwned + Send + Sync + 'static,
@@ -206,43 +209,43 @@ impl Catalogue {
         Fut: Future<Output = Result<Loaded<T>, Error>> + Send + 'static,
     {
         let known = self.known().await;
-        let (limit, is_doubtful) = self.limit(known.as_ref());
-        let told = |error| told_of(error, is_doubtful);
+        let (limit, is_unconfirmed) = self.limit(known.as_ref());
+        let reported = |error| reported(error, is_unconfirmed);
         let store = Arc::clone(&self.0.store);
-        // Bounded only when it is loaded: most answers come from the cache.
+        // The deadline is set only for loads, because most answers come from the cache.
         let load = move || load(store.within(Deadline::after(limit)));
         let (Some(cache), Some(known)) = (&self.0.cache, known) else {
-            let value = load().await.map_err(told)?.into_value();
+            let value = load().await.map_err(reported)?.into_value();
             return Ok(Answer { value: Arc::new(value), status: CacheStatus::Miss });
         };
         let named: Vec<&str> =
             [known.version()].into_iter().chain(parts.iter().map(String::as_str)).collect();
         let key = Key::new(area, &named);
-        // The load runs in a task of its own, which several requests may wait for: it counts for the one that began it.
+        // The load runs in its own task, for which several requests may wait. Its statements count for the first one.
         let count = StatementCount::current();
         let load = move || count.scope(load());
-        let Cached { value, status } = cache.get_or_load(&key, load).await.map_err(told)?;
-        let status = CacheStatus::of(status, known.is_sure);
+        let Cached { value, status } = cache.get_or_load(&key, load).await.map_err(reported)?;
+        let status = CacheStatus::of(status, known.is_confirmed);
         Ok(Answer { value, status })
     }
 
-    /// The release that kept answers must be of; nothing where nothing is kept.
-    async fn known(&self) -> Option<Known> {
+    /// Returns the release whose cached answers are valid, or `None` without a cache.
+    async fn known(&self) -> Option<KnownRelease> {
         self.0.cache.as_ref()?;
         self.0.releases.known().await
     }
 
-    /// The time for one load, and whether it is doubtful that the database answers at all: it does not even say which
-    /// release is in use.
-    fn limit(&self, known: Option<&Known>) -> (Duration, bool) {
-        let is_doubtful = self.0.cache.is_some() && !known.is_some_and(|known| known.is_sure);
-        (if is_doubtful { DOUBTFUL_LOAD_MAX } else { LOAD_MAX }, is_doubtful)
+    /// Returns the deadline of a load, and true if the release in use is unconfirmed, so that the database is probably
+    /// unavailable.
+    fn limit(&self, known: Option<&KnownRelease>) -> (Duration, bool) {
+        let is_unconfirmed = self.0.cache.is_some() && !known.is_some_and(|known| known.is_confirmed);
+        (if is_unconfirmed { UNCONFIRMED_LOAD_DEADLINE } else { LOAD_DEADLINE }, is_unconfirmed)
     }
 }
 
-impl Findings {
-    fn of(cached: &[Cached<Option<Concept>>], is_sure: bool) -> Self {
-        let statuses = || cached.iter().map(|cached| CacheStatus::of(cached.status, is_sure));
+impl FoundCodes {
+    fn of(cached: &[Cached<Option<Concept>>], is_confirmed: bool) -> Self {
+        let statuses = || cached.iter().map(|cached| CacheStatus::of(cached.status, is_confirmed));
         let misses = statuses().filter(|status| !status.is_hit()).count();
         let is_stale = statuses().any(|status| status == CacheStatus::Stale);
         let status = match (misses, is_stale) {
@@ -255,28 +258,30 @@ impl Findings {
     }
 }
 
-/// What callers are told: a load that ran out of time while the database was silent did not take too long, it had no
-/// database.
-fn told_of(error: Error, is_doubtful: bool) -> Error {
+/// Converts the error of a load for the caller: a timeout while the release in use is unconfirmed means that the
+/// database is unavailable.
+fn reported(error: Error, is_unconfirmed: bool) -> Error {
     match error {
-        Error::Repository(RepositoryError::Timeout { cause }) if is_doubtful => {
-            RepositoryError::Unavailable { cause, retry_after: Some(DOUBTFUL_RETRY) }.into()
+        Error::Repository(RepositoryError::Timeout { cause }) if is_unconfirmed => {
+            RepositoryError::Unavailable { cause, retry_after: Some(UNCONFIRMED_RETRY) }.into()
         }
         error => error,
     }
 }
 
-/// Makes what `cache` keeps of the codes invalid, on every node that shares its Redis; says whether Redis took it. For
-/// those who have put another release in use: servers find that out by themselves, this is sooner.
-pub async fn forget_answers(cache: &Cache) -> bool {
-    let mut is_told = true;
+/// Invalidates all answers on every node that shares the Redis server of `cache`. Returns true if Redis has stored the
+/// invalidation.
+///
+/// Call this after another release was put in use. Servers detect the change on their own, but a few seconds later.
+pub async fn invalidate_answers(cache: &Cache) -> bool {
+    let mut is_stored = true;
     for area in [SEARCH, AUTOCOMPLETE, HIERARCHY, DETAILS] {
-        is_told &= cache.invalidate(area).await;
+        is_stored &= cache.invalidate(area).await;
     }
-    is_told
+    is_stored
 }
 
-/// A search that found nothing is sooner wrong, and one that lacks a leg is not the answer at all.
+/// Classifies the result of a search: without matches, it is cached for a shorter time; with a failed leg, not at all.
 fn loaded(found: Found) -> Loaded<Found> {
     match (found.failed.is_empty(), found.total) {
         (false, _) => Loaded::Partial(found),
@@ -285,7 +290,7 @@ fn loaded(found: Found) -> Loaded<Found> {
     }
 }
 
-/// Whatever the answer depends on; the case of the letters is not part of it.
+/// Returns the parts of the cache key of a query, which ignores case.
 fn parts(query: &Query) -> [String; 4] {
     let (chapter, inactive) = (query.chapter().unwrap_or_default(), query.finds_inactive());
     [query.text().to_lowercase(), query.limit().to_string(), chapter.to_owned(), inactive.to_string()]

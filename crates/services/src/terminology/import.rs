@@ -1,4 +1,4 @@
-//! Importing a release of ICD-10-CM from its table: read and checked whole, then put in use at once.
+//! Import of a release of ICD-10-CM from a CSV file, which is validated completely before it is stored.
 
 mod lines;
 
@@ -10,53 +10,53 @@ use steadfast_domain::terminology::{CODE_LENGTH_MAX, IcdCode, ImportRow};
 use steadfast_repository::terminology::{self, Imported};
 use steadfast_repository::{Error as RepositoryError, Store};
 
-/// Columns of the file, in this order, as its first line names them.
+/// Columns of the file, in order.
 const COLUMNS: [&str; 8] =
     ["code", "term", "category", "parent_code", "block", "chapter", "chapter_title", "billable"];
 
-/// Rows of the longest file that is accepted: ten times the release of today.
+/// Maximum number of rows: ten times the current release.
 const ROWS_MAX: usize = 1_000_000;
 
-/// Characters of the longest category; the table has no room for more.
+/// Maximum number of characters of a category: that of the column.
 const CATEGORY_MAX: usize = 10;
 
-/// Why a file could not be imported.
+/// Failure to import a file.
 #[derive(Debug, thiserror::Error)]
 pub enum ImportError {
     /// The file cannot be read.
-    #[error("the file cannot be read: {0}")]
+    #[error("cannot read the file: {0}")]
     Read(#[source] csv::Error),
-    /// A line is no row of such a table.
+    /// A line is not valid CSV of the expected form.
     #[error("line {line}: {reason}")]
     Malformed {
-        /// Its number, from 1.
+        /// Number of the line, from 1.
         line: u64,
-        /// What is wrong with it.
+        /// Description of the error.
         reason: &'static str,
     },
     /// The first line does not name the expected columns.
     #[error("the first line must name the columns {}", COLUMNS.join(","))]
     Header,
-    /// A line says something that cannot be.
+    /// A row has an invalid value.
     #[error("line {line}: {invalid}")]
     Row {
-        /// Its number, from 1.
+        /// Number of the line, from 1.
         line: u64,
-        /// What is wrong with it.
+        /// Validation error.
         invalid: Invalid,
     },
-    /// The file has no rows, or more than a release can have.
+    /// The file has no rows or too many.
     #[error("the file has {0} rows: from 1 to {ROWS_MAX} are expected")]
     Rows(usize),
-    /// It could not be stored, and nothing was changed, unless the outcome is unknown.
-    #[error("the release was not imported, start it again: {0}")]
+    /// The release could not be stored. Nothing was changed, unless the outcome is unknown.
+    #[error("the release was not imported: {0}. Start the import again")]
     Store(#[source] RepositoryError),
 }
 
-/// The rows of a table of ICD-10-CM, checked: a good header, good codes, each code once, each below a code of the table.
+/// Reads and validates a CSV file of ICD-10-CM. Each code must be unique, and each parent must be a code of the file.
 ///
 /// # Errors
-/// [`ImportError`], naming the line.
+/// Returns [`ImportError`] with the line number if the header or a row is invalid.
 pub fn read_icd10cm(table: impl Read) -> Result<Vec<ImportRow>, ImportError> {
     let mut reader = csv::Reader::from_reader(Lines::of(table));
     if reader.headers().map_err(ImportError::Read)?.iter().ne(COLUMNS) {
@@ -73,7 +73,7 @@ pub fn read_icd10cm(table: impl Read) -> Result<Vec<ImportRow>, ImportError> {
         let line = || reader.get_ref().line_at(begins.last().copied().unwrap_or_default());
         let row = row(&record).map_err(|invalid| ImportError::Row { line: line(), invalid })?;
         if !seen.insert(row.code.clone()) {
-            let invalid = Invalid::field("code", format!("{} stands twice in the file", row.code));
+            let invalid = Invalid::field("code", format!("{} occurs twice in the file", row.code));
             return Err(ImportError::Row { line: line(), invalid });
         }
         rows.push(row);
@@ -81,10 +81,10 @@ pub fn read_icd10cm(table: impl Read) -> Result<Vec<ImportRow>, ImportError> {
     if rows.is_empty() || rows.len() > ROWS_MAX {
         return Err(ImportError::Rows(rows.len()));
     }
-    let is_lost = |row: &ImportRow| row.parent_code.as_ref().is_some_and(|parent| !seen.contains(parent));
-    if let Some(lost) = rows.iter().position(is_lost) {
-        let invalid = Invalid::field("parent_code", "is no code of this file");
-        return Err(ImportError::Row { line: reader.get_ref().line_at(begins[lost]), invalid });
+    let is_orphan = |row: &ImportRow| row.parent_code.as_ref().is_some_and(|parent| !seen.contains(parent));
+    if let Some(orphan) = rows.iter().position(is_orphan) {
+        let invalid = Invalid::field("parent_code", "is not a code of this file");
+        return Err(ImportError::Row { line: reader.get_ref().line_at(begins[orphan]), invalid });
     }
     Ok(rows)
 }
@@ -119,7 +119,8 @@ fn row(record: &csv::StringRecord) -> Result<ImportRow, Invalid> {
     })
 }
 
-/// Reads a code. A longer one than ICD-10-CM has would not be found by its beginning.
+/// Parses a code. Rejects codes that are longer than those of ICD-10-CM, which searches could not find by their
+/// beginning.
 fn code(text: &str) -> Result<IcdCode, Invalid> {
     let code = IcdCode::parse(COLUMNS[0], text)?;
     if code.as_str().len() > CODE_LENGTH_MAX {
@@ -137,24 +138,23 @@ fn category(text: &str) -> Result<IcdCode, Invalid> {
     Ok(category)
 }
 
-/// The code above `code`, none where the column is empty. Every code begins with the one above it, so no code is above
-/// itself, on whatever way.
+/// Parses the parent of `code`; an empty column means none. A code must begin with its parent, which prevents cycles.
 fn parent_of(code: &IcdCode, text: &str) -> Result<Option<IcdCode>, Invalid> {
     if text.is_empty() {
         return Ok(None);
     }
     let parent = IcdCode::parse(COLUMNS[3], text)?;
     if parent == *code || !code.as_str().starts_with(parent.as_str()) {
-        return Err(Invalid::field(COLUMNS[3], "must be what the code begins with"));
+        return Err(Invalid::field(COLUMNS[3], "must be a beginning of the code"));
     }
     Ok(Some(parent))
 }
 
-/// Puts `rows` in use as the release `name`, all at once; see [`terminology::import`]. `progress` learns how many rows are
-/// stored. A repetition of what is in use does nothing.
+/// Imports `rows` as the release `name` and puts it in use; see [`terminology::import`]. Does nothing if the release in
+/// use has the same rows. `progress` is called with the number of rows stored.
 ///
 /// # Errors
-/// [`ImportError::Store`]; then readers see what they saw before.
+/// Returns [`ImportError::Store`] if the release was not stored. Readers then see the previous release.
 pub async fn import_icd10cm(
     store: &Store,
     name: &str,
@@ -175,7 +175,7 @@ mod tests {
     }
 
     #[test]
-    fn a_quoted_term_keeps_its_comma_and_a_category_has_no_parent() {
+    fn reads_quoted_terms_and_empty_parents() {
         let rows = read("A00,Cholera,A00,,A00-A09,1,Infectious,0\nA000,\"Cholera, classic\",A00,A00,A00-A09,1,Infectious,1\n")
             .expect("two rows");
         assert_eq!(rows[0].parent_code, None);
@@ -183,7 +183,7 @@ mod tests {
     }
 
     #[test]
-    fn a_bad_line_is_named_and_nothing_is_read() {
+    fn rejects_invalid_rows_with_line_number() {
         for (bad, field) in [
             ("A_0,Cholera,A00,,A00-A09,1,Infectious,0\n", "code"),
             ("A0012345,Cholera,A00,,A00-A09,1,Infectious,0\n", "code"),
@@ -203,7 +203,7 @@ mod tests {
     }
 
     #[test]
-    fn a_bad_line_has_its_number_however_lines_end_and_whatever_lies_between() {
+    fn line_numbers_are_independent_of_line_endings() {
         let good = "A00,Cholera,A00,,A00-A09,1,Infectious,0\n";
         for (before, line) in [("", 2), (good, 3), ("\n", 3), ("\n\n\n", 5)] {
             for bad in ["A01,,A00,,A00-A09,1,Infectious,0\n", "A01,Typhoid\n", "A01,Typhoid,A01,A0,x,1,y,0\n"]
@@ -215,10 +215,10 @@ mod tests {
                     for table in [table.clone(), table.replace('\n', "\r\n")] {
                         match read_icd10cm(table.as_bytes()) {
                             Err(
-                                ImportError::Row { line: told, .. }
-                                | ImportError::Malformed { line: told, .. },
+                                ImportError::Row { line: reported, .. }
+                                | ImportError::Malformed { line: reported, .. },
                             ) => {
-                                assert_eq!(told, line, "{table:?}");
+                                assert_eq!(reported, line, "{table:?}");
                             }
                             other => panic!("{table:?}: {other:?}"),
                         }
@@ -229,7 +229,7 @@ mod tests {
     }
 
     #[test]
-    fn another_header_and_an_empty_table_are_refused() {
+    fn rejects_other_headers_and_empty_files() {
         assert!(matches!(read_icd10cm("a,b\n1,2\n".as_bytes()), Err(ImportError::Header)));
         assert!(matches!(read(""), Err(ImportError::Rows(0))));
         assert!(matches!(read("A00,Cholera\n"), Err(ImportError::Malformed { line: 2, .. })));

@@ -1,4 +1,4 @@
-//! Which release of the codes is in use, looked at every second, so that no request has to: what is kept is named by it.
+//! Background lookup of the release in use, whose version is part of all cache keys.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,93 +8,91 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 
-/// How often it is looked.
-const EVERY: Duration = Duration::from_secs(1);
+/// Interval of the lookups.
+const INTERVAL: Duration = Duration::from_secs(1);
 
-/// For how long what was seen counts as what is in use: a look may take a second, and the next one may come a second after.
-const SURE_FOR: Duration = Duration::from_secs(3);
+/// Time for which a lookup confirms the release: a lookup may take a second, and the next one may start a second later.
+const CONFIRMED_FOR: Duration = Duration::from_secs(3);
 
-/// How long the first requests wait for the first look. It has a shorter deadline of its own.
-const FIRST_LOOK_MAX: Duration = Duration::from_secs(2);
+/// Maximum time that the first requests wait for the first lookup, which has a shorter deadline itself.
+const FIRST_LOOKUP_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// What the last looks have shown.
+/// Results of the lookups.
 #[derive(Clone, Debug, Default)]
-struct Seen {
-    /// Whether anybody looked yet, with or without success.
-    is_tried: bool,
-    /// What was in use and when that was asked.
-    last: Option<(Arc<Sighting>, Instant)>,
+struct Lookups {
+    /// True after the first lookup, even if it failed.
+    has_tried: bool,
+    /// Release in use and start time of the last successful lookup.
+    last: Option<(Arc<Option<InUse>>, Instant)>,
 }
 
-/// What was in use at one moment; nothing before the first import.
-type Sighting = Option<InUse>;
-
-/// The release that answers are of.
+/// The release of the last successful lookup.
 #[derive(Clone, Debug)]
-pub(super) struct Known {
-    release: Arc<Sighting>,
-    /// Whether it was in use within the last seconds. If not, the database did not say, and there may be another.
-    pub(super) is_sure: bool,
+pub(super) struct KnownRelease {
+    /// Release in use; `None` before the first import.
+    release: Arc<Option<InUse>>,
+    /// True if the lookup is recent. Otherwise the database did not respond, and another release may be in use.
+    pub(super) is_confirmed: bool,
 }
 
-impl Known {
-    /// The part of a key that changes whenever another release is put in use.
+impl KnownRelease {
+    /// Returns the part of a cache key that changes whenever another release is put in use.
     pub(super) fn version(&self) -> &str {
         Option::as_ref(&self.release).map_or("none", |release| &release.version)
     }
 
-    /// The codes of the release; none before the first import.
+    /// Returns the number of codes of the release; 0 before the first import.
     pub(super) fn codes(&self) -> usize {
         Option::as_ref(&self.release).map_or(0, |release| release.codes)
     }
 }
 
-/// Looks which release is in use for as long as it lives.
+/// Looks up the release in use in the background, until it is dropped.
 #[derive(Debug)]
 pub(super) struct Releases {
-    seen: watch::Receiver<Seen>,
-    /// Ends with its owner.
+    lookups: watch::Receiver<Lookups>,
+    /// Aborted on drop.
     _task: JoinSet<()>,
 }
 
 impl Releases {
-    /// Begins to look. To be called within a Tokio runtime.
+    /// Starts the lookups. Panics outside of a Tokio runtime.
     pub(super) fn watch(store: Store) -> Self {
-        let (tell, seen) = watch::channel(Seen::default());
+        let (sender, lookups) = watch::channel(Lookups::default());
         let mut task = JoinSet::new();
-        task.spawn(look_again_and_again(store, tell));
-        Self { seen, _task: task }
+        task.spawn(look_up_repeatedly(store, sender));
+        Self { lookups, _task: task }
     }
 
-    /// What is in use. Waits for the first look alone; nothing when the database could not be asked since the start.
-    pub(super) async fn known(&self) -> Option<Known> {
-        if !self.seen.borrow().is_tried {
-            let mut seen = self.seen.clone();
-            // Whatever became of it: then there is nothing known, as without it.
-            _ = timeout(FIRST_LOOK_MAX, seen.wait_for(|seen| seen.is_tried)).await;
+    /// Returns the release of the last successful lookup, or `None` if there was none. Waits only for the first lookup.
+    pub(super) async fn known(&self) -> Option<KnownRelease> {
+        if !self.lookups.borrow().has_tried {
+            let mut lookups = self.lookups.clone();
+            // After a timeout there is no known release, as after a failed lookup.
+            _ = timeout(FIRST_LOOKUP_TIMEOUT, lookups.wait_for(|lookups| lookups.has_tried)).await;
         }
         self.last()
     }
 
-    /// What was seen last. Waits for nothing.
-    pub(super) fn last(&self) -> Option<Known> {
-        let (release, asked) = self.seen.borrow().last.clone()?;
-        Some(Known { release, is_sure: asked.elapsed() <= SURE_FOR })
+    /// Returns the release of the last successful lookup without waiting.
+    pub(super) fn last(&self) -> Option<KnownRelease> {
+        let (release, started) = self.lookups.borrow().last.clone()?;
+        Some(KnownRelease { release, is_confirmed: started.elapsed() <= CONFIRMED_FOR })
     }
 }
 
-async fn look_again_and_again(store: Store, tell: watch::Sender<Seen>) {
-    let mut ticks = interval(EVERY);
+async fn look_up_repeatedly(store: Store, sender: watch::Sender<Lookups>) {
+    let mut ticks = interval(INTERVAL);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         ticks.tick().await;
-        let asked = Instant::now();
-        // A failure is told by those who need the database, and by health.
-        let looked = current_release(&store).await.ok();
-        tell.send_modify(|seen| {
-            seen.is_tried = true;
-            if let Some(release) = looked {
-                seen.last = Some((Arc::new(release), asked));
+        let started = Instant::now();
+        // Failures are reported by the requests that need the database, and by the health endpoints.
+        let release = current_release(&store).await.ok();
+        sender.send_modify(|lookups| {
+            lookups.has_tried = true;
+            if let Some(release) = release {
+                lookups.last = Some((Arc::new(release), started));
             }
         });
     }

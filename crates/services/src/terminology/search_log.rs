@@ -1,5 +1,5 @@
-//! The log of searches, written behind the answers: a search leaves its entry in a bounded queue and goes on, a task in
-//! the background stores what is there in batches. What finds no room, or cannot be stored, is counted and forgotten.
+//! Write-behind log of searches: searches add their entries to a bounded queue without waiting, and a background task
+//! stores them in batches. Entries that do not fit into the queue or cannot be stored are dropped and counted.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -10,25 +10,25 @@ use steadfast_repository::{Error, Store};
 use tokio::sync::mpsc::{self, Receiver, Sender};
 use tokio::time::{Instant, MissedTickBehavior, interval_at, timeout};
 
-/// Entries that wait at once: some seconds of searches.
+/// Maximum number of queued entries: several seconds of searches.
 const QUEUE_MAX: usize = 10_000;
 
-/// How long a batch gathers before the next one is stored.
-const GATHERING: Duration = Duration::from_secs(1);
+/// Time to collect a batch.
+const BATCH_INTERVAL: Duration = Duration::from_secs(1);
 
-/// How long the storing of one batch may take.
-const BATCH_MAX: Duration = Duration::from_secs(5);
+/// Timeout for storing a batch.
+const BATCH_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// How long the end waits for what is left in the queue, once the batch under way is done.
-const DRAIN_MAX: Duration = Duration::from_secs(5);
+/// Maximum time to store the remaining entries at shutdown, after the current batch.
+const DRAIN_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// How long after the start the first upkeep comes: the start has more urgent things to do.
-const UPKEEP_FIRST: Duration = Duration::from_secs(60);
+/// Delay of the first upkeep, because the start has more urgent work.
+const UPKEEP_DELAY: Duration = Duration::from_secs(60);
 
-/// How often upkeep comes. Nodes that come at once do it once.
-const UPKEEP_EVERY: Duration = Duration::from_secs(3_600);
+/// Interval of the upkeep. If several nodes start it at the same time, one of them runs it.
+const UPKEEP_INTERVAL: Duration = Duration::from_secs(3_600);
 
-/// A log of searches in `store`: where searches leave their entries, and the task that stores them.
+/// Creates a log of searches in `store`. Returns the recorder for searches, and the task that stores the entries.
 pub fn search_log(store: Store) -> (SearchRecorder, SearchLogWriter) {
     let (recorder, queue) = recorder(QUEUE_MAX);
     (recorder.clone(), SearchLogWriter { store, queue, lost: recorder.lost })
@@ -39,7 +39,7 @@ fn recorder(queue_max: usize) -> (SearchRecorder, Receiver<SearchLog>) {
     (SearchRecorder { entries, lost: Arc::default() }, queue)
 }
 
-/// Where searches leave their entries. Cheap to clone.
+/// Records searches in the queue. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct SearchRecorder {
     entries: Sender<SearchLog>,
@@ -47,14 +47,15 @@ pub struct SearchRecorder {
 }
 
 impl SearchRecorder {
-    /// Leaves an entry, without waiting; when there is no room it is counted as lost.
+    /// Adds an entry without waiting. If the queue is full, the entry is dropped and counted.
     pub fn record(&self, search: SearchLog) {
         if self.entries.try_send(search).is_err() {
             count_lost(&self.lost, 1, "no_room");
         }
     }
 
-    /// Entries that were lost since the start, for lack of room or of a database that takes them.
+    /// Returns the number of entries that were dropped since the start, because the queue was full or the database
+    /// failed.
     pub fn lost(&self) -> u64 {
         self.lost.load(Relaxed)
     }
@@ -65,7 +66,7 @@ fn count_lost(lost: &AtomicU64, entries: u64, reason: &'static str) {
     metrics::counter!("terminology_search_logs_lost_total", "reason" => reason).increment(entries);
 }
 
-/// The task that stores what searches left.
+/// The task that stores the entries.
 #[derive(Debug)]
 pub struct SearchLogWriter {
     store: Store,
@@ -74,37 +75,37 @@ pub struct SearchLogWriter {
 }
 
 impl SearchLogWriter {
-    /// Stores entries, and keeps the log in order once an hour, until `ending`; then what is left, for 10 s at most. To be
-    /// run in a task of its own, and waited for before the store is closed.
-    pub async fn run(self, ending: impl Future<Output = ()>) {
+    /// Stores entries and runs the upkeep of the log once an hour, until `shutdown` completes. Then stores the
+    /// remaining entries, for at most 10 s. Spawn this as a task, and wait for it before closing the store.
+    pub async fn run(self, shutdown: impl Future<Output = ()>) {
         let Self { store, queue, lost } = self;
         tokio::select! {
-            () = write_behind(queue, &lost, &store, ending) => {}
-            () = keep_in_order(&store) => {}
+            () = write_behind(queue, &lost, &store, shutdown) => {}
+            () = maintain(&store) => {}
         }
     }
 }
 
-/// Where batches of entries go.
+/// Destination of the entries, which tests replace.
 trait Archive {
-    /// Stores a batch: all of it, or nothing.
-    fn keep(&self, batch: &[SearchLog]) -> impl Future<Output = Result<(), Error>> + Send;
+    /// Stores a batch completely or not at all.
+    fn store(&self, batch: &[SearchLog]) -> impl Future<Output = Result<(), Error>> + Send;
 }
 
 impl Archive for Store {
-    async fn keep(&self, batch: &[SearchLog]) -> Result<(), Error> {
+    async fn store(&self, batch: &[SearchLog]) -> Result<(), Error> {
         log_searches(self, batch).await
     }
 }
 
-/// Never ends.
-async fn keep_in_order(store: &Store) {
-    let mut hours = interval_at(Instant::now() + UPKEEP_FIRST, UPKEEP_EVERY);
-    hours.set_missed_tick_behavior(MissedTickBehavior::Delay);
+/// Runs the upkeep of the log forever.
+async fn maintain(store: &Store) {
+    let mut ticks = interval_at(Instant::now() + UPKEEP_DELAY, UPKEEP_INTERVAL);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
-        hours.tick().await;
+        ticks.tick().await;
         if let Err(error) = search_logs_upkeep(store).await {
-            tracing::warn!(%error, "the log of searches was not kept in order; it is tried again in an hour");
+            tracing::warn!(%error, "the upkeep of the log of searches failed; retrying in an hour");
         }
     }
 }
@@ -113,12 +114,12 @@ async fn write_behind(
     mut queue: Receiver<SearchLog>,
     lost: &AtomicU64,
     archive: &impl Archive,
-    ending: impl Future<Output = ()>,
+    shutdown: impl Future<Output = ()>,
 ) {
-    let mut ending = std::pin::pin!(ending);
+    let mut shutdown = std::pin::pin!(shutdown);
     loop {
         let batch = tokio::select! {
-            () = &mut ending => break,
+            () = &mut shutdown => break,
             batch = next(&mut queue) => batch,
         };
         let entries = batch.len();
@@ -126,8 +127,8 @@ async fn write_behind(
             return;
         }
         store_batch(&batch, lost, archive).await;
-        // A full batch means that more is waiting.
-        if entries < LOG_BATCH_MAX && timeout(GATHERING, &mut ending).await.is_ok() {
+        // After a full batch, more entries are waiting.
+        if entries < LOG_BATCH_MAX && timeout(BATCH_INTERVAL, &mut shutdown).await.is_ok() {
             break;
         }
     }
@@ -141,12 +142,12 @@ async fn write_behind(
             store_batch(&batch, lost, archive).await;
         }
     };
-    if timeout(DRAIN_MAX, rest).await.is_err() {
-        tracing::warn!("the end came before the log of searches was stored to its last entry");
+    if timeout(DRAIN_TIMEOUT, rest).await.is_err() {
+        tracing::warn!("the shutdown timed out before all entries of the log of searches were stored");
     }
 }
 
-/// What is in the queue, at most a batch; nothing when it is closed and empty.
+/// Waits for entries and returns up to a batch of them. Returns none if the queue is closed and empty.
 async fn next(queue: &mut Receiver<SearchLog>) -> Vec<SearchLog> {
     let mut batch = Vec::new();
     queue.recv_many(&mut batch, LOG_BATCH_MAX).await;
@@ -154,14 +155,14 @@ async fn next(queue: &mut Receiver<SearchLog>) -> Vec<SearchLog> {
 }
 
 async fn store_batch(batch: &[SearchLog], lost: &AtomicU64, archive: &impl Archive) {
-    let cause = match timeout(BATCH_MAX, archive.keep(batch)).await {
+    let cause = match timeout(BATCH_TIMEOUT, archive.store(batch)).await {
         Ok(Ok(())) => return,
         Ok(Err(error)) => error.to_string(),
-        Err(_) => format!("not stored within {} s", BATCH_MAX.as_secs()),
+        Err(_) => format!("not stored within {} s", BATCH_TIMEOUT.as_secs()),
     };
     let entries = batch.len();
     count_lost(lost, entries as u64, "not_stored");
-    tracing::warn!(entries, cause, "searches are missing in the log of searches");
+    tracing::warn!(entries, cause, "entries of the log of searches were dropped");
 }
 
 #[cfg(test)]

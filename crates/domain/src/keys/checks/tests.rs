@@ -1,4 +1,4 @@
-//! Pasted text in the forms that people really send.
+//! Tests of pasted text in the forms that users send.
 
 use super::*;
 use proptest::prelude::*;
@@ -19,7 +19,7 @@ fn many(n: usize) -> String {
 }
 
 #[test]
-fn every_kind_of_separator_separates() {
+fn accepts_every_separator() {
     let separators = [
         "\n", "\r\n", "\r", "\\r\\n", "\\n", ",", ", ", ";", "\t", " ", "\u{2028}", "\u{85}", "\n\n  \n",
         ",\r\n",
@@ -30,7 +30,7 @@ fn every_kind_of_separator_separates() {
 }
 
 #[test]
-fn dashes_spaces_and_case_do_not_matter() {
+fn ignores_dashes_spaces_case() {
     for text in [
         "6NRGD-KHFCF-Y4TF7-PRWFD-YBF3H",
         "6nrgd-khfcf-y4tf7-prwfd-ybf3h",
@@ -44,18 +44,18 @@ fn dashes_spaces_and_case_do_not_matter() {
 }
 
 #[test]
-fn two_keys_on_a_line_may_have_only_a_space_between() {
+fn splits_dashed_keys_at_spaces() {
     assert_eq!(keys("6NRGD-KHFCF-Y4TF7-PRWFD-YBF3H AAAAA-BBBBB-CCCCC-DDDDD-EEEEE"), [A, B]);
 }
 
 #[test]
-fn a_key_pasted_twice_counts_once() {
+fn counts_repeated_keys_once() {
     let pasted = Pasted::parse(&format!("{A}\n6nrgd-khfcf-y4tf7-prwfd-ybf3h\n{B}\n{A}")).expect("two keys");
     assert_eq!(pasted.keys().len(), 2);
 }
 
 #[test]
-fn fifty_keys_pass_and_the_line_of_the_fifty_first_is_named() {
+fn names_lines_beyond_fifty_keys() {
     assert_eq!(keys(&many(50)).len(), 50);
     assert_eq!(keys(&format!("{}{}", many(50), many(50))).len(), 50, "repeated keys do not count");
     let invalid = Pasted::parse(&many(53)).expect_err("too many");
@@ -70,7 +70,7 @@ fn fifty_keys_pass_and_the_line_of_the_fifty_first_is_named() {
 }
 
 #[test]
-fn of_many_surplus_lines_ten_are_named_each_once_and_the_others_counted() {
+fn lists_ten_surplus_lines_counts_others() {
     let twice =
         many(75).lines().collect::<Vec<_>>().chunks(2).map(|pair| pair.join(",") + "\n").collect::<String>();
     let invalid = Pasted::parse(&twice).expect_err("too many");
@@ -83,7 +83,7 @@ fn of_many_surplus_lines_ten_are_named_each_once_and_the_others_counted() {
 }
 
 #[test]
-fn a_text_without_a_key_is_refused_and_its_lines_are_named() {
+fn rejects_text_without_keys() {
     for text in ["", " \r\n \n", "- - -", ",,,"] {
         assert_eq!(Pasted::parse(text).expect_err("nothing").to_string(), "No keys provided", "{text:?}");
     }
@@ -96,14 +96,14 @@ fn a_text_without_a_key_is_refused_and_its_lines_are_named() {
 }
 
 #[test]
-fn a_bad_line_among_keys_is_kept_with_its_number() {
+fn reports_rejected_lines_with_number() {
     let pasted = Pasted::parse(&format!("{A}\noops\n{B}")).expect("two keys");
     assert_eq!(pasted.rejected(), [RejectedLine { line: 2, text: "oops".to_owned() }]);
     assert_eq!(pasted.keys().len(), 2);
 }
 
 #[test]
-fn a_flood_of_bad_lines_and_a_nul_are_refused() {
+fn rejects_nul_or_too_many_bad_lines() {
     let flood = format!("{A}\n{}", "oops\n".repeat(51));
     let invalid = Pasted::parse(&flood).expect_err("flood");
     assert_eq!(messages(&invalid)[10..], ["line 11 is not a product key: oops", "and 41 more lines"]);
@@ -111,7 +111,7 @@ fn a_flood_of_bad_lines_and_a_nul_are_refused() {
 }
 
 #[test]
-fn debug_does_not_show_the_key() {
+fn debug_hides_key() {
     let shown = format!("{:?}", Pasted::parse(A).expect("a key"));
     assert!(!shown.contains(A) && shown.contains("6NRGD***"), "{shown}");
     let slip = format!("{:?}", Pasted::parse(&format!("{A}\n{}", &B[1..])).expect("a key").rejected());
@@ -120,7 +120,7 @@ fn debug_does_not_show_the_key() {
 
 proptest! {
     #[test]
-    fn any_text_parses_or_is_refused_and_limits_hold(text in "\\PC{0,400}|[A-Z0-9 ,\n-]{0,400}") {
+    fn parsed_text_respects_limits(text in "\\PC{0,400}|[A-Z0-9 ,\n-]{0,400}") {
         if let Ok(pasted) = Pasted::parse(&text) {
             let distinct: HashSet<_> = pasted.keys().iter().collect();
             prop_assert_eq!(distinct.len(), pasted.keys().len());
@@ -130,7 +130,7 @@ proptest! {
     }
 
     #[test]
-    fn a_dashed_key_parses_back(text in "[A-Z0-9]{25}") {
+    fn dashed_key_round_trips(text in "[A-Z0-9]{25}") {
         let key = ProductKey::parse(&text).expect("25 letters and digits");
         prop_assert_eq!(ProductKey::parse(&key.dashed()), Some(key));
         prop_assert_eq!(key.as_str(), text);

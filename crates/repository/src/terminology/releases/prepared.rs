@@ -1,4 +1,4 @@
-//! The rows of a release, made ready for its tables before any of them is touched.
+//! Preparation of the rows of a release, before the transaction modifies any table.
 
 use super::vocabulary::Vocabulary;
 use crate::terminology::document::{Document, marks_of};
@@ -8,47 +8,47 @@ use std::panic::resume_unwind;
 use std::thread::{self, ScopedJoinHandle};
 use steadfast_domain::terminology::{ImportRow, digest, folded, forms};
 
-/// What goes into the tables of a release.
+/// Contents of the tables of a release.
 pub(super) struct Prepared<'a> {
     /// SHA-256 of the rows.
     pub(super) digest: Vec<u8>,
-    /// The rows with their documents, lightest first: what is found together lies together.
+    /// Rows with their documents by weight, so that rows that are found together are stored together.
     pub(super) rows: Vec<(&'a ImportRow, Document)>,
-    /// The vocabulary, in alphabetical order.
+    /// Vocabulary in alphabetical order.
     pub(super) words: Vec<Word>,
 }
 
-/// One word of the vocabulary.
+/// A word of the vocabulary.
 pub(super) struct Word {
     /// The word.
     pub(super) word: String,
-    /// How many terms have it.
+    /// Number of terms that contain the word.
     pub(super) documents: i32,
-    /// What it may be misspelt as, see [`forms`], separated by blanks.
+    /// Forms by which misspellings are found, see [`forms`], separated by blanks.
     pub(super) forms: String,
 }
 
 impl<'a> Prepared<'a> {
-    /// The tables' contents for `rows`, made by two threads and the caller's.
+    /// Computes the contents for `rows`, on two additional threads.
     pub(super) fn new(rows: &'a [ImportRow]) -> Self {
         thread::scope(|scope| {
             let digest = scope.spawn(|| digest(rows));
             let (first, second) = rows.split_at(rows.len() / 2);
             let second = scope.spawn(|| documents(second));
             let (mut rows, mut vocabulary) = documents(first);
-            let (more, others) = finished(second);
+            let (more, others) = joined(second);
             rows.extend(more);
-            vocabulary.add(others);
+            vocabulary.merge(others);
             let words = scope.spawn(|| words(vocabulary));
             rows.sort_by_cached_key(|(row, document)| {
                 (document.weight, Reverse(row.billable), row.term.len(), &row.code)
             });
-            Self { digest: finished(digest), rows, words: finished(words) }
+            Self { digest: joined(digest), rows, words: joined(words) }
         })
     }
 }
 
-fn finished<T>(thread: ScopedJoinHandle<'_, T>) -> T {
+fn joined<T>(thread: ScopedJoinHandle<'_, T>) -> T {
     thread.join().unwrap_or_else(|panic| resume_unwind(panic))
 }
 
@@ -57,7 +57,7 @@ fn documents(rows: &[ImportRow]) -> (Vec<(&ImportRow, Document)>, Vocabulary) {
     let mut prepared = Vec::with_capacity(rows.len());
     for row in rows {
         let folded = folded(&row.term);
-        let weight = vocabulary.weigh(&folded);
+        let weight = vocabulary.add_term(&folded);
         let marks: &String = marks.entry(&row.chapter).or_insert_with(|| marks_of(&row.chapter));
         prepared.push((row, Document::new(&folded, weight, marks)));
     }

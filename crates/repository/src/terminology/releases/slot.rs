@@ -1,4 +1,4 @@
-//! The two slots that releases live in: filling the one that nobody reads, and showing it.
+//! The two slots that contain releases: filling the unused one, and putting it in use.
 
 use super::prepared::{Prepared, Word};
 use crate::terminology::document::Document;
@@ -9,13 +9,13 @@ use steadfast_postgres::diesel::{QueryResult, sql_query};
 use steadfast_postgres::diesel_async::RunQueryDsl;
 use steadfast_postgres::{Conn, cached};
 
-/// Rows that one statement stores.
+/// Number of rows that a statement stores.
 const BATCH: usize = 5_000;
 
-/// Such statements that are sent before the first is answered: the server stores one while the next is written and read.
+/// Number of pipelined statements: the server stores the rows of one while the next is transferred.
 const SENT_AT_ONCE: usize = 4;
 
-/// Emptied by these statements. Indexes are made anew when the rows are in: that takes a third of keeping them up to date.
+/// Empties a slot and drops its indexes. Recreating them afterwards takes a third of the time of maintaining them.
 const EMPTY: [&str; 8] = [
     "TRUNCATE SLOT.codes, SLOT.words, SLOT.chapters",
     "ALTER TABLE SLOT.codes DROP CONSTRAINT icd10_codes_pkey",
@@ -27,7 +27,7 @@ const EMPTY: [&str; 8] = [
     "DROP INDEX SLOT.idx_icd10_words_forms",
 ];
 
-/// The indexes as the migration made them, and what the planner should know.
+/// Creates the indexes, as in the migration, and the statistics.
 const INDEX: [&str; 9] = [
     "ALTER TABLE SLOT.codes ADD CONSTRAINT icd10_codes_pkey PRIMARY KEY (code)",
     "ALTER TABLE SLOT.words ADD CONSTRAINT icd10_words_pkey PRIMARY KEY (word)",
@@ -42,7 +42,7 @@ const INDEX: [&str; 9] = [
     "ANALYZE SLOT.words",
 ];
 
-/// The views, in the order in which every switch locks them.
+/// Definitions of the views, in the order in which every switch locks them.
 const VIEWS: [&str; 3] = [
     "CREATE OR REPLACE VIEW icd10_chapters AS \
      SELECT chapter, number, total_codes, active_codes, billable_codes, first_code, last_code FROM SLOT.chapters",
@@ -52,13 +52,13 @@ const VIEWS: [&str; 3] = [
     "CREATE OR REPLACE VIEW icd10_words AS SELECT word, documents, forms FROM SLOT.words",
 ];
 
-/// The number of a chapter such as `19 Injury`; 0 when it has none.
+/// Computes the chapters. The number of a chapter such as `19 Injury` is 19, or 0 if it has none.
 const CHAPTERS: &str = "INSERT INTO SLOT.chapters \
     SELECT chapter, coalesce(substring(chapter FROM '^(\\d{1,4}) '), '0')::smallint, count(*), \
     count(*) FILTER (WHERE active), count(*) FILTER (WHERE active AND billable), min(code), max(code) \
     FROM SLOT.codes GROUP BY chapter";
 
-/// One of the two schemas that hold a release each.
+/// One of the two schemas that contain a release each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Slot {
     Blue,
@@ -66,12 +66,12 @@ pub(super) enum Slot {
 }
 
 impl Slot {
-    /// The slot that is called so in the list of releases; nothing else can stand there.
+    /// Returns the slot with a schema name from the table of releases, which allows only the two names.
     pub(super) fn named(schema: &str) -> Self {
         if schema == Self::Green.schema() { Self::Green } else { Self::Blue }
     }
 
-    /// Its schema.
+    /// Returns the name of the schema.
     pub(super) fn schema(self) -> &'static str {
         match self {
             Self::Blue => "icd10_blue",
@@ -79,7 +79,7 @@ impl Slot {
         }
     }
 
-    /// The other one.
+    /// Returns the other slot.
     pub(super) fn other(self) -> Self {
         match self {
             Self::Blue => Self::Green,
@@ -87,8 +87,8 @@ impl Slot {
         }
     }
 
-    /// Replaces what the slot holds by `prepared` and the codes of the release in use that it lacks; gives how many those
-    /// were. The slot must not be the one in use.
+    /// Replaces the contents of the slot by `prepared` and the codes of the release in use that it lacks. Returns the
+    /// number of these codes. The slot must not be in use.
     pub(super) async fn fill(
         self,
         conn: &mut Conn,
@@ -112,8 +112,9 @@ impl Slot {
         Ok(carried_over)
     }
 
-    /// Makes the views show this slot, which holds `release`. Readers wait for the commit from here on, so it comes last.
-    pub(super) async fn show(self, conn: &mut Conn, release: i64) -> QueryResult<()> {
+    /// Redefines the views to read this slot, which contains `release`. Readers wait for the commit from here on, so
+    /// this is the last step of an import.
+    pub(super) async fn put_in_use(self, conn: &mut Conn, release: i64) -> QueryResult<()> {
         for view in VIEWS {
             let view = self.sql(view).replace("RELEASE", &release.to_string());
             sql_query(view).execute(conn).await?;

@@ -1,85 +1,86 @@
-//! The words of all terms, each taken apart once: a release has a million words and eight thousand different ones.
+//! Vocabulary of the terms and weights of the terms. Splits each distinct word into trigrams only once: a release has a
+//! million words, but only eight thousand distinct ones.
 
 use std::collections::HashMap;
 use steadfast_domain::terminology::{Trigrams, words_of_folded};
 
-/// The words of the terms that were weighed so far.
+/// Words of the terms that were added so far.
 #[derive(Default)]
 pub(super) struct Vocabulary {
-    words: HashMap<String, Known>,
-    /// A number for each group of three letters.
-    groups: HashMap<u64, usize>,
-    /// By that number: the last term that had the group.
+    words: HashMap<String, Entry>,
+    /// Number of each trigram.
+    trigrams: HashMap<u64, usize>,
+    /// Number of the last term with a trigram, indexed by the number of the trigram.
     last_terms: Vec<u32>,
-    /// The terms so far.
+    /// Number of terms.
     terms: u32,
 }
 
-/// What is known of a word.
-struct Known {
-    /// The numbers of its groups of three letters.
-    groups: Vec<usize>,
-    /// How many terms have it.
+/// Entry of a word.
+struct Entry {
+    /// Numbers of the trigrams of the word.
+    trigrams: Vec<usize>,
+    /// Number of terms that contain the word.
     documents: i32,
-    /// The last term that had it.
+    /// Number of the last term that contains the word.
     last_term: u32,
 }
 
 impl Vocabulary {
-    /// Takes note of the words of a folded term, and gives its weight: how many different groups of three letters it
-    /// has, as [`Trigrams::count`] has it.
-    pub(super) fn weigh(&mut self, folded: &str) -> usize {
+    /// Adds the words of a folded term. Returns its weight, which is the number of distinct trigrams, as computed by
+    /// [`Trigrams::count`].
+    pub(super) fn add_term(&mut self, folded: &str) -> usize {
         self.terms += 1;
-        words_of_folded(folded).map(|word| self.note(word)).sum()
+        words_of_folded(folded).map(|word| self.add_word(word)).sum()
     }
 
-    /// How many groups the present term has by this word and not by those before it.
-    fn note(&mut self, word: &str) -> usize {
+    /// Adds a word of the current term. Returns the number of trigrams that earlier words of the term do not have.
+    fn add_word(&mut self, word: &str) -> usize {
         if !self.words.contains_key(word) {
-            let known = self.take_apart(word);
-            self.words.insert(word.to_owned(), known);
+            let entry = self.new_entry(word);
+            self.words.insert(word.to_owned(), entry);
         }
-        let Some(known) = self.words.get_mut(word).filter(|known| known.last_term != self.terms) else {
+        let Some(entry) = self.words.get_mut(word).filter(|entry| entry.last_term != self.terms) else {
             return 0;
         };
-        known.last_term = self.terms;
-        known.documents += 1;
+        entry.last_term = self.terms;
+        entry.documents += 1;
         let mut added = 0;
-        for group in &known.groups {
-            let last_term = &mut self.last_terms[*group];
+        for trigram in &entry.trigrams {
+            let last_term = &mut self.last_terms[*trigram];
             added += usize::from(*last_term != self.terms);
             *last_term = self.terms;
         }
         added
     }
 
-    fn take_apart(&mut self, word: &str) -> Known {
-        let trigrams = Trigrams::of_words(&[word]);
-        let mut groups = Vec::with_capacity(trigrams.count());
-        for group in trigrams.groups() {
-            let next = self.groups.len();
-            groups.push(*self.groups.entry(*group).or_insert(next));
+    fn new_entry(&mut self, word: &str) -> Entry {
+        let packed = Trigrams::of_words(&[word]);
+        let mut trigrams = Vec::with_capacity(packed.count());
+        for trigram in packed.packed() {
+            let next = self.trigrams.len();
+            trigrams.push(*self.trigrams.entry(*trigram).or_insert(next));
         }
-        self.last_terms.resize(self.groups.len(), 0);
-        Known { groups, documents: 0, last_term: 0 }
+        self.last_terms.resize(self.trigrams.len(), 0);
+        Entry { trigrams, documents: 0, last_term: 0 }
     }
 
-    /// Takes note of the words of other terms.
-    pub(super) fn add(&mut self, others: Self) {
-        for (word, known) in others.words {
+    /// Adds the words of other terms.
+    pub(super) fn merge(&mut self, others: Self) {
+        for (word, entry) in others.words {
             match self.words.get_mut(&word) {
-                Some(own) => own.documents += known.documents,
+                Some(own) => own.documents += entry.documents,
                 None => {
-                    let fresh = Known { documents: known.documents, ..self.take_apart(&word) };
+                    let fresh = Entry { documents: entry.documents, ..self.new_entry(&word) };
                     self.words.insert(word, fresh);
                 }
             }
         }
     }
 
-    /// The words, each with the number of terms that have it, in no order.
+    /// Returns the words, each with the number of terms that contain it, in no particular order.
     pub(super) fn into_words(self) -> impl Iterator<Item = (String, i32)> {
-        self.words.into_iter().map(|(word, known)| (word, known.documents))
+        self.words.into_iter().map(|(word, entry)| (word, entry.documents))
     }
 }
 
@@ -91,25 +92,25 @@ mod tests {
     const TERMS: [&str; 5] =
         ["fracture of femur", "fracture of neck of femur", "café, 2nd -- (banana)", "", "banana of bananas"];
 
-    fn noted(terms: &[&str]) -> Vocabulary {
+    fn vocabulary_of(terms: &[&str]) -> Vocabulary {
         let mut vocabulary = Vocabulary::default();
         for term in terms {
-            assert_eq!(vocabulary.weigh(term), Trigrams::of(term).count(), "{term}");
+            assert_eq!(vocabulary.add_term(term), Trigrams::of(term).count(), "{term}");
         }
         vocabulary
     }
 
     #[test]
-    fn a_term_weighs_beside_others_what_it_weighs_alone() {
-        noted(&[TERMS, TERMS].concat());
+    fn weight_is_independent_of_other_terms() {
+        vocabulary_of(&[TERMS, TERMS].concat());
     }
 
     #[test]
-    fn a_word_counts_once_a_term_however_the_terms_are_shared_out() {
+    fn merged_vocabulary_counts_words_once_per_term() {
         for at in 0..=TERMS.len() {
             let (first, second) = TERMS.split_at(at);
-            let mut vocabulary = noted(first);
-            vocabulary.add(noted(second));
+            let mut vocabulary = vocabulary_of(first);
+            vocabulary.merge(vocabulary_of(second));
             let counts: BTreeMap<String, i32> = vocabulary.into_words().collect();
             let count = |word| counts.get(word).copied();
             assert_eq!([count("of"), count("banana"), count("neck")], [Some(3), Some(2), Some(1)], "{at}");

@@ -1,9 +1,9 @@
-//! The vocabulary of the terms: which words of a query they have, and which ones a misspelling may mean.
+//! Spelling correction of queries with the vocabulary of the terms.
 
 use crate::terminology::document::Alternatives;
 use std::cmp::Reverse;
 use std::collections::HashSet;
-use steadfast_domain::terminology::{forms, slips_of};
+use steadfast_domain::terminology::{forms, typos_in};
 use steadfast_postgres::diesel::pg::Pg;
 use steadfast_postgres::diesel::query_builder::{BoxedSqlQuery, SqlQuery};
 use steadfast_postgres::diesel::sql_types::{Array, BigInt, Integer, Text};
@@ -11,14 +11,14 @@ use steadfast_postgres::diesel::{self, QueryResult, QueryableByName, sql_query};
 use steadfast_postgres::diesel_async::RunQueryDsl;
 use steadfast_postgres::{Cached, Conn, cached};
 
-/// Words that a misspelling may stand for.
-const MEANT_MAX: usize = 4;
+/// Maximum number of corrections of a misspelt word.
+const CORRECTIONS_MAX: usize = 4;
 
-/// Maximum number of words that are read because they share a form with a misspelt one. Five misspelt words share theirs
-/// with about a hundred words, twelve with three hundred and more.
-const NEAR_MAX: i64 = 300;
+/// Maximum number of words that are read because they share a form with a misspelt word. Five misspelt words share
+/// forms with about a hundred words, twelve with more than three hundred.
+const SIMILAR_MAX: i64 = 300;
 
-/// One word of the vocabulary.
+/// A word of the vocabulary.
 #[derive(Debug, QueryableByName)]
 struct WordRow {
     #[diesel(sql_type = Text)]
@@ -27,60 +27,61 @@ struct WordRow {
     documents: i32,
 }
 
-/// A query's words as the terms spell them.
-pub(super) struct Mended {
-    /// For each word of which there is a trace, the words that it may mean.
+/// Words of a query with corrected spelling.
+pub(super) struct Corrected {
+    /// Corrections of each word that has any.
     pub(super) groups: Vec<Alternatives>,
-    /// The whole query in its likeliest spelling.
+    /// All words of the query in their most likely spelling.
     pub(super) spelling: Vec<String>,
 }
 
-/// Looks `words` up; those that no term has are taken for misspellings, the last one also for the beginning of a word. One
-/// statement on `icd10_words_pkey`, and another on `idx_icd10_words_forms` when there are strangers among them.
-pub(super) async fn mend(conn: &mut Conn, words: &[String]) -> QueryResult<Mended> {
+/// Corrects the spelling of `words`. Words that no term contains are considered misspelt; the last one may also be the
+/// beginning of a word. Sends one statement on `icd10_words_pkey`, and one on `idx_icd10_words_forms` if words are
+/// misspelt.
+pub(super) async fn correct(conn: &mut Conn, words: &[String]) -> QueryResult<Corrected> {
     let last = words.last().map(String::as_str).unwrap_or_default();
     let known: Vec<WordRow> = known(words, last).load(conn).await?;
     let known: HashSet<String> = known.into_iter().map(|row| row.word).collect();
-    let strangers: Vec<&String> = words.iter().filter(|word| !known.contains(*word)).collect();
-    let near: Vec<WordRow> =
-        if strangers.is_empty() { Vec::new() } else { near(&strangers).load(conn).await? };
-    Ok(Mended::new(words, &known, &near))
+    let misspelt: Vec<&String> = words.iter().filter(|word| !known.contains(*word)).collect();
+    let similar: Vec<WordRow> =
+        if misspelt.is_empty() { Vec::new() } else { similar(&misspelt).load(conn).await? };
+    Ok(Corrected::new(words, &known, &similar))
 }
 
-impl Mended {
-    fn new(words: &[String], known: &HashSet<String>, near: &[WordRow]) -> Self {
-        let mut mended = Self { groups: Vec::new(), spelling: Vec::new() };
+impl Corrected {
+    fn new(words: &[String], known: &HashSet<String>, similar: &[WordRow]) -> Self {
+        let mut corrected = Self { groups: Vec::new(), spelling: Vec::new() };
         for (at, word) in words.iter().enumerate() {
             let is_last = at + 1 == words.len();
-            let is_begun = is_last && known.iter().any(|longer| longer != word && longer.starts_with(word));
-            let meant = if known.contains(word) { vec![word.clone()] } else { meant_by(word, near) };
-            let likeliest = if is_begun { word } else { meant.as_slice().first().unwrap_or(word) };
-            mended.spelling.push(likeliest.clone());
-            mended.add(Alternatives { words: meant, beginning: is_begun.then(|| word.clone()) });
+            let is_prefix = is_last && known.iter().any(|longer| longer != word && longer.starts_with(word));
+            let meant = if known.contains(word) { vec![word.clone()] } else { corrections(word, similar) };
+            let likeliest = if is_prefix { word } else { meant.as_slice().first().unwrap_or(word) };
+            corrected.spelling.push(likeliest.clone());
+            corrected.add(Alternatives { words: meant, beginning: is_prefix.then(|| word.clone()) });
         }
-        mended
+        corrected
     }
 
-    /// Takes note of a word, unless nothing is known of it or it was there before.
+    /// Adds a group, unless it is empty or a duplicate.
     fn add(&mut self, alternatives: Alternatives) {
-        let is_traced = !alternatives.words.is_empty() || alternatives.beginning.is_some();
-        if is_traced && !self.groups.contains(&alternatives) {
+        let is_empty = alternatives.words.is_empty() && alternatives.beginning.is_none();
+        if !is_empty && !self.groups.contains(&alternatives) {
             self.groups.push(alternatives);
         }
     }
 }
 
-/// The words among `near` that `word` may mean, the likest first, then the frequent ones.
-fn meant_by(word: &str, near: &[WordRow]) -> Vec<String> {
-    let mut meant: Vec<(usize, Reverse<i32>, &str)> = near
+/// Returns the words among `similar` of which `word` may be a misspelling: fewest typos first, then the most frequent.
+fn corrections(word: &str, similar: &[WordRow]) -> Vec<String> {
+    let mut corrections: Vec<(usize, Reverse<i32>, &str)> = similar
         .iter()
-        .filter_map(|row| Some((slips_of(word, &row.word)?, Reverse(row.documents), row.word.as_str())))
+        .filter_map(|row| Some((typos_in(word, &row.word)?, Reverse(row.documents), row.word.as_str())))
         .collect();
-    meant.sort_unstable();
-    meant.into_iter().take(MEANT_MAX).map(|(.., word)| word.to_owned()).collect()
+    corrections.sort_unstable();
+    corrections.into_iter().take(CORRECTIONS_MAX).map(|(.., word)| word.to_owned()).collect()
 }
 
-/// Those of `words` that some term has, and one word that begins with `last`. A range, as for codes.
+/// Selects the `words` that a term contains, and one word that begins with `last`. Uses a range, as for codes.
 fn known<'a>(words: &'a [String], last: &'a str) -> Cached<BoxedSqlQuery<'a, Pg, SqlQuery>> {
     let sql = "SELECT word, documents FROM icd10_words WHERE word = ANY($1) \
         UNION ALL \
@@ -88,12 +89,14 @@ fn known<'a>(words: &'a [String], last: &'a str) -> Cached<BoxedSqlQuery<'a, Pg,
     cached(sql_query(sql).into_boxed().bind::<Array<Text>, _>(words).bind::<Text, _>(last))
 }
 
-/// The words that share a form with one of `strangers`. Form by form: for many at once the planner holds reading all words
-/// for cheaper than the index; and fenced in by OFFSET, or the distinct words would be taken from all words in order.
-fn near<'a>(strangers: &[&String]) -> Cached<BoxedSqlQuery<'a, Pg, SqlQuery>> {
-    let forms: HashSet<String> = strangers.iter().flat_map(|word| forms(word)).collect();
+/// Selects the words that share a form with one of the `misspelt` words.
+///
+/// Looks the forms up one by one: for many at once, the planner prefers a scan of all words to the index. OFFSET 0 is
+/// an optimization fence, without which the planner would read all words in order to make them distinct.
+fn similar<'a>(misspelt: &[&String]) -> Cached<BoxedSqlQuery<'a, Pg, SqlQuery>> {
+    let forms: HashSet<String> = misspelt.iter().flat_map(|word| forms(word)).collect();
     let sql = "SELECT DISTINCT near.word, near.documents FROM unnest($1::text[]) AS form CROSS JOIN LATERAL ( \
         SELECT word, documents FROM icd10_words WHERE forms @> ARRAY[form] OFFSET 0) AS near LIMIT $2";
     let query = sql_query(sql).into_boxed().bind::<Array<Text>, _>(Vec::from_iter(forms));
-    cached(query.bind::<BigInt, _>(NEAR_MAX))
+    cached(query.bind::<BigInt, _>(SIMILAR_MAX))
 }

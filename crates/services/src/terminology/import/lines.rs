@@ -1,16 +1,16 @@
-//! Numbers of lines, by where they lie in a file: the CSV reader's own are wrong after CRLF and after empty lines.
+//! Line numbers by byte offset. Those of the CSV reader are wrong after CRLF and after empty lines.
 
 use std::io::{self, Read};
 
-/// Bytes of the longest file that is read. A longer one is refused: cut off, it would pass for a whole one.
+/// Maximum size of a file. Longer files are rejected, because a truncated file could be mistaken for a complete one.
 const BYTES_MAX: u64 = 1 << 30;
 
-/// A file that passes through and has its lines counted.
+/// A reader that records the ends of lines.
 pub(super) struct Lines<R> {
     file: R,
-    /// Bytes that have passed.
+    /// Number of bytes read.
     passed: u64,
-    /// Where each line ends.
+    /// Byte offset of the end of each line.
     ends: Vec<u64>,
 }
 
@@ -19,11 +19,11 @@ impl<R> Lines<R> {
         Self { file, passed: 0, ends: Vec::new() }
     }
 
-    /// The number, from 1, of the line at `byte`; when nothing but the end of one lies there, of the next that is not
-    /// empty.
+    /// Returns the number, from 1, of the line at offset `byte`. If it is an empty line, returns the number of the next
+    /// line that is not empty.
     pub(super) fn line_at(&self, byte: u64) -> u64 {
         let (mut line, mut begin) = (self.ends.partition_point(|end| *end < byte), byte);
-        // An empty line is its end, with CR before it or without. No row is as short.
+        // An empty line has at most a CR before its end. Rows are longer.
         while let Some(end) = self.ends.get(line).filter(|end| **end <= begin + 1) {
             begin = end + 1;
             line += 1;
@@ -39,7 +39,7 @@ impl<R: Read> Read for Lines<R> {
         self.ends.extend(ends.map(|(at, _)| at));
         self.passed += count as u64;
         if self.passed > BYTES_MAX {
-            return Err(io::Error::other("it is longer than 1 GiB"));
+            return Err(io::Error::other("the file is longer than 1 GiB"));
         }
         Ok(count)
     }
@@ -50,7 +50,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_file_that_is_too_long_is_refused_and_not_cut_off() {
+    fn rejects_oversized_files() {
         let read = |bytes| io::copy(&mut Lines::of(io::repeat(b'x').take(bytes)), &mut io::sink());
         assert_eq!(read(BYTES_MAX).ok(), Some(BYTES_MAX));
         assert!(read(BYTES_MAX + 1).is_err());

@@ -1,4 +1,4 @@
-//! Every entry is stored once, or counted as lost; nobody waits for either.
+//! Tests of the log of searches: every entry is stored once, or dropped and counted.
 
 use super::*;
 use std::future::{pending, ready};
@@ -9,11 +9,11 @@ fn entry(number: usize) -> SearchLog {
     SearchLog::of(None, "asthma", number, Duration::ZERO, false)
 }
 
-/// What was stored, batch by batch, by the numbers of the entries. Entry 1,000,000 cannot be stored.
+/// Stored batches, as numbers of entries. Entry [`CANNOT_BE_STORED`] fails its batch.
 #[derive(Default)]
 struct Batches {
     stored: Mutex<Vec<Vec<i32>>>,
-    one_more: Notify,
+    stored_batch: Notify,
 }
 
 const CANNOT_BE_STORED: usize = 1_000_000;
@@ -25,28 +25,28 @@ impl Batches {
 }
 
 impl Archive for Batches {
-    async fn keep(&self, batch: &[SearchLog]) -> Result<(), Error> {
+    async fn store(&self, batch: &[SearchLog]) -> Result<(), Error> {
         let batch: Vec<i32> = batch.iter().map(|search| search.results).collect();
         if batch.contains(&(CANNOT_BE_STORED as i32)) {
             return Err(Error::OutcomeUnknown);
         }
         self.stored.lock().expect("not poisoned").push(batch);
-        self.one_more.notify_one();
+        self.stored_batch.notify_one();
         Ok(())
     }
 }
 
-/// A database that never answers.
+/// A database that never responds.
 struct Hangs;
 
 impl Archive for Hangs {
-    async fn keep(&self, _: &[SearchLog]) -> Result<(), Error> {
+    async fn store(&self, _: &[SearchLog]) -> Result<(), Error> {
         pending().await
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_waits_is_stored_in_order_and_in_bounded_batches() {
+async fn stores_entries_in_order_and_batches() {
     let (recorder, queue) = recorder(QUEUE_MAX);
     (0..LOG_BATCH_MAX * 2 + 7).for_each(|number| recorder.record(entry(number)));
     let (batches, lost) = (Batches::default(), Arc::clone(&recorder.lost));
@@ -59,25 +59,25 @@ async fn what_waits_is_stored_in_order_and_in_bounded_batches() {
 }
 
 #[tokio::test]
-async fn the_end_stores_what_is_left_though_recorders_live_on() {
+async fn shutdown_stores_remaining_entries() {
     let (recorder, queue) = recorder(QUEUE_MAX);
     (0..3).for_each(|number| recorder.record(entry(number)));
     let batches = Batches::default();
     write_behind(queue, &recorder.lost, &batches, ready(())).await;
     assert_eq!(batches.stored().concat(), [0, 1, 2]);
     recorder.record(entry(4));
-    assert_eq!(recorder.lost(), 1, "after the end there is no room");
+    assert_eq!(recorder.lost(), 1, "the queue is closed");
 }
 
 #[tokio::test]
-async fn a_full_queue_loses_and_counts_and_does_not_wait() {
+async fn full_queue_drops_and_counts_entries() {
     let (recorder, _queue) = recorder(2);
     (0..5).for_each(|number| recorder.record(entry(number)));
     assert_eq!(recorder.lost(), 3);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_batch_that_cannot_be_stored_is_counted_and_the_next_one_is_stored() {
+async fn failed_batch_is_counted() {
     let (recorder, queue) = recorder(QUEUE_MAX);
     recorder.record(entry(CANNOT_BE_STORED));
     let (batches, lost) = (Batches::default(), Arc::clone(&recorder.lost));
@@ -86,20 +86,20 @@ async fn a_batch_that_cannot_be_stored_is_counted_and_the_next_one_is_stored() {
             tokio::task::yield_now().await;
         }
         (2..4).for_each(|number| recorder.record(entry(number)));
-        batches.one_more.notified().await;
+        batches.stored_batch.notified().await;
     };
     tokio::select! {
-        () = write_behind(queue, &lost, &batches, pending()) => unreachable!("the recorder lives"),
+        () = write_behind(queue, &lost, &batches, pending()) => unreachable!("the recorder is open"),
         () = later => {}
     }
     assert_eq!((recorder.lost(), batches.stored()), (1, vec![vec![2, 3]]));
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_database_that_hangs_does_not_hold_the_end() {
+async fn hanging_database_does_not_block_shutdown() {
     let (recorder, queue) = recorder(QUEUE_MAX);
     recorder.record(entry(1));
     let began = Instant::now();
     write_behind(queue, &recorder.lost, &Hangs, ready(())).await;
-    assert!(began.elapsed() <= BATCH_MAX + DRAIN_MAX, "{:?}", began.elapsed());
+    assert!(began.elapsed() <= BATCH_TIMEOUT + DRAIN_TIMEOUT, "{:?}", began.elapsed());
 }
