@@ -24,11 +24,10 @@ use utoipa::openapi::{
 };
 use utoipa::{PartialSchema, ToSchema};
 
-/// Codes of every route.
-const CODES: [Code; 2] = [Code::DbTimeout, Code::InternalError];
-
-/// Codes of every route that needs a key.
-const GUARDED_CODES: [Code; 7] = [
+/// Codes of every route that needs a key. The other routes wait for nothing.
+const GUARDED_CODES: [Code; 9] = [
+    Code::DbTimeout,
+    Code::InternalError,
     Code::InvalidParams,
     Code::Unauthorized,
     Code::Forbidden,
@@ -119,8 +118,8 @@ fn operation<S>(route: &Route<S>, components: &mut Components) -> OperationBuild
     if let Access::Scope(scope) = route.access {
         operation = operation
             .description(Some(format!("Needs the scope `{scope}`.")))
-            .security(SecurityRequirement::new::<_, _, &str>("api_key", []))
-            .security(SecurityRequirement::new::<_, _, &str>("bearer", []));
+            .security(SecurityRequirement::new("api_key", [scope]))
+            .security(SecurityRequirement::new("bearer", [scope]));
     }
     for (status, name) in refusals(&codes(route), components) {
         operation = operation.response(status.to_string(), Ref::from_response_name(name));
@@ -138,7 +137,6 @@ fn operation_id(method: &Method, path: &str) -> String {
 /// Every code that the route can answer with.
 fn codes<S>(route: &Route<S>) -> Vec<Code> {
     let mut codes = route.codes.clone();
-    codes.extend(CODES);
     if route.access != Access::Open {
         codes.extend(GUARDED_CODES);
     }

@@ -4,6 +4,8 @@
 #[cfg(test)]
 mod contract;
 #[cfg(test)]
+mod document;
+#[cfg(test)]
 mod health;
 #[cfg(test)]
 mod identity;
@@ -12,7 +14,11 @@ mod inputs;
 #[cfg(test)]
 mod keys;
 #[cfg(test)]
+mod reference;
+#[cfg(test)]
 mod statements;
+#[cfg(test)]
+mod statuses;
 #[cfg(test)]
 mod support;
 #[cfg(test)]

@@ -51,11 +51,13 @@ fn check_link(document: &Value, link: &Value, body: &Value) -> Result<()> {
         operations.any(|operation| operation["operationId"] == link["operationId"]),
         "the link leads to no operation: {link}"
     );
-    let is_empty_list = body["data"].as_array().is_some_and(Vec::is_empty);
     for value in link["parameters"].as_object().into_iter().flat_map(|parameters| parameters.values()) {
         let pointer = value.as_str().and_then(|value| value.strip_prefix("$response.body#"));
         let pointer = pointer.context("the link names no part of the body")?;
-        ensure!(is_empty_list || body.pointer(pointer).is_some(), "the body has no {pointer}");
+        // A link from a list leads from its first item.
+        let list = pointer.split_once("/0").and_then(|(list, _)| body.pointer(list));
+        let is_empty = list.and_then(Value::as_array).is_some_and(Vec::is_empty);
+        ensure!(is_empty || body.pointer(pointer).is_some(), "the body has no {pointer}");
     }
     Ok(())
 }

@@ -57,9 +57,14 @@ impl Fixture {
 
     /// Returns the same API without cached answers and keys, which does not record searches.
     pub(crate) fn cold_router(&self) -> Result<Router> {
-        let (searches, _search_log) = search_log(self.store.clone());
-        let (checker, catalogue) = (checker(&self.sandbox)?, catalogue(&self.store)?);
-        Ok(router(self.store.clone(), checker, catalogue, searches, self.draining.clone()))
+        self.router_over(&self.store)
+    }
+
+    /// Returns the same API over another store.
+    pub(crate) fn router_over(&self, store: &Store) -> Result<Router> {
+        let (searches, _search_log) = search_log(store.clone());
+        let (checker, catalogue) = (checker(&self.sandbox)?, catalogue(store)?);
+        Ok(router(store.clone(), checker, catalogue, searches, self.draining.clone()))
     }
 
     /// Returns the key with all scopes.

@@ -12,5 +12,5 @@ mod store;
 pub mod terminology;
 
 pub use error::Error;
-pub use steadfast_postgres::{Closed, Health, Level, StatementCount, UrlError};
+pub use steadfast_postgres::{Closed, Health, Level, SessionSettings, StatementCount, UrlError};
 pub use store::Store;

@@ -19,6 +19,9 @@ use steadfast_services::terminology::{Answer, CacheStatus, Catalogue, FoundCodes
 use tokio::time::Instant;
 use utoipa::{IntoParams, ToSchema};
 
+/// Path of the look-up of a code.
+pub(super) const CODE: &str = "/api/v1/code/{code}";
+
 pub(super) fn routes() -> Vec<Route<AppState>> {
     let look_up_at = |path| {
         Route::get(path, READ, look_up)
@@ -34,8 +37,7 @@ pub(super) fn routes() -> Vec<Route<AppState>> {
             .takes::<BatchRequest>()
             .answers::<BatchFindings>()
     };
-    let one =
-        ["/api/v1/code/{code}", "/api/v1/code/{code}/hierarchy", "/api/v1/enterprise/icd10/{code}/hierarchy"];
+    let one = [CODE, "/api/v1/code/{code}/hierarchy", "/api/v1/enterprise/icd10/{code}/hierarchy"];
     let many = ["/api/v1/batch/codes", "/api/v1/enterprise/batch/codes"];
     one.map(look_up_at).into_iter().chain(many.map(batch_at)).collect()
 }
@@ -74,7 +76,7 @@ async fn batch(
 #[derive(Deserialize, IntoParams)]
 struct CodeParameters {
     /// The code, with or without dot, in any case.
-    #[param(min_length = 1, max_length = 20, pattern = "^[A-Za-z0-9.-]+$", example = "S72.001A")]
+    #[param(min_length = 1, max_length = 20, pattern = "^[A-Za-z0-9.-]+$", example = "E11.9")]
     code: String,
 }
 

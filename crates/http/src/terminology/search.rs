@@ -1,5 +1,6 @@
 //! Search and autocomplete.
 
+use super::codes::CODE;
 use super::{READ, milliseconds};
 use crate::access_log::{CacheSlot, CallerSlot};
 use crate::envelope::Envelope;
@@ -26,12 +27,14 @@ pub(super) fn routes() -> Vec<Route<AppState>> {
             .summary("Search ICD-10-CM by the beginning of a code, by words, or by similar words")
             .statements(13, RESTARTED)
             .query::<SearchParameters>()
-            .answers::<SearchResults<'_>>(),
+            .answers::<SearchResults<'_>>()
+            .links_to(CODE, "code", "/data/results/0/code"),
         Route::get("/api/v1/autocomplete/icd10", READ, autocomplete)
             .summary("Suggest ICD-10-CM codes for an unfinished query")
             .statements(14, RESTARTED)
             .query::<AutocompleteParameters>()
-            .answers::<Suggestions<'_>>(),
+            .answers::<Suggestions<'_>>()
+            .links_to(CODE, "code", "/data/suggestions/0/code"),
     ]
 }
 
