@@ -20,8 +20,9 @@ pub(crate) struct Operation {
     pub(crate) scope: Option<String>,
     /// Documented statuses.
     pub(crate) statuses: BTreeSet<u16>,
-    /// Whether `If-Match` is required, and whether `Idempotency-Key` is accepted.
+    /// True if `If-Match` is required.
     pub(crate) is_conditional: bool,
+    /// True if `Idempotency-Key` is accepted.
     pub(crate) is_repeatable: bool,
 }
 
