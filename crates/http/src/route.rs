@@ -16,7 +16,7 @@ use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use std::sync::Arc;
 use std::time::Duration;
-use steadfast_domain::page::PageLimits;
+use steadfast_domain::page::{NUMBERED_MAX, PageLimits};
 use steadfast_resilience::Deadline;
 use tokio::time::timeout_at;
 use utoipa::openapi::path::{Parameter, ParameterBuilder, ParameterIn};
@@ -382,6 +382,7 @@ fn header_parameter(name: &str, description: &str, required: Required) -> Parame
 
 fn page_parameters(limits: PageLimits) -> [Parameter; 3] {
     let number = || ObjectBuilder::new().schema_type(Type::Integer).minimum(Some(1));
+    let page = number().maximum(Some(NUMBERED_MAX));
     let per_page = number().maximum(Some(limits.max)).default(Some(limits.default.into()));
     let cursor =
         ObjectBuilder::new().schema_type(Type::String).min_length(Some(1)).pattern(Some("^[A-Za-z0-9_-]+$"));
@@ -394,7 +395,11 @@ fn page_parameters(limits: PageLimits) -> [Parameter; 3] {
             .build()
     };
     [
-        parameter("page", "Number of the page, from 1. Numbered pages end at item 10,000.", number()),
+        parameter(
+            "page",
+            "Number of the page, from 1. Numbered pages end at item 10,000. Cannot be combined with `cursor`.",
+            page,
+        ),
         parameter(
             "per_page",
             "Number of items on a page. Has the aliases `page_size` and `limit`.",
