@@ -4,15 +4,14 @@ mod prepared;
 mod slot;
 mod vocabulary;
 
-use crate::{Error, Store};
+use crate::prelude::*;
 use prepared::Prepared;
 use slot::Slot;
 use std::time::Duration;
 use steadfast_domain::terminology::ImportRow;
+use steadfast_postgres::Conn;
+use steadfast_postgres::diesel::dsl::sql;
 use steadfast_postgres::diesel::sql_types::{BigInt, Binary, Integer, Text};
-use steadfast_postgres::diesel::{self, dsl::sql, prelude::*, sql_query};
-use steadfast_postgres::diesel_async::RunQueryDsl;
-use steadfast_postgres::{Conn, Operation, Read, Reads, Write, cached};
 use steadfast_schema::schema::icd10_releases;
 
 /// Imports a release and puts it in use. Reads and writes whole tables, but runs only when a release is published.
