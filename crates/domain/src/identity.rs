@@ -61,7 +61,7 @@ impl Scope {
 pub enum Principal {
     /// A program with the API key of this row id.
     ApiKey(i64),
-    /// Somebody with access to the database, by `steadfast-ctl`.
+    /// An operator with access to the database, through `steadfast-ctl`.
     Operator,
 }
 

@@ -24,7 +24,7 @@ pub(crate) struct Guard {
     pub(crate) callers: Callers,
     /// Scope that the caller needs.
     pub(crate) scope: &'static str,
-    /// Whether the route writes. Writes need a recent confirmation of the key.
+    /// Effect of the route. Writes need a recent confirmation of the key.
     pub(crate) effect: Effect,
 }
 

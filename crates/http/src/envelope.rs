@@ -1,4 +1,4 @@
-//! The shape of a success: the data, a sentence about it, and what ties the answer to its log lines.
+//! The body of a success: the data, a sentence about it, and the fields that relate the answer to its log lines.
 
 use crate::correlation::{self, CorrelationId};
 use axum::Json;
@@ -12,19 +12,19 @@ use steadfast_domain::version::Version;
 use steadfast_repository::audit::Created;
 use utoipa::ToSchema;
 
-/// What every answer ends with.
+/// Last fields of every body.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub(crate) struct Stamp {
-    /// Ties the answer to its log lines; also in the header `X-Correlation-ID`.
+    /// Relates the answer to its log lines; also in the header `X-Correlation-ID`.
     #[schema(value_type = String)]
     correlation_id: CorrelationId,
-    /// When the answer was made, UTC.
+    /// Time of the answer, UTC.
     #[serde(serialize_with = "milliseconds")]
     timestamp: DateTime<Utc>,
 }
 
 impl Stamp {
-    /// The stamp of an answer to the request that is being served.
+    /// Creates the stamp of an answer to the current request.
     pub(crate) fn now() -> Self {
         Self { correlation_id: correlation::current(), timestamp: Utc::now() }
     }
@@ -55,7 +55,7 @@ struct Creation {
 pub(crate) const IDEMPOTENCY_REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
 
 impl<T> Envelope<T> {
-    /// An answer with `data` and a sentence about it.
+    /// Creates an answer with `data` and a sentence about it.
     pub(crate) fn new(data: T, message: impl Into<Cow<'static, str>>) -> Self {
         Self { data, message: message.into(), pagination: None, etag: None, creation: None }
     }

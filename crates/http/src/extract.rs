@@ -1,4 +1,4 @@
-//! Reading requests: whatever cannot be read is a problem that names the field, never a status of a library's choice.
+//! Reading of requests. An input that cannot be read is a problem that names the field.
 
 mod json;
 mod parts;
@@ -16,13 +16,13 @@ use parts::caller;
 use serde_path_to_error::Path as FieldPath;
 use steadfast_domain::Invalid;
 
-/// The most characters of a field's name that an answer repeats.
+/// Maximum number of characters of a field's name that an answer repeats.
 const NAME_MAX: usize = 64;
 
-/// The most characters of a reason: serde quotes names and values in full, however long the caller made them.
+/// Maximum number of characters of a reason. serde quotes names and values in full, however long they are.
 const REASON_MAX: usize = 256;
 
-/// The refusal of what serde could not read. `whole` is the name of the input as such.
+/// Returns the error of an input that serde could not read. `whole` is the name of the whole input.
 fn refused(path: &FieldPath, error: &impl std::fmt::Display, whole: &'static str) -> Invalid {
     let message = error.to_string();
     let field = field_of(path).or_else(|| quoted_field(&message)).unwrap_or_else(|| whole.to_owned());
@@ -31,11 +31,11 @@ fn refused(path: &FieldPath, error: &impl std::fmt::Display, whole: &'static str
 
 fn field_of(path: &FieldPath) -> Option<String> {
     let text = path.to_string();
-    // What could not be tracked shows as a question mark.
+    // An untracked part of the path is a question mark.
     (path.iter().next().is_some() && !text.contains('?')).then_some(text)
 }
 
-/// The field of a missing or repeated one: serde knows it only in its words, "missing field `keys`".
+/// Returns the name of a missing or repeated field, which serde has only in its message: "missing field `keys`".
 fn quoted_field(message: &str) -> Option<String> {
     let rest =
         message.strip_prefix("missing field `").or_else(|| message.strip_prefix("duplicate field `"))?;
@@ -46,7 +46,7 @@ fn cut(name: &str) -> String {
     name.chars().take(NAME_MAX).collect()
 }
 
-/// A library's reason, cut to what an answer repeats.
+/// Cuts a library's message to the length that an answer repeats.
 fn reason(message: &str) -> String {
     match message.char_indices().nth(REASON_MAX) {
         Some((end, _)) => format!("{}…", &message[..end]),

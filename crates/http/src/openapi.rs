@@ -1,4 +1,4 @@
-//! The API's own description at `/openapi.json`, made of the declarations of the routes, once at start.
+//! The OpenAPI document at `/openapi.json`, built from the declarations of the routes once at start.
 
 use crate::envelope::IDEMPOTENCY_REPLAYED;
 use crate::problem::{Code, ProblemBody};
@@ -37,12 +37,12 @@ const GUARDED_CODES: [Code; 9] = [
     Code::Overloaded,
 ];
 
-/// The description, made once and shared.
+/// The document, built once and shared.
 #[derive(Clone)]
 pub(crate) struct Document(Arc<OpenApi>);
 
 impl Document {
-    /// The description of `routes`.
+    /// Builds the document of `routes`.
     pub(crate) fn of<S>(routes: &[Route<S>]) -> Self {
         Self(Arc::new(describe(routes)))
     }
@@ -67,7 +67,7 @@ impl IntoResponse for Document {
     }
 }
 
-/// The whole description.
+/// Builds the whole document.
 fn describe<S>(routes: &[Route<S>]) -> OpenApi {
     let mut components = shared_components();
     let mut paths = Paths::new();
@@ -75,7 +75,7 @@ fn describe<S>(routes: &[Route<S>]) -> OpenApi {
         for (name, schema) in route.components.iter().cloned() {
             components.schemas.insert(name, schema);
         }
-        // Only CONNECT and made-up methods have no place in a description; no route takes them.
+        // Only CONNECT and unknown methods cannot be described; no route has them.
         let Some(method) = http_method(&route.method) else { continue };
         let operation = operation(route, &mut components);
         paths.add_path_operation(route.path, vec![method], operation);
@@ -127,14 +127,14 @@ fn operation<S>(route: &Route<S>, components: &mut Components) -> OperationBuild
     operation
 }
 
-/// For instance `get_api_v1_code_code`.
+/// Returns an id such as `get_api_v1_code_code`.
 fn operation_id(method: &Method, path: &str) -> String {
     let words = path.split(|c: char| !c.is_ascii_alphanumeric()).filter(|word| !word.is_empty());
     let method = method.as_str().to_ascii_lowercase();
     std::iter::once(method.as_str()).chain(words).collect::<Vec<_>>().join("_")
 }
 
-/// Every code that the route can answer with.
+/// Returns every code that the route can answer with.
 fn codes<S>(route: &Route<S>) -> Vec<Code> {
     let mut codes = route.codes.clone();
     if route.access != Access::Open {
@@ -149,7 +149,7 @@ fn codes<S>(route: &Route<S>) -> Vec<Code> {
     codes
 }
 
-/// One shared response for each status, named by its codes. Routes with the same codes share it.
+/// Returns the statuses with the names of their responses, which routes with the same codes share.
 fn refusals(codes: &[Code], components: &mut Components) -> Vec<(u16, String)> {
     let mut by_status: BTreeMap<u16, Vec<Code>> = BTreeMap::new();
     for code in codes {
@@ -245,7 +245,7 @@ fn envelope(data: impl Into<RefOr<Schema>>) -> ObjectBuilder {
     properties.into_iter().fold(object, ObjectBuilder::required)
 }
 
-/// What is described once for all routes.
+/// Returns the parts that all routes share.
 fn shared_components() -> Components {
     let mut components = Components::new();
     let mut schemas: Vec<Component> = vec![

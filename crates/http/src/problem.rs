@@ -1,7 +1,7 @@
-//! What went wrong, as the caller reads it: the one place that knows error codes and status codes.
+//! Errors as callers read them. Only this module maps errors to codes and statuses.
 //!
-//! The caller's text and the log's text are two texts. A failure on the server's side is logged once, when its
-//! answer is made or in the layer that knows more of it; the caller never reads a statement, a host name or a library's words.
+//! The caller and the log get different texts. A failure of the server is logged once, when its answer is built or in the
+//! layer with more details. Callers never read a statement, a host name or the message of a library.
 
 mod code;
 mod sources;
@@ -19,21 +19,21 @@ use std::time::Duration;
 use steadfast_domain::{FieldError, Invalid};
 use utoipa::ToSchema;
 
-/// When to come back, where the failure does not say.
+/// Default of `Retry-After`.
 const RETRY_AFTER_DEFAULT: Duration = Duration::from_secs(5);
 
-/// A request that is not answered as asked.
+/// Error answer to a request.
 #[derive(Clone, Debug)]
 pub(crate) struct Problem {
     code: Code,
     message: Cow<'static, str>,
     fields: Vec<FieldError>,
     retry_after: Option<Duration>,
-    // Boxed, for a problem is the error of every handler and most have none.
+    // Boxed, because a problem is the error of every handler and most have no cause.
     cause: Option<Box<Cause>>,
 }
 
-/// What the log says of a failure on the server's side.
+/// Details of a failure of the server for the log.
 #[derive(Clone, Debug)]
 struct Cause {
     error_type: &'static str,
@@ -42,37 +42,37 @@ struct Cause {
 }
 
 impl Problem {
-    /// A problem with its code's own text.
+    /// Creates a problem with the default text of its code.
     pub(crate) fn new(code: Code) -> Self {
         Self::says(code, code.text())
     }
 
-    /// A problem with another text for the caller.
+    /// Creates a problem with another text for the caller.
     pub(crate) fn says(code: Code, message: impl Into<Cow<'static, str>>) -> Self {
         Self { code, message: message.into(), fields: Vec::new(), retry_after: None, cause: None }
     }
 
-    /// The same problem, that names one field.
+    /// Adds an invalid field.
     #[must_use]
     pub(crate) fn field(mut self, field: &str, message: impl Into<String>) -> Self {
         self.fields.push(FieldError { field: field.to_owned(), message: message.into() });
         self
     }
 
-    /// The same problem with the time after which a repetition may succeed.
+    /// Sets the time after which a repetition may succeed; `None` is the default of 5 s.
     #[must_use]
     pub(crate) fn retry_after(self, retry_after: Option<Duration>) -> Self {
         Self { retry_after: Some(retry_after.unwrap_or(RETRY_AFTER_DEFAULT)), ..self }
     }
 
-    /// The same problem with what the log has to say of it.
+    /// Sets the details for the log.
     #[must_use]
     pub(crate) fn caused(self, error_type: &'static str, class: &'static str, text: impl ToString) -> Self {
         let cause = Cause { error_type, class, text: text.to_string() };
         Self { cause: Some(Box::new(cause)), ..self }
     }
 
-    /// Returns true if the database could not answer at this time, which says nothing about the request.
+    /// Returns true if the database could not answer at this time, whatever the request.
     pub(crate) fn is_temporary(&self) -> bool {
         matches!(self.code, Code::DbConnection | Code::DbTimeout | Code::Overloaded)
     }
@@ -82,7 +82,7 @@ impl Problem {
         self.code == Code::Unauthorized
     }
 
-    /// The answer to a request whose handler panicked.
+    /// Creates the answer to a request whose handler panicked.
     pub(crate) fn panicked(panic: &(dyn Any + Send)) -> Self {
         let said = panic.downcast_ref::<&str>().copied();
         let said = said.or_else(|| panic.downcast_ref::<String>().map(String::as_str));
@@ -108,27 +108,27 @@ impl From<Invalid> for Problem {
     }
 }
 
-/// The body of every answer that is not a success.
+/// Body of every error answer.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Problem)]
 pub(crate) struct ProblemBody {
     /// Always `false`.
     success: bool,
-    /// What kind of problem it is; never changes for the same kind.
+    /// Code of the error. It never changes.
     error: &'static str,
-    /// What is wrong, and what to do about it.
+    /// Description of the error and of what to do about it.
     message: Cow<'static, str>,
-    /// More of it, where there is more.
+    /// Further details.
     details: Details,
     #[serde(flatten)]
     stamp: Stamp,
 }
 
-/// More about a problem.
+/// Details of an error.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = ProblemDetails)]
 struct Details {
-    /// Every field that is wrong, with what is allowed.
+    /// All invalid fields.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schema(required = false)]
     field_errors: Vec<Field>,
@@ -137,13 +137,13 @@ struct Details {
     retry_after_seconds: Option<u64>,
 }
 
-/// One field that is wrong.
+/// Invalid field.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = FieldError)]
 struct Field {
-    /// The field as the caller named it; `body` for the body as a whole.
+    /// Name of the field as the caller wrote it; `body` for the whole body.
     field: String,
-    /// What is allowed.
+    /// Description of the allowed values.
     message: String,
 }
 
@@ -151,7 +151,7 @@ impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         self.log();
         let code = self.code;
-        // Rounded up: a caller that comes back on time must not be early.
+        // Rounded up, so that a caller that waits as long is not early.
         let retry_after_seconds = self.retry_after.map(|wait| wait.as_secs_f64().ceil().max(1.0) as u64);
         let field_errors = self.fields.into_iter().map(|f| Field { field: f.field, message: f.message });
         let body = ProblemBody {

@@ -1,5 +1,5 @@
-//! One route, declared once: where it is, who may use it, how long it may take, and how it is described. The router
-//! and the API's description are both made of these declarations, so neither knows a route that the other does not.
+//! Routes: path, access, deadline and description, declared once. The router and the OpenAPI document are both built from
+//! these declarations, so neither has a route that the other lacks.
 
 use crate::authentication::{self, Callers, Guard};
 use crate::extract::{BODY_MAX, BodyMax, IDEMPOTENCY_KEY};
@@ -16,7 +16,7 @@ use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use std::sync::Arc;
 use std::time::Duration;
-use steadfast_domain::page::PageLimits;
+use steadfast_domain::page::{NUMBERED_MAX, PageLimits};
 use steadfast_resilience::Deadline;
 use tokio::time::timeout_at;
 use utoipa::openapi::path::{Parameter, ParameterBuilder, ParameterIn};
@@ -24,13 +24,13 @@ use utoipa::openapi::schema::{ObjectBuilder, Type};
 use utoipa::openapi::{RefOr, Required, Schema};
 use utoipa::{IntoParams, PartialSchema, ToSchema};
 
-/// How long a request may take unless its route says otherwise.
+/// Default deadline of a request.
 const LIMIT: Duration = Duration::from_secs(30);
 
-/// What a handler gets beyond its deadline, to say itself what took so long.
+/// Time after the deadline in which a handler can report the cause itself.
 pub(crate) const GRACE: Duration = Duration::from_secs(1);
 
-/// Who may use a route.
+/// Callers that may use a route.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Access {
     /// Everybody.
@@ -39,20 +39,20 @@ pub(crate) enum Access {
     Scope(&'static str),
 }
 
-/// What a route does to the stored data. Decides how recently the caller's key must have been confirmed, and what can
-/// be said of a request that was cut off.
+/// Effect of a route on the stored data. It determines how recently the caller's key must have been confirmed, and the
+/// answer to a request that exceeds its deadline.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Effect {
-    /// Changes nothing, so it can be repeated whatever became of it.
+    /// Changes nothing, so it can always be repeated.
     Reads,
     /// May change something.
     Writes,
 }
 
-/// A named part of the API's description.
+/// Named schema of the OpenAPI document.
 pub(crate) type Component = (String, RefOr<Schema>);
 
-/// What a route answers when all is well.
+/// Body of a success.
 #[derive(Clone)]
 pub(crate) enum Answer {
     /// The envelope around one thing.
@@ -90,14 +90,14 @@ pub(crate) struct Route<S> {
     pub(crate) parameters: Vec<Parameter>,
     pub(crate) body: Option<RefOr<Schema>>,
     pub(crate) answer: Option<Answer>,
-    /// Whether the route also sends its answer with status 503.
+    /// True if the route also sends its answer with status 503.
     pub(crate) may_be_unavailable: bool,
-    /// Whether the answer has an `ETag`.
+    /// True if the answer has an `ETag`.
     pub(crate) is_versioned: bool,
     pub(crate) links: Vec<ResourceLink>,
     /// Maximum size of the body in bytes.
     pub(crate) body_max: usize,
-    /// Codes that this route answers with, beside those of every route.
+    /// Codes of this route in addition to those of every route.
     pub(crate) codes: Vec<Code>,
     pub(crate) components: Vec<Component>,
     pub(crate) limit: Duration,
@@ -106,26 +106,26 @@ pub(crate) struct Route<S> {
     handler: Handle<S>,
 }
 
-/// A handler, whatever its arguments.
+/// Handler of any arguments.
 type Handle<S> = Box<dyn Fn(Request, S) -> BoxFuture<'static, Response> + Send + Sync>;
 
 impl<S: Clone + Send + Sync + 'static> Route<S> {
-    /// A route for `GET`, which reads.
+    /// Creates a route for `GET`, which reads.
     pub(crate) fn get<H: Handler<T, S>, T: 'static>(path: &'static str, access: Access, handler: H) -> Self {
         Self::new((Method::GET, MethodFilter::GET), path, access, Effect::Reads, handler)
     }
 
-    /// A route for `POST`, which writes unless it is declared as [`Route::reading`].
+    /// Creates a route for `POST`, which writes unless it is declared as [`Route::reading`].
     pub(crate) fn post<H: Handler<T, S>, T: 'static>(path: &'static str, access: Access, handler: H) -> Self {
         Self::new((Method::POST, MethodFilter::POST), path, access, Effect::Writes, handler)
     }
 
-    /// A route for `PUT`, which replaces what it changes.
+    /// Creates a route for `PUT`, which replaces what it changes.
     pub(crate) fn put<H: Handler<T, S>, T: 'static>(path: &'static str, access: Access, handler: H) -> Self {
         Self::new((Method::PUT, MethodFilter::PUT), path, access, Effect::Writes, handler)
     }
 
-    /// A route for `DELETE`.
+    /// Creates a route for `DELETE`, which writes.
     pub(crate) fn delete<H: Handler<T, S>, T: 'static>(
         path: &'static str,
         access: Access,
@@ -169,20 +169,20 @@ impl<S: Clone + Send + Sync + 'static> Route<S> {
         Self { effect: Effect::Reads, ..self }
     }
 
-    /// What it is for, in one sentence.
+    /// Sets the description of the route, a sentence without a full stop.
     #[must_use]
     pub(crate) fn summary(self, summary: &'static str) -> Self {
         Self { summary, ..self }
     }
 
-    /// How long it may take.
+    /// Sets the deadline.
     #[must_use]
     pub(crate) fn within(self, limit: Duration) -> Self {
         Self { limit, ..self }
     }
 
     /// Sets the maximum number of statements that one request sends, whatever it asks for. More of them are logged as a
-    /// warning and counted. Defaults to [`statements::LIMIT`]. `_reason` says why the route needs more.
+    /// warning and counted. Defaults to [`statements::LIMIT`]. `_reason` is the reason for a higher number.
     #[must_use]
     pub(crate) fn statements(self, at_most: u32, _reason: &'static str) -> Self {
         Self { statements: at_most, ..self }
@@ -209,14 +209,14 @@ impl<S: Clone + Send + Sync + 'static> Route<S> {
         self
     }
 
-    /// The JSON object that it takes.
+    /// Declares the JSON object in the request.
     #[must_use]
     pub(crate) fn takes<T: ToSchema>(mut self) -> Self {
         self.body = Some(self.named::<T>());
         self
     }
 
-    /// It answers with one `T` as `data`.
+    /// Describes the answer as one `T` in `data`.
     #[must_use]
     pub(crate) fn answers<T: ToSchema>(mut self) -> Self {
         self.answer = Some(Answer::One(self.named::<T>()));
@@ -230,14 +230,14 @@ impl<S: Clone + Send + Sync + 'static> Route<S> {
         self
     }
 
-    /// It answers with a page of `T` as `data`.
+    /// Describes the answer as a page of `T` in `data`.
     #[must_use]
     pub(crate) fn lists<T: ToSchema>(mut self) -> Self {
         self.answer = Some(Answer::List(self.named::<T>()));
         self
     }
 
-    /// It answers with a `T` outside of the envelope.
+    /// Describes the answer as a `T` without the envelope.
     #[must_use]
     pub(crate) fn answers_bare<T: ToSchema>(mut self) -> Self {
         self.answer = Some(Answer::Bare(self.named::<T>()));
@@ -302,7 +302,7 @@ impl<S: Clone + Send + Sync + 'static> Route<S> {
         Self { may_be_unavailable: true, ..self }
     }
 
-    /// It may answer with these codes too.
+    /// Adds error codes of this route.
     #[must_use]
     pub(crate) fn codes(mut self, codes: &[Code]) -> Self {
         self.codes.extend_from_slice(codes);
@@ -318,7 +318,7 @@ impl<S: Clone + Send + Sync + 'static> Route<S> {
 
     /// Adds the route to `router`.
     ///
-    /// One function runs all that a request goes through. As layers, each would clone and box all those below it.
+    /// One function runs all steps of a request. As layers, each step would clone and box those below it.
     pub(crate) fn mount(self, router: Router<S>, callers: &Callers) -> Router<S> {
         let Self { path, access, effect, limit, statements, body_max, filter, handler, .. } = self;
         let guard = match access {
@@ -334,7 +334,7 @@ impl<S: Clone + Send + Sync + 'static> Route<S> {
     }
 }
 
-/// A route as requests go through it: its deadline outermost, then the caller's credentials, then the handler.
+/// Route as requests pass through it: the deadline outermost, then the authentication, then the handler.
 struct Endpoint<S> {
     path: &'static str,
     guard: Option<Guard>,
@@ -346,8 +346,7 @@ struct Endpoint<S> {
 }
 
 impl<S> Endpoint<S> {
-    /// Gives the request its deadline, ends it shortly after if the handler did not, and watches how many statements it
-    /// sends.
+    /// Runs the handler with the deadline, ends it shortly after, and counts its statements.
     async fn answer(&self, mut request: Request, state: S) -> Response {
         let deadline = Deadline::after(self.limit);
         request.extensions_mut().insert(deadline);
@@ -383,6 +382,7 @@ fn header_parameter(name: &str, description: &str, required: Required) -> Parame
 
 fn page_parameters(limits: PageLimits) -> [Parameter; 3] {
     let number = || ObjectBuilder::new().schema_type(Type::Integer).minimum(Some(1));
+    let page = number().maximum(Some(NUMBERED_MAX));
     let per_page = number().maximum(Some(limits.max)).default(Some(limits.default.into()));
     let cursor =
         ObjectBuilder::new().schema_type(Type::String).min_length(Some(1)).pattern(Some("^[A-Za-z0-9_-]+$"));
@@ -395,7 +395,11 @@ fn page_parameters(limits: PageLimits) -> [Parameter; 3] {
             .build()
     };
     [
-        parameter("page", "Number of the page, from 1. Numbered pages end at item 10,000.", number()),
+        parameter(
+            "page",
+            "Number of the page, from 1. Numbered pages end at item 10,000. Cannot be combined with `cursor`.",
+            page,
+        ),
         parameter(
             "per_page",
             "Number of items on a page. Has the aliases `page_size` and `limit`.",
@@ -409,7 +413,7 @@ fn page_parameters(limits: PageLimits) -> [Parameter; 3] {
     ]
 }
 
-/// A read that was dropped did nothing; a write that was dropped may have been done.
+/// Returns the answer to a request that exceeded its deadline. A write may have been stored.
 fn overdue(effect: Effect, limit: Duration) -> Problem {
     let code = match effect {
         Effect::Reads => Code::DbTimeout,

@@ -1,4 +1,4 @@
-//! All routes together, within what every request goes through.
+//! The router of all routes, and the steps of every request.
 
 use crate::authentication::Callers;
 use crate::openapi::Document;
@@ -20,9 +20,9 @@ use steadfast_repository::{Error as RepositoryError, StatementCount, Store, iden
 use steadfast_services::keys::Checker;
 use steadfast_services::terminology::{Catalogue, SearchRecorder};
 
-/// The whole API over `store`, with `checker` for product keys and `catalogue` for the terminology, whose searches are left
-/// with `searches`. `draining` tells `/health/ready` when the end is near; it is the one that [`serve()`](crate::serve())
-/// gets.
+/// Creates the router of the whole API over `store`, with `checker` for product keys and `catalogue` for the terminology,
+/// whose searches are recorded by `searches`. `draining` is the one that [`serve()`](crate::serve()) gets; it makes
+/// `/health/ready` answer 503 during a shutdown.
 pub fn router(
     store: Store,
     checker: Checker,
@@ -32,7 +32,7 @@ pub fn router(
 ) -> Router {
     let callers = Callers::new({
         let store = store.clone();
-        // It runs in a task of its own, which several requests may wait for: it counts for the one that began it.
+        // It runs in its own task, which several requests may wait for. Its statements count for the one that started it.
         move |hash| StatementCount::current().scope(look_up(store.clone(), hash))
     });
     let routes = routes();
@@ -51,7 +51,7 @@ async fn look_up(store: Store, hash: KeyHash) -> Result<Option<Caller>, Problem>
     })?)
 }
 
-/// Every route of the API.
+/// Returns every route of the API.
 pub(crate) fn routes() -> Vec<Route<AppState>> {
     [health::routes(), identity::routes(), keys::routes(), terminology::routes()]
         .into_iter()
@@ -59,7 +59,7 @@ pub(crate) fn routes() -> Vec<Route<AppState>> {
         .collect()
 }
 
-/// A router of `routes`.
+/// Creates a router of `routes`.
 pub(crate) fn mount<S>(routes: Vec<Route<S>>, callers: &Callers) -> Router<S>
 where
     S: Clone + Send + Sync + 'static,
@@ -74,8 +74,8 @@ async fn refuse(request: Request, code: Code) -> Response {
     within_shell(request, move |_| async move { Problem::new(code).into_response() }).await
 }
 
-/// Runs `answer` within what all requests go through: an id and a log line; panics answered like other problems; no
-/// answer lost to a body that was not read; no answer stored by a cache unless its route permits it.
+/// Runs `answer` with the steps of all requests: a correlation id, a log line, answers to panics, receiving of unread
+/// bodies, and `Cache-Control: no-store` unless the route sets the header.
 pub(crate) async fn within_shell<F>(request: Request, answer: impl FnOnce(Request) -> F) -> Response
 where
     F: Future<Output = Response>,

@@ -1,4 +1,4 @@
-//! What the handlers work with.
+//! The services that handlers use.
 
 use crate::openapi::Document;
 use crate::serve::Draining;
@@ -8,7 +8,7 @@ use steadfast_repository::Store;
 use steadfast_services::keys::Checker;
 use steadfast_services::terminology::{Catalogue, SearchRecorder};
 
-/// The services of all handlers. A request clones one [`Arc`]; each handler takes the part that it needs.
+/// Services of all handlers. A request clones one [`Arc`]; each handler takes the parts that it needs.
 #[derive(Clone)]
 pub(crate) struct AppState(Arc<Services>);
 
@@ -21,17 +21,17 @@ impl AppState {
 
 /// The parts of [`AppState`].
 pub(crate) struct Services {
-    /// The data.
+    /// Stored data.
     pub(crate) store: Store,
-    /// The check of product keys.
+    /// Checks of product keys.
     pub(crate) checker: Arc<Checker>,
-    /// The codes of the terminology.
+    /// Codes of the terminology.
     pub(crate) catalogue: Catalogue,
-    /// Where searches of the terminology leave word of themselves.
+    /// Recorder of searches.
     pub(crate) searches: SearchRecorder,
-    /// Whether the server is about to end.
+    /// State of the shutdown.
     pub(crate) draining: Draining,
-    /// The API's description.
+    /// OpenAPI document.
     pub(crate) document: Document,
 }
 

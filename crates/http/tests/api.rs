@@ -20,6 +20,8 @@ mod statements;
 #[cfg(test)]
 mod statuses;
 #[cfg(test)]
+mod strictness;
+#[cfg(test)]
 mod support;
 #[cfg(test)]
 mod terminology;

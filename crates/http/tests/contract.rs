@@ -63,7 +63,7 @@ fn check_link(document: &Value, link: &Value, body: &Value) -> Result<()> {
 }
 
 /// Returns the validator of `schema`. Each is compiled once in a process, since that takes milliseconds.
-fn validator(document: &Value, schema: &Value) -> Result<Arc<Validator>> {
+pub(crate) fn validator(document: &Value, schema: &Value) -> Result<Arc<Validator>> {
     static VALIDATORS: Mutex<BTreeMap<String, Arc<Validator>>> = Mutex::new(BTreeMap::new());
     let mut validators = VALIDATORS.lock().unwrap_or_else(PoisonError::into_inner);
     if let Some(validator) = validators.get(&schema.to_string()) {
@@ -71,7 +71,7 @@ fn validator(document: &Value, schema: &Value) -> Result<Arc<Validator>> {
     }
     // References are resolved within the same document.
     let root = json!({ "allOf": [schema], "components": document["components"] });
-    let validator = Arc::new(jsonschema::validator_for(&root)?);
+    let validator = Arc::new(jsonschema::options().should_validate_formats(true).build(&root)?);
     validators.insert(schema.to_string(), Arc::clone(&validator));
     Ok(validator)
 }

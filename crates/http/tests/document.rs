@@ -20,8 +20,9 @@ pub(crate) struct Operation {
     pub(crate) scope: Option<String>,
     /// Documented statuses.
     pub(crate) statuses: BTreeSet<u16>,
-    /// Whether `If-Match` is required, and whether `Idempotency-Key` is accepted.
+    /// True if `If-Match` is required.
     pub(crate) is_conditional: bool,
+    /// True if `Idempotency-Key` is accepted.
     pub(crate) is_repeatable: bool,
 }
 
@@ -112,8 +113,11 @@ pub(crate) fn resolved<'a>(document: &'a Value, schema: &'a Value) -> Result<&'a
 /// Returns an object with the examples of a schema's properties.
 fn example(document: &Value, schema: &Value) -> Result<Value> {
     let properties = resolved(document, schema)?["properties"].as_object().context("properties")?;
-    let given = properties.iter().filter(|(_, schema)| !schema["example"].is_null());
-    let example: Map<String, Value> =
-        given.map(|(name, schema)| (name.clone(), schema["example"].clone())).collect();
+    let example = |schema: &Value| {
+        let (one, first) = (schema["example"].clone(), schema["examples"][0].clone());
+        [one, first].into_iter().find(|example| !example.is_null())
+    };
+    let given = properties.iter().filter_map(|(name, schema)| Some((name.clone(), example(schema)?)));
+    let example: Map<String, Value> = given.collect();
     Ok(example.into())
 }

@@ -23,7 +23,7 @@ async fn get_with(api: &Fixture, key: &str, uri: &str) -> Answered {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_key_may_do_what_its_scopes_say() -> Result<()> {
+async fn key_permits_its_scopes() -> Result<()> {
     let api = Fixture::new().await?;
     let reader = api_key(&api.store, &["keys:read"]).await?;
     assert_eq!(get_with(&api, &reader, "/api/pidms/products").await.status, 200);
@@ -35,7 +35,7 @@ async fn a_key_may_do_what_its_scopes_say() -> Result<()> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn every_route_but_those_about_the_service_wants_a_key() -> Result<()> {
+async fn all_routes_but_those_about_the_service_need_a_key() -> Result<()> {
     let api = Fixture::new().await?;
     let document = api.get("/openapi.json").await.body;
     let paths = document["paths"].as_object().expect("paths");
@@ -73,7 +73,7 @@ async fn answers_to_authenticated_callers_are_not_cached() -> Result<()> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_withdrawn_key_is_refused_unless_it_is_still_remembered() -> Result<()> {
+async fn revoked_key_is_rejected_unless_it_is_remembered() -> Result<()> {
     let api = Fixture::new().await?;
     for (is_used_before, status) in [(false, 401), (true, 200)] {
         let new = NewApiKey::generate(ApiKeySettings::parse("gone", &["*"], None)?);

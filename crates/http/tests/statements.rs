@@ -59,7 +59,7 @@ fn table() -> Vec<Costs> {
             method: Method::PUT,
             header: Some("*"),
             body: Some(settings),
-            ..get(one, "/api/identity/api-keys/2", 3)
+            ..get(one, "/api/identity/api-keys/2", 2)
         },
         Costs { method: Method::DELETE, ..get(one, "/api/identity/api-keys/2", 2) },
     ]);

@@ -85,7 +85,7 @@ async fn every_documented_status_is_sent() -> Result<()> {
     Ok(())
 }
 
-/// 401, 403 and 429; and 400 for two different keys.
+/// Sends requests with invalid keys: 401, 403 and 429, and 400 for two different keys.
 async fn refuse_callers(seen: &mut Seen<'_>) -> Result<()> {
     let router = seen.api.router.clone();
     let guarded = |operation: &Operation| operation.scope.is_some();
@@ -100,7 +100,7 @@ async fn refuse_callers(seen: &mut Seen<'_>) -> Result<()> {
         guarded(operation).then(|| request.body(operation.body()).expect("a request"))
     })
     .await;
-    // More than an address may send, and few enough to be refilled only partly meanwhile.
+    // More than an address may send.
     for _ in 0..10 {
         seen.send(&router, |operation| {
             let mut request = example(operation, "garbage");
@@ -112,7 +112,7 @@ async fn refuse_callers(seen: &mut Seen<'_>) -> Result<()> {
     Ok(())
 }
 
-/// 404, 413 and 415.
+/// Sends invalid inputs: 404, 413 and 415.
 async fn refuse_inputs(seen: &mut Seen<'_>) -> Result<()> {
     let (router, key) = (seen.api.router.clone(), seen.key.clone());
     seen.send(&router, |operation| {
@@ -136,14 +136,14 @@ async fn refuse_inputs(seen: &mut Seen<'_>) -> Result<()> {
     Ok(())
 }
 
-/// 409, 412 and 422.
+/// Sends requests that the stored state does not permit: 409, 412 and 422.
 async fn refuse_by_state(seen: &mut Seen<'_>) -> Result<()> {
     let (router, key) = (seen.api.router.clone(), seen.key.clone());
     let repeatable = |operation: &Operation, body: Body| {
         let request = operation.request(&key).header("idempotency-key", "one");
         operation.is_repeatable.then(|| request.body(body).expect("a request"))
     };
-    // As if the first request were still running, whoever sends it.
+    // As if the first request of any caller were still running.
     let lock = "SELECT pg_advisory_lock(hashtextextended('api_key:' || id || ' one', 0)) FROM api_keys";
     seen.client.batch_execute(lock).await?;
     seen.send(&router, |operation| repeatable(operation, operation.body())).await;
@@ -163,7 +163,7 @@ async fn refuse_by_state(seen: &mut Seen<'_>) -> Result<()> {
     Ok(())
 }
 
-/// 502 and 504 of routes that ask PIDKey.com.
+/// Makes PIDKey.com fail: 502 and 504.
 async fn fail_upstream(seen: &mut Seen<'_>) {
     let (router, key) = (seen.api.router.clone(), seen.key.clone());
     for mode in [Mode::Hang, Mode::ServerError] {
@@ -174,7 +174,7 @@ async fn fail_upstream(seen: &mut Seen<'_>) {
     seen.api.sandbox.control(Control::default());
 }
 
-/// 408 behind a lock, 500 without the tables, 503 without the server.
+/// Makes the database fail: 408 behind a lock, 500 without the tables, 503 without the server.
 async fn fail_database(seen: &mut Seen<'_>) -> Result<()> {
     let tables = "SELECT string_agg(oid::regclass::text, ', ') FROM pg_class \
         WHERE relkind IN ('r', 'p') AND relnamespace NOT IN ('pg_catalog'::regnamespace, 'information_schema'::regnamespace)";

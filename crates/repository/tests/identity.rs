@@ -18,7 +18,7 @@ fn new_key(scopes: &[&str]) -> NewApiKey {
 }
 
 #[tokio::test]
-async fn a_key_is_found_by_its_hash_with_its_scopes_until_it_is_withdrawn() -> Result<()> {
+async fn key_is_found_by_its_hash_until_it_is_revoked() -> Result<()> {
     let fixture = Fixture::new().await?;
     let new = new_key(&["keys:read", "terminology:read"]);
     assert_eq!(identity::find_caller(&fixture.store, &new.record.hash).await?, None);
@@ -40,7 +40,7 @@ async fn a_key_is_found_by_its_hash_with_its_scopes_until_it_is_withdrawn() -> R
 }
 
 #[tokio::test]
-async fn a_key_whose_time_is_over_and_a_key_that_nobody_has_find_nobody() -> Result<()> {
+async fn expired_and_unknown_keys_have_no_caller() -> Result<()> {
     let fixture = Fixture::new().await?;
     let new = new_key(&["*"]);
     identity::create_api_key(&fixture.store, &Origin::OPERATOR, &new.record).await?;
@@ -52,7 +52,7 @@ async fn a_key_whose_time_is_over_and_a_key_that_nobody_has_find_nobody() -> Res
 }
 
 #[tokio::test]
-async fn the_same_key_twice_is_a_duplicate_that_names_its_constraint() -> Result<()> {
+async fn duplicate_key_names_its_constraint() -> Result<()> {
     let fixture = Fixture::new().await?;
     let new = new_key(&["*"]);
     identity::create_api_key(&fixture.store, &Origin::OPERATOR, &new.record).await?;

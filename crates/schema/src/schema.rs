@@ -25,23 +25,23 @@ diesel::table! {
 }
 
 diesel::table! {
-    /// Releases of ICD-10-CM that were imported; two of them are stored, one is in use.
+    /// Imported releases of ICD-10-CM. Two of them are stored, one is in use.
     icd10_releases (id) {
-        /// Row id; stands in the column `release` of the view `icd10_codes`.
+        /// Row id; the column `release` of the view `icd10_codes`.
         id -> Int8,
-        /// The schema that it was imported into.
+        /// Schema that contains the release.
         slot -> Text,
-        /// What it is called, mostly after its file.
+        /// Name of the release, by default that of its file.
         name -> Text,
-        /// SHA-256 of its rows: the same table is not imported twice.
+        /// SHA-256 of the rows, by which a repeated import is recognised.
         digest -> Bytea,
-        /// How many codes it has, without those that were carried over.
+        /// Number of codes, without those carried over from the release before.
         codes -> Int4,
-        /// When the import began.
+        /// Time at which the import began.
         imported_at -> Timestamptz,
-        /// Whether its slot still holds it.
+        /// True if the slot still contains the release.
         is_stored -> Bool,
-        /// Whether the views show it.
+        /// True if the views show the release.
         is_current -> Bool,
     }
 }
@@ -69,91 +69,91 @@ diesel::table! {
 }
 
 diesel::table! {
-    /// Product keys as PIDKey.com knew them when they were last checked.
+    /// Product keys with their state at PIDKey.com when they were last checked.
     pidms_keys (id) {
         /// Row id.
         id -> Int8,
-        /// The key, 25 characters without dashes.
+        /// Key, 25 characters without dashes.
         keyname -> Varchar,
-        /// The key in five groups of five.
+        /// Key in five groups of five characters.
         keyname_with_dash -> Varchar,
-        /// Product code, e.g. `Office16_ProPlusVL_MAK`.
+        /// Product code, such as `Office16_ProPlusVL_MAK`.
         prd -> Varchar,
         /// Extended product id.
         eid -> Nullable<Varchar>,
-        /// Type of the key; upstream does not document it.
+        /// Type of the key, which PIDKey.com does not document.
         is_key_type -> Nullable<Varchar>,
-        /// 1 retail, 2 volume.
+        /// 1 for retail, 2 for volume.
         is_retail -> Nullable<Int4>,
-        /// Sub type, e.g. `X21-74564`.
+        /// Subtype, such as `X21-74564`.
         sub -> Nullable<Varchar>,
-        /// Activations left; -1 when not applicable or not known.
+        /// Remaining activations; -1 if not applicable or not known.
         remaining -> Int4,
-        /// 1 blocked, -1 not.
+        /// 1 if the key is blocked, otherwise -1.
         blocked -> Int4,
-        /// Upstream's code, e.g. `0xC004C060`.
+        /// Error code of PIDKey.com, such as `0xC004C060`.
         errorcode -> Nullable<Varchar>,
-        /// Upstream's own flag that something went wrong.
+        /// Error flag of PIDKey.com.
         had_occurred -> Nullable<Int4>,
-        /// 1 when upstream holds the key for invalid.
+        /// 1 if PIDKey.com considers the key invalid.
         invalid -> Nullable<Int4>,
-        /// When upstream checked the key, in its own words.
+        /// Time of the check as text of PIDKey.com.
         datetime_checked_done -> Nullable<Varchar>,
-        /// The same moment, where the words could be read.
+        /// Time of the check; null if the text could not be parsed.
         checked_at -> Nullable<Timestamptz>,
-        /// When the key was first stored.
+        /// Time at which the key was first stored.
         created_at -> Timestamptz,
-        /// When it was last checked again; null since it was first stored.
+        /// Time of the last check; null if the key was checked once.
         updated_at -> Nullable<Timestamptz>,
     }
 }
 
 diesel::table! {
-    /// What the stored product keys of each product add up to; kept by triggers.
+    /// Totals of the stored product keys by product, maintained by triggers.
     pidms_products (prd) {
         /// Product code.
         prd -> Text,
         /// Number of keys.
         key_count -> Int8,
-        /// Number of keys whose activations left are known.
+        /// Number of keys with a known number of remaining activations.
         known_count -> Int8,
-        /// Activations left on those keys.
+        /// Remaining activations of those keys.
         total_remaining -> Int8,
     }
 }
 
 diesel::table! {
-    /// Searches of the terminology, a row each, kept for three months.
+    /// Searches of the terminology, stored for three months.
     search_logs (id, created_at) {
         /// Row id.
         id -> Int8,
-        /// Row id of the caller's API key; null when it is not known.
+        /// Row id of the caller's API key; null if it is not known.
         user_id -> Nullable<Int8>,
-        /// The query in lower case; null when it found nothing or may name a person.
+        /// Query in lower case; null if it found nothing or may contain personal data.
         query -> Nullable<Text>,
-        /// How many codes were found.
+        /// Number of codes found.
         results_count -> Int4,
-        /// How long the search took, in milliseconds.
+        /// Duration of the search in milliseconds.
         response_time_ms -> Float8,
-        /// Whether the answer came from the cache.
+        /// True if the answer came from the cache.
         cache_hit -> Bool,
-        /// When the search was answered.
+        /// Time of the answer.
         created_at -> Timestamptz,
     }
 }
 
 diesel::table! {
-    /// Searches of the terminology added up by day (UTC); names no query and no caller, kept for good.
+    /// Daily totals of the searches of the terminology, without queries and callers. Stored permanently.
     search_stats_daily (day) {
-        /// The day, UTC.
+        /// Day in UTC.
         day -> Date,
-        /// Searches that were logged.
+        /// Number of logged searches.
         searches -> Int8,
-        /// Of those, the ones that found nothing.
+        /// Number of searches that found nothing.
         without_results -> Int8,
-        /// Of those, the ones that the cache answered.
+        /// Number of searches answered from the cache.
         cache_hits -> Int8,
-        /// What they took together, in milliseconds.
+        /// Total duration of the searches in milliseconds.
         response_time_ms -> Float8,
     }
 }

@@ -95,10 +95,10 @@ pub struct ApiKey {
     pub version: Version,
 }
 
-/// The part of an API key that its owner decides and can change.
+/// Parts of an API key that its owner sets and can change.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ApiKeySettings {
-    /// Purpose of the key, in its owner's words.
+    /// Purpose of the key.
     pub name: String,
     /// Scopes that the key grants.
     pub scopes: Vec<Scope>,
@@ -148,7 +148,7 @@ pub struct ApiKeyRecord {
     pub hash: KeyHash,
     /// First characters of the key, to tell keys apart.
     pub prefix: String,
-    /// What its owner decides.
+    /// Name, scopes and expiry.
     pub settings: ApiKeySettings,
 }
 

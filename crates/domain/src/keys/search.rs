@@ -14,7 +14,7 @@ pub const KEYS_PAGE: PageLimits = PageLimits { default: 50, max: 100 };
 #[serde(deny_unknown_fields)]
 pub struct FilterParameters {
     /// Part of the product code. Case does not matter.
-    #[param(max_length = 255)]
+    #[param(max_length = 255, pattern = "^[^\\x00-\\x1f\\x7f-\\x9f]*$")]
     pub product: Option<String>,
     /// Minimum number of activations left.
     #[param(maximum = 2147483647)]

@@ -31,10 +31,10 @@ const READS_WAIT: Duration = Duration::from_secs(1);
 /// Maximum number of remembered keys.
 const REMEMBERED_MAX: u64 = 20_000;
 
-/// Time after which a key that nobody uses is forgotten.
+/// Time after which an unused key is forgotten.
 const REMEMBERED_UNUSED: Duration = Duration::from_secs(3600);
 
-/// Maximum number of look-ups under way at once of keys that are not known to be valid.
+/// Maximum number of concurrent look-ups of keys that are not known to be valid.
 const FIRST_LOOK_UPS_MAX: usize = 10_000;
 
 type Lookup = Arc<dyn Fn(KeyHash) -> BoxFuture<'static, Result<Option<Caller>, Problem>> + Send + Sync>;
@@ -92,7 +92,7 @@ impl Callers {
         effect: Effect,
         address: Option<IpAddr>,
     ) -> Result<Arc<Caller>, Problem> {
-        // Charged beforehand, so that failures still under way count too.
+        // Charged beforehand, so that running look-ups count too.
         let charge = self.failures.charge(address).await?;
         let Ok(permit) = Arc::clone(&self.first_look_ups).try_acquire_owned() else {
             charge.refund();
@@ -173,7 +173,7 @@ impl Answer {
     }
 }
 
-/// Look-up under way. All requests that need its answer share it, and none of them ends it by leaving.
+/// Running look-up. All requests that need its answer share it, and none of them ends it by leaving.
 #[derive(Clone)]
 struct Flight {
     began: Instant,
@@ -188,7 +188,7 @@ struct Remembered(Mutex<State>);
 struct State {
     last: Option<Answer>,
     flight: Option<Flight>,
-    /// Whether a look-up has failed since the last answer. Only the first failure is logged.
+    /// True if a look-up has failed since the last answer. Only the first failure is logged.
     has_failed: bool,
 }
 
@@ -206,7 +206,7 @@ impl Remembered {
         self.lock().last.as_ref().is_some_and(|answer| answer.caller.is_some())
     }
 
-    /// Returns the last answer if it is fresh, else the look-up under way, which is started if there is none.
+    /// Returns the last answer if it is fresh, else the running look-up, which is started if there is none.
     fn recall<F>(self: &Arc<Self>, lookup: impl FnOnce() -> F) -> Recalled
     where
         F: Future<Output = Result<Option<Caller>, Problem>> + Send + 'static,

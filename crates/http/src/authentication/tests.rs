@@ -1,4 +1,4 @@
-//! Which callers are admitted, what their look-ups cost, and what happens while look-ups fail.
+//! Admission of callers, the number of look-ups, and behaviour while look-ups fail.
 
 use super::*;
 use crate::envelope::Envelope;
@@ -53,14 +53,14 @@ impl Toys {
         Self { router: mount(routes(), &callers).with_state(()), look_ups }
     }
 
-    /// A database that answers the first look-up and then fails each time.
+    /// Creates a router whose database answers the first look-up and fails the others.
     fn losing_the_database() -> Self {
         Self::new(
             |number, hash| async move { if number == 0 { Ok(reader(hash)) } else { Err(database_down()) } },
         )
     }
 
-    /// A database that answers the first look-up and then never again.
+    /// Creates a router whose database answers the first look-up only.
     fn losing_the_answers() -> Self {
         Self::new(|number, hash| async move { if number == 0 { Ok(reader(hash)) } else { pending().await } })
     }
@@ -267,7 +267,7 @@ async fn first_successful_look_up_refuses_revoked_key() {
 #[tokio::test(start_paused = true)]
 async fn cancelled_request_does_not_cancel_look_up() {
     let toys = Toys::new(|_, hash| async move {
-        // Twice, because a timer runs also while nobody polls the look-up.
+        // Twice, because a timer also runs while the look-up is not polled.
         sleep(SECOND).await;
         sleep(SECOND).await;
         Ok(reader(hash))

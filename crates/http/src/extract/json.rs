@@ -1,4 +1,4 @@
-//! JSON bodies: bounded in size and in time, one object of known fields.
+//! JSON bodies: objects of known fields, bounded in size and time.
 
 use super::{IDEMPOTENCY_KEY, caller, refused};
 use crate::problem::{Code, Problem};
@@ -22,7 +22,7 @@ pub(crate) const BODY_MAX: usize = 64 * 1024;
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct BodyMax(pub(crate) usize);
 
-/// How long a body may take to arrive.
+/// Maximum time for a body to arrive.
 const ARRIVAL_MAX: Duration = Duration::from_secs(10);
 
 /// A JSON object as body, of at most [`BodyMax`] bytes.
@@ -96,14 +96,14 @@ fn late() -> Invalid {
     Invalid::field("body", format!("did not arrive within {} seconds", ARRIVAL_MAX.as_secs()))
 }
 
-/// Why a body was not read to its end.
+/// Reason why a body was not read to its end.
 enum Incomplete {
     TooLarge,
     Broken,
 }
 
 async fn collect(body: &mut Body, max: usize) -> Result<BytesMut, Incomplete> {
-    // A length that is announced is believed when it is too large, and only then.
+    // An announced length counts only if it is too large.
     if body.size_hint().lower() > max as u64 {
         return Err(Incomplete::TooLarge);
     }

@@ -1,4 +1,4 @@
-//! What handlers read from a request besides its path, query string and body.
+//! Caller and headers of a request.
 
 use crate::access_log::CallerSlot;
 use crate::problem::{Code, Problem};

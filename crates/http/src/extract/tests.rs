@@ -1,4 +1,4 @@
-//! What cannot be read is a 4xx envelope that names the field, for every kind of bad input.
+//! Every kind of invalid input is a 4xx envelope that names the field.
 
 use crate::extract::{Json, Path, Query};
 use crate::problem::Problem;
@@ -54,7 +54,7 @@ async fn code(_: Path<String>) -> Problem {
     Problem::new(crate::problem::Code::NotFound)
 }
 
-/// Whatever could be read ends as 404 here, so that it is told from what could not.
+/// Returns a router whose handlers answer 404, which shows that the input was read.
 fn toys() -> Router {
     router(vec![
         Route::get("/filter", Access::Open, filter),
@@ -70,7 +70,7 @@ fn assert_names(answer: &Answered, field: &str, input: &str) {
 }
 
 #[tokio::test]
-async fn a_query_parameter_that_cannot_be_read_is_named() {
+async fn invalid_query_parameter_is_named() {
     let table = [
         ("page=abc", "page"),
         ("page=-1", "page"),
@@ -97,7 +97,7 @@ async fn a_query_parameter_that_cannot_be_read_is_named() {
 }
 
 #[tokio::test]
-async fn a_query_that_can_be_read_is_read() {
+async fn valid_query_is_read() {
     for query in ["", "?", "?&&", "?page=1&limit=5", "?product=Pro+Plus%20%E2%82%AC&blocked=-1"] {
         let answer = ask(&toys(), get(&format!("/filter{query}"))).await;
         assert_eq!(answer.status, StatusCode::NOT_FOUND, "{query}");
@@ -105,7 +105,7 @@ async fn a_query_that_can_be_read_is_read() {
 }
 
 #[tokio::test]
-async fn a_body_that_cannot_be_read_is_named() {
+async fn invalid_body_is_named() {
     let table: [(&[u8], &str); 17] = [
         (b"", "body"),
         (b"  ", "body"),
@@ -132,7 +132,7 @@ async fn a_body_that_cannot_be_read_is_named() {
 }
 
 #[tokio::test]
-async fn a_name_that_the_caller_made_up_is_repeated_only_in_part() {
+async fn unknown_names_are_repeated_in_part() {
     let name = "x".repeat(5_000);
     let answer = ask(&toys(), get(&format!("/filter?{name}=1"))).await;
     assert_eq!(answer.fields(), [&name[..64]]);
@@ -166,7 +166,7 @@ async fn other_media_types_are_415() {
 }
 
 #[tokio::test]
-async fn a_large_body_is_413_with_and_without_an_announced_length() {
+async fn large_body_is_413_with_or_without_length() {
     let large = vec![b'x'; 10 * 1024 * 1024];
     let announced = ask(&toys(), post("/order", large)).await;
     // A stream without end: only a server that stops reading ever answers.
@@ -180,20 +180,20 @@ async fn a_large_body_is_413_with_and_without_an_announced_length() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_body_that_never_arrives_is_not_waited_for() {
+async fn missing_body_times_out() {
     let silent = stream::pending::<Result<Bytes, Infallible>>();
     let answer = ask(&toys(), post("/order", Body::from_stream(silent))).await;
     assert_names(&answer, "body", "a silent body");
 }
 
 #[tokio::test]
-async fn a_body_that_breaks_off_is_named() {
+async fn incomplete_body_is_named() {
     let broken = stream::iter([Ok(Bytes::from_static(b"{")), Err("cut")]);
     assert_names(&ask(&toys(), post("/order", Body::from_stream(broken))).await, "body", "a broken body");
 }
 
 #[tokio::test]
-async fn a_path_that_is_not_utf8_is_named() {
+async fn path_must_be_utf8() {
     for path in ["/code/%ff", "/code/%ED%A0%80"] {
         assert_names(&ask(&toys(), get(path)).await, "code", path);
     }
@@ -202,14 +202,14 @@ async fn a_path_that_is_not_utf8_is_named() {
 
 proptest! {
     #[test]
-    fn no_query_is_a_failure_of_the_server(query in "[ -~]{0,60}|(page|limit|product)=%?[0-9a-fA-F%&=+]{0,20}") {
+    fn no_query_fails_the_server(query in "[ -~]{0,60}|(page|limit|product)=%?[0-9a-fA-F%&=+]{0,20}") {
         let Ok(request) = Request::get(format!("/filter?{query}")).body(Body::empty()) else { return Ok(()) };
         let status = answered(request);
         prop_assert!(status == StatusCode::NOT_FOUND || status == StatusCode::BAD_REQUEST, "{}", status);
     }
 
     #[test]
-    fn no_body_is_a_failure_of_the_server(body in prop_oneof![
+    fn no_body_fails_the_server(body in prop_oneof![
         proptest::collection::vec(any::<u8>(), 0..200),
         "\\{\"(keys|lines|x)\":[\\[\\]{}\",:0-9nul\\\\]{0,30}\\}?".prop_map(String::into_bytes),
     ]) {

@@ -1,4 +1,4 @@
-//! What becomes of a body that its request was answered without: it is taken in beside the answer and thrown away.
+//! Unread bodies: they are received in the background and discarded.
 //!
 //! A server that closes a connection with unread bytes resets it, and a caller that is still sending then never sees
 //! the answer, whatever refused the request: no key, no such path, a wrong method, a body too large.
@@ -15,18 +15,18 @@ use std::time::Duration;
 use tokio::runtime::Handle;
 use tokio::time::timeout;
 
-/// Bytes that are taken in and thrown away.
+/// Maximum number of bytes that are received and discarded.
 const DISCARD_MAX: usize = 16 * 1024 * 1024;
 
-/// How long that may take.
+/// Maximum time for that.
 const DISCARD_TIME: Duration = Duration::from_secs(10);
 
-/// Returns the request with a body of which everything is taken in that is left unread, up to 16 MiB and 10 s.
+/// Returns the request with a body whose unread rest is received and discarded, up to 16 MiB and 10 s.
 pub(crate) fn take_in(request: Request) -> Request {
     if request.body().is_end_stream() {
         return request;
     }
-    // Who asks for leave to send has not sent it, and an answer without leave says not to.
+    // A client that waits for `100 Continue` has not sent the body, and an answer without it tells the client not to.
     let is_coming = !request.headers().contains_key(header::EXPECT);
     request.map(|body| Body::new(Unread { body, is_coming, is_over: false }))
 }
@@ -34,7 +34,7 @@ pub(crate) fn take_in(request: Request) -> Request {
 /// A body that is read on in the background when it is dropped before its end.
 struct Unread {
     body: Body,
-    /// Whether the caller sends it, as far as is known.
+    /// True if the caller is known to send it.
     is_coming: bool,
     is_over: bool,
 }
@@ -47,7 +47,7 @@ impl HttpBody for Unread {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
-        // The first look at a body is what gives the leave to send it.
+        // The first poll sends `100 Continue`.
         self.is_coming = true;
         let polled = Pin::new(&mut self.body).poll_frame(context);
         if let Poll::Ready(None | Some(Err(_))) = polled {
@@ -68,7 +68,7 @@ impl HttpBody for Unread {
 impl Drop for Unread {
     fn drop(&mut self) {
         let is_done = self.is_over || !self.is_coming || self.body.is_end_stream();
-        // A runtime that is gone has taken its connections along.
+        // Without a runtime there are no connections.
         let Some(runtime) = Handle::try_current().ok().filter(|_| !is_done) else { return };
         let mut rest = Limited::new(std::mem::take(&mut self.body), DISCARD_MAX);
         runtime.spawn(async move {

@@ -3,9 +3,11 @@
 use super::{READ, WRITE};
 use crate::prelude::*;
 use secrecy::ExposeSecret;
+use serde_json::json;
 use serde_json::value::RawValue;
-use steadfast_domain::identity::{API_KEYS_PAGE, ApiKey, ApiKeySettings, Caller, NewApiKey};
+use steadfast_domain::identity::{API_KEYS_PAGE, ApiKey, ApiKeySettings, Caller, NewApiKey, Scope};
 use steadfast_repository::identity;
+use utoipa::openapi::schema::{Array, ArrayBuilder, ObjectBuilder, Type};
 
 const ALL: &str = "/api/identity/api-keys";
 const ONE: &str = "/api/identity/api-keys/{id}";
@@ -107,13 +109,25 @@ struct KeyPath {
 #[schema(as = ApiKeySettings)]
 struct SettingsBody {
     /// Purpose of the key.
-    #[schema(min_length = 1, max_length = 100, example = "label printer")]
+    #[schema(
+        max_length = 100,
+        pattern = "^\\s*[^\\s\\x00-\\x1f\\x7f-\\x9f]([^\\x00-\\x1f\\x7f-\\x9f]*)$",
+        example = "label printer"
+    )]
     name: String,
-    /// Scopes that the key grants. Callers can grant those that they have.
-    #[schema(min_items = 1, example = json!(["keys:read"]))]
+    #[schema(schema_with = scopes)]
     scopes: Vec<String>,
     /// Time from which on the key is refused. It does not expire if this is absent or null.
     expires_at: Option<DateTime<Utc>>,
+}
+
+fn scopes() -> Array {
+    let scope = ObjectBuilder::new().schema_type(Type::String).enum_values(Some(Scope::GRANTABLE));
+    let scopes = ArrayBuilder::new().items(scope).min_items(Some(1));
+    scopes
+        .description(Some("Scopes that the key grants. Callers can grant those that they have."))
+        .examples([json!(["keys:read"])])
+        .build()
 }
 
 impl SettingsBody {

@@ -53,7 +53,7 @@ async fn check(
 #[serde(deny_unknown_fields)]
 struct CheckRequest {
     /// Up to 50 keys, one per line or separated by commas or spaces, with or without dashes, in any case.
-    #[schema(min_length = 1, example = "6NRGD-KHFCF-Y4TF7-PRWFD-YBF3H")]
+    #[schema(pattern = "([A-Za-z0-9][ -]*){25}", example = "6NRGD-KHFCF-Y4TF7-PRWFD-YBF3H")]
     keys: String,
 }
 

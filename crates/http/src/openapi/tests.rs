@@ -1,4 +1,4 @@
-//! The description tells the truth about the routes.
+//! The OpenAPI document matches the routes.
 
 use super::*;
 use crate::router::routes;
@@ -10,7 +10,7 @@ fn described() -> Value {
 }
 
 #[test]
-fn every_route_is_described_and_nothing_else() {
+fn document_has_exactly_the_routes() {
     let document = described();
     let paths = document["paths"].as_object().expect("paths");
     let mut described: Vec<String> = paths
@@ -40,7 +40,7 @@ fn each_method_is_described_as_itself() {
 }
 
 #[test]
-fn every_reference_leads_somewhere() {
+fn every_reference_resolves() {
     fn references(value: &Value, found: &mut Vec<String>) {
         match value {
             Value::Object(object) => {
@@ -61,7 +61,7 @@ fn every_reference_leads_somewhere() {
 }
 
 #[test]
-fn a_guarded_route_says_what_it_needs_and_how_it_refuses() {
+fn guarded_route_documents_its_scope_and_errors() {
     let document = described();
     let check = &document["paths"]["/api/pidms/check"]["post"];
     assert_eq!(check["security"].as_array().map(Vec::len), Some(2));
@@ -112,7 +112,7 @@ fn guarded_routes_require_grantable_scopes_and_limit_invalid_keys() {
 }
 
 #[test]
-fn every_operation_has_a_summary_and_an_id_of_its_own() {
+fn operations_have_summaries_and_unique_ids() {
     let document = described();
     let mut ids = std::collections::HashSet::new();
     for (path, item) in document["paths"].as_object().expect("paths") {

@@ -1,12 +1,12 @@
-//! Every error code with its status and meaning: the table that the answers and the API's description are made of.
+//! The table of error codes with their statuses and texts, for answers and the OpenAPI document.
 
 use axum::http::StatusCode;
 
-/// The code of a problem, left among the response's extensions for the access log.
+/// Code of a problem, a response extension for the access log.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct ErrorCode(pub(crate) &'static str);
 
-/// What kind of problem it is.
+/// Kind of an error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Code {
     InvalidParams,
@@ -30,24 +30,24 @@ pub(crate) enum Code {
     UpstreamError,
     UpstreamTimeout,
     UpstreamUnreachable,
-    /// The same code as [`Code::UpstreamUnreachable`], known beforehand: nothing was sent, so it is worth a repetition.
+    /// Same code as [`Code::UpstreamUnreachable`], if nothing was sent because the circuit breaker is open.
     UpstreamOpen,
     DbConnection,
     Overloaded,
 }
 
 impl Code {
-    /// The code as the caller reads it.
+    /// Returns the code as callers read it.
     pub(crate) const fn as_str(self) -> &'static str {
         self.row().0
     }
 
-    /// The status of the answer.
+    /// Returns the status of the answer.
     pub(crate) const fn status(self) -> StatusCode {
         self.row().1
     }
 
-    /// The text for the caller where nothing more precise is known.
+    /// Returns the default text for callers.
     pub(crate) const fn text(self) -> &'static str {
         self.row().2
     }
@@ -114,7 +114,7 @@ impl Code {
         }
     }
 
-    /// Requests that the stored data does not permit.
+    /// Returns the row of a request that the stored data does not permit.
     const fn state_row(self) -> (&'static str, StatusCode, &'static str) {
         match self {
             Self::DuplicateEntry => ("DUPLICATE_ENTRY", StatusCode::CONFLICT, "That exists already."),
@@ -133,7 +133,7 @@ impl Code {
         }
     }
 
-    /// Failures of PIDKey.com. The texts are part of the API's contract.
+    /// Returns the row of a failure of PIDKey.com. The requirements document fixes the texts.
     const fn upstream_row(self) -> (&'static str, StatusCode, &'static str) {
         match self {
             Self::UpstreamRateLimited => (

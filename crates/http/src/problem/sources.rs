@@ -1,5 +1,4 @@
-//! Which problem each failure of the layers below is. The caller gets the code's own text; the words of the layer go
-//! to the log.
+//! Conversion of errors of the lower layers. Callers get the default text of the code; the log gets the text of the layer.
 
 use super::{Code, Problem};
 use std::time::Duration;
@@ -53,7 +52,7 @@ impl From<ServiceError> for Problem {
     }
 }
 
-/// Without a cause for the log: the check has logged it, with all that is known.
+/// Sets no cause, because the check has logged it with more details.
 impl From<Upstream> for Problem {
     fn from(upstream: Upstream) -> Self {
         match upstream {
@@ -67,7 +66,7 @@ impl From<Upstream> for Problem {
             Upstream::Body(_) => Self::new(Code::UpstreamError),
             Upstream::Timeout => Self::new(Code::UpstreamTimeout),
             Upstream::Unreachable(_) => Self::new(Code::UpstreamUnreachable),
-            // Nothing of PIDKey.com's doing: too many checks are under way here.
+            // Not caused by PIDKey.com: too many checks are running here.
             Upstream::Busy { retry_after } => Self::new(Code::Overloaded).retry_after(Some(retry_after)),
             Upstream::Open { retry_after } => Self::new(Code::UpstreamOpen).retry_after(Some(retry_after)),
         }

@@ -1,4 +1,4 @@
-//! The table of codes, and what the two readers of a failure get to read.
+//! The table of codes, and the texts of callers and log.
 
 use super::*;
 use crate::testing::Lines;
@@ -24,7 +24,7 @@ async fn every_wrong_field_is_named() {
 }
 
 #[tokio::test]
-async fn the_time_to_come_back_is_rounded_up_and_said_twice() {
+async fn retry_after_is_rounded_up_in_header_and_body() {
     for (wait, seconds) in
         [(Some(Duration::from_millis(1)), 1), (Some(Duration::from_millis(2_001)), 3), (None, 5)]
     {

@@ -1,4 +1,4 @@
-//! What every request goes through, whatever its route.
+//! The steps of every request, whatever its route.
 
 use crate::access_log::CacheSlot;
 use crate::envelope::Envelope;
@@ -49,7 +49,7 @@ fn toys() -> Router {
 }
 
 #[tokio::test]
-async fn a_success_has_the_envelope() {
+async fn success_has_envelope() {
     let answer = ask(&toys(), get("/toys/bear")).await;
     assert_eq!(answer.status, StatusCode::OK);
     assert_eq!(answer.body["success"], true);
@@ -76,7 +76,7 @@ async fn every_answer_carries_the_callers_id_or_a_new_one() {
 }
 
 #[tokio::test]
-async fn unknown_paths_and_wrong_methods_are_problems_too() {
+async fn unknown_paths_and_methods_are_problems() {
     let answer = ask(&toys(), get("/nowhere")).await;
     assert_eq!((answer.status, &answer.body["error"]), (StatusCode::NOT_FOUND, &"NOT_FOUND".into()));
     let answer = ask(&toys(), post("/owned", "{}")).await;
@@ -86,7 +86,7 @@ async fn unknown_paths_and_wrong_methods_are_problems_too() {
 }
 
 #[tokio::test]
-async fn a_panic_is_answered_and_logged_and_its_words_stay_inside() {
+async fn panic_is_answered_without_its_message() {
     let (lines, _guard) = Lines::capture();
     let answer = ask(&toys(), get("/breaks")).await;
     assert_eq!(answer.status, StatusCode::INTERNAL_SERVER_ERROR);
@@ -98,7 +98,7 @@ async fn a_panic_is_answered_and_logged_and_its_words_stay_inside() {
 }
 
 #[tokio::test]
-async fn a_request_is_one_log_event_without_its_data() {
+async fn request_is_one_log_event_without_data() {
     let (lines, _guard) = Lines::capture();
     let request =
         Request::get("/owned?name=secret").header("x-api-key", KEY).body(Body::empty()).expect("fine");
@@ -122,7 +122,7 @@ async fn a_request_is_one_log_event_without_its_data() {
 }
 
 #[tokio::test]
-async fn a_caller_that_leaves_is_logged_too() {
+async fn disconnected_caller_is_logged() {
     let (lines, _guard) = Lines::capture();
     let mut answer = Box::pin(toys().oneshot(get("/hangs")));
     assert!(futures_util::poll!(&mut answer).is_pending());
@@ -133,7 +133,7 @@ async fn a_caller_that_leaves_is_logged_too() {
 }
 
 #[tokio::test]
-async fn a_trace_is_written_on_the_log_lines() {
+async fn trace_id_is_on_log_lines() {
     let (lines, _guard) = Lines::capture();
     let trace = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
     ask(&toys(), Request::get("/wrong").header("traceparent", trace).body(Body::empty()).expect("fine"))
@@ -142,7 +142,7 @@ async fn a_trace_is_written_on_the_log_lines() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_read_that_is_overdue_failed_and_a_write_may_have_been_done() {
+async fn overdue_read_is_408_and_overdue_write_has_unknown_outcome() {
     for request in [get("/hangs"), post("/hangs-reading", "{}")] {
         let read = ask(&toys(), request).await;
         let expected = (StatusCode::REQUEST_TIMEOUT, &"DB_TIMEOUT_ERROR".into());

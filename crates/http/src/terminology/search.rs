@@ -84,13 +84,17 @@ fn message(found: &Found) -> String {
 #[serde(deny_unknown_fields)]
 struct SearchParameters {
     /// The beginning of a code (`E11.9`, `e11 9`), or words, which may be misspelt. A code is not searched as words.
-    #[param(min_length = 2, max_length = 100, example = "diabetes")]
+    #[param(
+        max_length = 100,
+        pattern = "^\\s*[^\\s\\x00-\\x1f\\x7f-\\x9f][^\\x00-\\x1f\\x7f-\\x9f]*[^\\s\\x00-\\x1f\\x7f-\\x9f]\\s*$",
+        example = "diabetes"
+    )]
     query: String,
     /// Maximum number of results. Defaults to 10.
     #[param(minimum = 1, maximum = 50)]
     limit: Option<u64>,
     /// Restricts the search to a chapter, given by its number or its range of categories.
-    #[param(min_length = 1, max_length = 20, pattern = "^[A-Za-z0-9.-]+$", example = "I00-I99")]
+    #[param(min_length = 1, max_length = 20, pattern = "^\\s*[A-Za-z0-9.-]+\\s*$", example = "I00-I99")]
     chapter: Option<String>,
     /// Also finds codes that are no longer in use. Defaults to false.
     include_inactive: Option<bool>,
@@ -108,7 +112,11 @@ impl SearchParameters {
 #[serde(deny_unknown_fields)]
 struct AutocompleteParameters {
     /// The query as typed so far.
-    #[param(min_length = 2, max_length = 100, example = "hyperten")]
+    #[param(
+        max_length = 100,
+        pattern = "^\\s*[^\\s\\x00-\\x1f\\x7f-\\x9f][^\\x00-\\x1f\\x7f-\\x9f]*[^\\s\\x00-\\x1f\\x7f-\\x9f]\\s*$",
+        example = "hyperten"
+    )]
     query: String,
     /// Maximum number of suggestions. Defaults to 10.
     #[param(minimum = 1, maximum = 50)]

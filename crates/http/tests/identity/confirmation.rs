@@ -98,7 +98,7 @@ fn check(api: &Fixture, key: &str) -> JoinHandle<Answered> {
     start(api, request.body(Body::from(body)).expect("a request"))
 }
 
-/// API over a database in which `key` was used and then revoked.
+/// Returns an API with a key that was used and then revoked.
 async fn with_revoked_key() -> Result<(Fixture, String)> {
     let api = Fixture::new().await?;
     let key = api_key(&api.store, &["*"]).await?;

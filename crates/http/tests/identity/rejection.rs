@@ -35,7 +35,7 @@ impl LookUps {
 }
 
 fn new_key() -> Result<String> {
-    let new = NewApiKey::generate(ApiKeySettings::parse("nobody's", &["*"], None)?);
+    let new = NewApiKey::generate(ApiKeySettings::parse("unknown", &["*"], None)?);
     Ok(new.secret.expose_secret().to_owned())
 }
 
@@ -92,7 +92,7 @@ async fn address_that_sends_many_invalid_keys_is_refused() -> Result<()> {
     let before = look_ups.count().await?;
     let mut refused = 0;
     let keys = (0..400).map(|_| new_key()).collect::<Result<Vec<_>>>()?;
-    // At once, so that nothing is refilled meanwhile however slow the machine is.
+    // Concurrently, so that the budget is not refilled between them.
     for answer in join_all(keys.iter().map(|key| get_from(&api, attacker, key))).await {
         let answer = answer?;
         if answer.status == 429 {
@@ -108,7 +108,7 @@ async fn address_that_sends_many_invalid_keys_is_refused() -> Result<()> {
     // Keys that are in use, and other networks, are not affected.
     assert_eq!(get_from(&api, attacker, api.key()).await?.status, 200);
     assert_eq!(get_from(&api, other, "garbage").await?.status, 401);
-    // A neighbour in the same /64 is. What was refilled meanwhile is used up first.
+    // A neighbour in the same /64 is. The part of the budget that was refilled since is used up first.
     let mut neighbours = 0;
     while get_from(&api, neighbour, "garbage").await?.status != 429 {
         neighbours += 1;

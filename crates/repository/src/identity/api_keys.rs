@@ -37,7 +37,7 @@ pub const REVOKE_API_KEY: Operation<Write> =
 /// Finds the bearer of the key with `hash`, unless the key is revoked or expired. Served by `api_keys_key_hash_key`.
 ///
 /// # Errors
-/// Returns [`Error`] if the database gives no answer. That says nothing about the key.
+/// Returns [`Error`] if the database does not answer, whether or not the key is valid.
 pub async fn find_caller(store: &Store, hash: &KeyHash) -> Result<Option<Caller>, Error> {
     let found: Option<CallerRow> = store
         .read(&FIND_CALLER, async |conn| {

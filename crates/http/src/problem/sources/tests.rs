@@ -7,7 +7,7 @@ use std::time::Duration;
 
 const WAIT: Duration = Duration::from_secs(9);
 
-/// Status, code, `Retry-After`, and how often the log speaks of it.
+/// Returns the status, the code, `Retry-After` and the number of log lines.
 fn answered(problem: Problem) -> (u16, &'static str, Option<String>, usize) {
     let (lines, _guard) = Lines::capture();
     let code = problem.code.as_str();
@@ -45,7 +45,7 @@ fn each_failure_of_the_database_has_its_code() {
 }
 
 #[test]
-fn each_failure_of_pidkey_has_its_code_and_is_not_logged_again() {
+fn failures_of_pidkey_have_codes_without_log_lines() {
     let table = [
         (Upstream::RateLimited { retry_after: WAIT }, (503, "UPSTREAM_RATE_LIMITED", Some("9"))),
         (Upstream::Unauthorized, (500, "UPSTREAM_CONFIG", None)),

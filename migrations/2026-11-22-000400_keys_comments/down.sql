@@ -1,0 +1,1 @@
+SELECT 1; -- Comments have no effect, so the new ones stay.

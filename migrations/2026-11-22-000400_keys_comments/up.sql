@@ -1,0 +1,20 @@
+COMMENT ON TABLE pidms_keys IS 'Product keys with their state at PIDKey.com when they were last checked.';
+COMMENT ON COLUMN pidms_keys.keyname IS 'Key, 25 characters without dashes.';
+COMMENT ON COLUMN pidms_keys.keyname_with_dash IS 'Key in five groups of five characters.';
+COMMENT ON COLUMN pidms_keys.prd IS 'Product code, such as `Office16_ProPlusVL_MAK`.';
+COMMENT ON COLUMN pidms_keys.is_key_type IS 'Type of the key, which PIDKey.com does not document.';
+COMMENT ON COLUMN pidms_keys.is_retail IS '1 for retail, 2 for volume.';
+COMMENT ON COLUMN pidms_keys.sub IS 'Subtype, such as `X21-74564`.';
+COMMENT ON COLUMN pidms_keys.remaining IS 'Remaining activations; -1 if not applicable or not known.';
+COMMENT ON COLUMN pidms_keys.blocked IS '1 if the key is blocked, otherwise -1.';
+COMMENT ON COLUMN pidms_keys.errorcode IS 'Error code of PIDKey.com, such as `0xC004C060`.';
+COMMENT ON COLUMN pidms_keys.had_occurred IS 'Error flag of PIDKey.com.';
+COMMENT ON COLUMN pidms_keys.invalid IS '1 if PIDKey.com considers the key invalid.';
+COMMENT ON COLUMN pidms_keys.datetime_checked_done IS 'Time of the check as text of PIDKey.com.';
+COMMENT ON COLUMN pidms_keys.checked_at IS 'Time of the check; null if the text could not be parsed.';
+COMMENT ON COLUMN pidms_keys.created_at IS 'Time at which the key was first stored.';
+COMMENT ON COLUMN pidms_keys.updated_at IS 'Time of the last check; null if the key was checked once.';
+
+COMMENT ON TABLE pidms_products IS 'Totals of the stored product keys by product, maintained by triggers.';
+COMMENT ON COLUMN pidms_products.known_count IS 'Number of keys with a known number of remaining activations.';
+COMMENT ON COLUMN pidms_products.total_remaining IS 'Remaining activations of those keys.';
