@@ -6,7 +6,7 @@ mod search;
 
 pub use checks::{MAX_KEYS, Pasted, ProductKey, RejectedLine};
 pub use products::{LOW_INVENTORY_BELOW, PRODUCTS_PAGE, ProductSummary};
-pub use search::{Blocked, Filter, FilterParameters, KEYS_PAGE, KeyCursor, blocked_schema};
+pub use search::{Filter, FilterParameters, KEYS_PAGE, KeyCursor, blocked_schema};
 
 use chrono::{DateTime, Utc};
 
@@ -42,6 +42,27 @@ pub struct KeyStatus {
     pub checked_text: Option<String>,
     /// Time of the check, if `checked_text` could be parsed.
     pub checked_at: Option<DateTime<Utc>>,
+}
+
+impl KeyStatus {
+    /// Returns the status of a key that is not blocked and of which only the product is known.
+    pub fn new(key: ProductKey, product: impl Into<String>) -> Self {
+        Self {
+            key,
+            product: product.into(),
+            extended_pid: None,
+            key_type: None,
+            is_retail: None,
+            sub_type: None,
+            remaining: REMAINING_UNKNOWN,
+            blocked: false,
+            error_code: None,
+            had_occurred: None,
+            invalid: None,
+            checked_text: None,
+            checked_at: None,
+        }
+    }
 }
 
 /// A stored key.

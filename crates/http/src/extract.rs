@@ -9,7 +9,7 @@ mod unread;
 pub(crate) use json::{BODY_MAX, BodyMax, Creation, Json};
 pub(crate) use parts::{Bearer, IDEMPOTENCY_KEY, IfMatch};
 pub(crate) use path::Path;
-pub(crate) use query::{Nothing, Paged, Query};
+pub(crate) use query::{Paged, Query};
 pub(crate) use unread::take_in;
 
 use parts::caller;

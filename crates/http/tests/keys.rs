@@ -18,21 +18,8 @@ fn pasted(count: usize) -> String {
 }
 
 fn status(n: usize, product: &str, remaining: i32, blocked: bool) -> KeyStatus {
-    KeyStatus {
-        key: ProductKey::parse(&format!("AAAAABBBBBCCCCCDDDDD{n:05}")).expect("a key"),
-        product: product.to_owned(),
-        extended_pid: None,
-        key_type: None,
-        is_retail: None,
-        sub_type: None,
-        remaining,
-        blocked,
-        error_code: None,
-        had_occurred: None,
-        invalid: None,
-        checked_text: None,
-        checked_at: None,
-    }
+    let key = ProductKey::parse(&format!("AAAAABBBBBCCCCCDDDDD{n:05}")).expect("a key");
+    KeyStatus { remaining, blocked, ..KeyStatus::new(key, product) }
 }
 
 fn names(answer: &Value) -> Vec<String> {

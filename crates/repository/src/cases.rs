@@ -12,6 +12,7 @@ use crate::{Error, Store, audit, identity, keys, terminology};
 use std::future::Future;
 use std::pin::Pin;
 use steadfast_domain::Invalid;
+use steadfast_domain::page::Position;
 use steadfast_postgres::AnyOperation;
 
 /// No required index: the case may use any index that serves the operation.
@@ -71,6 +72,28 @@ impl Case {
             })
         };
         inputs.into_iter().map(case).collect()
+    }
+
+    /// Creates the cases of a list without filter that has more than 150 items: its first, third and last pages by
+    /// number, and the pages after cursors in the middle, near the end, and beyond all items.
+    pub(crate) fn pages<C, F, T>(
+        operation: &'static AnyOperation,
+        run: impl Fn(Store, Position<C>) -> F + Copy + Send + Sync + 'static,
+        [middle, near_end, last]: [C; 3],
+    ) -> Result<Vec<Self>, Invalid>
+    where
+        C: Clone + Send + Sync + 'static,
+        F: Future<Output = Result<T, Error>> + Send + 'static,
+    {
+        let inputs = [
+            ("first page", ANY, Position::numbered(1, 50)?),
+            ("third page", ANY, Position::numbered(3, 50)?),
+            ("past the last page", ANY, Position::numbered(200, 50)?),
+            ("after a cursor", ANY, Position::after(middle, 50)),
+            ("after a cursor near the end", ANY, Position::after(near_end, 50)),
+            ("after the last cursor", ANY, Position::after(last, 50)),
+        ];
+        Ok(Self::each(operation, run, inputs))
     }
 
     /// Marks the case as heavy, see [`Case::is_heavy`].

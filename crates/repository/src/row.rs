@@ -38,7 +38,7 @@ macro_rules! row {
         )]
         #[diesel(table_name = $table, check_for_backend(steadfast_postgres::diesel::pg::Pg))]
         pub(super) struct $Row {
-            $($(#[$attribute])* $field: $type,)+
+            $($(#[$attribute])* pub(super) $field: $type,)+
         }
 
         impl $Row {

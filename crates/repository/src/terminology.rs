@@ -22,8 +22,7 @@ pub use statistics::{
     search_statistics,
 };
 
-use crate::Error;
-use crate::row::{Parse, invalid};
+use crate::prelude::*;
 use steadfast_domain::terminology::IcdCode;
 
 impl Parse<IcdCode> for String {

@@ -8,9 +8,7 @@ mod support;
 
 use anyhow::Result;
 use std::collections::HashSet;
-use steadfast_domain::keys::{
-    Blocked, Filter, FilterParameters, KEYS_PAGE, KeyCursor, KeyStatus, ProductKey,
-};
+use steadfast_domain::keys::{Filter, FilterParameters, KEYS_PAGE, KeyCursor, KeyStatus, ProductKey};
 use steadfast_domain::page::{PageParameters, Position};
 use steadfast_postgres::tokio_postgres::Client;
 use steadfast_repository::keys;
@@ -155,7 +153,7 @@ impl Model {
                 key.product.to_lowercase().contains(&product)
                     && key.remaining >= filter.min_remaining.unwrap_or(lowest)
                     && key.remaining <= filter.max_remaining.unwrap_or(i32::MAX)
-                    && filter.blocked.is_none_or(|blocked| key.blocked == (blocked == Blocked::Yes))
+                    && filter.blocked.is_none_or(|blocked| key.blocked == blocked)
             })
             .collect();
         // Keys were stored in order, so ids have the same order.

@@ -23,21 +23,8 @@ async fn counted() -> Result<(Fixture, Store, RoundTrips)> {
 }
 
 fn status(number: u32) -> KeyStatus {
-    KeyStatus {
-        key: ProductKey::parse(&format!("{number:025}")).expect("25 digits"),
-        product: "Office16".to_owned(),
-        extended_pid: None,
-        key_type: None,
-        is_retail: None,
-        sub_type: None,
-        remaining: 3,
-        blocked: false,
-        error_code: None,
-        had_occurred: None,
-        invalid: None,
-        checked_text: None,
-        checked_at: None,
-    }
+    let key = ProductKey::parse(&format!("{number:025}")).expect("25 digits");
+    KeyStatus { remaining: 3, ..KeyStatus::new(key, "Office16") }
 }
 
 #[tokio::test]

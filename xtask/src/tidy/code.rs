@@ -178,17 +178,18 @@ impl<'ast> Visit<'ast> for Code {
     }
 }
 
-/// Returns the function at the start of a chain of methods, and the string that is its first argument.
+/// Returns the function at the start of a chain of methods, and the string that is its first argument. The chain may be
+/// the argument of another function.
 fn call(value: &Expr) -> Option<(String, String)> {
     match value {
         Expr::MethodCall(method) => call(&method.receiver),
         Expr::Call(function) => {
-            let Expr::Path(path) = &*function.func else { return None };
-            let mut names = path.path.segments.iter().rev().map(|segment| segment.ident.to_string());
-            let (last, kind) = (names.next()?, names.next()?);
-            let Expr::Lit(syn::ExprLit { lit: syn::Lit::Str(text), .. }) = function.args.first()? else {
+            let (Expr::Path(path), Some(first)) = (&*function.func, function.args.first()) else {
                 return None;
             };
+            let Expr::Lit(syn::ExprLit { lit: syn::Lit::Str(text), .. }) = first else { return call(first) };
+            let mut names = path.path.segments.iter().rev().map(|segment| segment.ident.to_string());
+            let (last, kind) = (names.next()?, names.next()?);
             Some((format!("{kind}::{last}"), text.value()))
         }
         _ => None,

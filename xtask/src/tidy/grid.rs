@@ -63,7 +63,7 @@ fn resources(tree: &Tree) -> Vec<Finding> {
     let stored = in_area("crates/repository/src")
         .filter(|(file, ..)| file.code.constants.iter().any(|constant| constant.kind == "Operation"));
     let routed = in_area("crates/http/src").filter(|(file, ..)| {
-        file.code.paths.iter().any(|path| path.segments.first().is_some_and(|name| name == "Route"))
+        file.code.paths.iter().any(|path| path.segments.iter().any(|name| name == "Route"))
     });
     let resources: BTreeSet<(&str, &str)> =
         stored.chain(routed).map(|(_, area, module)| (area, module)).collect();

@@ -230,7 +230,8 @@ mod tests {
                     const B: Operation<Read> = A.statements(9);\n\
                     const C: Operation<Read> = Operation::read(\"jobs.c\");\n\
                     const D: Operation<Read> = Operation::write(\"keys.a\");\n\
-                    fn f(store: &Store) { store.read(&Operation::read(\"keys.b\"), g) }";
+                    fn f(store: &Store) { store.read(&Operation::read(\"keys.b\"), g) }\n\
+                    const E: Operation<Read> = paged(Operation::read(\"keys.e\"));";
         let is_use = |it: &Finding| it.advice.contains(" has no case") || it.advice.contains("run by no");
         let findings = check(&Tree::of(&[(KEYS, code)])).into_iter().filter(|finding| !is_use(finding));
         assert_eq!(findings.map(|finding| finding.line).collect::<Vec<_>>(), [2, 3, 4, 5]);

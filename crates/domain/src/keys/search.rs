@@ -1,19 +1,13 @@
 //! Search of stored keys: filter, sort key and page sizes.
 
 use crate::page::PageLimits;
-use crate::{Checks, Invalid, text};
+use crate::{Invalid, text};
 use serde::{Deserialize, Serialize};
 use utoipa::IntoParams;
 use utoipa::openapi::schema::{Object, ObjectBuilder, Type};
 
 /// Page sizes of a search.
 pub const KEYS_PAGE: PageLimits = PageLimits { default: 50, max: 100 };
-
-/// Maximum number of characters of a product code: that of the column.
-const PRODUCT_MAX: usize = 255;
-
-/// Maximum of the filters on `remaining`: that of the column.
-const REMAINING_MAX: u64 = i32::MAX as u64;
 
 /// Unvalidated parameters of a search.
 #[derive(Clone, Debug, Default, Deserialize, IntoParams)]
@@ -38,15 +32,6 @@ pub fn blocked_schema() -> Object {
     ObjectBuilder::new().schema_type(Type::Integer).enum_values(Some([1, -1])).build()
 }
 
-/// Filter on the state of a key.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Blocked {
-    /// Only keys that are not blocked (`blocked=-1`).
-    No,
-    /// Only blocked keys (`blocked=1`).
-    Yes,
-}
-
 /// Conditions of a search. Conditions that are `None` do not restrict it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Filter {
@@ -56,8 +41,8 @@ pub struct Filter {
     pub min_remaining: Option<i32>,
     /// Maximum number of activations left.
     pub max_remaining: Option<i32>,
-    /// State of the keys.
-    pub blocked: Option<Blocked>,
+    /// True for blocked keys, false for the others.
+    pub blocked: Option<bool>,
 }
 
 impl FilterParameters {
@@ -66,41 +51,30 @@ impl FilterParameters {
     /// # Errors
     /// Returns [`Invalid`] naming every invalid parameter.
     pub fn parse(&self) -> Result<Filter, Invalid> {
-        let mut checks = Checks::default();
-        let product = self.product.as_deref().map(|product| text::plain("product", product, 0..=PRODUCT_MAX));
-        let product = checks.keep(product.transpose().map(|product| product.filter(|text| !text.is_empty())));
-        let min = checks.keep(remaining("min_remaining", self.min_remaining));
-        let max = checks.keep(remaining("max_remaining", self.max_remaining));
-        let blocked = checks.keep(self.blocked.map(parse_blocked).transpose());
-        if let (Some(Some(min)), Some(Some(max))) = (min, max)
-            && min > max
-        {
-            checks.keep::<()>(Err(Invalid::field("max_remaining", "must not be below min_remaining")));
-            return Err(checks.refused());
-        }
-        match (product, min, max, blocked) {
-            (Some(product), Some(min_remaining), Some(max_remaining), Some(blocked)) => {
-                Ok(Filter { product, min_remaining, max_remaining, blocked })
+        let product = self.product.as_deref().map(|product| text::plain("product", product, 0..=255));
+        let blocked = match self.blocked {
+            None | Some(1 | -1) => Ok(self.blocked.map(|blocked| blocked == 1)),
+            _ => Err(Invalid::field("blocked", "must be 1 (blocked) or -1 (not blocked)")),
+        };
+        let filter = Invalid::both(Invalid::both(product.transpose(), self.range()), blocked);
+        let ((product, (min_remaining, max_remaining)), blocked) = filter?;
+        let product = product.filter(|text| !text.is_empty());
+        Ok(Filter { product, min_remaining, max_remaining, blocked })
+    }
+
+    /// Validates the bounds of the number of activations left.
+    fn range(&self) -> Result<(Option<i32>, Option<i32>), Invalid> {
+        let bound = |field, value: Option<u64>| {
+            let invalid = |_| Invalid::field(field, format!("must be from 0 to {}", i32::MAX));
+            value.map(i32::try_from).transpose().map_err(invalid)
+        };
+        let min = bound("min_remaining", self.min_remaining);
+        match Invalid::both(min, bound("max_remaining", self.max_remaining))? {
+            (Some(min), Some(max)) if min > max => {
+                Err(Invalid::field("max_remaining", "must not be below min_remaining"))
             }
-            _ => Err(checks.refused()),
+            range => Ok(range),
         }
-    }
-}
-
-fn remaining(field: &str, value: Option<u64>) -> Result<Option<i32>, Invalid> {
-    match value {
-        Some(value) if value > REMAINING_MAX => {
-            Err(Invalid::field(field, format!("must be from 0 to {REMAINING_MAX}")))
-        }
-        value => Ok(value.map(|value| value as i32)),
-    }
-}
-
-fn parse_blocked(value: i64) -> Result<Blocked, Invalid> {
-    match value {
-        -1 => Ok(Blocked::No),
-        1 => Ok(Blocked::Yes),
-        _ => Err(Invalid::field("blocked", "must be 1 (blocked) or -1 (not blocked)")),
     }
 }
 
@@ -146,19 +120,19 @@ mod tests {
         let parameters = FilterParameters {
             product: Some("  ".to_owned()),
             min_remaining: Some(5),
-            max_remaining: Some(REMAINING_MAX),
+            max_remaining: Some(i32::MAX as u64),
             blocked: Some(-1),
         };
         let filter = Filter {
             product: None,
             min_remaining: Some(5),
             max_remaining: Some(i32::MAX),
-            blocked: Some(Blocked::No),
+            blocked: Some(false),
         };
         assert_eq!(parameters.parse(), Ok(filter));
         let equal = FilterParameters { min_remaining: Some(5), max_remaining: Some(5), ..parameters };
         assert_eq!(equal.parse().map(|filter| filter.max_remaining), Ok(Some(5)));
         let blocked = FilterParameters { blocked: Some(1), ..FilterParameters::default() };
-        assert_eq!(blocked.parse().map(|filter| filter.blocked), Ok(Some(Blocked::Yes)));
+        assert_eq!(blocked.parse().map(|filter| filter.blocked), Ok(Some(true)));
     }
 }

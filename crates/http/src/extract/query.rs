@@ -27,7 +27,7 @@ impl<S: Sync, T: DeserializeOwned> FromRequestParts<S> for Query<T> {
 
 /// The parameters of a list: those that select its items, and those that select the page.
 #[derive(Debug)]
-pub(crate) struct Paged<T>(pub(crate) T, pub(crate) PageParameters);
+pub(crate) struct Paged<T = Nothing>(pub(crate) T, pub(crate) PageParameters);
 
 /// No parameters but those of the page.
 #[derive(Debug, Deserialize)]

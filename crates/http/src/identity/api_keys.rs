@@ -1,22 +1,13 @@
 //! API keys. Callers grant no more than their own scopes permit.
 
 use super::{READ, WRITE};
-use crate::envelope::Envelope;
-use crate::extract::{Bearer, Creation, IfMatch, Json, Nothing, Paged, Path};
-use crate::problem::{Code, Problem};
-use crate::route::Route;
-use crate::state::AppState;
-use axum::extract::State;
-use axum::http::StatusCode;
-use chrono::{DateTime, Utc};
+use crate::prelude::*;
 use secrecy::ExposeSecret;
-use serde::{Deserialize, Serialize};
 use serde_json::json;
 use serde_json::value::RawValue;
 use steadfast_domain::identity::{API_KEYS_PAGE, ApiKey, ApiKeySettings, Caller, NewApiKey, Scope};
-use steadfast_repository::{Store, identity};
+use steadfast_repository::identity;
 use utoipa::openapi::schema::{Array, ArrayBuilder, ObjectBuilder, Type};
-use utoipa::{IntoParams, ToSchema};
 
 const ALL: &str = "/api/identity/api-keys";
 const ONE: &str = "/api/identity/api-keys/{id}";
@@ -60,10 +51,7 @@ pub(super) fn routes() -> [Route<AppState>; 5] {
     ]
 }
 
-async fn list(
-    State(store): State<Store>,
-    Paged(Nothing {}, page): Paged<Nothing>,
-) -> Result<Envelope<Vec<ApiKey>>, Problem> {
+async fn list(State(store): State<Store>, Paged(_, page): Paged) -> ApiResult<Vec<ApiKey>> {
     let found = identity::api_keys(&store, &page.position(API_KEYS_PAGE)?).await?;
     Ok(Envelope::page(found, "API keys", |keys| keys))
 }
@@ -72,7 +60,7 @@ async fn create(
     State(store): State<Store>,
     Bearer(caller): Bearer,
     Creation(body, origin): Creation<SettingsBody>,
-) -> Result<Envelope<Issued>, Problem> {
+) -> ApiResult<Issued> {
     let new = NewApiKey::generate(body.parse(&caller)?);
     let created = identity::create_api_key(&store, &origin, &new.record).await?;
     let secret = (!created.is_repeated).then(|| new.secret.expose_secret().to_owned());
@@ -81,10 +69,7 @@ async fn create(
     Ok(Envelope::created(ONE, &created, issued, message))
 }
 
-async fn get(
-    State(store): State<Store>,
-    Path(KeyPath { id }): Path<KeyPath>,
-) -> Result<Envelope<ApiKey>, Problem> {
+async fn get(State(store): State<Store>, Path(KeyPath { id }): Path<KeyPath>) -> ApiResult<ApiKey> {
     let key = identity::api_key(&store, id).await?;
     let version = key.version;
     Ok(Envelope::new(key, format!("API key {id}")).of_version(version))
@@ -96,7 +81,7 @@ async fn update(
     Path(KeyPath { id }): Path<KeyPath>,
     IfMatch(expected): IfMatch,
     Json(body): Json<SettingsBody>,
-) -> Result<Envelope<ApiKey>, Problem> {
+) -> ApiResult<ApiKey> {
     let key = identity::update_api_key(&store, id, expected, &body.parse(&caller)?).await?;
     let version = key.version;
     Ok(Envelope::new(key, format!("API key {id} changed")).of_version(version))

@@ -1,23 +1,18 @@
 //! Checks of pasted keys at PIDKey.com.
 
 use super::WRITE;
-use super::search::Key;
-use crate::envelope::Envelope;
-use crate::extract::Json;
-use crate::problem::{Code, Problem};
-use crate::route::Route;
-use crate::state::AppState;
+use super::search::{Key, NOT_BLOCKED};
+use crate::prelude::*;
 use axum::Extension;
-use axum::extract::State;
-use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 use steadfast_domain::keys::{Pasted, ProductKey, RejectedLine};
-use steadfast_repository::Store;
 use steadfast_resilience::Deadline;
 use steadfast_services::keys::{self as services, Checker, KeyResult};
-use utoipa::ToSchema;
+
+/// Product of a key that PIDKey.com does not know.
+const UNKNOWN: &str = "UNKNOWN";
 
 /// Deadline of a check: three attempts at PIDKey.com of 30 s each, with the pauses in between.
 const CHECK_LIMIT: Duration = Duration::from_secs(110);
@@ -46,7 +41,7 @@ async fn check(
     State(checker): State<Arc<Checker>>,
     Extension(deadline): Extension<Deadline>,
     Json(request): Json<CheckRequest>,
-) -> Result<Envelope<Checked>, Problem> {
+) -> ApiResult<Checked> {
     let pasted = Pasted::parse(&request.keys)?;
     let checked = Checked::from(checker.check(&store, &pasted, deadline.remaining()).await?);
     let message = checked.summary.to_string();
@@ -104,16 +99,21 @@ impl From<KeyResult> for CheckResult {
 
 impl CheckResult {
     fn without_status(key: &ProductKey, error: &str) -> Self {
-        let key = Key::unknown(key.as_str().to_owned(), key.dashed());
+        let key = unknown(key.as_str().to_owned(), key.dashed());
         Self { key, status: CheckStatus::Error, error: Some(error.to_owned()) }
     }
 
     fn rejected(rejected: RejectedLine) -> Self {
         let RejectedLine { line, text } = rejected;
-        let key = Key::unknown(text.clone(), text);
+        let key = unknown(text.clone(), text);
         let error = format!("line {line} is not a product key");
         Self { key, status: CheckStatus::Error, error: Some(error) }
     }
+}
+
+/// Returns a key that is not stored, of which only the text is known.
+fn unknown(keyname: String, keyname_with_dash: String) -> Key {
+    Key { keyname, keyname_with_dash, prd: UNKNOWN.to_owned(), blocked: NOT_BLOCKED, ..Key::default() }
 }
 
 /// Counts of a check.

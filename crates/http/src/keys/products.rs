@@ -1,16 +1,9 @@
 //! Totals of the stored keys by product.
 
 use super::READ;
-use crate::envelope::Envelope;
-use crate::extract::{Nothing, Paged};
-use crate::problem::Problem;
-use crate::route::Route;
-use crate::state::AppState;
-use axum::extract::State;
-use serde::Serialize;
+use crate::prelude::*;
 use steadfast_domain::keys::{PRODUCTS_PAGE, ProductSummary};
-use steadfast_repository::{Store, keys};
-use utoipa::ToSchema;
+use steadfast_repository::keys;
 
 pub(super) fn route() -> Route<AppState> {
     Route::get("/api/pidms/products", READ, products)
@@ -19,10 +12,7 @@ pub(super) fn route() -> Route<AppState> {
         .answers_page::<Products>()
 }
 
-async fn products(
-    State(store): State<Store>,
-    Paged(Nothing {}, page): Paged<Nothing>,
-) -> Result<Envelope<Products>, Problem> {
+async fn products(State(store): State<Store>, Paged(_, page): Paged) -> ApiResult<Products> {
     let found = keys::products(&store, &page.position(PRODUCTS_PAGE)?).await?.map(Product::from);
     Ok(Envelope::page(found, "products", |products| Products { products }))
 }

@@ -1,15 +1,9 @@
 //! Chapters of ICD-10-CM.
 
 use super::READ;
-use crate::envelope::Envelope;
-use crate::problem::Problem;
-use crate::route::Route;
-use crate::state::AppState;
-use axum::extract::State;
-use serde::Serialize;
+use crate::prelude::*;
 use steadfast_domain::terminology::ChapterTotals;
-use steadfast_repository::{Store, terminology};
-use utoipa::ToSchema;
+use steadfast_repository::terminology;
 
 pub(super) fn routes() -> Vec<Route<AppState>> {
     let route = |path| {
@@ -20,7 +14,7 @@ pub(super) fn routes() -> Vec<Route<AppState>> {
     ["/api/v1/chapters", "/api/v1/enterprise/chapters"].map(route).into()
 }
 
-async fn chapters(State(store): State<Store>) -> Result<Envelope<Chapters>, Problem> {
+async fn chapters(State(store): State<Store>) -> ApiResult<Chapters> {
     let chapters = terminology::chapters(&store).await?;
     let message = format!("{} chapters", chapters.len());
     Ok(Envelope::new(Chapters { chapters }, message))

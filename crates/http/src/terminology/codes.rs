@@ -2,22 +2,14 @@
 
 use super::{READ, milliseconds};
 use crate::access_log::CacheSlot;
-use crate::envelope::Envelope;
-use crate::extract::{Json, Path};
-use crate::problem::{Code, Problem};
-use crate::route::Route;
-use crate::state::AppState;
+use crate::prelude::*;
 use axum::Extension;
-use axum::extract::State;
 use axum::response::{IntoResponse, Response};
-use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
-use steadfast_domain::Invalid;
 use steadfast_domain::terminology::{Batch, CodeWithRelatives, Concept, IcdCode, Relative};
 use steadfast_services::terminology::{Answer, CacheStatus, Catalogue, FoundCodes};
 use tokio::time::Instant;
-use utoipa::{IntoParams, ToSchema};
 
 /// Path of the look-up of a code.
 pub(super) const CODE: &str = "/api/v1/code/{code}";
@@ -62,7 +54,7 @@ async fn batch(
     State(catalogue): State<Catalogue>,
     Extension(cache): Extension<CacheSlot>,
     Json(request): Json<BatchRequest>,
-) -> Result<Envelope<BatchFindings>, Problem> {
+) -> ApiResult<BatchFindings> {
     let started = Instant::now();
     let batch = Batch::new(request.codes)?;
     let wanted = batch.wanted();

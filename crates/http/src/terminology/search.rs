@@ -3,20 +3,12 @@
 use super::codes::CODE;
 use super::{READ, milliseconds};
 use crate::access_log::{CacheSlot, CallerSlot};
-use crate::envelope::Envelope;
-use crate::extract::Query;
-use crate::problem::Problem;
-use crate::route::Route;
-use crate::state::AppState;
+use crate::prelude::*;
 use axum::Extension;
-use axum::extract::State;
 use axum::response::{IntoResponse, Response};
-use serde::{Deserialize, Serialize};
-use steadfast_domain::Invalid;
 use steadfast_domain::terminology::{self as domain, IcdCode, Leg, Match, SearchLog};
 use steadfast_services::terminology::{Answer, CacheStatus, Catalogue, Found, SearchRecorder};
 use tokio::time::Instant;
-use utoipa::{IntoParams, ToSchema};
 
 /// Reason why a search may send more statements than other routes. It usually sends four.
 const RESTARTED: &str = "a search restarts, at most twice, if another release is put in use while it runs";

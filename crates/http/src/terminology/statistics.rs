@@ -1,17 +1,11 @@
 //! Statistics of searches.
 
 use super::READ;
-use crate::envelope::Envelope;
-use crate::problem::Problem;
-use crate::route::Route;
-use crate::state::AppState;
-use axum::extract::State;
-use chrono::{Days, NaiveDate, Utc};
-use serde::Serialize;
+use crate::prelude::*;
+use chrono::{Days, NaiveDate};
 use steadfast_domain::terminology::{PopularQuery, SearchStatistics};
-use steadfast_repository::{Store, terminology};
+use steadfast_repository::terminology;
 use steadfast_services::terminology::SearchRecorder;
-use utoipa::ToSchema;
 
 /// Number of days before today that the statistics cover.
 const STATISTICS_DAYS: Days = Days::new(29);
@@ -28,7 +22,7 @@ pub(super) fn routes() -> Vec<Route<AppState>> {
 async fn statistics(
     State(store): State<Store>,
     State(searches): State<SearchRecorder>,
-) -> Result<Envelope<Statistics>, Problem> {
+) -> ApiResult<Statistics> {
     let today = Utc::now().date_naive();
     let since = today.checked_sub_days(STATISTICS_DAYS).unwrap_or(today);
     let statistics = terminology::search_statistics(&store, since).await?;

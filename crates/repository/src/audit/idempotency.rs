@@ -3,9 +3,7 @@
 //! The answer to a request is stored in the transaction of its effect. So both exist or neither does, whenever the
 //! server is killed, and no record has to say that a request is still running.
 
-use crate::row::invalid;
-use crate::{Error, Store};
-use chrono::{DateTime, Utc};
+use crate::prelude::*;
 use serde::Serialize;
 use serde_json::value::{RawValue, to_raw_value};
 use steadfast_domain::audit::Origin;
@@ -13,9 +11,8 @@ use steadfast_domain::audit::idempotency::Repeatable;
 use steadfast_postgres::diesel::query_dsl::methods::FilterDsl as _;
 use steadfast_postgres::diesel::sql_types::{Array, BigInt, Bool, Nullable, Text, Timestamptz};
 use steadfast_postgres::diesel::upsert::excluded;
-use steadfast_postgres::diesel::{self, dsl::now, insert_into, prelude::*, sql_query};
-use steadfast_postgres::diesel_async::RunQueryDsl;
-use steadfast_postgres::{Abort, Conn, Operation, UnitOfWork, Write};
+use steadfast_postgres::diesel::{dsl::now, insert_into};
+use steadfast_postgres::{Abort, Conn, UnitOfWork};
 use steadfast_schema::schema::idempotency_records;
 
 /// Deletes expired records, in batches.

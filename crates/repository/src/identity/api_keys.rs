@@ -1,21 +1,14 @@
 //! API keys.
 
 use crate::audit::idempotency::{self, Created};
-use crate::paging::BoundedCount;
-use crate::row::{Parse, row};
-use crate::{Error, Store};
-use chrono::{DateTime, Utc};
-use futures_util::future::try_join;
+use crate::prelude::*;
 use std::time::Duration;
 use steadfast_domain::audit::Origin;
 use steadfast_domain::identity::{ApiKey, ApiKeyRecord, ApiKeySettings, Caller, KeyHash, Scope};
-use steadfast_domain::page::{Page, Position};
 use steadfast_domain::version::{Expected, Version};
 use steadfast_postgres::diesel::dsl::{case_when, exists, now, select};
 use steadfast_postgres::diesel::sql_types::{Bool, Nullable, Timestamptz};
-use steadfast_postgres::diesel::{self, insert_into, prelude::*, update};
-use steadfast_postgres::diesel_async::RunQueryDsl;
-use steadfast_postgres::{Operation, Read, Reads, Write};
+use steadfast_postgres::diesel::{insert_into, update};
 use steadfast_schema::schema::api_keys;
 
 /// Finds the bearer of a key.
@@ -24,10 +17,7 @@ pub const FIND_CALLER: Operation<Read> =
 
 /// Lists a page of the keys, with the total.
 pub const API_KEYS: Operation<Read> =
-    Operation::read("identity.api_keys").statements(2).served_by(&["api_keys_pkey"]).reads(
-        Reads::UpTo(10_001),
-        "the total is counted up to 10,001 keys, of which the last page may be shown",
-    );
+    paged(Operation::read("identity.api_keys").served_by(&["api_keys_pkey"]));
 
 /// Reads a key.
 pub const API_KEY: Operation<Read> = Operation::read("identity.api_key").served_by(&["api_keys_pkey"]);
@@ -72,26 +62,12 @@ fn caller((api_key_id, scopes, expires_at, looked_up_at): CallerRow) -> Result<C
     Ok(Caller { api_key_id, scopes: scopes.parse("api_keys.scopes")?, expires_in: expires_at.map(left) })
 }
 
-/// Returns a page of the keys in the order of their creation, with the total: two statements in one round trip. Served by
-/// `api_keys_pkey`.
-///
-/// # Errors
-/// Returns [`Error`] if the database does not answer.
+/// Returns a page of the keys in the order of their creation, with the total. Served by `api_keys_pkey`.
 pub async fn api_keys(store: &Store, position: &Position<i64>) -> Result<Page<ApiKey>, Error> {
-    let (rows, count) = store
-        .read(&API_KEYS, async |conn| {
-            let page = api_keys::table.select(ApiKeyRow::as_select()).order(api_keys::id);
-            let page = page.limit(position.limit()).into_boxed();
-            let page = match position.cursor() {
-                Some(last) => page.filter(api_keys::id.gt(last)),
-                None => page.offset(position.offset()),
-            };
-            let count = BoundedCount(api_keys::table.select(api_keys::id).order(api_keys::id));
-            try_join(page.get_results(&mut &*conn), count.get_result(&mut &*conn)).await
-        })
-        .await?;
-    let keys = rows.into_iter().map(ApiKeyRow::parse).collect::<Result<_, _>>()?;
-    Ok(Page::new(keys, count, position, |last: &ApiKey| last.id))
+    let sorted = || api_keys::table.select(ApiKeyRow::as_select()).order(api_keys::id).into_boxed();
+    let rows = || page_at(sorted(), position, |last| api_keys::id.gt(last));
+    let count = || BoundedCount(api_keys::table.select(api_keys::id).order(api_keys::id));
+    page(store, &API_KEYS, position, (rows, count), |last: &ApiKeyRow| last.id).await
 }
 
 /// Returns the key `id`. Served by `api_keys_pkey`.
@@ -196,7 +172,7 @@ row! {
 impl Parse<Vec<Scope>> for Vec<String> {
     fn parse(self, column: &'static str) -> Result<Vec<Scope>, Error> {
         let scopes: Result<_, _> = self.iter().map(|scope| Scope::parse(scope)).collect();
-        scopes.map_err(|_| crate::row::invalid(column))
+        scopes.map_err(|_| invalid(column))
     }
 }
 

@@ -4,14 +4,12 @@ use super::{
     API_KEY, API_KEYS, CREATE_API_KEY, FIND_CALLER, REVOKE_API_KEY, UPDATE_API_KEY, api_key, api_keys,
     create_api_key, find_caller, revoke_api_key, seed, update_api_key,
 };
-use crate::Store;
 use crate::audit::cases::origin;
 use crate::cases::{ANY, Case};
-use chrono::DateTime;
+use crate::prelude::*;
 use steadfast_domain::Invalid;
 use steadfast_domain::audit::Origin;
 use steadfast_domain::identity::{ApiKeyRecord, ApiKeySettings, KeyHash};
-use steadfast_domain::page::Position;
 use steadfast_domain::version::{Expected, Version};
 
 /// Returns the cases of this area.
@@ -43,17 +41,7 @@ pub(crate) fn all() -> Result<Vec<Case>, Invalid> {
             ("nobody", ANY, KeyHash::OF_NO_KEY),
         ],
     );
-    cases.extend(Case::each(
-        &API_KEYS,
-        list,
-        [
-            ("first page", ANY, Position::numbered(1, 50)?),
-            ("the third page", ANY, Position::numbered(3, 50)?),
-            ("past the last page", ANY, Position::numbered(200, 50)?),
-            ("after a key", ANY, Position::after(100, 50)),
-            ("after the last key", ANY, Position::after(i64::MAX, 50)),
-        ],
-    ));
+    cases.extend(Case::pages(&API_KEYS, list, [100, 5_990, i64::MAX])?);
     cases.extend(Case::each(&API_KEY, get, [("a key", ANY, 30), ("no key", ANY, i64::MAX)]));
     cases.extend(Case::each(
         &UPDATE_API_KEY,

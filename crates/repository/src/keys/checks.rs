@@ -1,14 +1,9 @@
 //! Storing the status of checked keys.
 
 use super::rows::{COLUMNS, KeyRow};
-use crate::{Error, Store};
+use crate::prelude::*;
 use steadfast_domain::keys::{KeyStatus, Upserted};
-use steadfast_postgres::diesel::pg::Pg;
-use steadfast_postgres::diesel::query_builder::{BoxedSqlQuery, SqlQuery};
 use steadfast_postgres::diesel::sql_types::{Array, Bool, Integer, Nullable, Text, Timestamptz};
-use steadfast_postgres::diesel::{self, QueryableByName, sql_query};
-use steadfast_postgres::diesel_async::RunQueryDsl;
-use steadfast_postgres::{Cached, Operation, Write, cached};
 
 /// Stores the status of keys.
 pub const UPSERT: Operation<Write> =
@@ -53,7 +48,7 @@ impl UpsertedRow {
 
 /// Builds the statement. Written by hand: with `unnest` its text is the same for any number of keys, which the DSL
 /// cannot express.
-fn statement<'a>(statuses: &[&'a KeyStatus]) -> Cached<BoxedSqlQuery<'a, Pg, SqlQuery>> {
+fn statement<'a>(statuses: &[&'a KeyStatus]) -> Cached<BoxedSql<'a>> {
     let sql = format!(
         "INSERT INTO pidms_keys AS stored (keyname, keyname_with_dash, prd, eid, is_key_type, is_retail, sub, \
          remaining, blocked, errorcode, had_occurred, invalid, datetime_checked_done, checked_at) \

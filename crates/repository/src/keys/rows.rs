@@ -1,10 +1,7 @@
 //! The row of a stored key.
 
-use crate::Error;
-use crate::row::{Parse, invalid, row};
-use chrono::{DateTime, Utc};
+use crate::prelude::*;
 use steadfast_domain::keys::{KeyStatus, ProductKey, StoredKey};
-use steadfast_postgres::diesel::{self, prelude::*};
 use steadfast_schema::schema::pidms_keys;
 
 /// Columns of [`KeyRow`], for statements that are written by hand.

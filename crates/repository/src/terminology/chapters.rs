@@ -1,31 +1,19 @@
 //! Chapters of the release in use.
 
-use crate::row::row;
-use crate::{Error, Store};
+use crate::prelude::*;
 use steadfast_domain::terminology::ChapterTotals;
-use steadfast_postgres::diesel::{self, prelude::*};
-use steadfast_postgres::diesel_async::RunQueryDsl;
-use steadfast_postgres::{Operation, Read};
 use steadfast_schema::views::icd10_chapters;
 
 /// Lists all chapters. Reads their table of one page without an index.
 pub const CHAPTERS: Operation<Read> = Operation::read("terminology.chapters");
 
-/// Maximum number of chapters, more than any release has.
-const CHAPTERS_MAX: i64 = 100;
-
-/// Returns the chapters of the release in use by number, with the counts that its import computed.
-///
-/// # Errors
-/// Returns [`Error`] if the database fails.
+/// Returns the chapters of the release in use by number, with the counts that its import computed. No release has a
+/// hundred.
 pub async fn chapters(store: &Store) -> Result<Vec<ChapterTotals>, Error> {
-    let rows: Vec<ChapterRow> = store
-        .read(&CHAPTERS, async |conn| {
-            let all = icd10_chapters::table.select(ChapterRow::as_select()).order(icd10_chapters::number);
-            all.limit(CHAPTERS_MAX).load(conn).await
-        })
-        .await?;
-    rows.into_iter().map(|row| row.parse().map(without_number)).collect()
+    use icd10_chapters::{number, table};
+    let sorted = || table.select(ChapterRow::as_select()).order(number).limit(100);
+    let chapters = all(store, &CHAPTERS, sorted).await?;
+    Ok(chapters.into_iter().map(without_number).collect())
 }
 
 /// Removes the number in front of the title, where the table stores it.

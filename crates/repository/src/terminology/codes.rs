@@ -1,14 +1,10 @@
 //! Lookup of a code with its relatives, and of several codes at once.
 
-use crate::row::row;
-use crate::{Error, Store};
+use crate::prelude::*;
 use steadfast_domain::terminology::{
     CHILDREN_SHOWN, CodeWithRelatives, Concept, IcdCode, Relative, Relatives, SIBLINGS_SHOWN,
 };
 use steadfast_postgres::diesel::sql_types::{BigInt, Text};
-use steadfast_postgres::diesel::{self, dsl::sql_query, prelude::*};
-use steadfast_postgres::diesel_async::RunQueryDsl;
-use steadfast_postgres::{Operation, Read, cached};
 use steadfast_schema::views::icd10_codes;
 
 /// Looks up a code with its relatives.
@@ -85,13 +81,8 @@ pub async fn find(store: &Store, codes: &[IcdCode]) -> Result<Vec<Concept>, Erro
         return Ok(Vec::new());
     }
     let codes: Vec<&str> = codes.iter().map(IcdCode::as_str).collect();
-    let rows: Vec<ConceptRow> = store
-        .read(&FIND, async |conn| {
-            let found = icd10_codes::table.filter(icd10_codes::code.eq_any(&codes));
-            found.select(ConceptRow::as_select()).load(conn).await
-        })
-        .await?;
-    rows.into_iter().map(ConceptRow::parse).collect()
+    let found = || icd10_codes::table.filter(icd10_codes::code.eq_any(&codes));
+    all(store, &FIND, || found().select(ConceptRow::as_select())).await
 }
 
 /// The code or one of its relatives.

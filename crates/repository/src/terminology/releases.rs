@@ -4,16 +4,15 @@ mod prepared;
 mod slot;
 mod vocabulary;
 
-use crate::{Error, Store};
+use crate::prelude::*;
 use prepared::Prepared;
 use slot::Slot;
 use std::time::Duration;
 use steadfast_domain::terminology::ImportRow;
+use steadfast_postgres::Conn;
+use steadfast_postgres::diesel::declare_sql_function;
 use steadfast_postgres::diesel::dsl::{delete, insert_into, not, select, sql, update};
 use steadfast_postgres::diesel::sql_types::{BigInt, Text};
-use steadfast_postgres::diesel::{self, declare_sql_function, prelude::*};
-use steadfast_postgres::diesel_async::RunQueryDsl;
-use steadfast_postgres::{Conn, Operation, Read, Reads, Write};
 use steadfast_schema::schema::icd10_releases;
 
 /// Imports a release and puts it in use. Reads and writes whole tables, but runs only when a release is published.

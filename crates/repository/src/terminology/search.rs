@@ -5,17 +5,11 @@
 mod words;
 
 use super::document::{self, Alternatives};
-use crate::row::row;
-use crate::{Error, Store};
+use crate::prelude::*;
 use steadfast_domain::terminology::{
     CODE_LENGTH_MAX, Candidate, IcdCode, Leg, Match, Query, Trigrams, by_similarity, by_words,
 };
-use steadfast_postgres::diesel::pg::Pg;
-use steadfast_postgres::diesel::query_builder::{BoxedSqlQuery, SqlQuery};
 use steadfast_postgres::diesel::sql_types::{Array, BigInt, Bool, Integer, Nullable, Text};
-use steadfast_postgres::diesel::{self, prelude::*, sql_query};
-use steadfast_postgres::diesel_async::RunQueryDsl;
-use steadfast_postgres::{Cached, Operation, Read, Reads, cached};
 use steadfast_schema::views::icd10_codes;
 
 /// Searches for codes that begin with a text.
@@ -52,7 +46,7 @@ const CODE_CONFIDENCE: f64 = 1.0;
 const TERM_CONFIDENCE: f64 = 0.9;
 
 /// A statement with its parameters.
-type Statement<'a> = Cached<BoxedSqlQuery<'a, Pg, SqlQuery>>;
+type Statement<'a> = Cached<BoxedSql<'a>>;
 
 /// Result of a leg.
 #[derive(Clone, Debug, PartialEq)]

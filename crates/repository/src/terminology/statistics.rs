@@ -1,17 +1,14 @@
 //! The log of searches: entries, upkeep and statistics.
 
-use crate::row::row;
-use crate::{Error, Store};
-use chrono::{DateTime, NaiveDate, Utc};
+use crate::prelude::*;
+use chrono::NaiveDate;
 use futures_util::future::try_join;
 use std::time::Duration;
 use steadfast_domain::terminology::{PopularQuery, SearchLog, SearchStatistics, SearchTotals};
 use steadfast_postgres::diesel::sql_types::{
     Array, BigInt, Bool, Date, Double, Integer, Nullable, Text, Timestamptz,
 };
-use steadfast_postgres::diesel::{self, define_sql_function, dsl::select, prelude::*, sql_query};
-use steadfast_postgres::diesel_async::RunQueryDsl;
-use steadfast_postgres::{Operation, Read, Reads, Write, cached};
+use steadfast_postgres::diesel::{define_sql_function, dsl::select};
 use steadfast_schema::views::mv_popular_searches;
 
 /// Logs searches. The deadline is short because only the shutdown of the service waits for it.

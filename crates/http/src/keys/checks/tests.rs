@@ -11,19 +11,14 @@ fn key() -> ProductKey {
 
 fn stored(is_new: bool, blocked: bool) -> KeyResult {
     let status = KeyStatus {
-        key: key(),
-        product: "Office15_ProPlusVL_MAK".into(),
-        extended_pid: None,
-        key_type: None,
         is_retail: Some(2),
         sub_type: Some("X21-74564".into()),
         remaining: 2185,
         blocked,
-        error_code: None,
         had_occurred: Some(0),
         invalid: Some(0),
         checked_text: Some("1/12/2026 1:48:27 PM (GMT+7)".into()),
-        checked_at: None,
+        ..KeyStatus::new(key(), "Office15_ProPlusVL_MAK")
     };
     let stored = StoredKey { id: 9, status, created_at: DateTime::UNIX_EPOCH, updated_at: None };
     KeyResult::Stored(Box::new(Upserted { stored, is_new }))

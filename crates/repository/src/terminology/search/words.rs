@@ -1,15 +1,12 @@
 //! Spelling correction of queries with the vocabulary of the terms.
 
+use crate::prelude::*;
 use crate::terminology::document::Alternatives;
 use std::cmp::Reverse;
 use std::collections::HashSet;
 use steadfast_domain::terminology::{forms, typos_in};
-use steadfast_postgres::diesel::pg::Pg;
-use steadfast_postgres::diesel::query_builder::{BoxedSqlQuery, SqlQuery};
+use steadfast_postgres::Conn;
 use steadfast_postgres::diesel::sql_types::{Array, BigInt, Integer, Text};
-use steadfast_postgres::diesel::{self, QueryResult, QueryableByName, sql_query};
-use steadfast_postgres::diesel_async::RunQueryDsl;
-use steadfast_postgres::{Cached, Conn, cached};
 
 /// Maximum number of corrections of a misspelt word.
 const CORRECTIONS_MAX: usize = 4;
@@ -83,7 +80,7 @@ fn corrections(word: &str, similar: &[WordRow]) -> Vec<String> {
 
 /// Selects the `words` that a term contains, and one word that begins with `last`. Uses a range, as for codes. Written by
 /// hand: the DSL has no limit for one side of a UNION.
-fn known<'a>(words: &'a [String], last: &'a str) -> Cached<BoxedSqlQuery<'a, Pg, SqlQuery>> {
+fn known<'a>(words: &'a [String], last: &'a str) -> Cached<BoxedSql<'a>> {
     let sql = "SELECT word, documents FROM icd10_words WHERE word = ANY($1) \
         UNION ALL \
         (SELECT word, documents FROM icd10_words WHERE word > $2 AND word < $2 || '~' ORDER BY word LIMIT 1)";
@@ -95,7 +92,7 @@ fn known<'a>(words: &'a [String], last: &'a str) -> Cached<BoxedSqlQuery<'a, Pg,
 /// Looks the forms up one by one: for many at once, the planner prefers a scan of all words to the index. OFFSET 0 is
 /// an optimization fence, without which the planner would read all words in order to make them distinct. Written by hand:
 /// the DSL has no `LATERAL`.
-fn similar<'a>(misspelt: &[&String]) -> Cached<BoxedSqlQuery<'a, Pg, SqlQuery>> {
+fn similar<'a>(misspelt: &[&String]) -> Cached<BoxedSql<'a>> {
     let forms: HashSet<String> = misspelt.iter().flat_map(|word| forms(word)).collect();
     let sql = "SELECT DISTINCT near.word, near.documents FROM unnest($1::text[]) AS form CROSS JOIN LATERAL ( \
         SELECT word, documents FROM icd10_words WHERE forms @> ARRAY[form] OFFSET 0) AS near LIMIT $2";
