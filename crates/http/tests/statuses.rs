@@ -140,12 +140,17 @@ async fn refuse_inputs(seen: &mut Seen<'_>) -> Result<()> {
 async fn refuse_by_state(seen: &mut Seen<'_>) -> Result<()> {
     let (router, key) = (seen.api.router.clone(), seen.key.clone());
     let repeatable = |operation: &Operation, body: Body| {
-        let request = operation.request(&key).header("idempotency-key", "one");
+        let request = operation.request(&key).header("idempotency-key", &operation.path);
         operation.is_repeatable.then(|| request.body(body).expect("a request"))
     };
     // As if the first request of any caller were still running.
-    let lock = "SELECT pg_advisory_lock(hashtextextended('api_key:' || id || ' one', 0)) FROM api_keys";
-    seen.client.batch_execute(lock).await?;
+    for path in
+        seen.operations.iter().filter(|operation| operation.is_repeatable).map(|operation| &operation.path)
+    {
+        let lock =
+            "SELECT pg_advisory_lock(hashtextextended('api_key:' || id || ' ' || $1, 0)) FROM api_keys";
+        seen.client.query(lock, &[path]).await?;
+    }
     seen.send(&router, |operation| repeatable(operation, operation.body())).await;
     seen.client.batch_execute("SELECT pg_advisory_unlock_all()").await?;
     seen.send(&router, |operation| repeatable(operation, operation.body())).await;
