@@ -31,11 +31,13 @@ impl IcdCode {
                 format!("must be 1 to {LENGTH_MAX} letters, digits, dots or dashes"),
             ));
         }
-        let bare: String = text.chars().filter(char::is_ascii_alphanumeric).collect();
-        if bare.is_empty() {
+        // One allocation of the right size: each row of a look-up has a code.
+        let mut code = String::with_capacity(text.len());
+        code.extend(text.chars().filter(char::is_ascii_alphanumeric).map(|c| c.to_ascii_uppercase()));
+        if code.is_empty() {
             return Err(Invalid::field(field, "must have a letter or digit"));
         }
-        Ok(Self(bare.to_ascii_uppercase()))
+        Ok(Self(code))
     }
 
     /// Parses a search text as the beginning of a code. Returns `None` if it does not have the form of one.
