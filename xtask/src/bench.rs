@@ -26,9 +26,12 @@ enum Benchmark {
     /// The HTTP endpoint as shipped, beside bare axum with the same statement and JSON, health and cached answers beside
     /// a bare handler. Takes eight minutes.
     Http {
-        /// Five rounds of a second instead of 15 of three: for a first look.
+        /// Run five rounds instead of 45
         #[arg(long)]
         quick: bool,
+        /// Count instructions and allocations per request instead. Needs valgrind
+        #[arg(long, conflicts_with = "quick")]
+        count: bool,
     },
     /// Seeding a million rows, beside a plain COPY of the same rows with CREATE INDEX and ANALYZE. Takes five minutes.
     Seed {
@@ -54,8 +57,9 @@ pub(crate) fn run(workspace: &Workspace, arguments: &Arguments) -> anyhow::Resul
         Benchmark::Resilience => peers::run(workspace, "resilience", &[]),
         Benchmark::Postgres { quick: false } => peers::run(workspace, "postgres", &[]),
         Benchmark::Postgres { quick: true } => peers::run(workspace, "postgres", &["--quick"]),
-        Benchmark::Http { quick: false } => peers::run(workspace, "http", &[]),
-        Benchmark::Http { quick: true } => peers::run(workspace, "http", &["--quick"]),
+        Benchmark::Http { count: true, .. } => peers::run(workspace, "http", &["count"]),
+        Benchmark::Http { quick: true, .. } => peers::run(workspace, "http", &["--quick"]),
+        Benchmark::Http { .. } => peers::run(workspace, "http", &[]),
         Benchmark::Seed { quick } => {
             own(workspace, &["steadfast-repository", "--features", "cases"], "seed", quick)
         }

@@ -12,7 +12,6 @@ use axum::handler::Handler;
 use axum::http::{Method, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodFilter, on};
-use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use std::sync::Arc;
 use std::time::Duration;
@@ -109,24 +108,29 @@ pub(crate) struct Route<S> {
 /// Handler of any arguments.
 type Handle<S> = Box<dyn Fn(Request, S) -> BoxFuture<'static, Response> + Send + Sync>;
 
+/// An async function as handler. axum boxes its future, so it need not be boxed again.
+pub(crate) trait Handles<T, S>: Handler<T, S, Future = BoxFuture<'static, Response>> {}
+
+impl<H: Handler<T, S, Future = BoxFuture<'static, Response>>, T, S> Handles<T, S> for H {}
+
 impl<S: Clone + Send + Sync + 'static> Route<S> {
     /// Creates a route for `GET`, which reads.
-    pub(crate) fn get<H: Handler<T, S>, T: 'static>(path: &'static str, access: Access, handler: H) -> Self {
+    pub(crate) fn get<H: Handles<T, S>, T: 'static>(path: &'static str, access: Access, handler: H) -> Self {
         Self::new((Method::GET, MethodFilter::GET), path, access, Effect::Reads, handler)
     }
 
     /// Creates a route for `POST`, which writes unless it is declared as [`Route::reading`].
-    pub(crate) fn post<H: Handler<T, S>, T: 'static>(path: &'static str, access: Access, handler: H) -> Self {
+    pub(crate) fn post<H: Handles<T, S>, T: 'static>(path: &'static str, access: Access, handler: H) -> Self {
         Self::new((Method::POST, MethodFilter::POST), path, access, Effect::Writes, handler)
     }
 
     /// Creates a route for `PUT`, which replaces what it changes.
-    pub(crate) fn put<H: Handler<T, S>, T: 'static>(path: &'static str, access: Access, handler: H) -> Self {
+    pub(crate) fn put<H: Handles<T, S>, T: 'static>(path: &'static str, access: Access, handler: H) -> Self {
         Self::new((Method::PUT, MethodFilter::PUT), path, access, Effect::Writes, handler)
     }
 
     /// Creates a route for `DELETE`, which writes.
-    pub(crate) fn delete<H: Handler<T, S>, T: 'static>(
+    pub(crate) fn delete<H: Handles<T, S>, T: 'static>(
         path: &'static str,
         access: Access,
         handler: H,
@@ -134,7 +138,7 @@ impl<S: Clone + Send + Sync + 'static> Route<S> {
         Self::new((Method::DELETE, MethodFilter::DELETE), path, access, Effect::Writes, handler)
     }
 
-    fn new<H: Handler<T, S>, T: 'static>(
+    fn new<H: Handles<T, S>, T: 'static>(
         (method, filter): (Method, MethodFilter),
         path: &'static str,
         access: Access,
@@ -159,7 +163,7 @@ impl<S: Clone + Send + Sync + 'static> Route<S> {
             limit: LIMIT,
             statements: statements::LIMIT,
             filter,
-            handler: Box::new(move |request, state| handler.clone().call(request, state).boxed()),
+            handler: Box::new(move |request, state| handler.clone().call(request, state)),
         }
     }
 

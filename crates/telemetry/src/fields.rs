@@ -51,7 +51,9 @@ impl Visit for Fields {
     }
 
     fn record_str(&mut self, field: &Field, value: &str) {
-        self.set(field, text(format_args!("{value}")));
+        let mut text = BoundedText::default();
+        let _ = text.write_str(value);
+        self.set(field, Value::from(text.finish()));
     }
 
     fn record_error(&mut self, field: &Field, value: &(dyn Error + 'static)) {

@@ -100,7 +100,7 @@ impl Line {
         if before > 1 {
             self.bytes.push(b',');
         }
-        encode(&mut self.bytes, name);
+        encode_str(&mut self.bytes, name);
         self.bytes.push(b':');
         let room = (LINE_MAX - TRUNCATED_END.len()).saturating_sub(self.bytes.len());
         if room < VALUE_MIN {
@@ -192,12 +192,12 @@ fn encode_text(bytes: &mut Vec<u8>, text: &str, room: usize) {
     let before = bytes.len();
     let may_fit = text.len() <= room;
     if may_fit {
-        encode(bytes, text);
+        encode_str(bytes, text);
     }
     if !may_fit || bytes.len() - before > room {
         bytes.truncate(before);
         let beginning = prefix_within(text, room - "\"\"".len() - ELLIPSIS.len());
-        encode(bytes, &format!("{beginning}{ELLIPSIS}"));
+        encode_str(bytes, &format!("{beginning}{ELLIPSIS}"));
     }
 }
 
@@ -219,6 +219,17 @@ fn escaped_len(character: char) -> usize {
         '\0'..'\u{20}' => 6,
         other => other.len_utf8(),
     }
+}
+
+/// Appends `text` as JSON. Most texts need no escapes, which one pass without branches finds out.
+fn encode_str(bytes: &mut Vec<u8>, text: &str) {
+    let is_escaped = |byte: u8| byte < b' ' || byte == b'"' || byte == b'\\';
+    if text.bytes().fold(false, |any, byte| any | is_escaped(byte)) {
+        return encode(bytes, text);
+    }
+    bytes.push(b'"');
+    bytes.extend_from_slice(text.as_bytes());
+    bytes.push(b'"');
 }
 
 /// Appends `value` as JSON, or `null` if it cannot be represented.

@@ -50,6 +50,19 @@ impl<'a> Target<'a> {
         Ok((count, began.elapsed()))
     }
 
+    /// Sends `count` requests one after another on one connection.
+    pub(crate) fn send(&self, count: usize) -> Result<()> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        runtime.block_on(async {
+            let (mut stream, mut answer) =
+                (TcpStream::connect(("127.0.0.1", self.server.port)).await?, Vec::new());
+            for request in self.requests.iter().cycle().take(count) {
+                exchange(&mut stream, request, &mut answer).await?;
+            }
+            Ok(())
+        })
+    }
+
     /// Returns the body of the answer to one request for `path`.
     pub(crate) fn body(server: &Server, path: &str, key: &str) -> Result<Vec<u8>> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;

@@ -7,6 +7,7 @@
 mod bare;
 mod client;
 mod contest;
+mod count;
 mod data;
 #[path = "../../median.rs"]
 mod median;
@@ -19,9 +20,9 @@ use data::Data;
 use servers::Server;
 use std::time::Duration;
 
-/// Rounds of each contestant and their time: enough for a bound of the median.
-const ROUNDS: usize = 15;
-const ROUND: Duration = Duration::from_secs(3);
+/// Rounds of each contestant and their time: many short ones, for tight bounds of the median.
+const ROUNDS: usize = 45;
+const ROUND: Duration = Duration::from_secs(1);
 
 fn main() -> Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -36,16 +37,20 @@ fn main() -> Result<()> {
             let seconds = arguments.get(2).map_or(Ok(15), |seconds| seconds.parse())?;
             hold(&runtime, name, Duration::from_secs(seconds))
         }
+        Some("count") => {
+            let data = runtime.block_on(Data::prepare())?;
+            count::count(&data)
+        }
         first => compare(&runtime, first == Some("--quick")),
     }
 }
 
 /// Runs both comparisons and fails if a bar is missed.
 fn compare(runtime: &tokio::runtime::Runtime, is_quick: bool) -> Result<()> {
-    let (rounds, time) = if is_quick { (5, Duration::from_secs(1)) } else { (ROUNDS, ROUND) };
+    let rounds = if is_quick { 5 } else { ROUNDS };
     let data = runtime.block_on(Data::prepare())?;
     println!(
-        "{} connections, {rounds} alternated rounds of {time:?} each; CPU and context switches of the server process",
+        "{} connections, {rounds} alternated rounds of {ROUND:?} each; CPU and context switches of the server process",
         client::CONNECTIONS
     );
     let mut missed = false;
@@ -56,7 +61,7 @@ fn compare(runtime: &tokio::runtime::Runtime, is_quick: bool) -> Result<()> {
     let (ours, bare, pinging, sqlx) = (ours?, bare?, pinging?, sqlx?);
     data.check_same_answers(&[&ours, &bare, &pinging, &sqlx])?;
     let targets = [&ours, &bare, &pinging, &sqlx].map(|server| Target::codes(server, &data));
-    let results = contest(&targets, rounds, time)?;
+    let results = contest(&targets, rounds, ROUND)?;
     missed |= contest::report(
         &results,
         &[
@@ -77,7 +82,7 @@ fn compare(runtime: &tokio::runtime::Runtime, is_quick: bool) -> Result<()> {
         Target::one("bare-handler", &bare, "/health/live"),
         Target::one("bare-json", &bare, &format!("/api/v1/code/{}", data.codes[0])),
     ];
-    let results = contest(&targets, rounds, time)?;
+    let results = contest(&targets, rounds, ROUND)?;
     missed |= contest::report(
         &results,
         &[

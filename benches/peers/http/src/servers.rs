@@ -48,20 +48,35 @@ pub(crate) struct Usage {
 impl Server {
     /// Starts this program as the contestant `name`. Its log goes to a file.
     pub(crate) fn start(name: &str, data: &Data) -> Result<Self> {
+        Self::spawn(&mut Command::new(std::env::current_exe()?), name, data)
+    }
+
+    /// Starts the contestant with one worker thread under `tool`, a command that runs a program.
+    pub(crate) fn start_under(tool: &[&str], name: &str, data: &Data) -> Result<Self> {
+        let mut command = Command::new("env");
+        command.arg("TOKIO_WORKER_THREADS=1").args(tool).arg(std::env::current_exe()?);
+        Self::spawn(&mut command, name, data)
+    }
+
+    fn spawn(command: &mut Command, name: &str, data: &Data) -> Result<Self> {
         let names = ["endpoint", "cached", "bare-bb8", "bare-bb8-ping", "bare-sqlx", "bare-handler"];
         let name = names.into_iter().find(|known| *known == name).context("an unknown contestant")?;
         let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
         let log = std::env::temp_dir().join(format!("steadfast-http-peers-{name}.log"));
-        let child = Command::new(std::env::current_exe()?)
+        let output = File::create(&log)?;
+        // The file system frees the file when the contestant ends, whatever ends it: a run logs gigabytes.
+        std::fs::remove_file(&log)?;
+        let child = command
             .args(["serve", name, &port.to_string()])
             .env_clear()
+            .envs(std::env::var_os("PATH").map(|path| ("PATH", path)))
             .env("DATABASE_URL", &data.url)
             .env("HTTP_PORT", port.to_string())
             .env("PIDKEY_API_KEY", "unused")
             .env("CACHE_ENABLED", (name == "cached").to_string())
             .stdin(Stdio::null())
             .stdout(Stdio::null())
-            .stderr(File::create(log)?)
+            .stderr(output)
             .spawn()?;
         let server = Self { name, port, child };
         for _ in 0..100 {

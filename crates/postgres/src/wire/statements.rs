@@ -58,21 +58,21 @@ impl Statements {
         // Preparing a statement does not execute it.
         let prepared = Statement { may_commit: false, ..statement.clone() };
         self.prepared.insert(name.to_vec(), statement);
-        self.expect(Some(&prepared), now, false);
+        self.outstanding.push_back(Outstanding::new(Some(&prepared), now, self.sending, false));
     }
 
     /// Records a Bind message: portal, then name. The statement is executed next.
     pub(super) fn bound(&mut self, body: &[u8], now: Instant) -> Option<&Statement> {
         let name = split_name(body).and_then(|(_portal, rest)| split_name(rest)).map(|(name, _)| name)?;
-        let statement = self.prepared.get(name).cloned();
-        self.expect(statement.as_ref(), now, false);
-        self.prepared.get(name)
+        let statement = self.prepared.get(name);
+        self.outstanding.push_back(Outstanding::new(statement, now, self.sending, false));
+        statement
     }
 
     /// Records a simple query.
     pub(super) fn queried(&mut self, body: &[u8], now: Instant) -> Statement {
         let statement = Statement::new(body);
-        self.expect(Some(&statement), now, true);
+        self.outstanding.push_back(Outstanding::new(Some(&statement), now, self.sending, true));
         statement
     }
 
@@ -127,11 +127,13 @@ impl Statements {
     pub(super) fn may_be_committing(&self) -> bool {
         self.outstanding.iter().any(|outstanding| outstanding.may_commit)
     }
+}
 
-    fn expect(&mut self, statement: Option<&Statement>, sent: Instant, is_simple: bool) {
+impl Outstanding {
+    fn new(statement: Option<&Statement>, sent: Instant, request: u64, is_simple: bool) -> Self {
         let text = statement.map(|statement| statement.text.clone());
         let may_commit = statement.is_some_and(|statement| statement.may_commit);
-        self.outstanding.push_back(Outstanding { text, sent, request: self.sending, may_commit, is_simple });
+        Self { text, sent, request, may_commit, is_simple }
     }
 }
 

@@ -10,8 +10,9 @@ use slot::Slot;
 use std::time::Duration;
 use steadfast_domain::terminology::ImportRow;
 use steadfast_postgres::Conn;
-use steadfast_postgres::diesel::dsl::sql;
-use steadfast_postgres::diesel::sql_types::{BigInt, Binary, Integer, Text};
+use steadfast_postgres::diesel::declare_sql_function;
+use steadfast_postgres::diesel::dsl::{delete, insert_into, not, select, sql, update};
+use steadfast_postgres::diesel::sql_types::{BigInt, Text};
 use steadfast_schema::schema::icd10_releases;
 
 /// Imports a release and puts it in use. Reads and writes whole tables, but runs only when a release is published.
@@ -109,62 +110,60 @@ pub async fn roll_back(store: &Store) -> Result<Option<Release>, Error> {
         .await
 }
 
-async fn lock(conn: &mut Conn) -> QueryResult<usize> {
-    let lock = sql_query("SELECT FROM pg_advisory_xact_lock($1)").bind::<BigInt, _>(LOCK);
-    cached(lock).execute(conn).await
+async fn lock(conn: &mut Conn) -> QueryResult<()> {
+    select(pg_advisory_xact_lock(LOCK)).execute(conn).await.map(drop)
+}
+
+#[declare_sql_function]
+extern "SQL" {
+    fn pg_advisory_xact_lock(key: BigInt);
 }
 
 /// A row of the table of releases.
-#[derive(Debug, QueryableByName)]
+#[derive(Debug, Queryable, Selectable)]
+#[diesel(table_name = icd10_releases)]
 struct ReleaseRow {
-    #[diesel(sql_type = BigInt)]
     id: i64,
-    #[diesel(sql_type = Text)]
     slot: String,
-    #[diesel(sql_type = Text)]
     name: String,
-    #[diesel(sql_type = Binary)]
     digest: Vec<u8>,
-    #[diesel(sql_type = Integer)]
     codes: i32,
 }
 
 async fn current(conn: &mut Conn) -> QueryResult<Option<ReleaseRow>> {
-    let sql = "SELECT id, slot, name, digest, codes FROM icd10_releases WHERE is_current";
-    cached(sql_query(sql)).get_result(conn).await.optional()
+    let current = icd10_releases::table.filter(icd10_releases::is_current);
+    current.select(ReleaseRow::as_select()).get_result(conn).await.optional()
 }
 
 async fn previous(conn: &mut Conn) -> QueryResult<Option<ReleaseRow>> {
-    let sql = "SELECT id, slot, name, digest, codes FROM icd10_releases WHERE is_stored AND NOT is_current";
-    cached(sql_query(sql)).get_result(conn).await.optional()
+    let stored = icd10_releases::table.filter(icd10_releases::is_stored);
+    let previous = stored.filter(not(icd10_releases::is_current));
+    previous.select(ReleaseRow::as_select()).get_result(conn).await.optional()
 }
 
 /// Records that `slot` contains this release and that it is the current one. Returns its id.
 async fn record(conn: &mut Conn, slot: Slot, name: &str, prepared: &Prepared<'_>) -> QueryResult<i64> {
-    let overwritten = sql_query("UPDATE icd10_releases SET is_stored = false WHERE slot = $1 AND is_stored");
-    cached(overwritten.bind::<Text, _>(slot.schema())).execute(conn).await?;
-    let insert = sql_query(
-        "INSERT INTO icd10_releases (slot, name, digest, codes) VALUES ($1, $2, $3, $4) \
-        RETURNING id, slot, name, digest, codes",
-    );
-    let insert = insert
-        .bind::<Text, _>(slot.schema())
-        .bind::<Text, _>(name)
-        .bind::<Binary, _>(&prepared.digest)
-        .bind::<Integer, _>(i32::try_from(prepared.rows.len()).unwrap_or(i32::MAX));
-    let row: ReleaseRow = cached(insert).get_result(conn).await?;
-    make_current(conn, row.id).await?;
-    let delete = sql_query("DELETE FROM icd10_releases WHERE NOT is_stored AND id <= $1 - $2");
-    let delete = delete.bind::<BigInt, _>(row.id).bind::<BigInt, _>(RELEASES_MAX);
-    cached(delete).execute(conn).await?;
-    Ok(row.id)
+    let overwritten = icd10_releases::table.filter(icd10_releases::slot.eq(slot.schema()));
+    let overwritten = update(overwritten.filter(icd10_releases::is_stored));
+    overwritten.set(icd10_releases::is_stored.eq(false)).execute(conn).await?;
+    let insert = insert_into(icd10_releases::table).values((
+        icd10_releases::slot.eq(slot.schema()),
+        icd10_releases::name.eq(name),
+        icd10_releases::digest.eq(&*prepared.digest),
+        icd10_releases::codes.eq(i32::try_from(prepared.rows.len()).unwrap_or(i32::MAX)),
+    ));
+    let id = insert.returning(icd10_releases::id).get_result(conn).await?;
+    make_current(conn, id).await?;
+    let old = icd10_releases::table.filter(not(icd10_releases::is_stored));
+    delete(old.filter(icd10_releases::id.le(id - RELEASES_MAX))).execute(conn).await?;
+    Ok(id)
 }
 
 async fn make_current(conn: &mut Conn, id: i64) -> QueryResult<()> {
     // In two statements, because a unique index allows only one current release.
-    cached(sql_query("UPDATE icd10_releases SET is_current = false WHERE is_current")).execute(conn).await?;
-    let update = sql_query("UPDATE icd10_releases SET is_current = true WHERE id = $1");
-    cached(update.bind::<BigInt, _>(id)).execute(conn).await?;
+    let former = update(icd10_releases::table.filter(icd10_releases::is_current));
+    former.set(icd10_releases::is_current.eq(false)).execute(conn).await?;
+    update(icd10_releases::table.find(id)).set(icd10_releases::is_current.eq(true)).execute(conn).await?;
     Ok(())
 }
 

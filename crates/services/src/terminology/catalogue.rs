@@ -127,7 +127,7 @@ impl Catalogue {
     pub async fn search(&self, query: &Query) -> Result<Answer<Found>, Error> {
         let owned = query.clone();
         let load = |store| async move { search(&store, &owned).await.map(loaded) };
-        self.answer(SEARCH, &parts(query), load).await
+        self.answer(SEARCH, &parts(query).each_ref().map(String::as_str), load).await
     }
 
     /// Completes a typed text, see [`autocomplete()`]. Results with a failed leg are not cached.
@@ -137,7 +137,7 @@ impl Catalogue {
     pub async fn autocomplete(&self, typed: &Query) -> Result<Answer<Found>, Error> {
         let owned = typed.clone();
         let load = |store| async move { autocomplete(&store, &owned).await.map(loaded) };
-        self.answer(AUTOCOMPLETE, &parts(typed), load).await
+        self.answer(AUTOCOMPLETE, &parts(typed).each_ref().map(String::as_str), load).await
     }
 
     /// Returns the code with its relatives, or `None` if the code does not exist.
@@ -153,7 +153,7 @@ impl Catalogue {
             let found = terminology::code_with_relatives(&store, &owned).await?;
             Ok(if found.is_some() { Loaded::Found(found) } else { Loaded::Nothing(found) })
         };
-        self.answer(HIERARCHY, &[code.to_string()], load).await
+        self.answer(HIERARCHY, &[code.as_str()], load).await
     }
 
     /// Returns the `codes` that exist. Codes that are not cached are loaded in one statement.
@@ -202,7 +202,7 @@ impl Catalogue {
     }
 
     /// Returns an answer from the cache or else from `load`, which receives a store with a deadline.
-    async fn answer<T, F, Fut>(&self, area: Area, parts: &[String], load: F) -> Result<Answer<T>, Error>
+    async fn answer<T, F, Fut>(&self, area: Area, parts: &[&str], load: F) -> Result<Answer<T>, Error>
     where
         T: Serialize + DeserializeOwned + Send + Sync + 'static,
         F: FnOnce(Store) -> Fut + Send + 'static,
@@ -218,9 +218,7 @@ impl Catalogue {
             let value = load().await.map_err(reported)?.into_value();
             return Ok(Answer { value: Arc::new(value), status: CacheStatus::Miss });
         };
-        let named: Vec<&str> =
-            [known.version()].into_iter().chain(parts.iter().map(String::as_str)).collect();
-        let key = Key::new(area, &named);
+        let key = Key::new(area, &[&[known.version()], parts].concat());
         // The load runs in its own task, for which several requests may wait. Its statements count for the first one.
         let count = StatementCount::current();
         let load = move || count.scope(load());

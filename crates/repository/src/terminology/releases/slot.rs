@@ -1,4 +1,6 @@
 //! The two slots that contain releases: filling the unused one, and putting it in use.
+//!
+//! The statements are written by hand, because the DSL cannot choose a schema at run time or define indexes and views.
 
 use super::prepared::{Prepared, Word};
 use crate::terminology::document::Document;

@@ -78,7 +78,8 @@ fn corrections(word: &str, similar: &[WordRow]) -> Vec<String> {
     corrections.into_iter().take(CORRECTIONS_MAX).map(|(.., word)| word.to_owned()).collect()
 }
 
-/// Selects the `words` that a term contains, and one word that begins with `last`. Uses a range, as for codes.
+/// Selects the `words` that a term contains, and one word that begins with `last`. Uses a range, as for codes. Written by
+/// hand: the DSL has no limit for one side of a UNION.
 fn known<'a>(words: &'a [String], last: &'a str) -> Cached<BoxedSql<'a>> {
     let sql = "SELECT word, documents FROM icd10_words WHERE word = ANY($1) \
         UNION ALL \
@@ -89,7 +90,8 @@ fn known<'a>(words: &'a [String], last: &'a str) -> Cached<BoxedSql<'a>> {
 /// Selects the words that share a form with one of the `misspelt` words.
 ///
 /// Looks the forms up one by one: for many at once, the planner prefers a scan of all words to the index. OFFSET 0 is
-/// an optimization fence, without which the planner would read all words in order to make them distinct.
+/// an optimization fence, without which the planner would read all words in order to make them distinct. Written by hand:
+/// the DSL has no `LATERAL`.
 fn similar<'a>(misspelt: &[&String]) -> Cached<BoxedSql<'a>> {
     let forms: HashSet<String> = misspelt.iter().flat_map(|word| forms(word)).collect();
     let sql = "SELECT DISTINCT near.word, near.documents FROM unnest($1::text[]) AS form CROSS JOIN LATERAL ( \
