@@ -47,7 +47,7 @@ pub(crate) fn all() -> Result<Vec<Case>, Invalid> {
         &UPDATE_API_KEY,
         update,
         [
-            ("a key that expires", ANY, (40, 1, expiring)),
+            ("a key that expires", ANY, (40, 1, expiring.clone())),
             ("a key that does not expire", ANY, (60, 1, settings.clone())),
             ("another version", ANY, (60, 2, settings.clone())),
             ("no key", ANY, (i64::MAX, 1, settings.clone())),
@@ -60,6 +60,7 @@ pub(crate) fn all() -> Result<Vec<Case>, Invalid> {
         [
             ("without idempotency key", ANY, (origin(None)?, record(1))),
             ("with idempotency key", ANY, (origin(Some("a-case"))?, record(2))),
+            ("a key that expires", ANY, (origin(None)?, ApiKeyRecord { settings: expiring, ..record(4) })),
             ("with the key of another request", ANY, (origin(Some("request-7"))?, record(3))),
         ],
     ));
