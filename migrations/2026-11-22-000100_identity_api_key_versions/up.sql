@@ -1,9 +1,7 @@
 ALTER TABLE api_keys ADD COLUMN version integer NOT NULL DEFAULT 1;
 
 -- The API shows times with a year of four digits. A key that expires later does not expire.
-DO $$ BEGIN
-    UPDATE api_keys SET expires_at = NULL WHERE expires_at >= '10000-01-01 00:00:00+00';
-END $$;
+UPDATE api_keys SET expires_at = NULL WHERE expires_at >= '10000-01-01 00:00:00+00';
 ALTER TABLE api_keys ADD CONSTRAINT api_keys_expires_in_range
     CHECK (expires_at >= '0001-01-01 00:00:00+00' AND expires_at < '10000-01-01 00:00:00+00');
 

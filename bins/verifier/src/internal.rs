@@ -1,7 +1,7 @@
 //! Statements of the program that belong to no operation.
 
 /// Purpose of each such statement, and a part of its text.
-const INTERNAL: [(&str, &str); 12] = [
+const INTERNAL: [(&str, &str); 13] = [
     ("internal.type_lookup", "pg_type"),
     ("internal.type_lookup", "pg_enum"),
     ("internal.capacity", "max_connections"),
@@ -14,6 +14,7 @@ const INTERNAL: [(&str, &str); 12] = [
     ("internal.migrations", "pg_blocking_pids("),
     ("internal.migrations", "INSERT INTO pidms_products"),
     ("internal.migrations", "SELECT count(*), min(id) FROM pidms_keys WHERE keyname !~"),
+    ("internal.migrations", "UPDATE api_keys SET expires_at = $1 WHERE expires_at >= $2"),
     // Called once by a migration. The operation of the program selects the result under a name.
     ("internal.migrations", "SELECT search_logs_upkeep()"),
 ];
