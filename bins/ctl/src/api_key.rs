@@ -44,7 +44,7 @@ impl ApiKey {
 
 async fn create(store: &Store, name: &str, scopes: &[String]) -> anyhow::Result<()> {
     let new = NewApiKey::generate(ApiKeySettings::parse(name, scopes, None)?);
-    let Created { id, .. } = identity::create_api_key(store, &Origin::OPERATOR, &new.record).await?;
+    let Created { id, .. } = identity::create_api_key(store, &operator(), &new.record).await?;
     println!("key {id} for {}; store it now, it cannot be shown again:", new.record.settings.name);
     println!("{}", new.secret.expose_secret());
     Ok(())
@@ -62,10 +62,15 @@ async fn verify(store: &Store) -> anyhow::Result<()> {
 }
 
 async fn revoke(store: &Store, id: i64) -> anyhow::Result<()> {
-    match identity::revoke_api_key(store, id).await {
+    match identity::revoke_api_key(store, &operator(), id).await {
         Err(Error::NotFound) => bail!("no key has the id {id}"),
         revoked => revoked?,
     }
     println!("key {id} is revoked");
     Ok(())
+}
+
+/// Returns the origin of this command's changes.
+fn operator() -> Origin {
+    Origin::operator(format!("ctl-{}", uuid::Uuid::now_v7()))
 }

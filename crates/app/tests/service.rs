@@ -43,7 +43,7 @@ impl Fixture {
         let new = NewApiKey::generate(ApiKeySettings::parse("test", &["*"], None)?);
         identity::create_api_key(
             &Store::connect(&database.application_url())?,
-            &Origin::OPERATOR,
+            &Origin::operator("test"),
             &new.record,
         )
         .await?;

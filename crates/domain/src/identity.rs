@@ -61,15 +61,23 @@ impl Scope {
 pub enum Principal {
     /// A program with the API key of this row id.
     ApiKey(i64),
+    /// A user in a session, both by row id.
+    User {
+        /// Row id of the user.
+        id: i64,
+        /// Row id of the session.
+        session: i64,
+    },
     /// An operator with access to the database, through `steadfast-ctl`.
     Operator,
 }
 
-/// Writes the stored form, such as `api_key:7`.
+/// Writes the stored form, such as `api_key:7`. It is the same in all sessions of a user.
 impl fmt::Display for Principal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::ApiKey(id) => write!(f, "api_key:{id}"),
+            Self::User { id, .. } => write!(f, "user:{id}"),
             Self::Operator => f.write_str("operator"),
         }
     }

@@ -53,11 +53,11 @@ impl Expected {
         }
     }
 
-    /// Returns the number of the only version that the change accepts, or `None` if it accepts any.
-    pub fn number(self) -> Option<i32> {
+    /// Returns true if the change accepts `version`.
+    pub fn accepts(self, version: Version) -> bool {
         match self {
-            Self::Any => None,
-            Self::Only(version) => Some(version.0),
+            Self::Any => true,
+            Self::Only(expected) => expected == version,
         }
     }
 }
@@ -70,8 +70,10 @@ mod tests {
     fn tags_are_accepted_as_they_were_sent() {
         let version = Version::from_stored(42);
         let expected = Expected::parse(&version.tag()).expect("a tag");
-        assert_eq!((expected, expected.number()), (Expected::Only(version), Some(42)));
-        assert_eq!(Expected::parse(" * ").map(Expected::number), Ok(None));
+        assert_eq!(expected, Expected::Only(version));
+        assert!(expected.accepts(version) && !expected.accepts(Version::FIRST));
+        let any = Expected::parse(" * ").expect("any version");
+        assert!(any.accepts(version) && any.accepts(Version::FIRST));
     }
 
     #[test]

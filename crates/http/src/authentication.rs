@@ -66,7 +66,7 @@ fn bearer(value: &str) -> Option<&str> {
 }
 
 /// Returns the address that the request's connection comes from, where the server recorded it.
-fn address(request: &Parts) -> Option<IpAddr> {
+pub(crate) fn address(request: &Parts) -> Option<IpAddr> {
     request.extensions.get::<ConnectInfo<SocketAddr>>().map(|ConnectInfo(peer)| peer.ip())
 }
 

@@ -7,12 +7,12 @@ mod query;
 mod unread;
 
 pub(crate) use json::{BODY_MAX, BodyMax, Creation, Json};
-pub(crate) use parts::{Bearer, IDEMPOTENCY_KEY, IfMatch};
+pub(crate) use parts::{Audited, Bearer, IDEMPOTENCY_KEY, IfMatch};
 pub(crate) use path::Path;
 pub(crate) use query::{Paged, Query};
 pub(crate) use unread::take_in;
 
-use parts::caller;
+use parts::origin;
 use serde_path_to_error::Path as FieldPath;
 use steadfast_domain::Invalid;
 

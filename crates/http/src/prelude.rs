@@ -1,7 +1,7 @@
 //! Names that most resources use.
 
 pub(crate) use crate::envelope::Envelope;
-pub(crate) use crate::extract::{Bearer, Creation, IfMatch, Json, Paged, Path, Query};
+pub(crate) use crate::extract::{Audited, Bearer, Creation, IfMatch, Json, Paged, Path, Query};
 pub(crate) use crate::problem::{Code, Problem};
 pub(crate) use crate::route::Route;
 pub(crate) use crate::state::AppState;

@@ -77,12 +77,12 @@ async fn revoked_key_is_rejected_unless_it_is_remembered() -> Result<()> {
     let api = Fixture::new().await?;
     for (is_used_before, status) in [(false, 401), (true, 200)] {
         let new = NewApiKey::generate(ApiKeySettings::parse("gone", &["*"], None)?);
-        let created = identity::create_api_key(&api.store, &Origin::OPERATOR, &new.record).await?;
+        let created = identity::create_api_key(&api.store, &Origin::operator("test"), &new.record).await?;
         let ask = || get_with(&api, new.secret.expose_secret(), "/api/pidms/products");
         if is_used_before {
             assert_eq!(ask().await.status, 200);
         }
-        identity::revoke_api_key(&api.store, created.id.parse()?).await?;
+        identity::revoke_api_key(&api.store, &Origin::operator("test"), created.id.parse()?).await?;
         // No look-up is what a key in use costs, and some seconds of trust.
         assert_eq!(ask().await.status, status, "used before: {is_used_before}");
     }

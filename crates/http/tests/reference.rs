@@ -171,7 +171,7 @@ async fn statuses(api: &Fixture, operation: &Operation) -> Result<Vec<String>> {
         [(&own, "revoked_at = now()"), (&own, "expires_at = now()"), (&others, ""), (&own, "")]
     {
         let new = NewApiKey::generate(ApiKeySettings::parse("matrix", scopes, None)?);
-        let created = identity::create_api_key(&api.store, &Origin::OPERATOR, &new.record).await?;
+        let created = identity::create_api_key(&api.store, &Origin::operator("test"), &new.record).await?;
         if !change.is_empty() {
             client.batch_execute(&format!("UPDATE api_keys SET {change} WHERE id = {}", created.id)).await?;
         }

@@ -53,15 +53,15 @@ fn table() -> Vec<Costs> {
     table.extend([
         get(all, all, 3),
         get(one, "/api/identity/api-keys/1", 2),
-        post(all, settings.clone(), 2),
+        post(all, settings.clone(), 3),
         Costs { header: Some("printer"), ..post(all, settings.clone(), 4) },
         Costs {
             method: Method::PUT,
             header: Some("*"),
             body: Some(settings),
-            ..get(one, "/api/identity/api-keys/2", 2)
+            ..get(one, "/api/identity/api-keys/2", 4)
         },
-        Costs { method: Method::DELETE, ..get(one, "/api/identity/api-keys/2", 2) },
+        Costs { method: Method::DELETE, ..get(one, "/api/identity/api-keys/2", 4) },
     ]);
     let search = |query, sent| get("/api/v1/search/icd10", query, sent);
     table.extend([

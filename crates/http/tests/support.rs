@@ -112,7 +112,7 @@ pub(crate) fn checker(sandbox: &Sandbox) -> Result<Checker> {
 /// Stores a new API key with `scopes` and returns it.
 pub(crate) async fn api_key(store: &Store, scopes: &[&str]) -> Result<String> {
     let new = NewApiKey::generate(ApiKeySettings::parse("test", scopes, None)?);
-    identity::create_api_key(store, &Origin::OPERATOR, &new.record).await?;
+    identity::create_api_key(store, &Origin::operator("test"), &new.record).await?;
     Ok(new.secret.expose_secret().to_owned())
 }
 

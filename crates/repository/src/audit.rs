@@ -1,7 +1,8 @@
-//! Records about requests that change data.
+//! The audit trail, and records of requests with an idempotency key.
 
 #[cfg(feature = "cases")]
 pub(crate) mod cases;
+pub(crate) mod entries;
 pub(crate) mod idempotency;
 #[cfg(feature = "cases")]
 pub(crate) mod seed;

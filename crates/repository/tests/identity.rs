@@ -22,7 +22,7 @@ async fn key_is_found_by_its_hash_until_it_is_revoked() -> Result<()> {
     let fixture = Fixture::new().await?;
     let new = new_key(&["keys:read", "terminology:read"]);
     assert_eq!(identity::find_caller(&fixture.store, &new.record.hash).await?, None);
-    let created = identity::create_api_key(&fixture.store, &Origin::OPERATOR, &new.record).await?;
+    let created = identity::create_api_key(&fixture.store, &Origin::operator("test"), &new.record).await?;
     let id: i64 = created.id.parse()?;
     let meter = fixture.meter().await?;
     let (found, reading) = meter.read(identity::find_caller(&fixture.store, &new.record.hash)).await?;
@@ -30,9 +30,9 @@ async fn key_is_found_by_its_hash_until_it_is_revoked() -> Result<()> {
     assert_eq!((caller.api_key_id, caller.scopes), (id, new.record.settings.scopes.clone()));
     assert_eq!((reading.statements, reading.utility), (1, 0));
 
-    identity::revoke_api_key(&fixture.store, id).await?;
+    identity::revoke_api_key(&fixture.store, &Origin::operator("test"), id).await?;
     let revoked_at = identity::api_key(&fixture.store, id).await?.revoked_at;
-    identity::revoke_api_key(&fixture.store, id).await?;
+    identity::revoke_api_key(&fixture.store, &Origin::operator("test"), id).await?;
     let key = identity::api_key(&fixture.store, id).await?;
     assert!(key.revoked_at.is_some() && key.revoked_at == revoked_at, "the first revocation counts");
     assert_eq!(identity::find_caller(&fixture.store, &new.record.hash).await?, None);
@@ -43,7 +43,7 @@ async fn key_is_found_by_its_hash_until_it_is_revoked() -> Result<()> {
 async fn expired_and_unknown_keys_have_no_caller() -> Result<()> {
     let fixture = Fixture::new().await?;
     let new = new_key(&["*"]);
-    identity::create_api_key(&fixture.store, &Origin::OPERATOR, &new.record).await?;
+    identity::create_api_key(&fixture.store, &Origin::operator("test"), &new.record).await?;
     let client = fixture.client().await?;
     client.batch_execute("UPDATE api_keys SET expires_at = now() - interval '1 second'").await?;
     assert_eq!(identity::find_caller(&fixture.store, &new.record.hash).await?, None);
@@ -55,8 +55,8 @@ async fn expired_and_unknown_keys_have_no_caller() -> Result<()> {
 async fn duplicate_key_names_its_constraint() -> Result<()> {
     let fixture = Fixture::new().await?;
     let new = new_key(&["*"]);
-    identity::create_api_key(&fixture.store, &Origin::OPERATOR, &new.record).await?;
-    let again = identity::create_api_key(&fixture.store, &Origin::OPERATOR, &new.record).await;
+    identity::create_api_key(&fixture.store, &Origin::operator("test"), &new.record).await?;
+    let again = identity::create_api_key(&fixture.store, &Origin::operator("test"), &new.record).await;
     let duplicate = Error::Duplicate { constraint: Some("api_keys_key_hash_key".to_owned()) };
     assert_eq!(again.err(), Some(duplicate));
     Ok(())
@@ -66,7 +66,7 @@ async fn duplicate_key_names_its_constraint() -> Result<()> {
 async fn caller_says_how_long_its_key_is_valid() -> Result<()> {
     let fixture = Fixture::new().await?;
     let new = new_key(&["*"]);
-    identity::create_api_key(&fixture.store, &Origin::OPERATOR, &new.record).await?;
+    identity::create_api_key(&fixture.store, &Origin::operator("test"), &new.record).await?;
     let client = fixture.client().await?;
     let day = Duration::from_secs(24 * 60 * 60);
     for (expires_at, least, most) in [
@@ -85,12 +85,18 @@ async fn caller_says_how_long_its_key_is_valid() -> Result<()> {
 async fn one_of_concurrent_changes_of_a_version_succeeds() -> Result<()> {
     let fixture = Fixture::new().await?;
     let created =
-        identity::create_api_key(&fixture.store, &Origin::OPERATOR, &new_key(&["*"]).record).await?;
+        identity::create_api_key(&fixture.store, &Origin::operator("test"), &new_key(&["*"]).record).await?;
     let id: i64 = created.id.parse()?;
     let change = async |number: usize| {
         let settings = ApiKeySettings::parse(&format!("till {number}"), &["keys:read"], None)?;
         anyhow::Ok(
-            identity::update_api_key(&fixture.store, id, Expected::Only(Version::FIRST), &settings).await,
+            identity::update_api_key(
+                &fixture.store,
+                &Origin::operator("test"),
+                (id, Expected::Only(Version::FIRST)),
+                &settings,
+            )
+            .await,
         )
     };
     let outcomes = join_all((0..8).map(change)).await.into_iter().collect::<Result<Vec<_>>>()?;

@@ -25,6 +25,44 @@ diesel::table! {
 }
 
 diesel::table! {
+    /// Changes, audited reads and logins, one row each, stored in the transaction of the effect.
+    audit_log (id, created_at) {
+        /// Row id, in the order of the writes.
+        id -> Int8,
+        /// Time of the write.
+        created_at -> Timestamptz,
+        /// Id of the request, as in the log of the server.
+        correlation_id -> Text,
+        /// Row id of the user; null if the caller was no user.
+        user_id -> Nullable<Int8>,
+        /// Row id of the user's session.
+        session_id -> Nullable<Int8>,
+        /// Row id of the API key; null if the caller had none.
+        api_key_id -> Nullable<Int8>,
+        /// Kind of effect, such as `create`, `update` or `read`.
+        action -> Text,
+        /// Kind of resource, such as `client`.
+        resource_type -> Text,
+        /// Id of the resource; null if there was none.
+        resource_id -> Nullable<Text>,
+        /// The resource before the change; null for a creation and a read.
+        old_values -> Nullable<Jsonb>,
+        /// The resource after the change; null for a deletion and a read.
+        new_values -> Nullable<Jsonb>,
+        /// Further facts about the effect.
+        details -> Nullable<Jsonb>,
+        /// False if the request was refused.
+        success -> Bool,
+        /// Reason for the refusal.
+        error_message -> Nullable<Text>,
+        /// Address from which the request came.
+        ip_address -> Nullable<Inet>,
+        /// Header User-Agent of the request, cut to 512 characters.
+        user_agent -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
     /// Imported releases of ICD-10-CM. Two of them are stored, one is in use.
     icd10_releases (id) {
         /// Row id; the column `release` of the view `icd10_codes`.
@@ -160,6 +198,7 @@ diesel::table! {
 
 diesel::allow_tables_to_appear_in_same_query! {
     api_keys,
+    audit_log,
     icd10_releases,
     idempotency_records,
     pidms_keys,

@@ -35,7 +35,7 @@ impl Data {
         let rows = read_icd10cm(MultiGzDecoder::new(File::open(TABLE)?))?;
         import_icd10cm(&store, "full table", &rows, |_| ()).await?;
         let new = NewApiKey::generate(ApiKeySettings::parse("bench", &["terminology:read"], None)?);
-        identity::create_api_key(&store, &Origin::OPERATOR, &new.record).await?;
+        identity::create_api_key(&store, &Origin::operator("test"), &new.record).await?;
         let every = rows.len() / CODES;
         let codes = rows.iter().step_by(every).take(CODES).map(|row| row.code.to_string()).collect();
         let key = new.secret.expose_secret().to_owned();

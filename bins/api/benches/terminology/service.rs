@@ -41,7 +41,7 @@ impl Service {
         let rows = read_table()?;
         import_icd10cm(&store, "full table", &rows, |_| ()).await?;
         let new = NewApiKey::generate(ApiKeySettings::parse("bench", &["terminology:read"], None)?);
-        identity::create_api_key(&store, &Origin::OPERATOR, &new.record).await?;
+        identity::create_api_key(&store, &Origin::operator("test"), &new.record).await?;
         let url = database.url();
         let variables = [
             ("DATABASE_URL", url.as_str()),

@@ -65,7 +65,7 @@ impl Api {
     /// Starts a server for the database at `url`, with a new key.
     pub(crate) async fn start(url: &str, redis: Option<&RedisServer>) -> Result<Self> {
         let new = NewApiKey::generate(ApiKeySettings::parse("test", &["*"], None)?);
-        identity::create_api_key(&Store::connect(url)?, &Origin::OPERATOR, &new.record).await?;
+        identity::create_api_key(&Store::connect(url)?, &Origin::operator("test"), &new.record).await?;
         let mut variables = vec![
             ("DATABASE_URL", url.to_owned()),
             ("DB_PROFILE", "development".into()),

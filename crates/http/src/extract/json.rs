@@ -1,6 +1,6 @@
 //! JSON bodies: objects of known fields, bounded in size and time.
 
-use super::{IDEMPOTENCY_KEY, caller, refused};
+use super::{IDEMPOTENCY_KEY, origin, refused};
 use crate::problem::{Code, Problem};
 use axum::body::{Body, HttpBody};
 use axum::extract::{FromRequest, Request};
@@ -48,12 +48,12 @@ impl<S: Sync, T: DeserializeOwned> FromRequest<S> for Creation<T> {
 
     async fn from_request(request: Request, _: &S) -> Result<Self, Problem> {
         let (parts, mut body) = request.into_parts();
-        let principal = caller(&parts)?.principal();
+        let origin = origin(&parts)?;
         let bytes = receive(&parts, &mut body).await?;
         let (value, key) = Invalid::both(read(&bytes), idempotency_key(&parts.headers))?;
         let hash = || RequestHash::of(&format!("{} {}", parts.method, parts.uri.path()), &bytes);
         let repeatable = key.map(|key| Repeatable { key, hash: hash() });
-        Ok(Self(value, Origin { principal, repeatable }))
+        Ok(Self(value, Origin { repeatable, ..origin }))
     }
 }
 

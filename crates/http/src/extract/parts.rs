@@ -1,12 +1,15 @@
 //! Caller and headers of a request.
 
 use crate::access_log::CallerSlot;
+use crate::authentication::address;
+use crate::correlation;
 use crate::problem::{Code, Problem};
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use axum::http::{HeaderName, header};
 use std::sync::Arc;
 use steadfast_domain::Invalid;
+use steadfast_domain::audit::{Origin, USER_AGENT_MAX};
 use steadfast_domain::identity::Caller;
 use steadfast_domain::version::Expected;
 
@@ -29,6 +32,35 @@ impl<S: Sync> FromRequestParts<S> for Bearer {
 pub(super) fn caller(parts: &Parts) -> Result<&Arc<Caller>, Problem> {
     let slot = parts.extensions.get::<CallerSlot>();
     slot.and_then(CallerSlot::caller).ok_or_else(|| Problem::new(Code::Unauthorized))
+}
+
+/// The origin of a request whose effect is added to the audit trail.
+#[derive(Debug)]
+pub(crate) struct Audited(pub(crate) Origin);
+
+impl<S: Sync> FromRequestParts<S> for Audited {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        origin(parts).map(Self)
+    }
+}
+
+/// Returns the origin of a request, without an idempotency key.
+pub(super) fn origin(parts: &Parts) -> Result<Origin, Problem> {
+    let user_agent = parts.headers.get(header::USER_AGENT);
+    Ok(Origin {
+        principal: caller(parts)?.principal(),
+        correlation_id: correlation::current().as_str().to_owned(),
+        address: address(parts),
+        user_agent: user_agent.map(|agent| shown(agent.as_bytes())),
+        repeatable: None,
+    })
+}
+
+/// Returns the text of a header as it can be stored, cut to [`USER_AGENT_MAX`] characters.
+fn shown(header: &[u8]) -> String {
+    String::from_utf8_lossy(header).chars().filter(|c| !c.is_control()).take(USER_AGENT_MAX).collect()
 }
 
 /// The version that a change refers to. Requests without it are refused, because a change that is based on an outdated

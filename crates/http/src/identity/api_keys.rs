@@ -80,18 +80,20 @@ async fn update(
     Bearer(caller): Bearer,
     Path(KeyPath { id }): Path<KeyPath>,
     IfMatch(expected): IfMatch,
+    Audited(origin): Audited,
     Json(body): Json<SettingsBody>,
 ) -> ApiResult<ApiKey> {
-    let key = identity::update_api_key(&store, id, expected, &body.parse(&caller)?).await?;
+    let key = identity::update_api_key(&store, &origin, (id, expected), &body.parse(&caller)?).await?;
     let version = key.version;
     Ok(Envelope::new(key, format!("API key {id} changed")).of_version(version))
 }
 
 async fn revoke(
     State(store): State<Store>,
+    Audited(origin): Audited,
     Path(KeyPath { id }): Path<KeyPath>,
 ) -> Result<StatusCode, Problem> {
-    identity::revoke_api_key(&store, id).await?;
+    identity::revoke_api_key(&store, &origin, id).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 

@@ -27,5 +27,6 @@ pub(crate) fn all() -> Result<Vec<Case>, Invalid> {
 pub(crate) fn origin(key: Option<&str>) -> Result<Origin, Invalid> {
     let repeatable =
         |key| Ok(Repeatable { key: IdempotencyKey::parse(key)?, hash: RequestHash::of(key, b"") });
-    Ok(Origin { principal: Principal::ApiKey(7), repeatable: key.map(repeatable).transpose()? })
+    let origin = Origin { principal: Principal::ApiKey(7), ..Origin::operator("a case") };
+    Ok(Origin { repeatable: key.map(repeatable).transpose()?, ..origin })
 }

@@ -3,17 +3,14 @@
 //! The answer to a request is stored in the transaction of its effect. So both exist or neither does, whenever the
 //! server is killed, and no record has to say that a request is still running.
 
+use super::entries::{self, Entry, json, record};
 use crate::prelude::*;
 use serde::Serialize;
-use serde_json::value::{RawValue, to_raw_value};
+use serde_json::value::RawValue;
 use steadfast_domain::audit::Origin;
 use steadfast_domain::audit::idempotency::Repeatable;
-use steadfast_postgres::diesel::query_dsl::methods::FilterDsl as _;
-use steadfast_postgres::diesel::sql_types::{Array, BigInt, Bool, Nullable, Text, Timestamptz};
-use steadfast_postgres::diesel::upsert::excluded;
-use steadfast_postgres::diesel::{dsl::now, insert_into};
+use steadfast_postgres::diesel::sql_types::{Array, BigInt, Binary, Bool, Nullable, Text, Timestamptz};
 use steadfast_postgres::{Abort, Conn, UnitOfWork};
-use steadfast_schema::schema::idempotency_records;
 
 /// Deletes expired records, in batches.
 pub const EXPIRE_IDEMPOTENCY_RECORDS: Operation<Write> =
@@ -33,9 +30,9 @@ pub struct Created {
     pub is_repeated: bool,
 }
 
-/// Runs `work`, which creates a resource and returns it with its id, unless the request of `origin` repeats one that
-/// has created it. Adds two statements if the request has an idempotency key, and none if it has not. Their index is
-/// `idempotency_records_pkey`.
+/// Runs `work`, which creates a `resource` and returns it with its id, unless the request of `origin` repeats one that
+/// has created it. Adds the creation to the audit trail. Takes one statement more, and two if the request has an
+/// idempotency key; their index is `idempotency_records_pkey`.
 ///
 /// # Errors
 /// Returns [`Error::KeyReused`] if the key belongs to another request, [`Error::InProgress`] if the first request is
@@ -44,6 +41,7 @@ pub(crate) async fn create<T, F>(
     store: &Store,
     operation: &'static Operation<Write>,
     origin: &Origin,
+    resource: &'static str,
     work: F,
 ) -> Result<Created, Error>
 where
@@ -57,13 +55,14 @@ where
             {
                 return Ok(earlier);
             }
-            let (id, resource) = work(conn).await?;
-            let body = to_raw_value(&resource).map_err(|error| Error::Query { cause: error.to_string() })?;
-            let created = Created { id, body, is_repeated: false };
-            if let Some(repeatable) = &origin.repeatable {
-                record(conn, operation.name(), origin, repeatable, &created).await?;
+            let (id, created) = work(conn).await?;
+            let entry = Entry { action: "create", resource, id, old: None, new: json(Some(&created))? };
+            match &origin.repeatable {
+                Some(repeatable) => keep(conn, operation.name(), origin, repeatable, &entry).await?,
+                None => record(conn, origin, &entry).await?,
             }
-            Ok(created)
+            let body = entry.new.unwrap_or_default();
+            Ok(Created { id: entry.id, body, is_repeated: false })
         })
         .await
 }
@@ -103,41 +102,33 @@ async fn earlier(
     Ok(Some(Created { id, body, is_repeated: true }))
 }
 
-/// Stores what the request created, in the place of an expired record.
-async fn record(
+/// Adds `entry` to the audit trail and stores what the request created, in the place of an expired record.
+async fn keep(
     conn: &mut Conn,
-    operation: &str,
+    operation: &'static str,
     origin: &Origin,
     repeatable: &Repeatable,
-    created: &Created,
+    entry: &Entry,
 ) -> Result<(), Abort<Error>> {
-    use idempotency_records::{
-        body, created_at, expires_at, key, principal, request_hash, resource_id, route,
-    };
-    let stored = insert_into(idempotency_records::table)
-        .values((
-            principal.eq(origin.principal.to_string()),
-            key.eq(repeatable.key.as_str()),
-            route.eq(operation),
-            request_hash.eq(repeatable.hash.as_bytes()),
-            resource_id.eq(&created.id),
-            body.eq(created.body.get()),
-        ))
-        .on_conflict((principal, key))
-        .do_update()
-        .set((
-            route.eq(excluded(route)),
-            request_hash.eq(excluded(request_hash)),
-            resource_id.eq(excluded(resource_id)),
-            body.eq(excluded(body)),
-            created_at.eq(excluded(created_at)),
-            expires_at.eq(excluded(expires_at)),
-        ))
-        .filter(expires_at.le(now))
-        .execute(conn)
-        .await?;
+    // SQL, because the DSL has no data-modifying CTEs.
+    let (columns, values) = (entries::COLUMNS, entries::VALUES);
+    let insert = format!(
+        "WITH kept AS (INSERT INTO idempotency_records AS stored \
+            (principal, key, route, request_hash, resource_id, body) VALUES ($12, $13, $14, $15, $7, $9) \
+            ON CONFLICT (principal, key) DO UPDATE SET route = excluded.route, \
+                request_hash = excluded.request_hash, resource_id = excluded.resource_id, \
+                body = excluded.body, created_at = excluded.created_at, expires_at = excluded.expires_at \
+            WHERE stored.expires_at <= now() RETURNING 1) \
+         INSERT INTO audit_log ({columns}) SELECT {values} FROM kept"
+    );
+    let insert = entries::bind(insert, origin, entry)
+        .bind::<Text, _>(origin.principal.to_string())
+        .bind::<Text, _>(repeatable.key.as_str())
+        .bind::<Text, _>(operation)
+        .bind::<Binary, _>(repeatable.hash.as_bytes());
+    let kept = cached(insert).execute(conn).await?;
     // The first request committed between the snapshot of the look-up and its lock.
-    if stored == 0 { Err(Error::InProgress)? } else { Ok(()) }
+    if kept == 0 { Err(Error::InProgress)? } else { Ok(()) }
 }
 
 /// Deletes up to 1,000 records that expired before `time` and returns how many. Skips those that another call is deleting.

@@ -1,15 +1,20 @@
 //! API keys.
 
+use crate::audit::entries::{self, Change};
 use crate::audit::idempotency::{self, Created};
 use crate::prelude::*;
 use std::time::Duration;
 use steadfast_domain::audit::Origin;
 use steadfast_domain::identity::{ApiKey, ApiKeyRecord, ApiKeySettings, Caller, KeyHash, Scope};
 use steadfast_domain::version::{Expected, Version};
-use steadfast_postgres::diesel::dsl::{case_when, exists, now, select};
-use steadfast_postgres::diesel::sql_types::{Bool, Nullable, Timestamptz};
+use steadfast_postgres::diesel::dsl::now;
+use steadfast_postgres::diesel::sql_types::Timestamptz;
 use steadfast_postgres::diesel::{insert_into, update};
+use steadfast_postgres::{Abort, Conn};
 use steadfast_schema::schema::api_keys;
+
+/// Name of the resource in the audit trail.
+const RESOURCE: &str = "api_key";
 
 /// Finds the bearer of a key.
 pub const FIND_CALLER: Operation<Read> =
@@ -28,11 +33,11 @@ pub const CREATE_API_KEY: Operation<Write> =
 
 /// Changes a key.
 pub const UPDATE_API_KEY: Operation<Write> =
-    Operation::write("identity.update_api_key").statements(2).served_by(&["api_keys_pkey"]);
+    Operation::write("identity.update_api_key").statements(3).served_by(&["api_keys_pkey"]);
 
 /// Revokes a key.
 pub const REVOKE_API_KEY: Operation<Write> =
-    Operation::write("identity.revoke_api_key").served_by(&["api_keys_pkey"]);
+    Operation::write("identity.revoke_api_key").statements(3).served_by(&["api_keys_pkey"]);
 
 /// Finds the bearer of the key with `hash`, unless the key is revoked or expired. Served by `api_keys_key_hash_key`.
 ///
@@ -87,7 +92,7 @@ pub async fn api_key(store: &Store, id: i64) -> Result<ApiKey, Error> {
 /// Returns [`Error`]; nothing was stored then, except after [`Error::OutcomeUnknown`].
 pub async fn create_api_key(store: &Store, origin: &Origin, record: &ApiKeyRecord) -> Result<Created, Error> {
     let ApiKeyRecord { hash, prefix, settings } = record;
-    idempotency::create(store, &CREATE_API_KEY, origin, async |conn| {
+    idempotency::create(store, &CREATE_API_KEY, origin, RESOURCE, async |conn| {
         let new =
             (api_keys::key_hash.eq(hash.as_bytes()), api_keys::key_prefix.eq(prefix), changes(settings));
         let stored: ApiKeyRow = insert_into(api_keys::table)
@@ -101,46 +106,53 @@ pub async fn create_api_key(store: &Store, origin: &Origin, record: &ApiKeyRecor
     .await
 }
 
+/// Returns the key `id`, locked until the end of the transaction.
+async fn locked(conn: &mut Conn, id: i64) -> Result<ApiKey, Abort<Error>> {
+    let key = api_keys::table.find(id).select(ApiKeyRow::as_select()).for_no_key_update();
+    Ok(key.first(conn).await.optional()?.ok_or(Error::NotFound)?.parse()?)
+}
+
 /// Changes the key `id` to `settings` and returns it. Served by `api_keys_pkey`.
 ///
 /// # Errors
 /// Returns [`Error::NotFound`] if there is no such key, and [`Error::VersionMismatch`] if its version is not `expected`.
 pub async fn update_api_key(
     store: &Store,
-    id: i64,
-    expected: Expected,
+    origin: &Origin,
+    (id, expected): (i64, Expected),
     settings: &ApiKeySettings,
 ) -> Result<ApiKey, Error> {
-    store
-        .try_write(&UPDATE_API_KEY, async |conn| {
-            let version = expected.number();
-            let is_expected =
-                api_keys::version.eq(version.unwrap_or_default()).or(version.is_none().into_sql::<Bool>());
-            let change = update(api_keys::table.find(id).filter(is_expected))
-                .set((changes(settings), api_keys::version.eq(api_keys::version + 1)))
-                .returning(ApiKeyRow::as_select());
-            if let Some(changed) = change.get_result(conn).await.optional()? {
-                return Ok(ApiKeyRow::parse(changed)?);
-            }
-            let exists = select(exists(api_keys::table.find(id))).get_result(conn).await?;
-            Err(if exists { Error::VersionMismatch } else { Error::NotFound })?
-        })
-        .await
+    entries::change(store, &UPDATE_API_KEY, origin, ("update", RESOURCE), async |conn| {
+        let old = locked(conn, id).await?;
+        if !expected.accepts(old.version) {
+            return Err(Error::VersionMismatch)?;
+        }
+        let change = update(api_keys::table.find(id))
+            .set((changes(settings), api_keys::version.eq(api_keys::version + 1)))
+            .returning(ApiKeyRow::as_select());
+        let new = change.get_result(conn).await?.parse()?;
+        Ok(Change::Updated { id: id.to_string(), old, new })
+    })
+    .await
 }
 
 /// Revokes the key `id`, which stays revoked. Does nothing if it was revoked before. Served by `api_keys_pkey`.
 ///
 /// # Errors
 /// Returns [`Error::NotFound`] if there is no such key.
-pub async fn revoke_api_key(store: &Store, id: i64) -> Result<(), Error> {
-    let first = case_when(api_keys::revoked_at.is_null(), now.into_sql::<Nullable<Timestamptz>>())
-        .otherwise(api_keys::revoked_at);
-    let revoked = store
-        .write(&REVOKE_API_KEY, async |conn| {
-            update(api_keys::table.find(id)).set(api_keys::revoked_at.eq(first)).execute(conn).await
-        })
-        .await?;
-    if revoked == 0 { Err(Error::NotFound) } else { Ok(()) }
+pub async fn revoke_api_key(store: &Store, origin: &Origin, id: i64) -> Result<(), Error> {
+    let revoked = entries::change(store, &REVOKE_API_KEY, origin, ("revoke", RESOURCE), async |conn| {
+        let old = locked(conn, id).await?;
+        if old.revoked_at.is_some() {
+            return Ok(Change::Unneeded(old));
+        }
+        let change = update(api_keys::table.find(id))
+            .set(api_keys::revoked_at.eq(now))
+            .returning(ApiKeyRow::as_select());
+        let new = change.get_result(conn).await?.parse()?;
+        Ok(Change::Updated { id: id.to_string(), old, new })
+    });
+    revoked.await.map(drop)
 }
 
 #[derive(Insertable, AsChangeset)]

@@ -19,12 +19,13 @@ pub(crate) fn all() -> Result<Vec<Case>, Invalid> {
     let find = async |store: Store, hash: KeyHash| find_caller(&store, &hash).await;
     let list = async |store: Store, position: Position<i64>| api_keys(&store, &position).await;
     let get = async |store: Store, id: i64| api_key(&store, id).await;
-    let revoke = async |store: Store, id: i64| revoke_api_key(&store, id).await;
+    let revoke = async |store: Store, id: i64| revoke_api_key(&store, &Origin::operator("a case"), id).await;
     let create = async |store: Store, (origin, record): (Origin, ApiKeyRecord)| {
         create_api_key(&store, &origin, &record).await
     };
     let update = async |store: Store, (id, version, settings): (i64, i32, ApiKeySettings)| {
-        update_api_key(&store, id, Expected::Only(Version::from_stored(version)), &settings).await
+        let expected = Expected::Only(Version::from_stored(version));
+        update_api_key(&store, &Origin::operator("a case"), (id, expected), &settings).await
     };
     // The same keys each time, so that a replay stores what the run did.
     let record = |number: u8| ApiKeyRecord {
@@ -53,7 +54,11 @@ pub(crate) fn all() -> Result<Vec<Case>, Invalid> {
             ("no key", ANY, (i64::MAX, 1, settings.clone())),
         ],
     ));
-    cases.extend(Case::each(&REVOKE_API_KEY, revoke, [("a key", ANY, 50), ("no key", ANY, i64::MAX)]));
+    cases.extend(Case::each(
+        &REVOKE_API_KEY,
+        revoke,
+        [("a key", ANY, 50), ("a revoked key", ANY, 52), ("no key", ANY, i64::MAX)],
+    ));
     cases.extend(Case::each(
         &CREATE_API_KEY,
         create,
