@@ -60,10 +60,15 @@ pub struct Checks(Option<Invalid>);
 impl Checks {
     /// Returns the value, or stores the error for [`Checks::refused`] and returns `None`.
     pub fn keep<T>(&mut self, checked: Result<T, Invalid>) -> Option<T> {
-        let invalid = match checked {
-            Ok(value) => return Some(value),
-            Err(invalid) => invalid,
-        };
+        checked.map_err(|invalid| self.store(invalid)).ok()
+    }
+
+    /// Stores the error of a field.
+    pub fn add(&mut self, field: &str, message: impl Into<String>) {
+        self.store(Invalid::field(field, message));
+    }
+
+    fn store(&mut self, invalid: Invalid) {
         match &mut self.0 {
             Some(first) => {
                 first.message = format!("{}; {}", first.message, invalid.message);
@@ -71,7 +76,14 @@ impl Checks {
             }
             None => self.0 = Some(invalid),
         }
-        None
+    }
+
+    /// Ends the checks.
+    ///
+    /// # Errors
+    /// Returns all stored errors as one, if there are any.
+    pub fn finish(self) -> Result<(), Invalid> {
+        self.0.map_or(Ok(()), Err)
     }
 
     /// Returns all stored errors as one. Call this after [`Checks::keep`] returned `None`.

@@ -18,6 +18,11 @@ impl Version {
         Self(number)
     }
 
+    /// Returns the number as it is stored.
+    pub const fn number(self) -> i32 {
+        self.0
+    }
+
     /// Returns the entity tag of the version, such as `"3"`.
     pub fn tag(self) -> String {
         format!("\"{}\"", self.0)
@@ -53,11 +58,11 @@ impl Expected {
         }
     }
 
-    /// Returns true if the change accepts `version`.
-    pub fn accepts(self, version: Version) -> bool {
+    /// Returns the version that the change accepts, which is `current` if it accepts any.
+    pub fn or(self, current: Version) -> Version {
         match self {
-            Self::Any => true,
-            Self::Only(expected) => expected == version,
+            Self::Any => current,
+            Self::Only(expected) => expected,
         }
     }
 }
@@ -71,9 +76,8 @@ mod tests {
         let version = Version::from_stored(42);
         let expected = Expected::parse(&version.tag()).expect("a tag");
         assert_eq!(expected, Expected::Only(version));
-        assert!(expected.accepts(version) && !expected.accepts(Version::FIRST));
-        let any = Expected::parse(" * ").expect("any version");
-        assert!(any.accepts(version) && any.accepts(Version::FIRST));
+        assert_eq!(expected.or(Version::FIRST), version);
+        assert_eq!(Expected::parse(" * ").map(|any| any.or(Version::FIRST)), Ok(Version::FIRST));
     }
 
     #[test]

@@ -9,6 +9,7 @@ mod health;
 mod identity;
 mod keys;
 mod openapi;
+mod practice;
 mod prelude;
 mod problem;
 mod route;

@@ -14,6 +14,8 @@ mod inputs;
 #[cfg(test)]
 mod keys;
 #[cfg(test)]
+mod practice;
+#[cfg(test)]
 mod reference;
 #[cfg(test)]
 mod statements;

@@ -49,7 +49,12 @@ impl Operation {
     pub(crate) fn on_nothing(&self) -> Option<Self> {
         let (before, after) = self.path.split_once('{')?;
         let (name, after) = after.split_once('}')?;
-        let absent = if name == "code" { "Z99.ABCD" } else { "999999" };
+        let is_uuid = self.uri.split('/').any(|segment| segment.len() == 36);
+        let absent = match name {
+            "code" => "Z99.ABCD",
+            _ if is_uuid => "ffffffff-ffff-7fff-8fff-ffffffffffff",
+            _ => "999999",
+        };
         Some(Self { uri: format!("{before}{absent}{after}"), ..self.clone() })
     }
 }
@@ -114,10 +119,14 @@ pub(crate) fn resolved<'a>(document: &'a Value, schema: &'a Value) -> Result<&'a
 fn example(document: &Value, schema: &Value) -> Result<Value> {
     let properties = resolved(document, schema)?["properties"].as_object().context("properties")?;
     let example = |schema: &Value| {
+        let schema = resolved(document, schema)?;
         let (one, first) = (schema["example"].clone(), schema["examples"][0].clone());
-        [one, first].into_iter().find(|example| !example.is_null())
+        anyhow::Ok([one, first].into_iter().find(|example| !example.is_null()))
     };
-    let given = properties.iter().filter_map(|(name, schema)| Some((name.clone(), example(schema)?)));
-    let example: Map<String, Value> = given.collect();
+    let given = properties.iter().filter_map(|(name, schema)| {
+        let example = example(schema).transpose()?;
+        Some(example.map(|example| (name.clone(), example)))
+    });
+    let example: Map<String, Value> = given.collect::<Result<_>>()?;
     Ok(example.into())
 }

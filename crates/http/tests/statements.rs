@@ -63,6 +63,7 @@ fn table() -> Vec<Costs> {
         },
         Costs { method: Method::DELETE, ..get(one, "/api/identity/api-keys/2", 4) },
     ]);
+    table.extend(practice());
     let search = |query, sent| get("/api/v1/search/icd10", query, sent);
     table.extend([
         search("/api/v1/search/icd10?query=E11", 2),
@@ -93,6 +94,21 @@ fn table() -> Vec<Costs> {
         table.push(get(uri, uri, 3));
     }
     table
+}
+
+/// Returns the requests to routes of the practice.
+fn practice() -> Vec<Costs> {
+    let (all, one) = ("/api/clients", "/api/clients/{id}");
+    let client = json!({ "first_name": "Ada", "last_name": "Lovelace" });
+    let stored = "/api/clients/00000000-0000-0000-0000-000000000001";
+    vec![
+        get(all, all, 3),
+        get(all, "/api/clients?search=an&active_only=false&per_page=100", 3),
+        get(one, stored, 3),
+        post(all, client.clone(), 3),
+        Costs { header: Some("client"), ..post(all, client.clone(), 4) },
+        Costs { method: Method::PUT, header: Some("*"), body: Some(client), ..get(one, stored, 4) },
+    ]
 }
 
 fn pasted(count: usize) -> String {

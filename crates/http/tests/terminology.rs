@@ -4,6 +4,7 @@ mod cache;
 mod search;
 mod statistics;
 
+use crate::practice;
 use crate::support::Fixture;
 use anyhow::Result;
 use serde_json::{Value, json};
@@ -45,6 +46,7 @@ pub(crate) async fn filled() -> Result<Fixture> {
         })
         .collect();
     terminology::import(&api.store, "small", &rows?, |_| ()).await?;
+    practice::fill(&api).await?;
     Ok(api)
 }
 

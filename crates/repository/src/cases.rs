@@ -8,7 +8,7 @@ mod seed;
 pub(crate) use seed::{Rows, Table, mixed};
 pub use seed::{SeedError, mark_seedable, seed};
 
-use crate::{Error, Store, audit, identity, keys, terminology};
+use crate::{Error, Store, audit, identity, keys, practice, terminology};
 use std::future::Future;
 use std::pin::Pin;
 use steadfast_domain::Invalid;
@@ -121,8 +121,13 @@ impl std::fmt::Debug for Case {
 /// # Errors
 /// Returns [`Invalid`] if the domain rejects the input of a case.
 pub fn all() -> Result<Vec<Case>, Invalid> {
-    let areas =
-        [keys::cases::all()?, identity::cases::all()?, audit::cases::all()?, terminology::cases::all()?];
+    let areas = [
+        keys::cases::all()?,
+        identity::cases::all()?,
+        audit::cases::all()?,
+        practice::cases::all()?,
+        terminology::cases::all()?,
+    ];
     Ok(areas.into_iter().flatten().collect())
 }
 

@@ -7,6 +7,7 @@ mod error;
 pub mod identity;
 pub mod keys;
 mod lists;
+pub mod practice;
 mod prelude;
 mod row;
 mod store;

@@ -1,6 +1,8 @@
-//! Rows and their conversion into the domain's types.
+//! Rows and their conversion into the domain's types and back.
 
 use crate::Error;
+use chrono::{DateTime, NaiveDate, Utc};
+use steadfast_domain::fields::{EmailAddress, Line, Prose};
 
 /// Conversion of a stored value into the domain's type. Fails if the value is invalid, which the constraints of the
 /// schema prevent. The error names `column` but not the value.
@@ -63,3 +65,82 @@ macro_rules! row {
 }
 
 pub(crate) use row;
+
+/// Conversion of the domain's type into the stored value.
+pub(crate) trait Stored<T> {
+    fn stored(&self) -> T;
+}
+
+/// Implements [`Stored`] for types that are stored as they are.
+macro_rules! stored_as_is {
+    ($($type:ty),+) => {
+        $(impl Stored<$type> for $type {
+            fn stored(&self) -> $type {
+                self.clone()
+            }
+        })+
+    };
+}
+
+stored_as_is!(bool, i32, String, Vec<String>, Option<NaiveDate>, DateTime<Utc>, Option<DateTime<Utc>>);
+
+/// Implements both conversions, also of optional values, for a type of the domain that wraps a stored value.
+macro_rules! wrapper {
+    ($Type:ty: $from:expr, $into:expr, $stored:ty $(, const $MAX:ident)?) => {
+        impl$(<const $MAX: usize>)? $crate::row::Parse<$Type> for $stored {
+            fn parse(self, _: &'static str) -> Result<$Type, $crate::Error> {
+                Ok($from(self))
+            }
+        }
+
+        impl$(<const $MAX: usize>)? $crate::row::Parse<Option<$Type>> for Option<$stored> {
+            fn parse(self, _: &'static str) -> Result<Option<$Type>, $crate::Error> {
+                Ok(self.map($from))
+            }
+        }
+
+        impl$(<const $MAX: usize>)? $crate::row::Stored<$stored> for $Type {
+            fn stored(&self) -> $stored {
+                let into: fn(&$Type) -> $stored = $into;
+                into(self)
+            }
+        }
+
+        impl$(<const $MAX: usize>)? $crate::row::Stored<Option<$stored>> for Option<$Type> {
+            fn stored(&self) -> Option<$stored> {
+                self.as_ref().map($into)
+            }
+        }
+    };
+}
+
+pub(crate) use wrapper;
+
+wrapper!(Line<MAX>: Line::from_stored, |text| text.as_str().to_owned(), String, const MAX);
+wrapper!(Prose<MAX>: Prose::from_stored, |text| text.as_str().to_owned(), String, const MAX);
+wrapper!(EmailAddress: EmailAddress::from_stored, |address| address.as_str().to_owned(), String);
+
+/// Declares the columns that a request body sets, as [`row!`](crate::row::row) does, and converts the body into them.
+macro_rules! details {
+    ($(#[$meta:meta])* $Row:ident of $table:ident for $Domain:ident {
+        $($(#[$attribute:meta])* $field:ident: $type:ty,)+
+    }) => {
+        $crate::row::row! {
+            $(#[$meta])*
+            #[derive(steadfast_postgres::diesel::Insertable, steadfast_postgres::diesel::AsChangeset)]
+            #[diesel(treat_none_as_null = true)]
+            $Row of $table for $Domain {
+                $($(#[$attribute])* $field: $type,)+
+            }
+        }
+
+        impl $Row {
+            /// Returns the columns of a body.
+            fn of(body: &$Domain) -> Self {
+                Self { $($field: $crate::row::Stored::stored(&body.$field),)+ }
+            }
+        }
+    };
+}
+
+pub(crate) use details;

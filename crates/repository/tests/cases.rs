@@ -56,7 +56,7 @@ fn case(operation: &str, name: &str) -> Case {
 }
 
 /// Number of rows that the main statement returns or changes, by operation and case.
-const ROWS_BY_CASE: [(&str, &str, RangeInclusive<u64>); 54] = [
+const ROWS_BY_CASE: [(&str, &str, RangeInclusive<u64>); 61] = [
     ("keys.search", "rare", 2..=2),
     ("keys.search", "common", 51..=51),
     ("keys.search", "absent", 0..=0),
@@ -94,6 +94,13 @@ const ROWS_BY_CASE: [(&str, &str, RangeInclusive<u64>); 54] = [
     ("identity.api_key", "a key", 1..=1),
     ("identity.update_api_key", "a key that expires", 1..=1),
     ("audit.expire_idempotency_records", "less than a batch", 1..=999),
+    ("practice.clients", "active, first page", 51..=51),
+    ("practice.clients", "all, past the last page", 0..=0),
+    ("practice.search_clients", "two parts", 1..=50),
+    ("practice.search_clients", "absent", 0..=0),
+    ("practice.look_up_clients", "a phone number", 1..=1),
+    ("practice.look_up_clients", "many with an address", 51..=51),
+    ("practice.client", "a client", 1..=1),
     ("terminology.search_code", "a whole code", 1..=1),
     ("terminology.search_code", "absent", 0..=0),
     ("terminology.search_code", "a letter", 50..=50),

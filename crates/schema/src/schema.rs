@@ -63,6 +63,76 @@ diesel::table! {
 }
 
 diesel::table! {
+    /// Clients of the practice. They are never deleted.
+    clients (id) {
+        /// Id, a UUID of version 7.
+        id -> Uuid,
+        /// First name.
+        first_name -> Text,
+        /// Last name.
+        last_name -> Text,
+        /// Middle name.
+        middle_name -> Nullable<Text>,
+        /// E-mail address.
+        email -> Nullable<Text>,
+        /// Phone number, in any notation.
+        phone -> Nullable<Text>,
+        /// First line of the address.
+        address_line1 -> Nullable<Text>,
+        /// Second line of the address.
+        address_line2 -> Nullable<Text>,
+        /// City.
+        city -> Nullable<Text>,
+        /// State.
+        state -> Nullable<Text>,
+        /// Postal code.
+        zip_code -> Nullable<Text>,
+        /// Date of birth.
+        date_of_birth -> Nullable<Date>,
+        /// Gender, in the client's words.
+        gender -> Nullable<Text>,
+        /// Insurance company.
+        insurance_provider -> Nullable<Text>,
+        /// Number of the insurance.
+        insurance_id -> Nullable<Text>,
+        /// Name of the person to call in an emergency.
+        emergency_contact_name -> Nullable<Text>,
+        /// Phone number of that person.
+        emergency_contact_phone -> Nullable<Text>,
+        /// Relationship of that person to the client.
+        emergency_contact_relationship -> Nullable<Text>,
+        /// Primary diagnosis: a code of ICD-10-CM.
+        primary_diagnosis -> Nullable<Text>,
+        /// Further diagnoses.
+        secondary_diagnoses -> Nullable<Text>,
+        /// Medication that the client takes.
+        medications -> Nullable<Text>,
+        /// Allergies.
+        allergies -> Nullable<Text>,
+        /// False if the client has left the practice.
+        is_active -> Bool,
+        /// Language that the client prefers.
+        preferred_language -> Text,
+        /// Ways in which the client wants to be contacted.
+        communication_preferences -> Nullable<Text>,
+        /// Notes of the intake.
+        intake_notes -> Nullable<Text>,
+        /// Notes of the administration.
+        administrative_notes -> Nullable<Text>,
+        /// Time of the creation.
+        created_at -> Timestamptz,
+        /// Time of the last change.
+        updated_at -> Timestamptz,
+        /// Number of the changes of the client, from 1.
+        version -> Int4,
+        /// Texts in which the search looks for parts: the names and the e-mail address, in lower case.
+        search_text -> Text,
+        /// Pairs of neighbouring characters of `search_text`, by which the search finds parts.
+        search_pairs -> Array<Int4>,
+    }
+}
+
+diesel::table! {
     /// Imported releases of ICD-10-CM. Two of them are stored, one is in use.
     icd10_releases (id) {
         /// Row id; the column `release` of the view `icd10_codes`.
@@ -199,6 +269,7 @@ diesel::table! {
 diesel::allow_tables_to_appear_in_same_query! {
     api_keys,
     audit_log,
+    clients,
     icd10_releases,
     idempotency_records,
     pidms_keys,

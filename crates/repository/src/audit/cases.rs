@@ -23,10 +23,24 @@ pub(crate) fn all() -> Result<Vec<Case>, Invalid> {
     Ok(Case::each(&EXPIRE_IDEMPOTENCY_RECORDS, expire, cases))
 }
 
-/// Returns the origin of a request, with the idempotency key `key`.
+/// Returns the origin of a request that a user sends from a known address.
+pub(crate) fn user() -> Origin {
+    let principal = Principal::User { id: 8, session: 9 };
+    let (address, user_agent) = (Some([192, 0, 2, 1].into()), Some("a browser".to_owned()));
+    Origin { principal, address, user_agent, ..Origin::operator("a case") }
+}
+
+/// Returns the origin of a request that a program sends, with the idempotency key `key`.
 pub(crate) fn origin(key: Option<&str>) -> Result<Origin, Invalid> {
-    let repeatable =
-        |key| Ok(Repeatable { key: IdempotencyKey::parse(key)?, hash: RequestHash::of(key, b"") });
     let origin = Origin { principal: Principal::ApiKey(7), ..Origin::operator("a case") };
-    Ok(Origin { repeatable: key.map(repeatable).transpose()?, ..origin })
+    match key {
+        Some(key) => keyed(origin, key),
+        None => Ok(origin),
+    }
+}
+
+/// Returns `origin` with the idempotency key `key`.
+pub(crate) fn keyed(origin: Origin, key: &str) -> Result<Origin, Invalid> {
+    let repeatable = Repeatable { key: IdempotencyKey::parse(key)?, hash: RequestHash::of(key, b"") };
+    Ok(Origin { repeatable: Some(repeatable), ..origin })
 }

@@ -10,7 +10,7 @@ use steadfast_postgres::diesel::query_builder::{BoxedSqlQuery, SqlQuery};
 use steadfast_postgres::diesel::sql_types::{BigInt, Nullable, Text};
 use steadfast_postgres::{Abort, Conn, UnitOfWork};
 
-/// What an entry says about an effect.
+/// Entry of the trail about an effect.
 #[derive(Clone, Debug)]
 pub(crate) struct Entry {
     /// Kind of effect, such as `update`.
@@ -34,22 +34,31 @@ pub(crate) enum Change<T> {
     Unneeded(T),
 }
 
-/// Columns that [`bind`] binds to the parameters `$1` to `$11`.
-pub(super) const COLUMNS: &str = "correlation_id, user_id, session_id, api_key_id, action, resource_type, resource_id, \
-     old_values, new_values, ip_address, user_agent";
+impl Entry {
+    /// Returns the columns that [`bind`] binds, and their values. Values that an entry lacks have no column.
+    pub(super) fn columns(&self) -> [String; 2] {
+        let mut columns =
+            "correlation_id, user_id, session_id, api_key_id, action, resource_type, resource_id, \
+             ip_address, user_agent"
+                .to_owned();
+        let mut values = "$1, $2, $3, $4, $5, $6, $7, CAST($8 AS inet), $9".to_owned();
+        let json = [("old_values", &self.old), ("new_values", &self.new)];
+        for ((column, _), parameter) in json.into_iter().filter(|(_, json)| json.is_some()).zip(10..) {
+            columns += &format!(", {column}");
+            values += &format!(", CAST(${parameter} AS jsonb)");
+        }
+        [columns, values]
+    }
+}
 
-/// Values of [`COLUMNS`].
-pub(super) const VALUES: &str =
-    "$1, $2, $3, $4, $5, $6, $7, CAST($8 AS jsonb), CAST($9 AS jsonb), CAST($10 AS inet), $11";
-
-/// Binds the first eleven parameters of a statement that inserts an entry.
+/// Binds the first parameters of a statement that inserts an entry: nine, and the JSON that it has.
 pub(super) fn bind<'a>(sql: String, origin: &'a Origin, entry: &'a Entry) -> BoxedSqlQuery<'a, Pg, SqlQuery> {
     let (user, session, api_key) = match origin.principal {
         Principal::ApiKey(id) => (None, None, Some(id)),
         Principal::User { id, session } => (Some(id), Some(session), None),
         Principal::Operator => (None, None, None),
     };
-    sql_query(sql)
+    let bound = sql_query(sql)
         .into_boxed()
         .bind::<Text, _>(&origin.correlation_id)
         .bind::<Nullable<BigInt>, _>(user)
@@ -58,16 +67,17 @@ pub(super) fn bind<'a>(sql: String, origin: &'a Origin, entry: &'a Entry) -> Box
         .bind::<Text, _>(entry.action)
         .bind::<Text, _>(entry.resource)
         .bind::<Text, _>(&entry.id)
-        .bind::<Nullable<Text>, _>(entry.old.as_deref().map(RawValue::get))
-        .bind::<Nullable<Text>, _>(entry.new.as_deref().map(RawValue::get))
         .bind::<Nullable<Text>, _>(origin.address.map(|address| address.to_string()))
-        .bind::<Nullable<Text>, _>(origin.user_agent.as_deref())
+        .bind::<Nullable<Text>, _>(origin.user_agent.as_deref());
+    let json = [&entry.old, &entry.new].into_iter().flatten();
+    json.fold(bound, |bound, json| bound.bind::<Text, _>(json.get()))
 }
 
 /// Adds `entry` to the trail.
 pub(crate) async fn record(conn: &mut Conn, origin: &Origin, entry: &Entry) -> Result<(), Abort<Error>> {
     // SQL, because the DSL has no types for the values as text.
-    let insert = format!("INSERT INTO audit_log ({COLUMNS}) VALUES ({VALUES})");
+    let [columns, values] = entry.columns();
+    let insert = format!("INSERT INTO audit_log ({columns}) VALUES ({values})");
     cached(bind(insert, origin, entry)).execute(conn).await?;
     Ok(())
 }
@@ -99,6 +109,34 @@ where
             Ok(new)
         })
         .await
+}
+
+/// Runs `work`, which reads the `resource` with `id`, and adds the read to the trail: one statement more.
+///
+/// # Errors
+/// Returns the errors of `work`, and [`Error::Unavailable`] if it is unknown whether the read was recorded.
+pub(crate) async fn read<T, F>(
+    store: &Store,
+    operation: &'static Operation<Write>,
+    origin: &Origin,
+    (resource, id): (&'static str, String),
+    work: F,
+) -> Result<T, Error>
+where
+    F: UnitOfWork<T, Abort<Error>>,
+    T: Send,
+{
+    let entry = Entry { action: "read", resource, id, old: None, new: None };
+    let read = store.try_write(operation, async |conn| {
+        let found = work(conn).await?;
+        record(conn, origin, &entry).await?;
+        Ok(found)
+    });
+    read.await.map_err(|error| match error {
+        // The caller asked for no change and can repeat the request.
+        Error::OutcomeUnknown => Error::Unavailable { cause: error.to_string(), retry_after: None },
+        error => error,
+    })
 }
 
 /// Returns the JSON of a resource.

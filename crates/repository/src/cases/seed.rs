@@ -1,7 +1,7 @@
 //! Seeding of a marked database with deterministic, skewed data.
 
 use super::bulk;
-use crate::{audit, identity, keys, terminology};
+use crate::{audit, identity, keys, practice, terminology};
 use bytes::BytesMut;
 use steadfast_postgres::tokio_postgres::{self, Client, NoTls};
 
@@ -91,11 +91,14 @@ pub async fn seed(
     // With asynchronous commit, VACUUM could not mark the pages as all-visible, which changes the plans.
     client.batch_execute("SET synchronous_commit = on; SET default_statistics_target = 100").await?;
     let transaction = client.transaction().await?;
-    let tables: Vec<&Table> =
-        [keys::seed::TABLES, identity::seed::TABLES, audit::seed::TABLES, terminology::seed::TABLES]
-            .into_iter()
-            .flatten()
-            .collect();
+    let areas = [
+        keys::seed::TABLES,
+        identity::seed::TABLES,
+        audit::seed::TABLES,
+        practice::seed::TABLES,
+        terminology::seed::TABLES,
+    ];
+    let tables: Vec<&Table> = areas.into_iter().flatten().collect();
     for table in &tables {
         let (name, count) = (table.name, table.count(rows));
         bulk::fill(&transaction, table, count, |done| progress(name, done, count)).await?;

@@ -124,13 +124,11 @@ pub async fn update_api_key(
 ) -> Result<ApiKey, Error> {
     entries::change(store, &UPDATE_API_KEY, origin, ("update", RESOURCE), async |conn| {
         let old = locked(conn, id).await?;
-        if !expected.accepts(old.version) {
-            return Err(Error::VersionMismatch)?;
-        }
         let change = update(api_keys::table.find(id))
+            .filter(api_keys::version.eq(expected.or(old.version).number()))
             .set((changes(settings), api_keys::version.eq(api_keys::version + 1)))
             .returning(ApiKeyRow::as_select());
-        let new = change.get_result(conn).await?.parse()?;
+        let new = change.get_result(conn).await.optional()?.ok_or(Error::VersionMismatch)?.parse()?;
         Ok(Change::Updated { id: id.to_string(), old, new })
     })
     .await
@@ -143,14 +141,14 @@ pub async fn update_api_key(
 pub async fn revoke_api_key(store: &Store, origin: &Origin, id: i64) -> Result<(), Error> {
     let revoked = entries::change(store, &REVOKE_API_KEY, origin, ("revoke", RESOURCE), async |conn| {
         let old = locked(conn, id).await?;
-        if old.revoked_at.is_some() {
-            return Ok(Change::Unneeded(old));
-        }
         let change = update(api_keys::table.find(id))
+            .filter(api_keys::revoked_at.is_null())
             .set(api_keys::revoked_at.eq(now))
             .returning(ApiKeyRow::as_select());
-        let new = change.get_result(conn).await?.parse()?;
-        Ok(Change::Updated { id: id.to_string(), old, new })
+        Ok(match change.get_result(conn).await.optional()? {
+            Some(new) => Change::Updated { id: id.to_string(), old, new: new.parse()? },
+            None => Change::Unneeded(old),
+        })
     });
     revoked.await.map(drop)
 }

@@ -1,0 +1,14 @@
+//! Routes of the practice.
+
+mod clients;
+
+use crate::route::{Access, Route};
+use crate::state::AppState;
+
+const READ: Access = Access::Scope("practice:read");
+const WRITE: Access = Access::Scope("practice:write");
+
+/// Returns the routes of this area.
+pub(crate) fn routes() -> Vec<Route<AppState>> {
+    clients::routes().into()
+}

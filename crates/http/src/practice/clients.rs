@@ -1,0 +1,90 @@
+//! Clients. They are deactivated, never deleted. Each read of a single client is audited.
+
+use super::{READ, WRITE};
+use crate::prelude::*;
+use serde_json::value::RawValue;
+use steadfast_domain::fields::Valid;
+use steadfast_domain::practice::{
+    CLIENTS_PAGE, Client, ClientDetails, ClientId, ClientParameters, ClientSummary,
+};
+use steadfast_repository::practice;
+
+const ALL: &str = "/api/clients";
+const ONE: &str = "/api/clients/{id}";
+
+pub(super) fn routes() -> [Route<AppState>; 4] {
+    [
+        Route::get(ALL, READ, list)
+            .summary("List and search the clients, ordered by last and first name")
+            .query::<ClientParameters>()
+            .paged(CLIENTS_PAGE)
+            .lists::<ClientSummary>()
+            .links_to(ONE, "id", "/data/0/id"),
+        Route::post(ALL, WRITE, create)
+            .summary("Create a client")
+            .takes::<ClientDetails>()
+            .creates::<Client>()
+            .links_to(ONE, "id", "/data/id"),
+        Route::get(ONE, READ, get)
+            .summary("Get a client")
+            .path_parameters::<ClientPath>()
+            .answers::<Client>()
+            .versioned()
+            .codes(&[Code::NotFound]),
+        Route::put(ONE, WRITE, update)
+            .summary("Change a client")
+            .path_parameters::<ClientPath>()
+            .takes::<ClientDetails>()
+            .conditional()
+            .answers::<Client>()
+            .versioned()
+            .codes(&[Code::NotFound]),
+    ]
+}
+
+async fn list(
+    State(store): State<Store>,
+    Paged(parameters, page): Paged<ClientParameters>,
+) -> ApiResult<Vec<ClientSummary>> {
+    let (filter, position) = Invalid::both(parameters.parse(), page.position(CLIENTS_PAGE))?;
+    let found = practice::clients(&store, &filter, &position).await?;
+    Ok(Envelope::page(found, "clients", |clients| clients))
+}
+
+async fn create(
+    State(store): State<Store>,
+    Creation(details, origin): Creation<ClientDetails>,
+) -> ApiResult<Box<RawValue>> {
+    let created = practice::create_client(&store, &origin, &Valid::of(details)?).await?;
+    Ok(Envelope::created(ONE, &created, created.body.clone(), "Client created"))
+}
+
+async fn get(
+    State(store): State<Store>,
+    Audited(origin): Audited,
+    Path(ClientPath { id }): Path<ClientPath>,
+) -> ApiResult<Client> {
+    let client = practice::client(&store, &origin, id).await?;
+    let version = client.version;
+    Ok(Envelope::new(client, "Client").of_version(version))
+}
+
+async fn update(
+    State(store): State<Store>,
+    Audited(origin): Audited,
+    Path(ClientPath { id }): Path<ClientPath>,
+    IfMatch(expected): IfMatch,
+    Json(details): Json<ClientDetails>,
+) -> ApiResult<Client> {
+    let client = practice::update_client(&store, &origin, (id, expected), &Valid::of(details)?).await?;
+    let version = client.version;
+    Ok(Envelope::new(client, "Client changed").of_version(version))
+}
+
+/// Path parameters of a client.
+#[derive(Deserialize, IntoParams)]
+struct ClientPath {
+    /// Id of the client.
+    #[param(value_type = uuid::Uuid, example = "00000000-0000-0000-0000-000000000001")]
+    id: ClientId,
+}

@@ -1,0 +1,177 @@
+//! Clients: search, changes by version, and audited reads.
+
+use super::{CLIENT, fill};
+use crate::support::{Answered, Fixture, ask};
+use anyhow::Result;
+use axum::body::Body;
+use axum::http::Request;
+use serde_json::{Value, json};
+use std::collections::BTreeSet;
+use tokio_postgres::{NoTls, connect};
+
+const ALL: &str = "/api/clients";
+
+async fn put(api: &Fixture, id: &str, etag: &str, body: Value) -> Answered {
+    let request = Request::put(format!("{ALL}/{id}")).header("x-api-key", api.key());
+    let request = request.header("content-type", "application/json").header("if-match", etag);
+    ask(&api.router, request.body(Body::from(body.to_string())).expect("a request")).await
+}
+
+/// Returns first and last names of the clients on a page.
+fn names(answer: &Answered) -> Vec<String> {
+    let name = |client: &Value| format!("{} {}", text(&client["first_name"]), text(&client["last_name"]));
+    answer.data().as_array().expect("clients").iter().map(name).collect()
+}
+
+fn text(value: &Value) -> &str {
+    value.as_str().unwrap_or_default()
+}
+
+/// Stores `clients` with first name, last name, e-mail address and phone number.
+async fn store(api: &Fixture, clients: &[[&str; 4]]) {
+    for [first_name, last_name, email, phone] in clients {
+        let mut body = json!({ "first_name": first_name, "last_name": last_name });
+        for (field, value) in [("email", email), ("phone", phone)] {
+            if !value.is_empty() {
+                body[field] = json!(value);
+            }
+        }
+        let answer = api.post(ALL, body.to_string()).await;
+        assert_eq!(answer.status, 201, "{}", answer.body);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn search_finds_parts_of_names_and_addresses() -> Result<()> {
+    let api = Fixture::new().await?;
+    let clients = [
+        ["John", "Smith", "js@example.com", "(555) 014-2233"],
+        ["Smilla", "Berg", "berg@smart.example", ""],
+        ["Ada", "Lovelace", "ada@example.org", "555-0199"],
+        ["Ümit", "Özil", "", "0142233"],
+        ["Per_cent", "O'Neil", "100%@example.com", ""],
+    ];
+    store(&api, &clients).await;
+    for (search, expected) in [
+        ("smi", vec!["John Smith", "Smilla Berg"]),
+        ("SM", vec!["John Smith", "Smilla Berg"]),
+        ("smart", vec!["Smilla Berg"]),
+        ("john+smi", vec!["John Smith"]),
+        ("smith+j", vec!["John Smith"]),
+        ("la", vec!["Smilla Berg", "Ada Lovelace"]),
+        ("ada@example.org", vec!["Ada Lovelace"]),
+        ("@example", vec!["Ada Lovelace", "Per_cent O'Neil", "John Smith"]),
+        ("ÖZ", vec!["Ümit Özil"]),
+        ("0%25", vec!["Per_cent O'Neil"]),
+        ("r_c", vec!["Per_cent O'Neil"]),
+        ("x%25", vec![]),
+        ("0142233", vec!["John Smith", "Ümit Özil"]),
+        ("(555)+0199", vec!["Ada Lovelace"]),
+        ("nothing", vec![]),
+    ] {
+        let answer = api.get(&format!("{ALL}?search={search}")).await;
+        let (found, expected): (BTreeSet<_>, BTreeSet<_>) =
+            (names(&answer).into_iter().collect(), expected.into_iter().map(str::to_owned).collect());
+        assert_eq!(found, expected, "{search}");
+        assert_eq!(answer.body["pagination"]["total_items"], expected.len(), "{search}");
+    }
+    let ranked = api.get(&format!("{ALL}?search=smi")).await;
+    assert_eq!(names(&ranked), ["John Smith", "Smilla Berg"], "last names come first");
+    assert_eq!(api.get(&format!("{ALL}?search=a")).await.refusal(), (400, "INVALID_PARAMS", vec!["search"]));
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn pages_of_lists_and_searches_have_each_client_once() -> Result<()> {
+    let api = Fixture::new().await?;
+    let (client, connection) = connect(&api.database.url(), NoTls).await?;
+    tokio::spawn(connection);
+    // More than 5,000 match `an`, of which more than 5,000 have it at the beginning of the last name.
+    let insert = "INSERT INTO clients (id, first_name, last_name, is_active) \
+        SELECT gen_random_uuid(), 'Name ' || n % 7, CASE n % 10 WHEN 0 THEN 'Roman' ELSE 'Anna' END || n % 50, n % 3 > 0 \
+        FROM generate_series(1, 9000) AS n";
+    client.batch_execute(insert).await?;
+    for (query, expected) in [
+        ("search=an&active_only=false", 9_000),
+        ("search=an+me", 6_000),
+        ("search=roman", 600),
+        ("active_only=false", 9_000),
+        ("active_only=true", 6_000),
+    ] {
+        let (mut seen, mut pages, mut cursor) = (BTreeSet::new(), 0, String::new());
+        let mut in_order = Vec::new();
+        loop {
+            let answer = api.get(&format!("{ALL}?per_page=100&{query}{cursor}")).await;
+            let clients = answer.data().as_array().expect("clients").clone();
+            pages += 1;
+            for client in &clients {
+                assert!(seen.insert(text(&client["id"]).to_owned()), "{query}: twice");
+                let last_name = text(&client["last_name"]).to_lowercase();
+                in_order.push((!last_name.starts_with("an"), last_name));
+            }
+            assert_eq!(answer.body["pagination"]["total_items"], expected, "{query}");
+            match answer.body["pagination"]["next_cursor"].as_str() {
+                Some(next) => cursor = format!("&cursor={next}"),
+                None => break,
+            }
+        }
+        assert_eq!((seen.len(), pages), (expected, expected / 100), "{query}");
+        assert!(in_order.is_sorted(), "{query}");
+    }
+    let second = names(&api.get(&format!("{ALL}?search=an&per_page=10&page=2")).await);
+    let first = names(&api.get(&format!("{ALL}?search=an&per_page=20")).await);
+    assert_eq!(second, first[10..], "pages by number have the same order");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn changes_need_the_current_version() -> Result<()> {
+    let api = Fixture::new().await?;
+    fill(&api).await?;
+    let read = api.get(&format!("{ALL}/{CLIENT}")).await;
+    let etag = read.headers["etag"].to_str()?;
+    let body = json!({ "first_name": " Augusta ", "last_name": "King", "is_active": false });
+    let changed = put(&api, CLIENT, etag, body.clone()).await;
+    assert_eq!(changed.data()["first_name"], "Augusta");
+    assert_eq!((&changed.data()["version"], &changed.data()["is_active"]), (&json!(2), &json!(false)));
+    assert_eq!(put(&api, CLIENT, etag, body.clone()).await.refusal().0, 412);
+    assert_eq!(put(&api, CLIENT, "*", body.clone()).await.status, 200);
+    assert_eq!(put(&api, &CLIENT.replace('1', "2"), "*", body).await.refusal().0, 404);
+    let listed = api.get(ALL).await;
+    assert_eq!(names(&listed), [""; 0], "clients who have left are not in the list");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn wrong_details_are_named_together() -> Result<()> {
+    let api = Fixture::new().await?;
+    let body =
+        json!({ "first_name": "", "last_name": "a\nb", "email": "nobody", "date_of_birth": "2049-01-01" });
+    let answer = api.post(ALL, body.to_string()).await;
+    let fields = vec!["first_name", "last_name", "email", "date_of_birth"];
+    assert_eq!(answer.refusal(), (400, "INVALID_PARAMS", fields));
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn reads_and_changes_of_a_client_are_audited() -> Result<()> {
+    let api = Fixture::new().await?;
+    fill(&api).await?;
+    let request = Request::get(format!("{ALL}/{CLIENT}")).header("x-api-key", api.key());
+    let request = request.header("x-correlation-id", "a-read").header("user-agent", "a browser");
+    ask(&api.router, request.body(Body::empty())?).await.data();
+    put(&api, CLIENT, "*", json!({ "first_name": "Augusta", "last_name": "King" })).await.data();
+    api.get(&format!("{ALL}/{}", CLIENT.replace('1', "2"))).await;
+    let (client, connection) = connect(&api.database.url(), NoTls).await?;
+    tokio::spawn(connection);
+    let sql = "SELECT action, correlation_id, user_agent, old_values ->> 'last_name', new_values ->> 'last_name' \
+        FROM audit_log WHERE resource_type = 'client' AND resource_id = $1 ORDER BY id";
+    let rows = client.query(sql, &[&CLIENT]).await?;
+    let [read, change] = &rows[..] else { panic!("{} entries", rows.len()) };
+    let values =
+        |row: &tokio_postgres::Row| (row.get::<_, Option<String>>(3), row.get::<_, Option<String>>(4));
+    assert_eq!((read.get(0), read.get(1), read.get(2)), ("read", "a-read", Some("a browser")));
+    assert_eq!((values(read), change.get(0)), ((None, None), "update"));
+    assert_eq!(values(change), (Some("Lovelace".to_owned()), Some("King".to_owned())));
+    Ok(())
+}

@@ -1,0 +1,38 @@
+//! A practice as it is seeded: a tenth of its clients have left, and some share an address or a phone number.
+
+use crate::cases::{Rows, Table};
+use steadfast_domain::practice::ClientId;
+use uuid::Uuid;
+
+/// The tables of the area.
+pub(crate) const TABLES: &[Table] = &[Table {
+    name: "clients",
+    columns: "id, first_name, last_name, email, phone, date_of_birth, is_active, administrative_notes, created_at, \
+        updated_at",
+    per_mille: 95,
+    at_most: u64::MAX,
+    // Syllables, so that pairs of characters are as frequent as in names.
+    rows: Rows::Selected(
+        "SELECT id, first_name, last_name, CASE WHEN n BETWEEN 240 AND 440 AND n % 2 = 0 THEN 'family@example.com' \
+                ELSE lower(first_name || '.' || last_name || n || '@example.com') END, \
+            CASE WHEN n BETWEEN 240 AND 440 AND n % 2 = 1 THEN '555-0000000' \
+                ELSE '555-' || lpad((n::bigint * 7919 % 10000000)::text, 7, '0') END, date '1930-01-01' + (n * 97 % 32000)::int, \
+            n / 240 % 10 > 0, repeat('Prefers mornings. ', 1 + n % 20), made, made \
+         FROM (SELECT n, lpad(to_hex(n), 32, '0')::uuid AS id, \
+            (ARRAY['Ada', 'Ben', 'Carla', 'David', 'Elena', 'Frank', 'Grace', 'Hugo', 'Ines', 'John', 'Karen', 'Liam', \
+                'Maria', 'Noah', 'Olga', 'Peter', 'Quinn', 'Rosa', 'Sven', 'Tara', 'Uma', 'Victor', 'Wanda', 'Yusuf'])\
+                [1 + n % 24] AS first_name, \
+            initcap((ARRAY['an', 'ber', 'cor', 'dal', 'el', 'fis', 'gar', 'hof', 'jen', 'kra', 'lin', 'mor', 'nor', 'ol', \
+                'pet', 'ros', 'smi', 'tor', 'vin', 'wei'])[1 + n * 7 % 20] || \
+                (ARRAY['an', 'der', 'e', 'in', 'la', 'li', 'man', 'ne', 'o', 'ri', 'son', 'ta', 'the'])[1 + n * 3 % 13] || \
+                (ARRAY['', 'berg', 'er', 'ez', 'ler', 's', 'sen', 'son', 'stein', 'ton', 'witz'])[1 + n * 5 % 11]) \
+                AS last_name, \
+            timestamptz '2020-01-01 00:00:00+00' + interval '20 minutes' * n AS made \
+            FROM generate_series(1, $count) AS n) AS numbered",
+    ),
+}];
+
+/// Returns the id of the seeded client `number`, from 1.
+pub(super) fn client_id(number: u128) -> ClientId {
+    ClientId(Uuid::from_u128(number))
+}

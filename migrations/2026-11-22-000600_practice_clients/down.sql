@@ -1,0 +1,2 @@
+DROP TABLE clients;
+DROP FUNCTION text_pairs;
