@@ -20,8 +20,15 @@ pub struct Scope(String);
 
 impl Scope {
     /// Scopes that a new key can be given: those that routes require, and `*`, which permits everything.
-    pub const GRANTABLE: [&str; 6] =
-        [EVERYTHING, "identity:read", "identity:write", "keys:read", "keys:write", "terminology:read"];
+    pub const GRANTABLE: [&str; 7] = [
+        EVERYTHING,
+        "audit:read",
+        "identity:read",
+        "identity:write",
+        "keys:read",
+        "keys:write",
+        "terminology:read",
+    ];
 
     /// Parses a scope: `*`, or `area:verb` such as `keys:write`. Stored keys may have scopes that no route requires any
     /// more; see [`Scope::GRANTABLE`] for new keys.

@@ -1,4 +1,8 @@
-//! Entries of the audit trail, written in the transaction of their effect.
+//! Entries of the audit trail: written in the transaction of their effect, and listed.
+
+mod list;
+
+pub use list::{ENTRIES, entries};
 
 use crate::prelude::*;
 use serde::Serialize;
