@@ -56,7 +56,7 @@ fn case(operation: &str, name: &str) -> Case {
 }
 
 /// Number of rows that the main statement returns or changes, by operation and case.
-const ROWS_BY_CASE: [(&str, &str, RangeInclusive<u64>); 77] = [
+const ROWS_BY_CASE: [(&str, &str, RangeInclusive<u64>); 78] = [
     ("keys.search", "rare", 2..=2),
     ("keys.search", "common", 51..=51),
     ("keys.search", "absent", 0..=0),
@@ -108,6 +108,7 @@ const ROWS_BY_CASE: [(&str, &str, RangeInclusive<u64>); 77] = [
     ("audit.entries", "a busy client in a week", 1..=51),
     ("audit.entries", "no client", 0..=0),
     ("audit.entries", "a request", 3..=3),
+    ("audit.entries", "an import", 51..=51),
     ("audit.entries", "a rare action", 2..=51),
     ("audit.entries", "failures", 51..=51),
     ("audit.entries", "failures, after the last cursor", 0..=0),

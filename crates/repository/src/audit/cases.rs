@@ -54,7 +54,7 @@ fn lists() -> Result<Vec<Case>, Invalid> {
     let week = |selection| EntryFilter { selection, from: now + Days::new(60), to: now + Days::new(67) };
     let after = |days| Position::after(EntryCursor { created_at: now + Days::new(days), id: 1_000 }, 50);
     let end = || Position::after(EntryCursor { created_at: from, id: 0 }, 50);
-    let first = || Position::numbered(1, 50);
+    let (first, third) = (|| Position::numbered(1, 50), || Position::numbered(3, 50));
     let user = |action: &str| Selection::UserAction(7, action.to_owned());
     let notes = |action: &str| Selection::ResourceAction("note".to_owned(), action.to_owned());
     let client = |id: &str| Selection::Resource("client".to_owned(), id.to_owned());
@@ -62,31 +62,43 @@ fn lists() -> Result<Vec<Case>, Invalid> {
     let action = |action: &str| Selection::Action(action.to_owned());
     let inputs = [
         ("all", IDS, always(Selection::All), first()?),
-        ("all, the third page", IDS, always(Selection::All), Position::numbered(3, 50)?),
+        ("all, the third page", IDS, always(Selection::All), third()?),
         ("all, after a cursor", IDS, always(Selection::All), after(60)),
         ("all, after the last cursor", IDS, always(Selection::All), end()),
         ("reads of a user", USER_ACTION, always(user("read")), first()?),
-        ("reads of a user, the third page", USER_ACTION, always(user("read")), Position::numbered(3, 50)?),
+        ("reads of a user, the third page", USER_ACTION, always(user("read")), third()?),
         ("reads of a user in a week", USER_ACTION, week(user("read")), first()?),
         ("reads of a user, after a cursor", USER_ACTION, always(user("read")), after(60)),
         ("what no user did", USER_ACTION, always(user("none")), first()?),
         ("changes of notes", RESOURCE_ACTION, always(notes("update")), first()?),
         ("changes of notes in a week", RESOURCE_ACTION, week(notes("update")), first()?),
         ("changes of notes, after a cursor", RESOURCE_ACTION, always(notes("update")), after(60)),
+        ("changes of notes, the third page", RESOURCE_ACTION, always(notes("update")), third()?),
         ("what was done with no note", RESOURCE_ACTION, always(notes("none")), first()?),
         ("a busy client", RESOURCE, always(client("busy")), first()?),
         ("a busy client in a week", RESOURCE, week(client("busy")), first()?),
         ("a busy client, after a cursor", RESOURCE, always(client("busy")), after(60)),
+        ("a busy client, the third page", RESOURCE, always(client("busy")), third()?),
         ("no client", RESOURCE, always(client("none")), first()?),
         ("a request", CORRELATION, always(request("request-7")), first()?),
         ("a request, after a cursor", CORRELATION, always(request("request-7")), after(60)),
+        ("an import", CORRELATION, always(request("import")), first()?),
+        ("an import, the third page", CORRELATION, always(request("import")), third()?),
         ("no request", CORRELATION, always(request("none")), first()?),
         ("a rare action", ACTION, always(action("export")), first()?),
         ("a common action", ACTION, always(action("read")), first()?),
         ("a common action in a week", ACTION, week(action("read")), first()?),
         ("a common action, after a cursor", ACTION, always(action("read")), after(60)),
+        ("a common action, the third page", ACTION, always(action("read")), third()?),
         ("no action", ACTION, always(action("none")), first()?),
         ("failures", FAILURES, always(Selection::Failures), first()?),
+        ("failures, the third page", FAILURES, always(Selection::Failures), third()?),
+        (
+            "failures before the first",
+            FAILURES,
+            EntryFilter { to: from, ..always(Selection::Failures) },
+            first()?,
+        ),
         ("failures in a week", FAILURES, week(Selection::Failures), first()?),
         ("failures, after a cursor", FAILURES, always(Selection::Failures), after(60)),
         ("failures, after the last cursor", FAILURES, always(Selection::Failures), end()),
@@ -100,6 +112,7 @@ fn sealing() -> Vec<Case> {
     let horizon = |last_id, transaction| Horizon { last_id, transaction };
     let mut cases = Case::each(&MARK_HORIZON, mark, [("ids were drawn", ANY, 0)]);
     let inputs = [
+        ("a full seal", ANY, horizon(1 << 40, 0)),
         ("all rows that are left", ANY, horizon(1 << 40, 0)),
         ("nothing left", ANY, horizon(0, 0)),
         ("transactions still open", ANY, horizon(1 << 40, i64::MAX)),

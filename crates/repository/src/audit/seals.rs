@@ -81,7 +81,7 @@ struct Number {
 /// Returns [`Error`] if the database does not answer.
 pub async fn mark_horizon(store: &Store, known: i64) -> Result<Option<Horizon>, Error> {
     // SQL, because the DSL has neither sequences nor transaction numbers.
-    let last_id = "SELECT last_value AS number FROM audit_log_ids";
+    let last_id = "SELECT CASE WHEN is_called THEN last_value ELSE 0 END AS number FROM audit_log_ids";
     // The message makes the commit durable, and with it the numbers: after a crash they are not drawn again.
     let transaction = "SELECT pg_current_xact_id()::text::bigint AS number \
         FROM pg_logical_emit_message(true, 'steadfast', 'audit_seals')";

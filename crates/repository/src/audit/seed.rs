@@ -18,8 +18,8 @@ pub(crate) const TABLES: &[Table] = &[
                 FROM generate_series(0, $count - 1) AS n) AS numbered",
         ),
     },
-    // In the seven months that have partitions. Most requests are reads, a few hundred rows belong to one busy client,
-    // one in 500 is an export, and one in 200 was refused.
+    // In the seven months that have partitions. Most requests are reads, one row in 100 belongs to a busy client, one in
+    // 100 to an import, one in 500 is an export, and one in 200 was refused.
     Table {
         name: "audit_log",
         columns: "id, created_at, correlation_id, user_id, session_id, api_key_id, action, resource_type, \
@@ -27,7 +27,8 @@ pub(crate) const TABLES: &[Table] = &[
         per_mille: 2_000,
         at_most: u64::MAX,
         rows: Rows::Selected(
-            "SELECT n, date_trunc('month', now(), 'UTC') + n * (interval '210 days' / $count), 'request-' || n / 3, \
+            "SELECT n, date_trunc('month', now(), 'UTC') + n * (interval '210 days' / $count), \
+                CASE WHEN n % 100 = 1 THEN 'import' ELSE 'request-' || n / 3 END, \
                 CASE WHEN is_user THEN caller END, CASE WHEN is_user THEN caller * 10 END, \
                 CASE WHEN NOT is_user THEN caller END, action, \
                 CASE WHEN n % 100 = 0 THEN 'client' ELSE \
@@ -44,7 +45,7 @@ pub(crate) const TABLES: &[Table] = &[
                 FROM generate_series(1, $count) AS n) AS numbered",
         ),
     },
-    // Ten rows each. The last 500 rows of the trail have no seal. The hashes are not those of the rows.
+    // Ten rows each. The last 1,500 rows of the trail have no seal. The hashes are not those of the rows.
     Table {
         name: "audit_seals",
         columns: "number, first_id, last_id, row_ids, row_times, row_hashes, sealed_at, hash",
@@ -55,7 +56,7 @@ pub(crate) const TABLES: &[Table] = &[
                 array_fill(timestamptz '2026-01-01 00:00:00+00', ARRAY[10]), \
                 ARRAY(SELECT sha256(id::text::bytea) FROM generate_series(n * 10 - 9, n * 10) AS id), \
                 timestamptz '2026-01-01 00:00:00+00', sha256(n::text::bytea) \
-             FROM generate_series(1::bigint, $count - 50) AS n",
+             FROM generate_series(1::bigint, $count - 150) AS n",
         ),
     },
 ];

@@ -43,6 +43,7 @@ async fn open_transaction(fixture: &Fixture) -> Result<Client> {
 async fn rows_are_sealed_once_and_in_order() -> Result<()> {
     let fixture = Fixture::new().await?;
     let horizon_of_nothing = horizon(&fixture).await?;
+    assert_eq!(horizon_of_nothing.last_id, 0);
     assert_eq!(seal_when_possible(&fixture, &horizon_of_nothing).await?, Sealing::Complete);
     assert_eq!(last_seal(&fixture.store).await?, None, "nothing is written without rows");
     for _ in 0..3 {

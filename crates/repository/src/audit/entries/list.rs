@@ -1,6 +1,7 @@
 //! List of the entries.
 //!
-//! The statements are written by hand, because the DSL cannot convert `jsonb` and `inet` to text.
+//! The statements are written by hand, because the DSL cannot convert `jsonb` and `inet` to text. They are planned anew
+//! each time: a generic plan cannot know how many entries are in the range of times.
 
 use crate::prelude::*;
 use serde_json::value::RawValue;
@@ -38,12 +39,12 @@ pub async fn entries(
 }
 
 /// Selects the entries of the page at `position`, and one more.
-fn rows<'a>(filter: &'a EntryFilter, position: &Position<EntryCursor>) -> Cached<BoxedSql<'a>> {
+fn rows<'a>(filter: &'a EntryFilter, position: &Position<EntryCursor>) -> BoxedSql<'a> {
     let EntryFilter { selection, from, to } = filter;
     // Without a cursor, the entries before the end of the range.
     let last = position.cursor().copied().unwrap_or(EntryCursor { created_at: *to, id: i64::MIN });
     let page = |sql: String| sql_query(sql).into_boxed();
-    cached(if let Selection::All = selection {
+    if let Selection::All = selection {
         // No index on the time alone is needed: the ids have the order of the writes.
         let before = position.cursor().map_or(i64::MAX, |last| last.id);
         page(format!("SELECT {COLUMNS} FROM audit_log WHERE id < $1 ORDER BY id DESC LIMIT $2 OFFSET $3"))
@@ -64,13 +65,13 @@ fn rows<'a>(filter: &'a EntryFilter, position: &Position<EntryCursor>) -> Cached
             .bind::<BigInt, _>(position.limit())
             .bind::<BigInt, _>(position.offset());
         selected(select, selection)
-    })
+    }
 }
 
 /// Counts the matching entries, up to the limit of totals.
-fn count(filter: &EntryFilter) -> Cached<BoundedCount<BoxedSql<'_>>> {
+fn count(filter: &EntryFilter) -> BoundedCount<BoxedSql<'_>> {
     let EntryFilter { selection, from, to } = filter;
-    cached(BoundedCount(if let Selection::All = selection {
+    BoundedCount(if let Selection::All = selection {
         sql_query("SELECT FROM audit_log ORDER BY id DESC").into_boxed()
     } else {
         let condition = condition(selection, ["$3", "$4"]);
@@ -78,7 +79,7 @@ fn count(filter: &EntryFilter) -> Cached<BoundedCount<BoxedSql<'_>>> {
             "SELECT FROM audit_log WHERE {condition} AND created_at >= $1 AND created_at < $2 ORDER BY created_at DESC"
         ));
         selected(select.into_boxed().bind::<Timestamptz, _>(*from).bind::<Timestamptz, _>(*to), selection)
-    }))
+    })
 }
 
 /// Returns the condition of a selection on its parameters, which are named `one` and `other`.
