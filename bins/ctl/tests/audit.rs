@@ -33,7 +33,7 @@ impl Trail {
 
     async fn insert(&self, rows: i64) -> Result<()> {
         let insert = "INSERT INTO audit_log (correlation_id, user_id, action, resource_type, resource_id, new_values) \
-            SELECT 'a-request', 7, 'update', 'client', n, jsonb_build_object('balance', n) FROM generate_series(1, $1) n";
+            SELECT 'a-request', 7, 'update', 'client', n, jsonb_build_object('balance', n) FROM generate_series(1, $1::bigint) n";
         self.client.execute(insert, &[&rows]).await?;
         Ok(())
     }
@@ -112,22 +112,15 @@ async fn intact_trail_is_verified() -> Result<()> {
 #[tokio::test]
 async fn altered_rows_are_named() -> Result<()> {
     let trail = Trail::new().await?;
-    let [changed, removed, inserted, late, one, other, moved] = [
-        trail.row(7).await?,
-        trail.row(8).await?,
-        1_550.to_string(),
-        trail.row(2_300).await?,
-        trail.row(900).await?,
-        trail.row(1_700).await?,
-        trail.row(1_000).await?,
-    ];
+    let (changed, removed, last) = (trail.row(7).await?, trail.row(8).await?, trail.row(2_300).await?);
+    let (one, other, moved) = (trail.row(900).await?, trail.row(1_700).await?, trail.row(1_000).await?);
     trail.alter("UPDATE audit_log SET new_values = '{\"balance\": 0}' WHERE id = 7").await?;
     assert_eq!(trail.findings(&[])?, [format!("{changed} was changed")]);
     trail.alter("DELETE FROM audit_log WHERE id = 8").await?;
     trail
         .alter("INSERT INTO audit_log (id, correlation_id, action, resource_type) VALUES (1550, 'x', 'read', 'client')")
         .await?;
-    let inserted = trail.row(inserted.parse()?).await?;
+    let inserted = trail.row(1_550).await?;
     let swap = "UPDATE audit_log SET new_values = (SELECT new_values FROM audit_log WHERE id = CASE changed.id WHEN 900 THEN 1700 ELSE 900 END) \
         FROM (VALUES (900), (1700)) AS changed (id) WHERE audit_log.id = changed.id";
     trail.alter(swap).await?;
@@ -140,7 +133,7 @@ async fn altered_rows_are_named() -> Result<()> {
         format!("{moved} was changed"),
         format!("{inserted} was inserted"),
         format!("{other} was changed"),
-        format!("{late} was removed"),
+        format!("{last} was removed"),
     ];
     assert_eq!(trail.findings(&[])?, expected);
     Ok(())
@@ -156,10 +149,9 @@ async fn altered_seals_are_named() -> Result<()> {
     trail.alter("UPDATE audit_log SET action = 'read' WHERE id = 1200").await?;
     trail.alter("UPDATE audit_seals SET row_hashes[200] = sha256('x') WHERE number = 2").await?;
     assert_eq!(
-        trail.findings(&[])?.last(),
-        None.or(Some(&format!("{} was changed", trail.row(1_200).await?)))
+        trail.findings(&[])?,
+        [does_not_follow(2), format!("{} was changed", trail.row(1_200).await?)]
     );
-    assert_eq!(trail.findings(&[])?[0], does_not_follow(2));
     trail.alter("UPDATE audit_seals SET hash = sha256('x') WHERE number = 2").await?;
     assert_eq!(trail.findings(&[])?[..2], [does_not_follow(2), does_not_follow(3)]);
     trail.alter("DELETE FROM audit_seals WHERE number = 2").await?;
