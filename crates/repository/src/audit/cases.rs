@@ -10,10 +10,10 @@ use super::{
 };
 use crate::Store;
 use crate::cases::{ANY, Case};
-use chrono::{Days, NaiveDate, NaiveTime, Utc};
+use chrono::{Days, NaiveDate, NaiveTime, TimeDelta, Utc};
 use steadfast_domain::Invalid;
 use steadfast_domain::audit::Origin;
-use steadfast_domain::audit::entries::{EntryCursor, EntryFilter, EntryParameters, Selection};
+use steadfast_domain::audit::entries::{EntryCursor, EntryFilter, Selection, all_times};
 use steadfast_domain::audit::idempotency::{IdempotencyKey, Repeatable, RequestHash};
 use steadfast_domain::identity::Principal;
 use steadfast_domain::page::Position;
@@ -49,11 +49,14 @@ fn lists() -> Result<Vec<Case>, Invalid> {
         entries(&store, &filter, &position).await
     };
     let now = Utc::now();
-    let EntryFilter { from, to, .. } = EntryParameters::default().parse()?;
-    let always = |selection| EntryFilter { selection, from, to };
-    let week = |selection| EntryFilter { selection, from: now + Days::new(60), to: now + Days::new(67) };
+    let always = |selection| EntryFilter { selection, range: None };
+    let within = |range, selection| {
+        let from = now + Days::new(60);
+        EntryFilter { selection, range: Some((from, from + range)) }
+    };
+    let week = |selection| within(TimeDelta::days(7), selection);
     let after = |days| Position::after(EntryCursor { created_at: now + Days::new(days), id: 1_000 }, 50);
-    let end = || Position::after(EntryCursor { created_at: from, id: 0 }, 50);
+    let end = || Position::after(EntryCursor { created_at: all_times().0, id: 0 }, 50);
     let (first, third) = (|| Position::numbered(1, 50), || Position::numbered(3, 50));
     let user = |action: &str| Selection::UserAction(7, action.to_owned());
     let notes = |action: &str| Selection::ResourceAction("note".to_owned(), action.to_owned());
@@ -69,25 +72,31 @@ fn lists() -> Result<Vec<Case>, Invalid> {
         ("reads of a user, the third page", USER_ACTION, always(user("read")), third()?),
         ("reads of a user in a week", USER_ACTION, week(user("read")), first()?),
         ("reads of a user, after a cursor", USER_ACTION, always(user("read")), after(60)),
+        ("what no user did in a week", USER_ACTION, week(user("none")), first()?),
         ("what no user did", USER_ACTION, always(user("none")), first()?),
         ("changes of notes", RESOURCE_ACTION, always(notes("update")), first()?),
         ("changes of notes in a week", RESOURCE_ACTION, week(notes("update")), first()?),
         ("changes of notes, after a cursor", RESOURCE_ACTION, always(notes("update")), after(60)),
         ("changes of notes, the third page", RESOURCE_ACTION, always(notes("update")), third()?),
+        ("what was done with no note in a week", RESOURCE_ACTION, week(notes("none")), first()?),
         ("what was done with no note", RESOURCE_ACTION, always(notes("none")), first()?),
         ("a busy client", RESOURCE, always(client("busy")), first()?),
         ("a busy client in a week", RESOURCE, week(client("busy")), first()?),
         ("a busy client, after a cursor", RESOURCE, always(client("busy")), after(60)),
         ("a busy client, the third page", RESOURCE, always(client("busy")), third()?),
+        ("no client in a week", RESOURCE, week(client("none")), first()?),
         ("no client", RESOURCE, always(client("none")), first()?),
         ("a request", CORRELATION, always(request("request-7")), first()?),
         ("a request, after a cursor", CORRELATION, always(request("request-7")), after(60)),
         ("an import", CORRELATION, always(request("import")), first()?),
         ("an import, the third page", CORRELATION, always(request("import")), third()?),
+        ("an import in a week", CORRELATION, week(request("import")), first()?),
+        ("no request in a week", CORRELATION, week(request("none")), first()?),
         ("no request", CORRELATION, always(request("none")), first()?),
         ("a rare action", ACTION, always(action("export")), first()?),
         ("a common action", ACTION, always(action("read")), first()?),
-        ("a common action in a week", ACTION, week(action("read")), first()?),
+        ("a common action on a day", ACTION, within(TimeDelta::days(1), action("read")), first()?),
+        ("no action in a week", ACTION, week(action("none")), first()?),
         ("a common action, after a cursor", ACTION, always(action("read")), after(60)),
         ("a common action, the third page", ACTION, always(action("read")), third()?),
         ("no action", ACTION, always(action("none")), first()?),

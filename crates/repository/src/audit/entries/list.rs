@@ -7,7 +7,7 @@ use crate::prelude::*;
 use serde_json::value::RawValue;
 use std::net::IpAddr;
 use std::str::FromStr;
-use steadfast_domain::audit::entries::{Entry, EntryCursor, EntryFilter, Selection};
+use steadfast_domain::audit::entries::{Entry, EntryCursor, EntryFilter, Selection, all_times};
 use steadfast_postgres::diesel::sql_types::{BigInt, Bool, Nullable, Text, Timestamptz};
 
 /// Lists a page of the entries that match a filter, the newest first, with the total.
@@ -40,9 +40,10 @@ pub async fn entries(
 
 /// Selects the entries of the page at `position`, and one more.
 fn rows<'a>(filter: &'a EntryFilter, position: &Position<EntryCursor>) -> BoxedSql<'a> {
-    let EntryFilter { selection, from, to } = filter;
+    let EntryFilter { selection, range } = filter;
+    let (from, to) = range.unwrap_or_else(all_times);
     // Without a cursor, the entries before the end of the range.
-    let last = position.cursor().copied().unwrap_or(EntryCursor { created_at: *to, id: i64::MIN });
+    let last = position.cursor().copied().unwrap_or(EntryCursor { created_at: to, id: i64::MIN });
     let page = |sql: String| sql_query(sql).into_boxed();
     if let Selection::All = selection {
         // No index on the time alone is needed: the ids have the order of the writes.
@@ -59,8 +60,8 @@ fn rows<'a>(filter: &'a EntryFilter, position: &Position<EntryCursor>) -> BoxedS
              AND (created_at, id) < ($2, $3) ORDER BY created_at DESC, id DESC LIMIT $4 OFFSET $5"
         ));
         let select = select
-            .bind::<Timestamptz, _>(*from)
-            .bind::<Timestamptz, _>(last.created_at.clamp(*from, *to))
+            .bind::<Timestamptz, _>(from)
+            .bind::<Timestamptz, _>(last.created_at.clamp(from, to))
             .bind::<BigInt, _>(last.id)
             .bind::<BigInt, _>(position.limit())
             .bind::<BigInt, _>(position.offset());
@@ -70,15 +71,20 @@ fn rows<'a>(filter: &'a EntryFilter, position: &Position<EntryCursor>) -> BoxedS
 
 /// Counts the matching entries, up to the limit of totals.
 fn count(filter: &EntryFilter) -> BoundedCount<BoxedSql<'_>> {
-    let EntryFilter { selection, from, to } = filter;
-    BoundedCount(if let Selection::All = selection {
-        sql_query("SELECT FROM audit_log ORDER BY id DESC").into_boxed()
-    } else {
-        let condition = condition(selection, ["$3", "$4"]);
-        let select = sql_query(format!(
-            "SELECT FROM audit_log WHERE {condition} AND created_at >= $1 AND created_at < $2 ORDER BY created_at DESC"
-        ));
-        selected(select.into_boxed().bind::<Timestamptz, _>(*from).bind::<Timestamptz, _>(*to), selection)
+    let counted = |conditions: String, order: &str| {
+        sql_query(format!("SELECT FROM audit_log WHERE {conditions} ORDER BY {order} DESC")).into_boxed()
+    };
+    let selection = &filter.selection;
+    BoundedCount(match filter.range {
+        _ if *selection == Selection::All => counted("true".to_owned(), "id"),
+        // Without a condition on the time, a generic plan expects many entries, too.
+        None => selected(counted(condition(selection, ["$1", "$2"]), "created_at"), selection),
+        Some((from, to)) => {
+            let condition = condition(selection, ["$3", "$4"]);
+            let counted =
+                counted(format!("{condition} AND created_at >= $1 AND created_at < $2"), "created_at");
+            selected(counted.bind::<Timestamptz, _>(from).bind::<Timestamptz, _>(to), selection)
+        }
     })
 }
 
