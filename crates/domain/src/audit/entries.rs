@@ -94,13 +94,13 @@ fn false_schema() -> Object {
 pub enum Selection {
     /// All entries.
     All,
-    /// What a user did.
+    /// An action of a user.
     UserAction(i64, String),
-    /// What was done with a kind of resource, and the action.
+    /// An action on a kind of resource, in this order: kind, action.
     ResourceAction(String, String),
-    /// What was done with a resource, by kind and id.
+    /// All actions on a resource, by kind and id.
     Resource(String, String),
-    /// What a request did.
+    /// All effects of a request.
     Correlation(String),
     /// All entries of an action.
     Action(String),

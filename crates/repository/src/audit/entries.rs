@@ -14,7 +14,7 @@ use steadfast_postgres::diesel::query_builder::{BoxedSqlQuery, SqlQuery};
 use steadfast_postgres::diesel::sql_types::{BigInt, Nullable, Text};
 use steadfast_postgres::{Abort, Conn, UnitOfWork};
 
-/// What an entry says about an effect.
+/// Description of an effect.
 #[derive(Clone, Debug)]
 pub(crate) struct Entry {
     /// Kind of effect, such as `update`.

@@ -43,7 +43,7 @@ async fn partitions_are_created_ahead_and_detached_after_the_retention() -> Resu
     assert_eq!(count(&fixture, ATTACHED).await?, 9);
     assert_eq!(count(&fixture, &next).await?, 0, "it was created again");
     assert_eq!(count(&fixture, &old).await?, 1, "nothing is deleted");
-    assert_eq!(count(&fixture, "audit_log").await?, rows, "one row less, and an entry that says so");
+    assert_eq!(count(&fixture, "audit_log").await?, rows, "one row less, and an entry about the partition");
     assert_eq!(
         count(&fixture, &format!("audit_log WHERE action = 'detach' AND resource_id = '{old}'")).await?,
         1

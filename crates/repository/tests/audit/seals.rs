@@ -7,7 +7,9 @@ use std::time::Duration;
 use steadfast_domain::audit::Origin;
 use steadfast_domain::audit::seals::ChainEnd;
 use steadfast_postgres::tokio_postgres::Client;
-use steadfast_repository::audit::{Horizon, Sealing, last_seal, mark_horizon, rows, seal, seals};
+use steadfast_repository::audit::{
+    Horizon, Sealing, last_seal, maintain_partitions, mark_horizon, rows, seal, seals,
+};
 use tokio::time::sleep;
 
 const INSERT: &str =
@@ -85,10 +87,10 @@ async fn many_rows_take_several_seals() -> Result<()> {
     Ok(())
 }
 
-/// The transactions are open, but later ones than any that has ended: snapshots alone do not show them.
 #[tokio::test]
 async fn rows_of_open_transactions_are_waited_for() -> Result<()> {
     let fixture = Fixture::new().await?;
+    // Both began after all transactions that have ended, so that `pg_snapshot_xmax` does not cover the newer one.
     let (older, newer) = (open_transaction(&fixture).await?, open_transaction(&fixture).await?);
     newer.batch_execute(INSERT).await?;
     let horizon = horizon(&fixture).await?;
@@ -171,6 +173,48 @@ async fn hash_of_a_row_depends_on_no_session_setting() -> Result<()> {
         assert_eq!(rows(&other, None, i64::MAX).await?, before, "{setting}");
     }
     Ok(())
+}
+
+/// Returns the statements of the guide to operations that give the servers' role `role` its rights.
+fn documented_grants(role: &str) -> Result<String> {
+    let guide = include_str!("../../../../docs/operations.md");
+    let blocks = guide.split("```sql\n").skip(1).filter_map(|rest| rest.split("```").next());
+    let grants = blocks.filter(|block| block.contains("audit_log_upkeep")).next().context("no grants")?;
+    Ok(grants.replace(" app;", &format!(" {role};")))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn role_with_documented_grants_can_only_append() -> Result<()> {
+    let fixture = Fixture::new().await?;
+    let (client, name) = (fixture.client().await?, fixture.database.name());
+    let role = format!("app_of_{name}");
+    let prepare =
+        format!("CREATE ROLE {role}; {}; ALTER DATABASE {name} SET role = {role}", documented_grants(&role)?);
+    client.batch_execute(&prepare).await?;
+    let outcome = async {
+        create(&fixture, &Origin::operator("test")).await?;
+        let horizon = horizon(&fixture).await?;
+        assert!(matches!(seal_when_possible(&fixture, &horizon).await?, Sealing::Sealed(_)));
+        assert_eq!(rows(&fixture.store, None, i64::MAX).await?.len(), 1);
+        assert_eq!(maintain_partitions(&fixture.store, 30).await?, Some(vec![]));
+        let session = fixture.client().await?;
+        for refused in [
+            "ALTER TABLE audit_log DISABLE TRIGGER ALL",
+            "SET session_replication_role = replica",
+            "TRUNCATE audit_log",
+            "DELETE FROM audit_log",
+            "UPDATE audit_seals SET sealed_at = now()",
+            "SELECT setval('audit_log_ids', 1)",
+        ] {
+            // The attributes of a superuser do not count for the role.
+            let error = session.batch_execute(refused).await.expect_err(refused);
+            assert_eq!(error.code().map(|code| code.code()), Some("42501"), "{refused}: {error}");
+        }
+        anyhow::Ok(())
+    };
+    let outcome = outcome.await;
+    client.batch_execute(&format!("DROP OWNED BY {role}; DROP ROLE {role}")).await?;
+    outcome
 }
 
 #[tokio::test]

@@ -12,7 +12,7 @@ const SEAL_EVERY: Duration = Duration::from_secs(1);
 /// Time from one note of the last seal in the log to the next.
 const NOTE_EVERY: Duration = Duration::from_secs(3_600);
 
-/// Time that old transactions may delay the seals before the log says so.
+/// Time that old transactions may delay the seals before a warning is logged.
 const DELAY_MAX: Duration = Duration::from_secs(300);
 
 /// Seals the rows of the trail every second, and logs the last seal once an hour. Never returns.

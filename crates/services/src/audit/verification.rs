@@ -18,7 +18,7 @@ pub enum Event {
         /// Number of the last seal.
         all: i64,
     },
-    /// Somebody altered the trail.
+    /// The trail was altered.
     Found(Finding),
 }
 
@@ -40,7 +40,7 @@ pub struct Verified {
 }
 
 /// Compares all seals with the rows that they cover, in batches, and the seal `noted` with the one that is stored. Calls
-/// `report` for each finding and after each batch. Rows and seals that are added meanwhile are not verified.
+/// `report` for each finding and after each batch. Seals that are added during the verification are not verified.
 ///
 /// # Errors
 /// Returns [`Error`] if the database does not answer.
@@ -59,7 +59,7 @@ pub async fn verify(
     };
     while verifier.end().number < end.number {
         let batch = seals(store, verifier.end().number).await?;
-        // Somebody is deleting them at this moment.
+        // Seals are being deleted at this moment.
         if batch.is_empty() {
             break;
         }

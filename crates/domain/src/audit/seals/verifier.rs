@@ -7,7 +7,7 @@ use std::fmt;
 use std::iter::Peekable;
 use std::ops::RangeInclusive;
 
-/// Evidence that somebody altered the trail.
+/// Evidence that the trail was altered.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Finding {
     /// The values of a sealed row differ from those that were sealed.
