@@ -4,7 +4,7 @@ use std::time::Duration;
 use steadfast_domain::audit::seals::{ChainEnd, NotedSeal};
 use steadfast_repository::audit::{Horizon, Sealing, mark_horizon, seal};
 use steadfast_repository::{Error, Store};
-use tokio::time::{Instant, MissedTickBehavior, interval};
+use tokio::time::{Instant, MissedTickBehavior, interval_at};
 
 /// Time from one attempt to the next.
 const SEAL_EVERY: Duration = Duration::from_secs(1);
@@ -17,7 +17,7 @@ const DELAY_MAX: Duration = Duration::from_secs(300);
 
 /// Seals the rows of the trail every second, and logs the last seal once an hour. Never returns.
 pub(super) async fn seal_rows(store: &Store) {
-    let (mut sealer, mut ticks) = (Sealer::new(store), interval(SEAL_EVERY));
+    let (mut sealer, mut ticks) = (Sealer::new(store), interval_at(Instant::now() + SEAL_EVERY, SEAL_EVERY));
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         ticks.tick().await;
@@ -66,7 +66,12 @@ impl<'s> Sealer<'s> {
         if let Some((horizon, since)) = self.horizon {
             loop {
                 match seal(self.store, &horizon).await? {
-                    Sealing::Sealed(end) => self.last = Some(end),
+                    Sealing::Sealed(end) => {
+                        self.last = Some(end);
+                        if end.last_id == horizon.last_id {
+                            break;
+                        }
+                    }
                     Sealing::Complete => break,
                     Sealing::Busy => return Ok(()),
                     Sealing::Waiting => {
