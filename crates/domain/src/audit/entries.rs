@@ -108,17 +108,20 @@ pub enum Selection {
     Failures,
 }
 
+/// Time of the first entry, and time after the last one.
+pub type TimeRange = (DateTime<Utc>, DateTime<Utc>);
+
 /// Conditions of a list of entries.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EntryFilter {
     /// Condition on the content.
     pub selection: Selection,
-    /// Time of the first entry and time after the last one; `None` with [`Selection::All`].
-    pub range: Option<(DateTime<Utc>, DateTime<Utc>)>,
+    /// Times of the entries; `None` with [`Selection::All`].
+    pub range: Option<TimeRange>,
 }
 
 /// Returns the beginning of the year 1 and of the year 9999. The database cannot store all times beyond them.
-pub fn all_times() -> (DateTime<Utc>, DateTime<Utc>) {
+pub fn all_times() -> TimeRange {
     let year = |year: i64| DateTime::from_timestamp((year - 1970) * 31_556_952, 0).unwrap_or_default();
     (year(1), year(9999))
 }
@@ -171,7 +174,7 @@ impl EntryParameters {
     }
 
     /// Returns the range of times; `None` if neither end is given.
-    fn range(&self) -> Result<Option<(DateTime<Utc>, DateTime<Utc>)>, Invalid> {
+    fn range(&self) -> Result<Option<TimeRange>, Invalid> {
         let (earliest, latest) = all_times();
         match (self.from, self.to) {
             (None, None) => Ok(None),

@@ -178,8 +178,8 @@ async fn hash_of_a_row_depends_on_no_session_setting() -> Result<()> {
 /// Returns the statements of the guide to operations that give the servers' role `role` its rights.
 fn documented_grants(role: &str) -> Result<String> {
     let guide = include_str!("../../../../docs/operations.md");
-    let blocks = guide.split("```sql\n").skip(1).filter_map(|rest| rest.split("```").next());
-    let grants = blocks.filter(|block| block.contains("audit_log_upkeep")).next().context("no grants")?;
+    let mut blocks = guide.split("```sql\n").skip(1).filter_map(|rest| rest.split("```").next());
+    let grants = blocks.find(|block| block.contains("audit_log_upkeep")).context("no grants")?;
     Ok(grants.replace(" app;", &format!(" {role};")))
 }
 
