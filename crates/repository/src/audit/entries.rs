@@ -11,7 +11,7 @@ use steadfast_domain::audit::Origin;
 use steadfast_domain::identity::Principal;
 use steadfast_postgres::diesel::pg::Pg;
 use steadfast_postgres::diesel::query_builder::{BoxedSqlQuery, SqlQuery};
-use steadfast_postgres::diesel::sql_types::{BigInt, Nullable, Text};
+use steadfast_postgres::diesel::sql_types::{BigInt, Text};
 use steadfast_postgres::{Abort, Conn, UnitOfWork};
 
 /// Description of an effect.
@@ -42,30 +42,31 @@ pub(crate) enum Change<T> {
 pub(super) const COLUMNS: &str = "correlation_id, user_id, session_id, api_key_id, action, resource_type, resource_id, \
      old_values, new_values, ip_address, user_agent";
 
-/// Values of [`COLUMNS`].
-pub(super) const VALUES: &str =
-    "$1, $2, $3, $4, $5, $6, $7, CAST($8 AS jsonb), CAST($9 AS jsonb), CAST($10 AS inet), $11";
+/// Values of [`COLUMNS`]. Absent ones are bound as 0 or an empty text instead of NULL, so that one case of an operation
+/// proves the statement for all callers.
+pub(super) const VALUES: &str = "$1, NULLIF($2, 0), NULLIF($3, 0), NULLIF($4, 0), $5, $6, $7, \
+     CAST(NULLIF($8, '') AS jsonb), CAST(NULLIF($9, '') AS jsonb), CAST(NULLIF($10, '') AS inet), NULLIF($11, '')";
 
 /// Binds the first eleven parameters of a statement that inserts an entry.
 pub(super) fn bind<'a>(sql: String, origin: &'a Origin, entry: &'a Entry) -> BoxedSqlQuery<'a, Pg, SqlQuery> {
     let (user, session, api_key) = match origin.principal {
-        Principal::ApiKey(id) => (None, None, Some(id)),
-        Principal::User { id, session } => (Some(id), Some(session), None),
-        Principal::Operator => (None, None, None),
+        Principal::ApiKey(id) => (0, 0, id),
+        Principal::User { id, session } => (id, session, 0),
+        Principal::Operator => (0, 0, 0),
     };
     sql_query(sql)
         .into_boxed()
         .bind::<Text, _>(&origin.correlation_id)
-        .bind::<Nullable<BigInt>, _>(user)
-        .bind::<Nullable<BigInt>, _>(session)
-        .bind::<Nullable<BigInt>, _>(api_key)
+        .bind::<BigInt, _>(user)
+        .bind::<BigInt, _>(session)
+        .bind::<BigInt, _>(api_key)
         .bind::<Text, _>(entry.action)
         .bind::<Text, _>(entry.resource)
         .bind::<Text, _>(&entry.id)
-        .bind::<Nullable<Text>, _>(entry.old.as_deref().map(RawValue::get))
-        .bind::<Nullable<Text>, _>(entry.new.as_deref().map(RawValue::get))
-        .bind::<Nullable<Text>, _>(origin.address.map(|address| address.to_string()))
-        .bind::<Nullable<Text>, _>(origin.user_agent.as_deref())
+        .bind::<Text, _>(entry.old.as_deref().map_or("", RawValue::get))
+        .bind::<Text, _>(entry.new.as_deref().map_or("", RawValue::get))
+        .bind::<Text, _>(origin.address.map_or_else(String::new, |address| address.to_string()))
+        .bind::<Text, _>(origin.user_agent.as_deref().unwrap_or_default())
 }
 
 /// Adds `entry` to the trail.
