@@ -1,4 +1,4 @@
-//! The program under load, and killed while it works: answered checks are never lost.
+//! The program under load, and killed while it works: answered checks are never lost, and the audit trail is complete.
 
 #![expect(clippy::expect_used, reason = "a test fails by panicking")]
 
@@ -11,7 +11,10 @@ use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
+use steadfast_repository::Store;
+use steadfast_services::audit::verify;
 use steadfast_testkit::TestDatabase;
+use tokio::time::sleep;
 use tokio_postgres::NoTls;
 
 /// API key whose hash is inserted directly.
@@ -146,7 +149,7 @@ async fn killed_server_loses_no_answered_check() -> Result<()> {
         }
         let before = answered.lock().expect("whole").len();
         while answered.lock().expect("whole").len() < before + 500 {
-            tokio::time::sleep(Duration::from_millis(2)).await;
+            sleep(Duration::from_millis(2)).await;
         }
         api.kill()?;
         for caller in callers {
@@ -165,5 +168,109 @@ async fn killed_server_loses_no_answered_check() -> Result<()> {
         "a repeated check is an update: {}",
         again["data"]["summary"]
     );
+    Ok(())
+}
+
+/// Creates the API key `name` with an idempotency key of the same text, and revokes it if `number` is even. Returns false
+/// if the outcome of the creation is unknown.
+async fn create_key(client: &Client, url: &str, name: &str, number: usize) -> bool {
+    let keys = format!("{url}/api/identity/api-keys");
+    let request = client.post(&keys).bearer_auth(KEY).header("idempotency-key", name);
+    let body = json!({ "name": name, "scopes": ["keys:read"] }).to_string();
+    let sent = request.header("content-type", "application/json").body(body).send().await;
+    let Ok(response) = sent.and_then(reqwest::Response::error_for_status) else { return false };
+    let Ok(text) = response.text().await else { return false };
+    let created: Value = serde_json::from_str(&text).unwrap_or_default();
+    if number.is_multiple_of(2) {
+        let id = &created["data"]["api_key"]["id"];
+        // Whether it succeeds does not matter: effect and entry are compared.
+        _ = client.delete(format!("{keys}/{id}")).bearer_auth(KEY).send().await;
+    }
+    true
+}
+
+/// Creates keys, beginning with those whose outcome is `unknown`, until the server is gone. Creates none twice.
+async fn create_keys(
+    api: &Api,
+    round: u32,
+    unknown: &Arc<Mutex<Vec<String>>>,
+) -> Vec<tokio::task::JoinHandle<()>> {
+    let spawn = |caller: usize| {
+        let (unknown, url, client) = (Arc::clone(unknown), api.url.clone(), api.client.clone());
+        tokio::spawn(async move {
+            for number in 0.. {
+                let earlier = unknown.lock().expect("whole").pop();
+                let name = earlier.unwrap_or_else(|| format!("order-{round}-{caller}-{number}"));
+                if !create_key(&client, &url, &name, number).await {
+                    unknown.lock().expect("whole").push(name);
+                    if client.get(format!("{url}/health/live")).send().await.is_err() {
+                        return;
+                    }
+                }
+            }
+        })
+    };
+    (0..8).map(spawn).collect()
+}
+
+/// Counts what `sql` counts.
+async fn count(client: &tokio_postgres::Client, sql: &str) -> Result<i64> {
+    Ok(client.query_one(&format!("SELECT count(*) FROM {sql}"), &[]).await?.get(0))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn killed_servers_leave_a_complete_trail() -> Result<()> {
+    let kills = if std::env::var_os("STEADFAST_LONG").is_some() { 200 } else { 8 };
+    let (database, sandbox) = (database().await?, pidkey_sandbox::start(([127, 0, 0, 1], 0).into()).await?);
+    let (unknown, inspector) = (Arc::default(), client(&database).await?);
+    let mut repeated = 0;
+    for round in 0..kills {
+        let mut api = Api::start(&database, &sandbox)?;
+        let (before, seals) = (count(&inspector, "api_keys").await?, count(&inspector, "audit_seals").await?);
+        let callers = create_keys(&api, round, &unknown).await;
+        while count(&inspector, "api_keys").await? < before + 30 {
+            sleep(Duration::from_millis(2)).await;
+        }
+        let terminate = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() \
+            AND pid <> pg_backend_pid()";
+        inspector.batch_execute(terminate).await?;
+        // In some rounds the server is killed while it seals rows.
+        while round % 8 == 0 && count(&inspector, "audit_seals").await? == seals {
+            sleep(Duration::from_millis(2)).await;
+        }
+        api.kill()?;
+        for caller in callers {
+            caller.await?;
+        }
+        repeated += unknown.lock().expect("whole").len();
+    }
+    let api = Api::start(&database, &sandbox)?;
+    loop {
+        let Some(name) = unknown.lock().expect("whole").pop() else { break };
+        if !create_key(&api.client, &api.url, &name, 1).await {
+            unknown.lock().expect("whole").push(name);
+        }
+    }
+    assert!(repeated > 0, "no response was lost");
+    let effects = "SELECT id::text, 'create' FROM api_keys WHERE name <> 'test' \
+        UNION ALL SELECT id::text, 'revoke' FROM api_keys WHERE revoked_at IS NOT NULL";
+    let entries = "SELECT resource_id, action FROM audit_log WHERE resource_type = 'api_key'";
+    let without_entry = count(&inspector, &format!("({effects} EXCEPT ALL {entries}) effects")).await?;
+    let without_effect = count(&inspector, &format!("({entries} EXCEPT ALL ({effects})) entries")).await?;
+    assert_eq!((without_entry, without_effect), (0, 0), "effects without entry, entries without effect");
+    assert_eq!(
+        count(&inspector, "(SELECT FROM api_keys GROUP BY name HAVING count(*) > 1) doubled").await?,
+        0
+    );
+    let store = Store::connect(&database.application_url())?;
+    let verified = loop {
+        let verified = verify(&store, None, |_| ()).await?;
+        if verified.unsealed == 0 {
+            break verified;
+        }
+        sleep(Duration::from_millis(100)).await;
+    };
+    let rows = count(&inspector, "audit_log").await?;
+    assert_eq!((verified.findings, verified.intact as i64), (0, rows));
     Ok(())
 }

@@ -1,6 +1,7 @@
 //! The commands of the program.
 
 use crate::api_key::ApiKey;
+use crate::audit::Audit;
 use crate::import::{Import, Rollback};
 #[cfg(feature = "seed")]
 use crate::seed::Seed;
@@ -24,6 +25,9 @@ pub(crate) enum Command {
     /// Creates, verifies and revokes API keys.
     #[command(subcommand)]
     ApiKey(ApiKey),
+    /// Verifies the audit trail.
+    #[command(subcommand)]
+    Audit(Audit),
     /// Replaces the contents of the tables by generated, deterministic data for measurements.
     #[cfg(feature = "seed")]
     Seed(Seed),
@@ -47,6 +51,7 @@ impl Command {
             Self::Import(import) => import.run(&store).await,
             Self::Rollback(rollback) => rollback.run(&store).await,
             Self::ApiKey(api_key) => api_key.run(&store).await,
+            Self::Audit(audit) => audit.run(&store).await,
             #[cfg(feature = "seed")]
             Self::Seed(seed) => seed.run(url).await,
         }

@@ -1,6 +1,7 @@
-//! Administration of a Steadfast database: migrations, imports, API keys.
+//! Administration of a Steadfast database: migrations, imports, API keys, the audit trail.
 
 mod api_key;
+mod audit;
 mod command;
 mod exit;
 mod import;

@@ -1,5 +1,6 @@
 //! Settings, read once from environment variables.
 
+mod audit;
 mod cache;
 mod database;
 mod http;
@@ -24,11 +25,12 @@ use steadfast_postgres::SessionSettings;
 use steadfast_telemetry::LogSettings;
 
 /// All settings by section of the help text.
-const SECTIONS: [(&str, &[Setting]); 5] = [
+const SECTIONS: [(&str, &[Setting]); 6] = [
     ("Database", database::ALL),
     ("Server", http::ALL),
     ("Cache", cache::ALL),
     ("PIDKey.com", pidkey::ALL),
+    ("Audit trail", audit::ALL),
     ("Logs", log::ALL),
 ];
 
@@ -43,6 +45,8 @@ pub struct Settings {
     pub cache: Option<CacheSettings>,
     /// Settings of the client of PIDKey.com.
     pub pidkey: PidkeySettings,
+    /// Number of days for which entries of the audit trail are retained.
+    pub audit_retention_days: u32,
     /// Settings of the log.
     pub log: LogSettings,
 }
@@ -59,6 +63,7 @@ impl Settings {
             http: http::read(&mut reader),
             cache: cache::read(&mut reader),
             pidkey: pidkey::read(&mut reader),
+            audit_retention_days: audit::read_retention_days(&mut reader),
             log: log::read(&mut reader),
         };
         reader.finish(settings)

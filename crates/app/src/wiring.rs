@@ -61,12 +61,14 @@ struct Service {
     reserved: u32,
     cache: Option<Cache>,
     checker: Checker,
+    retention_days: u32,
     settings: ServeSettings,
 }
 
 impl Service {
     async fn prepare(settings: Settings) -> Result<Self, StartError> {
-        let Settings { database, http, cache, pidkey, log: _ } = settings;
+        let Settings { database, http, cache, pidkey, audit_retention_days: retention_days, log: _ } =
+            settings;
         let DatabaseSettings { url, db, instances, reserved } = database;
         let session = db.pool.session.clone();
         let db =
@@ -81,7 +83,7 @@ impl Service {
             .await
             .map_err(|cause| StartError::Listen { address: format!("{}:{}", http.host, http.port), cause })?;
         let (checker, settings) = (Checker::new(client), http.serve);
-        Ok(Self { listener, url, session, db, instances, reserved, cache, checker, settings })
+        Ok(Self { listener, url, session, db, instances, reserved, cache, checker, retention_days, settings })
     }
 
     fn address(&self) -> Result<SocketAddr, StartError> {
@@ -90,7 +92,18 @@ impl Service {
     }
 
     async fn run(self, shutdown: impl Future<Output = ()>) -> Drained {
-        let Self { listener, url, session, db, instances, reserved, cache, checker, settings } = self;
+        let Self {
+            listener,
+            url,
+            session,
+            db,
+            instances,
+            reserved,
+            cache,
+            checker,
+            retention_days,
+            settings,
+        } = self;
         let store = Store::new(db.clone());
         let contacted = store.clone();
         let first_contact = tokio::spawn(async move {
@@ -98,7 +111,7 @@ impl Service {
                 compare_versions(&url, &session).await;
             }
         });
-        let upkeep = tokio::spawn(audit::upkeep(store.clone()));
+        let audit = tokio::spawn(audit::run(store.clone(), retention_days));
         let (searches, search_log) = search_log(store.clone());
         let (stop_log, log_stopped) = oneshot::channel::<()>();
         let log = tokio::spawn(search_log.run(async {
@@ -113,7 +126,7 @@ impl Service {
         drop(stop_log);
         let _ = log.await;
         first_contact.abort();
-        upkeep.abort();
+        audit.abort();
         report(&store.close(CLOSE_MAX).await);
         match drained {
             Drained::Completely => tracing::info!("drained: every request was answered"),

@@ -210,3 +210,23 @@ async fn logs_pending_migrations_at_startup() -> Result<()> {
     ensure!(steadfast_app::pending(&url, &SessionSettings::default()).await?.len() > 1, "all of them");
     Ok(())
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn logs_last_seal_of_the_audit_trail() -> Result<()> {
+    LazyLock::force(&LOG);
+    // Its API key has an entry.
+    let service = Fixture::new().await?;
+    let (client, connection) =
+        tokio_postgres::connect(&service.database.url(), tokio_postgres::NoTls).await?;
+    tokio::spawn(connection);
+    let (sql, began) = ("SELECT number || ':' || encode(hash, 'hex') FROM audit_seals", Instant::now());
+    let is_logged = |seal: &str| {
+        LOG.text().lines().any(|line| line.contains("last seal of the audit trail") && line.contains(seal))
+    };
+    while !client.query_opt(sql, &[]).await?.is_some_and(|row| is_logged(row.get(0))) {
+        ensure!(began.elapsed() < PATIENCE, "no seal is logged");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    ensure!(service.running.stop().await? == Drained::Completely);
+    Ok(())
+}

@@ -1,6 +1,8 @@
-//! Requests that change data or read what is audited: who sends them, and how a repeated one is recognised.
+//! The audit trail: who sends a request that it records, how a repeated request is recognised, and seals over its rows.
 
+pub mod entries;
 pub mod idempotency;
+pub mod seals;
 
 use crate::identity::Principal;
 use idempotency::Repeatable;

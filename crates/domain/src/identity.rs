@@ -20,8 +20,9 @@ pub struct Scope(String);
 
 impl Scope {
     /// Scopes that a new key can be given: those that routes require, and `*`, which permits everything.
-    pub const GRANTABLE: [&str; 8] = [
+    pub const GRANTABLE: [&str; 9] = [
         EVERYTHING,
+        "audit:read",
         "identity:read",
         "identity:write",
         "keys:read",

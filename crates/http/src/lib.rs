@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 mod access_log;
+mod audit;
 mod authentication;
 mod correlation;
 mod envelope;

@@ -6,7 +6,7 @@ use crate::problem::{Code, Problem};
 use crate::route::Route;
 use crate::serve::Draining;
 use crate::state::{AppState, Services};
-use crate::{access_log, correlation, extract, health, identity, keys, practice, terminology};
+use crate::{access_log, audit, correlation, extract, health, identity, keys, practice, terminology};
 use axum::Router;
 use axum::extract::Request;
 use axum::http::HeaderValue;
@@ -53,10 +53,17 @@ async fn look_up(store: Store, hash: KeyHash) -> Result<Option<Caller>, Problem>
 
 /// Returns every route of the API.
 pub(crate) fn routes() -> Vec<Route<AppState>> {
-    [health::routes(), identity::routes(), keys::routes(), practice::routes(), terminology::routes()]
-        .into_iter()
-        .flatten()
-        .collect()
+    [
+        health::routes(),
+        audit::routes(),
+        identity::routes(),
+        keys::routes(),
+        practice::routes(),
+        terminology::routes(),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
 }
 
 /// Creates a router of `routes`.

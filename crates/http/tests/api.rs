@@ -2,6 +2,8 @@
 
 // The attributes mark helpers as test code for clippy.
 #[cfg(test)]
+mod audit;
+#[cfg(test)]
 mod contract;
 #[cfg(test)]
 mod document;

@@ -14,7 +14,7 @@ const CASES: u32 = 200;
 
 /// Parameters of all routes, and an unknown one.
 const NAMES: &str = "product|min_remaining|max_remaining|blocked|page|per_page|page_size|limit|cursor|query|\
-    chapter|include_inactive|nope";
+    chapter|include_inactive|user_id|action|resource_type|resource_id|correlation_id|success|from|to|nope";
 
 /// Runs `ask` with inputs of `strategy` and checks that no answer is a failure of the server.
 fn check_inputs<S, A>(strategy: S, ask: A) -> Result<()>
@@ -55,6 +55,23 @@ fn uri_or(uri: String, other: &str) -> String {
 fn searches_of_keys_never_fail_server() -> Result<()> {
     check_inputs(queries(), async |api, query| {
         api.get(&uri_or(format!("/api/pidms/search?{query}"), "/api/pidms/search")).await
+    })
+}
+
+#[test]
+fn lists_of_audit_entries_never_fail_server() -> Result<()> {
+    // Mostly requests with valid names, whose values are arbitrary.
+    let pair = prop_oneof![Just("action"), Just("correlation_id"), Just("from"), Just("cursor")];
+    let query = (pair, prop_oneof![any::<String>(), "[+-]?[0-9]{4,6}-0[1-9]-1[0-9]T00:00:00Z"]).prop_map(
+        |(name, text)| {
+            form_urlencoded::Serializer::new(String::new())
+                .append_pair("action", "read")
+                .append_pair(name, &text)
+                .finish()
+        },
+    );
+    check_inputs(prop_oneof![1 => query, 1 => queries()], async |api, query| {
+        api.get(&uri_or(format!("/api/audit/entries?{query}"), "/api/audit/entries")).await
     })
 }
 

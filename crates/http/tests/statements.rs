@@ -64,6 +64,10 @@ fn table() -> Vec<Costs> {
         Costs { method: Method::DELETE, ..get(one, "/api/identity/api-keys/2", 4) },
     ]);
     table.extend(practice());
+    table.extend([
+        get("/api/audit/entries", "/api/audit/entries", 3),
+        get("/api/audit/entries", "/api/audit/entries?action=create&per_page=100&page=100", 3),
+    ]);
     let search = |query, sent| get("/api/v1/search/icd10", query, sent);
     table.extend([
         search("/api/v1/search/icd10?query=E11", 2),

@@ -2,6 +2,10 @@
 
 #![expect(clippy::expect_used, reason = "a test fails by panicking")]
 
+#[path = "audit/partitions.rs"]
+mod partitions;
+#[path = "audit/seals.rs"]
+mod seals;
 mod support;
 
 use anyhow::Result;
@@ -100,9 +104,8 @@ async fn entries_cannot_be_changed_or_deleted() -> Result<()> {
     let fixture = Fixture::new().await?;
     create(&fixture, &Origin::operator("test")).await?;
     let client = fixture.client().await?;
-    for change in
-        ["UPDATE audit_log SET action = 'read'", "DELETE FROM audit_log", "DELETE FROM audit_log_default"]
-    {
+    let in_partition = format!("DELETE FROM {}", Utc::now().format("audit_log_%Y_%m"));
+    for change in ["UPDATE audit_log SET action = 'read'", "DELETE FROM audit_log", &in_partition] {
         let refused = client.batch_execute(change).await.expect_err(change);
         assert_eq!(refused.code().map(|code| code.code()), Some("42501"), "{change}: {refused}");
     }

@@ -56,7 +56,7 @@ fn case(operation: &str, name: &str) -> Case {
 }
 
 /// Number of rows that the main statement returns or changes, by operation and case.
-const ROWS_BY_CASE: [(&str, &str, RangeInclusive<u64>); 61] = [
+const ROWS_BY_CASE: [(&str, &str, RangeInclusive<u64>); 85] = [
     ("keys.search", "rare", 2..=2),
     ("keys.search", "common", 51..=51),
     ("keys.search", "absent", 0..=0),
@@ -101,6 +101,30 @@ const ROWS_BY_CASE: [(&str, &str, RangeInclusive<u64>); 61] = [
     ("practice.look_up_clients", "a phone number", 1..=1),
     ("practice.look_up_clients", "many with an address", 51..=51),
     ("practice.client", "a client", 1..=1),
+    ("audit.entries", "all", 51..=51),
+    ("audit.entries", "all, the third page", 51..=51),
+    ("audit.entries", "all, after a cursor", 51..=51),
+    ("audit.entries", "all, after the last cursor", 0..=0),
+    ("audit.entries", "reads of a user", 51..=51),
+    ("audit.entries", "reads of a user in a week", 1..=51),
+    ("audit.entries", "reads of a user, after a cursor", 51..=51),
+    ("audit.entries", "what no user did", 0..=0),
+    ("audit.entries", "changes of notes", 51..=51),
+    ("audit.entries", "changes of notes, after a cursor", 51..=51),
+    ("audit.entries", "a busy client", 51..=51),
+    ("audit.entries", "a busy client in a week", 1..=51),
+    ("audit.entries", "no client", 0..=0),
+    ("audit.entries", "a request", 3..=3),
+    ("audit.entries", "an import", 51..=51),
+    ("audit.entries", "a rare action", 2..=51),
+    ("audit.entries", "failures", 51..=51),
+    ("audit.entries", "failures, after the last cursor", 0..=0),
+    ("audit.seal", "all rows that are left", 1..=1),
+    ("audit.seals", "from the first", 100..=100),
+    ("audit.seals", "after the last", 0..=0),
+    ("audit.rows", "of some seals", 300..=300),
+    ("audit.rows", "a full batch", 1_000..=1_000),
+    ("audit.last_seal", "the last", 1..=1),
     ("terminology.search_code", "a whole code", 1..=1),
     ("terminology.search_code", "absent", 0..=0),
     ("terminology.search_code", "a letter", 50..=50),
@@ -136,8 +160,10 @@ async fn cases_run_their_operation_and_find_expected_rows() -> Result<()> {
         assert!(before.is_empty() || case.is_heavy, "{case:?}: {before:#?}");
         assert!((1..=case.operation.statement_limit() as usize).contains(&own.len()), "{case:?}: {own:#?}");
         // The page is requested before its count; words are looked up before the terms.
-        let has_count =
-            matches!(case.operation.name(), "keys.search" | "keys.products" | "identity.api_keys");
+        let has_count = matches!(
+            case.operation.name(),
+            "keys.search" | "keys.products" | "identity.api_keys" | "audit.entries"
+        );
         let main = if has_count { own.first() } else { own.last() };
         found.insert((case.operation.name(), case.name), main.and_then(|statement| statement.rows()));
     }

@@ -63,6 +63,28 @@ diesel::table! {
 }
 
 diesel::table! {
+    /// Chain of hashes over the rows of audit_log, by which changed, removed and inserted rows are found.
+    audit_seals (number) {
+        /// Number of the seal, from 1 without gaps.
+        number -> Int8,
+        /// First row id that the seal covers, one above the last id of the seal before.
+        first_id -> Int8,
+        /// Last row id that the seal covers. Ids of the range that are not in row_ids were never stored.
+        last_id -> Int8,
+        /// Ids of the sealed rows, ascending.
+        row_ids -> Array<Int8>,
+        /// Times (created_at) of the sealed rows.
+        row_times -> Array<Timestamptz>,
+        /// SHA-256 of each sealed row.
+        row_hashes -> Array<Bytea>,
+        /// Time of the seal, by the clock of the server that computed it.
+        sealed_at -> Timestamptz,
+        /// SHA-256 of all other columns and of the hash of the seal before.
+        hash -> Bytea,
+    }
+}
+
+diesel::table! {
     /// Clients of the practice. They are never deleted.
     clients (id) {
         /// Id, a UUID of version 7.
@@ -269,6 +291,7 @@ diesel::table! {
 diesel::allow_tables_to_appear_in_same_query! {
     api_keys,
     audit_log,
+    audit_seals,
     clients,
     icd10_releases,
     idempotency_records,

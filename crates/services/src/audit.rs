@@ -1,31 +1,20 @@
-//! Upkeep of the records about requests.
+//! The tasks of a server that maintain the audit trail, and its verification.
 
-use chrono::Utc;
-use std::time::Duration;
-use steadfast_repository::audit::expire_idempotency_records;
-use steadfast_repository::{Error, Store};
-use tokio::time::{Instant, MissedTickBehavior, interval_at};
+mod sealing;
+mod upkeep;
+mod verification;
 
-/// Time from the start to the first upkeep: the start has more urgent work.
-const UPKEEP_FIRST: Duration = Duration::from_secs(60);
+pub use upkeep::RETENTION_DAYS;
+pub use verification::{Event, Verified, verify};
 
-/// Time from one upkeep to the next.
-const UPKEEP_EVERY: Duration = Duration::from_secs(600);
+use steadfast_repository::Store;
 
-/// Deletes expired idempotency records every ten minutes. Servers that do so at the same time share the work. Never
-/// returns.
-pub async fn upkeep(store: Store) {
-    let mut times = interval_at(Instant::now() + UPKEEP_FIRST, UPKEEP_EVERY);
-    times.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    loop {
-        times.tick().await;
-        if let Err(error) = expire(&store).await {
-            tracing::warn!(%error, "expired idempotency records were not deleted; the next attempt is in ten minutes");
-        }
-    }
-}
-
-async fn expire(store: &Store) -> Result<(), Error> {
-    while expire_idempotency_records(store, Utc::now()).await? > 0 {}
-    Ok(())
+/// Maintains the partitions of the audit trail, seals its rows, and deletes expired idempotency records. Entries are
+/// retained for `retention_days`. Never returns. Servers that do so at the same time share the work.
+pub async fn run(store: Store, retention_days: u32) {
+    tokio::join!(
+        upkeep::expire_records(&store),
+        upkeep::maintain(&store, retention_days),
+        sealing::seal_rows(&store)
+    );
 }

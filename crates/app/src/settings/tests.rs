@@ -8,6 +8,7 @@ use std::time::Duration;
 use steadfast_cache::{RedisAddress, RedisSettings};
 use steadfast_http::ServeSettings;
 use steadfast_postgres::{DbSettings, PoolSettings, TlsRoots};
+use steadfast_services::audit::RETENTION_DAYS;
 
 const URL: (&str, &str) = ("DATABASE_URL", "postgres://app:S3CRET@db/steadfast");
 
@@ -42,6 +43,7 @@ fn defaults_are_those_of_libraries() {
     assert_eq!(settings.pidkey.try_timeout, library.try_timeout);
     assert_eq!(settings.pidkey.breaker, library.breaker);
     assert_eq!(settings.pidkey.requests_per_second, library.requests_per_second);
+    assert_eq!(settings.audit_retention_days, RETENTION_DAYS);
     assert_eq!(settings.log, LogSettings::default());
 }
 
@@ -143,6 +145,7 @@ fn rejects_numbers_out_of_range() {
         ("CACHE_TTL", "0"),
         ("CACHE_MAX_SIZE", "0"),
         ("REDIS_FAILURE_THRESHOLD", "0"),
+        ("AUDIT_LOG_RETENTION_DAYS", "29"),
     ] {
         let error = read_with(wrong).expect_err("refused").to_string();
         assert!(error.contains(wrong.0), "{wrong:?}: {error}");

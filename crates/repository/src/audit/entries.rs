@@ -1,4 +1,8 @@
-//! Entries of the audit trail, written in the transaction of their effect.
+//! Entries of the audit trail: written in the transaction of their effect, and listed.
+
+mod list;
+
+pub use list::{ENTRIES, entries};
 
 use crate::prelude::*;
 use serde::Serialize;
@@ -7,10 +11,10 @@ use steadfast_domain::audit::Origin;
 use steadfast_domain::identity::Principal;
 use steadfast_postgres::diesel::pg::Pg;
 use steadfast_postgres::diesel::query_builder::{BoxedSqlQuery, SqlQuery};
-use steadfast_postgres::diesel::sql_types::{BigInt, Nullable, Text};
+use steadfast_postgres::diesel::sql_types::{BigInt, Text};
 use steadfast_postgres::{Abort, Conn, UnitOfWork};
 
-/// Entry of the trail about an effect.
+/// Description of an effect.
 #[derive(Clone, Debug)]
 pub(crate) struct Entry {
     /// Kind of effect, such as `update`.
@@ -34,50 +38,41 @@ pub(crate) enum Change<T> {
     Unneeded(T),
 }
 
-impl Entry {
-    /// Returns the columns that [`bind`] binds, and their values. Values that an entry lacks have no column.
-    pub(super) fn columns(&self) -> [String; 2] {
-        let mut columns =
-            "correlation_id, user_id, session_id, api_key_id, action, resource_type, resource_id, \
-             ip_address, user_agent"
-                .to_owned();
-        let mut values = "$1, $2, $3, $4, $5, $6, $7, CAST($8 AS inet), $9".to_owned();
-        let json = [("old_values", &self.old), ("new_values", &self.new)];
-        for ((column, _), parameter) in json.into_iter().filter(|(_, json)| json.is_some()).zip(10..) {
-            columns += &format!(", {column}");
-            values += &format!(", CAST(${parameter} AS jsonb)");
-        }
-        [columns, values]
-    }
-}
+/// Columns that [`bind`] binds to the parameters `$1` to `$11`.
+pub(super) const COLUMNS: &str = "correlation_id, user_id, session_id, api_key_id, action, resource_type, resource_id, \
+     old_values, new_values, ip_address, user_agent";
 
-/// Binds the first parameters of a statement that inserts an entry: nine, and the JSON that it has.
+/// Values of [`COLUMNS`]. Absent ones are bound as 0 or an empty text instead of NULL, so that one case of an operation
+/// proves the statement for all callers.
+pub(super) const VALUES: &str = "$1, NULLIF($2, 0), NULLIF($3, 0), NULLIF($4, 0), $5, $6, $7, \
+     CAST(NULLIF($8, '') AS jsonb), CAST(NULLIF($9, '') AS jsonb), CAST(NULLIF($10, '') AS inet), NULLIF($11, '')";
+
+/// Binds the first eleven parameters of a statement that inserts an entry.
 pub(super) fn bind<'a>(sql: String, origin: &'a Origin, entry: &'a Entry) -> BoxedSqlQuery<'a, Pg, SqlQuery> {
     let (user, session, api_key) = match origin.principal {
-        Principal::ApiKey(id) => (None, None, Some(id)),
-        Principal::User { id, session } => (Some(id), Some(session), None),
-        Principal::Operator => (None, None, None),
+        Principal::ApiKey(id) => (0, 0, id),
+        Principal::User { id, session } => (id, session, 0),
+        Principal::Operator => (0, 0, 0),
     };
-    let bound = sql_query(sql)
+    sql_query(sql)
         .into_boxed()
         .bind::<Text, _>(&origin.correlation_id)
-        .bind::<Nullable<BigInt>, _>(user)
-        .bind::<Nullable<BigInt>, _>(session)
-        .bind::<Nullable<BigInt>, _>(api_key)
+        .bind::<BigInt, _>(user)
+        .bind::<BigInt, _>(session)
+        .bind::<BigInt, _>(api_key)
         .bind::<Text, _>(entry.action)
         .bind::<Text, _>(entry.resource)
         .bind::<Text, _>(&entry.id)
-        .bind::<Nullable<Text>, _>(origin.address.map(|address| address.to_string()))
-        .bind::<Nullable<Text>, _>(origin.user_agent.as_deref());
-    let json = [&entry.old, &entry.new].into_iter().flatten();
-    json.fold(bound, |bound, json| bound.bind::<Text, _>(json.get()))
+        .bind::<Text, _>(entry.old.as_deref().map_or("", RawValue::get))
+        .bind::<Text, _>(entry.new.as_deref().map_or("", RawValue::get))
+        .bind::<Text, _>(origin.address.map_or_else(String::new, |address| address.to_string()))
+        .bind::<Text, _>(origin.user_agent.as_deref().unwrap_or_default())
 }
 
 /// Adds `entry` to the trail.
 pub(crate) async fn record(conn: &mut Conn, origin: &Origin, entry: &Entry) -> Result<(), Abort<Error>> {
     // SQL, because the DSL has no types for the values as text.
-    let [columns, values] = entry.columns();
-    let insert = format!("INSERT INTO audit_log ({columns}) VALUES ({values})");
+    let insert = format!("INSERT INTO audit_log ({COLUMNS}) VALUES ({VALUES})");
     cached(bind(insert, origin, entry)).execute(conn).await?;
     Ok(())
 }

@@ -111,10 +111,10 @@ async fn keep(
     entry: &Entry,
 ) -> Result<(), Abort<Error>> {
     // SQL, because the DSL has no data-modifying CTEs.
-    let [columns, values] = entry.columns();
+    let (columns, values) = (entries::COLUMNS, entries::VALUES);
     let insert = format!(
         "WITH kept AS (INSERT INTO idempotency_records AS stored \
-            (principal, key, route, request_hash, resource_id, body) VALUES ($11, $12, $13, $14, $7, $10) \
+            (principal, key, route, request_hash, resource_id, body) VALUES ($12, $13, $14, $15, $7, $9) \
             ON CONFLICT (principal, key) DO UPDATE SET route = excluded.route, \
                 request_hash = excluded.request_hash, resource_id = excluded.resource_id, \
                 body = excluded.body, created_at = excluded.created_at, expires_at = excluded.expires_at \

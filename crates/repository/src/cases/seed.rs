@@ -111,13 +111,14 @@ pub async fn seed(
     Ok(())
 }
 
-/// Advances the identity sequences of a table beyond the seeded ids.
+/// Advances the sequences of a table's columns beyond the seeded ids.
 async fn advance_identity(
     transaction: &tokio_postgres::Transaction<'_>,
     table: &str,
 ) -> Result<(), tokio_postgres::Error> {
     let sequence = "SELECT pg_get_serial_sequence($1, attname), quote_ident(attname) FROM pg_attribute \
-         WHERE attrelid = $1::text::regclass AND attidentity <> ''";
+         WHERE attrelid = $1::text::regclass AND attnum > 0 AND NOT attisdropped \
+         AND pg_get_serial_sequence($1, attname) IS NOT NULL";
     for row in transaction.query(sequence, &[&table]).await? {
         let (sequence, column): (String, String) = (row.get(0), row.get(1));
         let set = format!("SELECT setval('{sequence}', (SELECT max({column}) FROM {table}))");

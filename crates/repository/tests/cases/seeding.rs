@@ -6,7 +6,15 @@ use std::collections::BTreeMap;
 use steadfast_postgres::tokio_postgres::Client;
 use steadfast_repository::cases::{self, SeedError};
 
-const TABLES: [&str; 5] = ["pidms_keys", "api_keys", "search_logs", "search_stats_daily", "icd10_releases"];
+const TABLES: [&str; 7] = [
+    "pidms_keys",
+    "api_keys",
+    "search_logs",
+    "search_stats_daily",
+    "audit_log",
+    "audit_seals",
+    "icd10_releases",
+];
 
 /// Selects indexes and constraints with their definition, state, parent and comment.
 const DEFINITIONS: &str = "SELECT 'index', indexrelid::regclass::text, pg_get_indexdef(indexrelid), \
@@ -54,7 +62,7 @@ async fn seed_replaces_existing_data() -> Result<()> {
     seed(&fixture, 2_000).await?;
     let first = checksums(&client).await?;
     assert_eq!(first["pidms_keys"].0, 2_000);
-    assert!(TABLES[..4].iter().all(|table| first[table].0 > 0), "{first:?}");
+    assert!(TABLES[..6].iter().all(|table| first[table].0 > 0), "{first:?}");
     for case in cases::all()?.iter().filter(|case| !case.is_heavy) {
         case.run(&fixture.store).await?;
     }
@@ -62,7 +70,7 @@ async fn seed_replaces_existing_data() -> Result<()> {
     let month = "INSERT INTO search_logs (results_count, response_time_ms, cache_hit, created_at) VALUES (1, 1, true, now())";
     client.batch_execute(month).await?;
     let changed = checksums(&client).await?;
-    assert!(TABLES[..4].iter().all(|table| first[table] != changed[table]), "{changed:?}");
+    assert!(TABLES[..6].iter().all(|table| first[table] != changed[table]), "{changed:?}");
     seed(&fixture, 2_000).await?;
     assert_eq!(checksums(&client).await?, first);
     Ok(())
@@ -162,7 +170,7 @@ async fn progress_reaches_total_of_each_table() -> Result<()> {
         assert!(done >= before && done <= all, "{table}: {done} of {all} after {before}");
     })
     .await?;
-    assert_eq!(last.len(), 7);
+    assert_eq!(last.len(), 9);
     assert!(last.values().all(|(done, all)| done == all), "{last:?}");
     Ok(())
 }
