@@ -5,7 +5,7 @@ use clap::Subcommand;
 use clap::builder::PossibleValuesParser;
 use secrecy::ExposeSecret;
 use steadfast_domain::audit::Origin;
-use steadfast_domain::identity::{ApiKeySettings, KeyHash, NewApiKey, Scope};
+use steadfast_domain::identity::{ApiKeySettings, Credential, NewApiKey, Scope, SessionLimits};
 use steadfast_repository::audit::Created;
 use steadfast_repository::{Error, Store, identity};
 
@@ -53,11 +53,13 @@ async fn create(store: &Store, name: &str, scopes: &[String]) -> anyhow::Result<
 async fn verify(store: &Store) -> anyhow::Result<()> {
     // An argument would be visible in the list of processes.
     let presented = std::env::var("STEADFAST_API_KEY").context("STEADFAST_API_KEY is not set")?;
-    let Some(hash) = KeyHash::of_presented(&presented) else { bail!("the key is not accepted") };
-    match identity::find_caller(store, &hash).await? {
-        Some(caller) => println!("key {} is accepted", caller.api_key_id),
-        None => bail!("the key is not accepted"),
-    }
+    let key = Credential::of_presented(&presented).filter(|key| matches!(key, Credential::ApiKey(_)));
+    let Some(key) = key else { bail!("the key is not accepted") };
+    let found = identity::find_caller(store, &key, SessionLimits::default()).await?;
+    let Some(id) = found.and_then(|found| found.caller.principal.api_key_id()) else {
+        bail!("the key is not accepted")
+    };
+    println!("key {id} is accepted");
     Ok(())
 }
 

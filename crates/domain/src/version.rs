@@ -53,6 +53,14 @@ impl Expected {
         }
     }
 
+    /// Returns the number of the version that the change accepts, that of `current` if it accepts any.
+    pub fn or(self, current: Version) -> i32 {
+        match self {
+            Self::Any => current.0,
+            Self::Only(expected) => expected.0,
+        }
+    }
+
     /// Returns true if the change accepts `version`.
     pub fn accepts(self, version: Version) -> bool {
         match self {

@@ -9,6 +9,7 @@ use axum::body::Body;
 use axum::extract::ConnectInfo;
 use axum::http::{Request, StatusCode};
 use pidkey_sandbox::{Control, Mode};
+use serde_json::json;
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -73,7 +74,9 @@ async fn every_documented_status_is_sent() -> Result<()> {
     tokio::spawn(connection);
     let operations = operations(&api.get("/openapi.json").await.body)?;
     let key = api_key(&api.store, &["*"]).await?;
+    let session = api.user().await?;
     let mut seen = Seen { api: &api, client, key, operations, statuses: BTreeSet::new() };
+    refuse_logins(&mut seen).await?;
     refuse_callers(&mut seen).await?;
     refuse_inputs(&mut seen).await?;
     refuse_by_state(&mut seen).await?;
@@ -81,6 +84,11 @@ async fn every_documented_status_is_sent() -> Result<()> {
     fail_database(&mut seen).await?;
     let router = api.cold_router()?;
     seen.send_examples(&router).await;
+    // Ends the session.
+    seen.send(&router, |operation| {
+        operation.path.ends_with("/current").then(|| example(operation, &session))
+    })
+    .await;
     assert_eq!(seen.missing(), [""; 0], "documented and never sent");
     Ok(())
 }
@@ -110,6 +118,28 @@ async fn refuse_callers(seen: &mut Seen<'_>) -> Result<()> {
         .await;
     }
     Ok(())
+}
+
+/// Sends logins until the address is locked: 401 and 429. Others cannot log in with this address, but with another.
+async fn refuse_logins(seen: &mut Seen<'_>) -> Result<()> {
+    let router = seen.api.router.clone();
+    for _ in 0..6 {
+        seen.send(&router, |operation| {
+            let body = json!({ "login": "nobody@example.com", "password": "wrong" }).to_string();
+            is_login(operation).then(|| operation.request("").body(body.into()).expect("a request"))
+        })
+        .await;
+    }
+    // An invalid input, because invalid keys do not matter.
+    seen.send(&router, |operation| {
+        is_login(operation).then(|| operation.request("").body("{}".into()).expect("a request"))
+    })
+    .await;
+    Ok(())
+}
+
+fn is_login(operation: &Operation) -> bool {
+    operation.path == "/api/identity/sessions" && operation.scope.is_none()
 }
 
 /// Sends invalid inputs: 404, 413 and 415.

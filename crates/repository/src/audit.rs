@@ -4,6 +4,7 @@
 pub(crate) mod cases;
 pub(crate) mod entries;
 pub(crate) mod idempotency;
+pub(crate) mod logins;
 #[cfg(feature = "cases")]
 pub(crate) mod seed;
 

@@ -47,7 +47,7 @@ pub(super) fn bind<'a>(sql: String, origin: &'a Origin, entry: &'a Entry) -> Box
     let (user, session, api_key) = match origin.principal {
         Principal::ApiKey(id) => (None, None, Some(id)),
         Principal::User { id, session } => (Some(id), Some(session), None),
-        Principal::Operator => (None, None, None),
+        Principal::Operator | Principal::Anonymous => (None, None, None),
     };
     sql_query(sql)
         .into_boxed()

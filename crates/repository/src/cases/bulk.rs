@@ -21,8 +21,8 @@ pub(super) async fn fill(
 ) -> Result<(), Error> {
     let Table { name, columns, rows, .. } = table;
     let indexes = Indexes::of(transaction, name).await?;
-    // FREEZE requires that the table was truncated in this transaction.
-    transaction.batch_execute(&format!("TRUNCATE {name}")).await?;
+    // FREEZE requires that the table was truncated in this transaction. Tables that refer to it are filled after it.
+    transaction.batch_execute(&format!("TRUNCATE {name} CASCADE")).await?;
     indexes.drop_all(transaction).await?;
     match rows {
         Rows::Copied(row) => copy(transaction, name, columns, count, row, &mut progress).await?,
