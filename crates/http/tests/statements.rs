@@ -116,6 +116,7 @@ fn sessions_and_users() -> Vec<Costs> {
     let login = |password: &str| json!({ "login": USER, "password": password });
     vec![
         post(sessions, login(PASSWORD), 6),
+        post(sessions, login(PASSWORD), 6),
         get(sessions, sessions, 1),
         get(users, users, 3),
         get(user, "/api/identity/users/1", 2),
@@ -125,7 +126,7 @@ fn sessions_and_users() -> Vec<Costs> {
         put(user, "/api/identity/users/2", &settings("grace", false), 5),
         put(password, "/api/identity/users/2/password", &json!({ "password": PASSWORD }), 5),
         delete(CURRENT, CURRENT, 4),
-        delete("/api/identity/sessions/{id}", "/api/identity/sessions/1", 4),
+        delete("/api/identity/sessions/{id}", "/api/identity/sessions/2", 4),
         delete("/api/identity/users/{id}/sessions", "/api/identity/users/1/sessions", 4),
         delete(user, "/api/identity/users/3", 5),
     ]

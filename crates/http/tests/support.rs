@@ -90,9 +90,16 @@ impl Fixture {
         let (origin, caller) = (Origin::operator("test"), Caller::operator());
         identity::create_user(&self.store, &origin, &settings).await?;
         let logins = Logins::new(self.store.clone(), SessionLimits::default());
-        let password = || Password::from(PASSWORD.to_owned());
-        logins.set_password((&origin, &caller), (1, Expected::Any), password()).await?;
-        let logged_in = logins.log_in(&origin, &LoginName::parse(USER)?, password()).await?;
+        let password = Password::from(PASSWORD.to_owned());
+        logins.set_password((&origin, &caller), (1, Expected::Any), password).await?;
+        self.log_in().await
+    }
+
+    /// Logs that user in and returns the token of the session.
+    pub(crate) async fn log_in(&self) -> Result<String> {
+        let logins = Logins::new(self.store.clone(), SessionLimits::default());
+        let (origin, password) = (Origin::operator("test"), Password::from(PASSWORD.to_owned()));
+        let logged_in = logins.log_in(&origin, &LoginName::parse(USER)?, password).await?;
         Ok(logged_in.token.expose_secret().to_owned())
     }
 

@@ -31,7 +31,7 @@ pub(super) fn routes() -> [Route<AppState>; 7] {
             .codes(&[Code::DuplicateEntry])
             .links_to(ONE, "id", "/data/id"),
         Route::get(ONE, READ, get)
-            .summary("Get a user")
+            .summary("Get a single user")
             .path_parameters::<UserPath>()
             .answers::<User>()
             .versioned()
