@@ -4,6 +4,7 @@ use crate::api_key::ApiKey;
 use crate::import::{Import, Rollback};
 #[cfg(feature = "seed")]
 use crate::seed::Seed;
+use crate::user::User;
 use anyhow::Context;
 use clap::Subcommand;
 use steadfast_app::LockWait;
@@ -21,9 +22,12 @@ pub(crate) enum Command {
     /// Reactivates the previous release of public data.
     #[command(subcommand)]
     Rollback(Rollback),
-    /// Creates, verifies and revokes API keys.
+    /// Creates, lists, verifies, rotates and revokes API keys.
     #[command(subcommand)]
     ApiKey(ApiKey),
+    /// Creates, lists and deactivates users, sets their passwords and revokes their sessions.
+    #[command(subcommand)]
+    User(User),
     /// Replaces the contents of the tables by generated, deterministic data for measurements.
     #[cfg(feature = "seed")]
     Seed(Seed),
@@ -47,6 +51,7 @@ impl Command {
             Self::Import(import) => import.run(&store).await,
             Self::Rollback(rollback) => rollback.run(&store).await,
             Self::ApiKey(api_key) => api_key.run(&store).await,
+            Self::User(user) => user.run(&store).await,
             #[cfg(feature = "seed")]
             Self::Seed(seed) => seed.run(url).await,
         }

@@ -61,7 +61,7 @@ fn sessions_and_rates_are_limited_unless_rate_is_zero() {
     let changed =
         [URL, ("SESSION_IDLE_MINUTES", "5"), ("SESSION_MAX_HOURS", "1"), ("RATE_LIMIT_PER_SECOND", "0")];
     let callers = read(&changed).expect("settings").callers;
-    let minutes = |minutes| Duration::from_secs(60 * minutes);
+    let minutes = |minutes: u64| Duration::from_secs(60 * minutes);
     assert_eq!(callers.sessions, SessionLimits { idle: minutes(5), total: minutes(60) });
     assert_eq!(callers.rate, None);
 }

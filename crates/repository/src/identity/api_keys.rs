@@ -39,9 +39,9 @@ pub const UPDATE_API_KEY: Operation<Write> =
 pub const REVOKE_API_KEY: Operation<Write> =
     Operation::write("identity.revoke_api_key").statements(3).served_by(&["api_keys_pkey"]);
 
-/// Records the use of keys.
-pub const TOUCH_API_KEYS: Operation<Write> =
-    Operation::write("identity.touch_api_keys").served_by(&["api_keys_pkey"]);
+/// Records the use of a key.
+pub const TOUCH_API_KEY: Operation<Write> =
+    Operation::write("identity.touch_api_key").served_by(&["api_keys_pkey"]);
 
 /// Finds the bearer of the key with `hash`, unless the key is revoked or expired. Returns the caller, and true if the use
 /// of the key is to be recorded. Served by `api_keys_key_hash_key`.
@@ -81,17 +81,15 @@ fn caller((id, scopes, used_at, expires_at, looked_up_at): CallerRow) -> Result<
     Ok((Caller { principal, scopes, expires_in: expires_at.map(left) }, is_due))
 }
 
-/// Records that the keys are in use, each at most once a minute.
+/// Records that the key `id` is in use, at most once a minute. Served by `api_keys_pkey`.
 ///
 /// # Errors
 /// Returns [`Error`] if the database does not answer.
-pub async fn touch_api_keys(store: &Store, ids: &[i64]) -> Result<(), Error> {
+pub async fn touch_api_key(store: &Store, id: i64) -> Result<(), Error> {
     store
-        .write(&TOUCH_API_KEYS, async |conn| {
+        .write(&TOUCH_API_KEY, async |conn| {
             let due = api_keys::last_used_at + super::RECORDED_EVERY.into_sql::<Interval>().nullable();
-            let used = api_keys::table
-                .filter(api_keys::id.eq_any(ids))
-                .filter(api_keys::last_used_at.is_null().or(due.le(now)));
+            let used = api_keys::table.find(id).filter(api_keys::last_used_at.is_null().or(due.le(now)));
             update(used).set(api_keys::last_used_at.eq(now)).execute(conn).await
         })
         .await

@@ -54,9 +54,9 @@ pub const REVOKE_SESSIONS: Operation<Write> = Operation::write("identity.revoke_
     .statements(3)
     .served_by(&["users_pkey", "auth_session_user_id"]);
 
-/// Records the use of sessions.
-pub const TOUCH_SESSIONS: Operation<Write> =
-    Operation::write("identity.touch_sessions").served_by(&["auth_session_pkey"]);
+/// Records the use of a session.
+pub const TOUCH_SESSION: Operation<Write> =
+    Operation::write("identity.touch_session").served_by(&["auth_session_pkey"]);
 
 /// Deletes old sessions, in batches.
 pub const EXPIRE_SESSIONS: Operation<Write> =
@@ -351,15 +351,15 @@ pub(super) async fn revoke_all(conn: &mut Conn, user: i64) -> Result<Vec<i64>, A
     Ok(revoked.get_results(conn).await?)
 }
 
-/// Records that the sessions are in use, each at most once a minute.
+/// Records that the session `id` is in use, at most once a minute. Served by `auth_session_pkey`.
 ///
 /// # Errors
 /// Returns [`Error`] if the database does not answer.
-pub async fn touch_sessions(store: &Store, ids: &[i64]) -> Result<(), Error> {
+pub async fn touch_session(store: &Store, id: i64) -> Result<(), Error> {
     store
-        .write(&TOUCH_SESSIONS, async |conn| {
+        .write(&TOUCH_SESSION, async |conn| {
             let due = auth_session::last_activity_at + super::RECORDED_EVERY.into_sql::<Interval>();
-            let used = auth_session::table.filter(auth_session::id.eq_any(ids)).filter(due.le(now));
+            let used = auth_session::table.find(id).filter(due.le(now));
             update(used).set(auth_session::last_activity_at.eq(now)).execute(conn).await
         })
         .await

@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 use steadfast_domain::identity::Principal;
-use steadfast_repository::identity::{touch_api_keys, touch_sessions};
+use steadfast_repository::identity::{touch_api_key, touch_session};
 use steadfast_repository::{Error, Store};
 use tokio::sync::mpsc::{self, Receiver, Sender};
 use tokio::time::{sleep, timeout};
@@ -14,9 +14,6 @@ const QUEUE_MAX: usize = 10_000;
 
 /// Maximum number of entries in a batch.
 const BATCH_MAX: usize = 1_000;
-
-/// Maximum number of credentials in a statement, each of which is looked up by an index.
-const STATEMENT_MAX: usize = 20;
 
 /// Time to collect a batch.
 const BATCH_INTERVAL: Duration = Duration::from_secs(1);
@@ -64,15 +61,15 @@ impl UseWriter {
 }
 
 async fn store(store: &Store, batch: &[Principal]) -> Result<(), Error> {
-    let ids = |id: fn(Principal) -> Option<i64>| -> Vec<i64> {
-        batch.iter().copied().filter_map(id).collect::<BTreeSet<_>>().into_iter().collect()
+    let ids = |id: fn(Principal) -> Option<i64>| -> BTreeSet<i64> {
+        batch.iter().copied().filter_map(id).collect()
     };
     let (keys, sessions) = (ids(Principal::api_key_id), ids(Principal::session_id));
-    for keys in keys.chunks(STATEMENT_MAX) {
-        touch_api_keys(store, keys).await?;
+    for key in keys {
+        touch_api_key(store, key).await?;
     }
-    for sessions in sessions.chunks(STATEMENT_MAX) {
-        touch_sessions(store, sessions).await?;
+    for session in sessions {
+        touch_session(store, session).await?;
     }
     Ok(())
 }
