@@ -155,8 +155,8 @@ fn report(closed: &Closed) {
 /// Looks up a key that does not exist, so that readiness is correct from the start and the log shows problems of the
 /// database. Returns true if the database answered.
 async fn first_contact(db: &Db, store: &Store, instances: u32, reserved: u32) -> bool {
-    let nobody = Credential::ApiKey(KeyHash::OF_NO_KEY);
-    match identity::find_caller(store, &nobody, SessionLimits::default()).await {
+    let unknown = Credential::ApiKey(KeyHash::OF_NO_KEY);
+    match identity::find_caller(store, &unknown, SessionLimits::default()).await {
         Ok(_) => {
             tracing::info!("the database answers");
             // Logs a warning if there are too few connections. A failure will recur at the next request.

@@ -96,7 +96,7 @@ pub enum Principal {
     },
     /// An operator with access to the database, through `steadfast-ctl`.
     Operator,
-    /// Somebody who has not logged in.
+    /// A caller without a credential, who logs in.
     Anonymous,
 }
 

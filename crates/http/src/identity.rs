@@ -9,7 +9,7 @@ pub(crate) use sessions::LoginDesk;
 use crate::route::{Access, Route};
 use crate::state::AppState;
 
-/// What concerns the caller alone: its own sessions.
+/// Access to the caller's own sessions.
 const OWN: Access = Access::Scope("identity:own");
 const READ: Access = Access::Scope("identity:read");
 const WRITE: Access = Access::Scope("identity:write");

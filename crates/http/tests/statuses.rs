@@ -133,7 +133,7 @@ async fn refuse_logins(seen: &mut Seen<'_>) -> Result<()> {
     let router = seen.api.router.clone();
     for _ in 0..6 {
         seen.send(&router, |operation| {
-            let body = json!({ "login": "nobody@example.com", "password": "wrong" }).to_string();
+            let body = json!({ "login": "unknown@example.com", "password": "wrong" }).to_string();
             is_login(operation).then(|| operation.request("").body(body.into()).expect("a request"))
         })
         .await;

@@ -20,8 +20,9 @@ fn new_key(scopes: &[&str]) -> NewApiKey {
 }
 
 async fn find(fixture: &Fixture, hash: &KeyHash) -> Result<Option<Caller>, Error> {
-    let found = identity::find_caller(&fixture.store, &Credential::ApiKey(*hash), SessionLimits::default());
-    Ok(found.await?.map(|found| found.caller))
+    let key = Credential::ApiKey(*hash);
+    let found = identity::find_caller(&fixture.store, &key, SessionLimits::default()).await?;
+    Ok(found.map(|found| found.caller))
 }
 
 #[tokio::test]

@@ -35,7 +35,7 @@ pub const SESSIONS_MAX: i64 = 100;
 pub struct LoginName(String);
 
 impl LoginName {
-    /// Parses an address. It is checked no further, because one that no user has is as wrong as one that nobody can have.
+    /// Parses an address. It is checked no further, because one that no user has is as wrong as one that none can have.
     ///
     /// # Errors
     /// Returns [`Invalid`] naming `login` if it does not have 1 to 254 characters or contains a control character.

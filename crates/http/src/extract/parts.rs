@@ -47,7 +47,7 @@ impl<S: Sync> FromRequestParts<S> for Audited {
     }
 }
 
-/// The origin of a request of somebody who has not logged in.
+/// The origin of a request without a caller.
 #[derive(Debug)]
 pub(crate) struct Anonymous(pub(crate) Origin);
 

@@ -40,7 +40,7 @@ pub(super) fn routes() -> [Route<AppState>; 4] {
             .answers_nothing()
             .codes(&[Code::NotFound]),
         Route::delete(ONE, OWN, revoke)
-            .summary("Revoke a session of the caller; with `identity:write`, of anybody")
+            .summary("Revoke a session of the caller; with `identity:write`, of any user")
             .path_parameters::<SessionPath>()
             .answers_nothing()
             .codes(&[Code::NotFound]),

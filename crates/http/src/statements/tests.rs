@@ -25,9 +25,9 @@ async fn store() -> (TestDatabase, Store) {
 
 /// Runs an operation in a loop.
 async fn look_up(store: &Store, times: u32) {
-    let nobody = Credential::ApiKey(KeyHash::OF_NO_KEY);
+    let unknown = Credential::ApiKey(KeyHash::OF_NO_KEY);
     for _ in 0..times {
-        identity::find_caller(store, &nobody, SessionLimits::default()).await.expect("an answer");
+        identity::find_caller(store, &unknown, SessionLimits::default()).await.expect("an answer");
     }
 }
 

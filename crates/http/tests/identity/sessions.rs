@@ -161,7 +161,7 @@ async fn attempts_are_limited_and_audited() -> Result<()> {
     let api = Fixture::new().await?;
     let client = client(&api).await?;
     api.user().await?;
-    for login in [USER, "nobody@example.com", "+12025550100"] {
+    for login in [USER, "unknown@example.com", "+12025550100"] {
         for attempt in 1..=7 {
             let answer = log_in(&api, login, "wrong").await;
             let expected = if attempt <= 5 { (401, "UNAUTHORIZED") } else { (429, "RATE_LIMITED") };
@@ -217,7 +217,7 @@ async fn refused_logins_of_an_address_are_limited() -> Result<()> {
         assert_eq!(attempt(USER.to_owned(), PASSWORD).await, 200, "successes are not counted");
     }
     let mut refused = 0;
-    while attempt(format!("nobody-{refused}@example.com"), "wrong").await == 401 {
+    while attempt(format!("unknown-{refused}@example.com"), "wrong").await == 401 {
         refused += 1;
     }
     assert!((20..40).contains(&refused), "{refused}");

@@ -136,7 +136,7 @@ pub enum LoginAttempt {
     },
 }
 
-/// What is needed of a user to verify the password.
+/// User whose password is to be verified.
 #[derive(Clone)]
 pub struct Account {
     /// Row id of the user.
@@ -288,7 +288,7 @@ pub async fn sessions(store: &Store, user: i64, limits: SessionLimits) -> Result
     .await
 }
 
-/// Revokes the session `id`, of `owner` if there is one, and of anybody otherwise. Does nothing if it was revoked before.
+/// Revokes the session `id`, of `owner` if there is one, and of any user otherwise. Does nothing if it was revoked before.
 /// Served by `auth_session_pkey`.
 ///
 /// # Errors

@@ -107,7 +107,7 @@ impl Logins {
         let new = NewSession::generate();
         let token = (&new.hash, self.limits);
         let session = match create_session(&self.store, origin, (login.as_str(), account), token).await {
-            // The password was changed meanwhile.
+            // The password was changed during the verification.
             Err(Error::NotFound) => return Err(LoginError::Refused),
             created => created?,
         };

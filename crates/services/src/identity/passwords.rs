@@ -32,11 +32,11 @@ pub(super) enum Unhashed {
 /// Result of a verification.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Verdict {
-    /// It is another password.
+    /// Another password.
     Wrong,
-    /// It is the password.
+    /// The password.
     Right,
-    /// It is the password, but its hash has other parameters than a new one.
+    /// The password, whose hash has other parameters than a new one.
     Outdated,
 }
 
@@ -92,7 +92,7 @@ fn hash(password: &Password) -> Result<String, Unhashed> {
 }
 
 fn verify(password: &Password, stored: Option<&str>) -> Result<Verdict, Unhashed> {
-    /// Hash of a password that nobody has, to spend the time of a verification.
+    /// Hash of a random password, to spend the time of a verification.
     static DUMMY: LazyLock<Result<String, Unhashed>> = LazyLock::new(|| {
         let random: [u8; 16] = rand::random();
         hash(&Password::from(format!("{random:02x?}")))

@@ -44,7 +44,7 @@ fn logins() -> Vec<Case> {
         [
             ("an e-mail address", &["users_email_key"][..], "user-24@example.com"),
             ("a phone number", &["users_phone_number_key"], "+1202555000025"),
-            ("an unknown e-mail address", &["users_email_key"], "nobody@example.com"),
+            ("an unknown e-mail address", &["users_email_key"], "unknown@example.com"),
             ("an unknown phone number", &["users_phone_number_key"], "+12025550100"),
             ("too many attempts", ANY, "user-599@example.com"),
         ],
@@ -58,7 +58,11 @@ fn logins() -> Vec<Case> {
             ("an inactive user", ANY, (3, "user-32@example.com", 32)),
         ],
     ));
-    cases.extend(Case::each(&REFUSE_LOGIN, refuse, [("a user", ANY, Some(3)), ("nobody", ANY, None)]));
+    cases.extend(Case::each(
+        &REFUSE_LOGIN,
+        refuse,
+        [("a user", ANY, Some(3)), ("an unknown address", ANY, None)],
+    ));
     cases.extend(Case::each(&REHASH_PASSWORD, rehash, [("a user", ANY, 33), ("no user", ANY, i64::MAX)]));
     cases
 }
@@ -103,7 +107,7 @@ fn revocations() -> Vec<Case> {
         &REVOKE_SESSION,
         revoke,
         [
-            ("of anybody", ANY, (by_program(), 80, None)),
+            ("of any user", ANY, (by_program(), 80, None)),
             ("of the owner", ANY, (by_user(), 86, Some(87))),
             ("of another user", ANY, (by_user(), 90, Some(1))),
             ("a revoked session", ANY, (by_user(), 81, None)),
