@@ -16,7 +16,7 @@ CREATE INDEX ix_auth_session_token_hash ON auth_session (session_token_hash);
 CREATE UNIQUE INDEX ix_auth_session_token_active ON auth_session (session_token_hash) WHERE revoked_at IS NULL;
 CREATE INDEX ix_auth_session_revoked_at ON auth_session (revoked_at) WHERE revoked_at IS NOT NULL;
 CREATE INDEX ix_auth_session_created_at ON auth_session (created_at);
-CREATE INDEX auth_session_user_id ON auth_session (user_id, id) WHERE revoked_at IS NULL;
+CREATE INDEX auth_session_user_id ON auth_session (user_id, id);
 
 COMMENT ON TABLE auth_session IS 'Sessions of users. Only the hashes of their tokens are stored.';
 COMMENT ON COLUMN auth_session.id IS 'Row id, which identifies the session in logs.';

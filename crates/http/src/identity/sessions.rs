@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use steadfast_domain::identity::{Caller, LoginName, Password, Session, SessionLimits};
 use steadfast_repository::identity;
-use steadfast_services::identity::Logins;
+use steadfast_services::identity::{LoginError, Logins};
 
 const ALL: &str = "/api/identity/sessions";
 const CURRENT: &str = "/api/identity/sessions/current";
@@ -92,8 +92,11 @@ async fn log_in(
     let login = LoginName::parse(&body.login)?;
     // Charged beforehand, so that running logins count too.
     let charge = desk.0.failures.charge(origin.address).await?;
-    let logged_in = desk.log_in(&origin, &login, body.password).await?;
-    charge.refund();
+    let logged_in = desk.log_in(&origin, &login, body.password).await;
+    if !matches!(logged_in, Err(LoginError::Refused | LoginError::Locked { .. })) {
+        charge.refund();
+    }
+    let logged_in = logged_in?;
     let token = logged_in.token.expose_secret().to_owned();
     let message = format!("Session {} began", logged_in.session.id);
     Ok(Envelope::new(Issued { session: logged_in.session, token }, message))

@@ -85,6 +85,8 @@ impl Logins {
         login: &LoginName,
         password: Password,
     ) -> Result<LoggedIn, LoginError> {
+        // Before the attempt is counted: a caller who is refused because of others has not made one.
+        let place = self.passwords.place()?;
         let account = match begin_login(&self.store, login.as_str()).await? {
             LoginAttempt::Permitted(account) => account,
             LoginAttempt::Locked { retry_after } => {
@@ -96,7 +98,7 @@ impl Logins {
             true => Verdict::Wrong,
             false => {
                 let stored = account.as_ref().map(|account| account.password_hash.clone());
-                self.passwords.verify(password.clone(), stored).await?
+                self.passwords.verify(place, password.clone(), stored).await?
             }
         };
         let Some(account) = account.as_ref().filter(|_| verdict != Verdict::Wrong) else {

@@ -4,7 +4,7 @@ use argon2::password_hash::{PasswordHash, PasswordHasher, PasswordVerifier, Salt
 use argon2::{Algorithm, Argon2, Params, Version};
 use std::sync::{Arc, LazyLock};
 use steadfast_domain::identity::Password;
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::spawn_blocking;
 
 /// Maximum number of passwords that are hashed or wait for it. More are refused.
@@ -19,6 +19,10 @@ pub struct Passwords {
     queue: Arc<Semaphore>,
     threads: Arc<Semaphore>,
 }
+
+/// Place in the queue. Dropping it leaves the queue.
+#[derive(Debug)]
+pub(super) struct Place(#[expect(dead_code, reason = "held until it is dropped")] OwnedSemaphorePermit);
 
 /// Error of a password that was not hashed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -52,28 +56,37 @@ impl Default for Passwords {
 }
 
 impl Passwords {
+    /// Takes a place in the queue.
+    pub(super) fn place(&self) -> Result<Place, Unhashed> {
+        Arc::clone(&self.queue).try_acquire_owned().map(Place).map_err(|_| Unhashed::Busy)
+    }
+
     /// Returns the hash of a password with a new salt, in PHC format.
     pub(super) async fn hash(&self, password: Password) -> Result<String, Unhashed> {
-        self.run(move || hash(&password)).await?
+        self.run(self.place()?, move || hash(&password)).await?
     }
 
     /// Compares a password with the hash `stored`. Takes the same time if there is none.
     pub(super) async fn verify(
         &self,
+        place: Place,
         password: Password,
         stored: Option<String>,
     ) -> Result<Verdict, Unhashed> {
-        self.run(move || verify(&password, stored.as_deref())).await?
+        self.run(place, move || verify(&password, stored.as_deref())).await?
     }
 
     /// Runs `work` on a thread for blocking work.
-    async fn run<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Result<T, Unhashed> {
-        let Ok(queued) = Arc::clone(&self.queue).try_acquire_owned() else { return Err(Unhashed::Busy) };
+    async fn run<T: Send + 'static>(
+        &self,
+        place: Place,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, Unhashed> {
         let fault = |error: &dyn std::fmt::Display| Unhashed::Fault(error.to_string());
         let thread = Arc::clone(&self.threads).acquire_owned().await.map_err(|error| fault(&error))?;
         // The thread holds the permits, because it outlives a request that leaves.
         let task = spawn_blocking(move || {
-            let _permits = (queued, thread);
+            let _permits = (place, thread);
             work()
         });
         task.await.map_err(|error| fault(&error))
@@ -130,7 +143,11 @@ mod tests {
             ("correct horse", None, Verdict::Wrong),
             ("correct horse", Some("$argon2id$damaged".to_owned()), Verdict::Wrong),
         ] {
-            assert_eq!(passwords.verify(password(text), stored).await, Ok(verdict), "{text}");
+            assert_eq!(
+                passwords.verify(passwords.place().expect("a place"), password(text), stored).await,
+                Ok(verdict),
+                "{text}"
+            );
         }
     }
 
@@ -140,7 +157,9 @@ mod tests {
         let salt = SaltString::encode_b64(b"salt of a test").expect("a salt");
         let weak = Argon2::new(Algorithm::Argon2id, Version::V0x13, weak);
         let hash = weak.hash_password(b"correct horse", &salt).expect("a hash").to_string();
-        let verdict = Passwords::default().verify(password("correct horse"), Some(hash)).await;
+        let passwords = Passwords::default();
+        let place = passwords.place().expect("a place");
+        let verdict = passwords.verify(place, password("correct horse"), Some(hash)).await;
         assert_eq!(verdict, Ok(Verdict::Outdated));
     }
 
