@@ -34,7 +34,8 @@ impl Api {
             .env_clear()
             .env("DATABASE_URL", database.application_url())
             .env("HTTP_PORT", "0")
-            .env("LOG_FORMAT", "text");
+            .env("LOG_FORMAT", "text")
+            .env("RATE_LIMIT_PER_SECOND", "0");
         command.env("PIDKEY_BASE_URL", sandbox.base_url()).env("PIDKEY_API_KEY", "sandbox");
         command.env("PIDKEY_REQUESTS_PER_SECOND", "1000").stdin(Stdio::null()).stderr(Stdio::piped());
         let mut child = command.spawn()?;

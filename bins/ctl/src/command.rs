@@ -5,6 +5,7 @@ use crate::audit::Audit;
 use crate::import::{Import, Rollback};
 #[cfg(feature = "seed")]
 use crate::seed::Seed;
+use crate::user::User;
 use anyhow::Context;
 use clap::Subcommand;
 use steadfast_app::LockWait;
@@ -22,12 +23,15 @@ pub(crate) enum Command {
     /// Reactivates the previous release of public data.
     #[command(subcommand)]
     Rollback(Rollback),
-    /// Creates, verifies and revokes API keys.
+    /// Creates, lists, verifies, rotates and revokes API keys.
     #[command(subcommand)]
     ApiKey(ApiKey),
     /// Verifies the audit trail.
     #[command(subcommand)]
     Audit(Audit),
+    /// Creates, lists and deactivates users, sets their passwords and revokes their sessions.
+    #[command(subcommand)]
+    User(User),
     /// Replaces the contents of the tables by generated, deterministic data for measurements.
     #[cfg(feature = "seed")]
     Seed(Seed),
@@ -52,6 +56,7 @@ impl Command {
             Self::Rollback(rollback) => rollback.run(&store).await,
             Self::ApiKey(api_key) => api_key.run(&store).await,
             Self::Audit(audit) => audit.run(&store).await,
+            Self::User(user) => user.run(&store).await,
             #[cfg(feature = "seed")]
             Self::Seed(seed) => seed.run(url).await,
         }

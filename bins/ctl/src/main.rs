@@ -8,6 +8,7 @@ mod import;
 #[cfg(feature = "seed")]
 mod seed;
 mod servers_cache;
+mod user;
 
 use clap::Parser;
 use std::process::ExitCode;

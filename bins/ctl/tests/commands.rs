@@ -169,6 +169,54 @@ async fn api_keys_are_created_verified_and_revoked() -> Result<()> {
     Ok(())
 }
 
+#[tokio::test]
+async fn api_keys_are_listed_and_rotated() -> Result<()> {
+    let (database, _) = migrated().await?;
+    let url = database.application_url();
+    let create =
+        ["api-key", "create", "--name", "till", "--scope", "keys:read", "--expires", "2999-01-31T00:00:00Z"];
+    assert!(run(&url, &create)?.status.success());
+    let rotated = text(&run(&url, &["api-key", "rotate", "1"])?.stdout);
+    let key = rotated.lines().last().expect("the key");
+    let verified = ctl(&url, &["api-key", "verify"]).env("STEADFAST_API_KEY", key).output()?;
+    assert_eq!(text(&verified.stdout), "key 2 is accepted");
+    let listed = text(&run(&url, &["api-key", "list"])?.stdout);
+    let lines: Vec<&str> = listed.lines().collect();
+    assert!(
+        lines.len() == 2 && lines[0].contains("\trevoked ") && !lines[1].contains("\trevoked "),
+        "{listed}"
+    );
+    assert!(lines.iter().all(|line| line.contains("till\tkeys:read\texpires 2999-01-31")), "{listed}");
+    assert_eq!(run(&url, &["api-key", "rotate", "1"])?.status.code(), Some(1), "revoked");
+    Ok(())
+}
+
+#[tokio::test]
+async fn users_are_created_listed_and_deactivated() -> Result<()> {
+    let (database, client) = migrated().await?;
+    let url = database.application_url();
+    let create = ["user", "create", "--name", "Grace", "--email", "Grace@Example.com", "--role", "admin"];
+    assert!(run(&url, &create)?.status.success());
+    let set = |password: &str| {
+        ctl(&url, &["user", "set-password", "1"]).env("STEADFAST_PASSWORD", password).output()
+    };
+    assert_eq!(set("short")?.status.code(), Some(2));
+    assert!(set("correct horse battery staple")?.status.success());
+    let list = || anyhow::Ok(text(&run(&url, &["user", "list"])?.stdout));
+    assert_eq!(list()?, "1\tgrace@example.com\tGrace\tadmin\tactive");
+    assert!(run(&url, &["user", "revoke-sessions", "1"])?.status.success());
+    assert!(run(&url, &["user", "deactivate", "1"])?.status.success());
+    assert_eq!(list()?, "1\tgrace@example.com\tGrace\tadmin\tinactive");
+    for command in ["set-password", "deactivate", "revoke-sessions"] {
+        let absent =
+            ctl(&url, &["user", command, "2"]).env("STEADFAST_PASSWORD", "correct horse").output()?;
+        assert_eq!(text(&absent.stderr), "error: no user has the id 2");
+    }
+    let hash: String = client.query_one("SELECT password_hash FROM users", &[]).await?.get(0);
+    assert!(hash.starts_with("$argon2id$"), "{hash}");
+    Ok(())
+}
+
 #[test]
 fn invalid_settings_name_the_variable() -> Result<()> {
     let unset = Command::new(env!("CARGO_BIN_EXE_steadfast-ctl"))

@@ -2,6 +2,7 @@
 
 mod audit;
 mod cache;
+mod callers;
 mod database;
 mod http;
 mod log;
@@ -11,6 +12,7 @@ mod setting;
 mod unknown;
 
 pub(crate) use cache::URL as REDIS_URL;
+pub use callers::AdmissionSettings;
 pub use database::DatabaseSettings;
 pub use http::HttpSettings;
 pub(crate) use log::LEVEL;
@@ -25,9 +27,10 @@ use steadfast_postgres::SessionSettings;
 use steadfast_telemetry::LogSettings;
 
 /// All settings by section of the help text.
-const SECTIONS: [(&str, &[Setting]); 6] = [
+const SECTIONS: [(&str, &[Setting]); 7] = [
     ("Database", database::ALL),
     ("Server", http::ALL),
+    ("Callers", callers::ALL),
     ("Cache", cache::ALL),
     ("PIDKey.com", pidkey::ALL),
     ("Audit trail", audit::ALL),
@@ -41,6 +44,8 @@ pub struct Settings {
     pub database: DatabaseSettings,
     /// Settings of the HTTP server.
     pub http: HttpSettings,
+    /// Settings about callers.
+    pub callers: AdmissionSettings,
     /// Settings of the cache; `None` if it is disabled.
     pub cache: Option<CacheSettings>,
     /// Settings of the client of PIDKey.com.
@@ -61,6 +66,7 @@ impl Settings {
         let settings = Self {
             database: database::read(&mut reader),
             http: http::read(&mut reader),
+            callers: callers::read(&mut reader),
             cache: cache::read(&mut reader),
             pidkey: pidkey::read(&mut reader),
             audit_retention_days: audit::read_retention_days(&mut reader),

@@ -1,7 +1,7 @@
 //! Start, run and shutdown of the service.
 
 use crate::migrations::pending;
-use crate::settings::{DatabaseSettings, REDIS_URL, unknown_variables};
+use crate::settings::{AdmissionSettings, DatabaseSettings, REDIS_URL, unknown_variables};
 use crate::{Settings, SettingsError};
 use secrecy::{ExposeSecret, SecretString};
 use std::future::Future;
@@ -10,12 +10,13 @@ use std::net::SocketAddr;
 use std::pin::pin;
 use std::time::Duration;
 use steadfast_cache::Cache;
-use steadfast_domain::identity::KeyHash;
-use steadfast_http::{Drained, Draining, ServeSettings, router, serve};
+use steadfast_domain::identity::{Credential, KeyHash, SessionLimits};
+use steadfast_http::{CallerSettings, Drained, Draining, ServeSettings, router, serve};
 use steadfast_pidkey::Client;
 use steadfast_postgres::{Db, SessionSettings};
 use steadfast_repository::{Closed, Error as RepositoryError, Store, identity};
 use steadfast_services::audit;
+use steadfast_services::identity::{upkeep as upkeep_of_sessions, uses};
 use steadfast_services::keys::Checker;
 use steadfast_services::terminology::{Catalogue, search_log};
 use tokio::net::TcpListener;
@@ -62,12 +63,13 @@ struct Service {
     cache: Option<Cache>,
     checker: Checker,
     retention_days: u32,
+    callers: AdmissionSettings,
     settings: ServeSettings,
 }
 
 impl Service {
     async fn prepare(settings: Settings) -> Result<Self, StartError> {
-        let Settings { database, http, cache, pidkey, audit_retention_days: retention_days, log: _ } =
+        let Settings { database, http, callers, cache, pidkey, audit_retention_days: retention_days, log: _ } =
             settings;
         let DatabaseSettings { url, db, instances, reserved } = database;
         let session = db.pool.session.clone();
@@ -83,7 +85,19 @@ impl Service {
             .await
             .map_err(|cause| StartError::Listen { address: format!("{}:{}", http.host, http.port), cause })?;
         let (checker, settings) = (Checker::new(client), http.serve);
-        Ok(Self { listener, url, session, db, instances, reserved, cache, checker, retention_days, settings })
+        Ok(Self {
+            listener,
+            url,
+            session,
+            db,
+            instances,
+            reserved,
+            cache,
+            checker,
+            retention_days,
+            callers,
+            settings,
+        })
     }
 
     fn address(&self) -> Result<SocketAddr, StartError> {
@@ -102,6 +116,7 @@ impl Service {
             cache,
             checker,
             retention_days,
+            callers,
             settings,
         } = self;
         let store = Store::new(db.clone());
@@ -112,6 +127,11 @@ impl Service {
             }
         });
         let audit = tokio::spawn(audit::run(store.clone(), retention_days));
+        let session_upkeep = tokio::spawn(upkeep_of_sessions(store.clone()));
+        let (uses, use_writer) = uses(store.clone());
+        let use_writer = tokio::spawn(use_writer.run());
+        let AdmissionSettings { sessions, rate } = callers;
+        let callers = CallerSettings { sessions, rate, uses };
         let (searches, search_log) = search_log(store.clone());
         let (stop_log, log_stopped) = oneshot::channel::<()>();
         let log = tokio::spawn(search_log.run(async {
@@ -120,13 +140,15 @@ impl Service {
         }));
         let draining = Draining::default();
         let catalogue = Catalogue::new(store.clone(), cache);
-        let router = router(store.clone(), checker, catalogue, searches, draining.clone());
+        let router = router(store.clone(), checker, catalogue, searches, draining.clone(), callers);
         let drained = serve(listener, router, settings, draining, shutdown).await;
         // The task ends in bounded time, and needs the store to write the remaining entries.
         drop(stop_log);
         let _ = log.await;
         first_contact.abort();
         audit.abort();
+        session_upkeep.abort();
+        use_writer.abort();
         report(&store.close(CLOSE_MAX).await);
         match drained {
             Drained::Completely => tracing::info!("drained: every request was answered"),
@@ -158,7 +180,8 @@ fn report(closed: &Closed) {
 /// Looks up a key that does not exist, so that readiness is correct from the start and the log shows problems of the
 /// database. Returns true if the database answered.
 async fn first_contact(db: &Db, store: &Store, instances: u32, reserved: u32) -> bool {
-    match identity::find_caller(store, &KeyHash::OF_NO_KEY).await {
+    let unknown = Credential::ApiKey(KeyHash::OF_NO_KEY);
+    match identity::find_caller(store, &unknown, SessionLimits::default()).await {
         Ok(_) => {
             tracing::info!("the database answers");
             // Logs a warning if there are too few connections. A failure will recur at the next request.

@@ -1,8 +1,19 @@
-//! Callers: API keys and the scopes that they grant. A key is shown once, when it is generated; only its hash is stored.
+//! Callers: API keys with their scopes, and users with their roles and sessions. A key or token is shown once, when it
+//! is generated; only its hash is stored.
 
 mod api_keys;
+mod passwords;
+mod roles;
+mod secrets;
+mod sessions;
+mod users;
 
-pub use api_keys::{API_KEYS_PAGE, ApiKey, ApiKeyRecord, ApiKeySettings, KeyHash, NewApiKey};
+pub use api_keys::{API_KEYS_PAGE, ApiKey, ApiKeyRecord, ApiKeySettings, NewApiKey};
+pub use passwords::{PASSWORD_MAX, PASSWORD_MIN, Password};
+pub use roles::{Role, scopes_of};
+pub use secrets::{Credential, KeyHash};
+pub use sessions::{LOGIN_ATTEMPTS_MAX, LoginName, NewSession, SESSIONS_MAX, Session, SessionLimits};
+pub use users::{TrustLevel, USERS_PAGE, User, UserFields, UserSettings};
 
 use crate::Invalid;
 use serde::Serialize;
@@ -20,13 +31,19 @@ pub struct Scope(String);
 
 impl Scope {
     /// Scopes that a new key can be given: those that routes require, and `*`, which permits everything.
-    pub const GRANTABLE: [&str; 9] = [
+    pub const GRANTABLE: [&str; 15] = [
         EVERYTHING,
         "audit:read",
+        "identity:own",
         "identity:read",
         "identity:write",
         "keys:read",
         "keys:write",
+        "ledger:read",
+        "ledger:write",
+        "notes:read",
+        "notes:sign",
+        "notes:write",
         "practice:read",
         "practice:write",
         "terminology:read",
@@ -79,6 +96,8 @@ pub enum Principal {
     },
     /// An operator with access to the database, through `steadfast-ctl`.
     Operator,
+    /// A caller without a credential, who logs in.
+    Anonymous,
 }
 
 /// Writes the stored form, such as `api_key:7`. It is the same in all sessions of a user.
@@ -88,22 +107,54 @@ impl fmt::Display for Principal {
             Self::ApiKey(id) => write!(f, "api_key:{id}"),
             Self::User { id, .. } => write!(f, "user:{id}"),
             Self::Operator => f.write_str("operator"),
+            Self::Anonymous => f.write_str("anonymous"),
         }
     }
 }
 
-/// Caller whose API key was found.
+impl Principal {
+    /// Returns the row id of the API key, if the caller has one.
+    pub const fn api_key_id(self) -> Option<i64> {
+        match self {
+            Self::ApiKey(id) => Some(id),
+            Self::User { .. } | Self::Operator | Self::Anonymous => None,
+        }
+    }
+
+    /// Returns the row id of the user, if the caller is one.
+    pub const fn user_id(self) -> Option<i64> {
+        match self {
+            Self::User { id, .. } => Some(id),
+            Self::ApiKey(_) | Self::Operator | Self::Anonymous => None,
+        }
+    }
+
+    /// Returns the row id of the session, if the caller is a user.
+    pub const fn session_id(self) -> Option<i64> {
+        match self {
+            Self::User { session, .. } => Some(session),
+            Self::ApiKey(_) | Self::Operator | Self::Anonymous => None,
+        }
+    }
+}
+
+/// Caller whose API key or session was found.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Caller {
-    /// Row id of the API key, for logs.
-    pub api_key_id: i64,
-    /// Scopes of the key.
+    /// Identity, for logs and what is stored.
+    pub principal: Principal,
+    /// Scopes of the key, or of the roles of the user.
     pub scopes: Vec<Scope>,
-    /// Time from the look-up until the key expires, measured by the database; `None` if it never does.
+    /// Time from the look-up until the key or session expires, measured by the database; `None` if it never does.
     pub expires_in: Option<Duration>,
 }
 
 impl Caller {
+    /// Returns an operator, who may do everything.
+    pub fn operator() -> Self {
+        Self { principal: Principal::Operator, scopes: vec![Scope(EVERYTHING.to_owned())], expires_in: None }
+    }
+
     /// Returns true if the caller has the scope `wanted`.
     pub fn may(&self, wanted: &str) -> bool {
         self.scopes.iter().any(|scope| scope.0 == EVERYTHING || scope.0 == wanted)
@@ -116,7 +167,7 @@ impl Caller {
 
     /// Returns the identity of the caller.
     pub fn principal(&self) -> Principal {
-        Principal::ApiKey(self.api_key_id)
+        self.principal
     }
 }
 
@@ -125,7 +176,11 @@ mod tests {
     use super::*;
 
     fn caller(scope: &str) -> Caller {
-        Caller { api_key_id: 1, scopes: vec![Scope::parse(scope).expect("a scope")], expires_in: None }
+        Caller {
+            principal: Principal::ApiKey(1),
+            scopes: vec![Scope::parse(scope).expect("a scope")],
+            expires_in: None,
+        }
     }
 
     #[test]

@@ -8,7 +8,7 @@ use axum::extract::{MatchedPath, Request};
 use axum::http::Method;
 use axum::response::Response;
 use std::sync::{Arc, OnceLock};
-use steadfast_domain::identity::Caller;
+use steadfast_domain::identity::{Caller, Principal};
 use tokio::time::Instant;
 
 /// Status for the log if the client disconnected before the answer, as used by proxies. Never sent.
@@ -36,9 +36,9 @@ impl CallerSlot {
         self.0.caller.get()
     }
 
-    /// Returns the row id of the caller's API key.
+    /// Returns the row id of the caller's API key, if it has one.
     pub(crate) fn id(&self) -> Option<i64> {
-        self.caller().map(|caller| caller.api_key_id)
+        self.caller().and_then(|caller| caller.principal.api_key_id())
     }
 }
 
@@ -99,6 +99,7 @@ impl Entry {
 
 impl Drop for Entry {
     fn drop(&mut self) {
+        let caller = self.late_fields.caller.get().map(|caller| caller.principal);
         tracing::info!(
             method = self.method.as_str(),
             route = self.route.as_ref().map_or("unmatched", MatchedPath::as_str),
@@ -107,7 +108,9 @@ impl Drop for Entry {
             duration_ms = (self.started.elapsed().as_secs_f64() * 1e6).round() / 1e3,
             bytes = self.bytes,
             error = self.error,
-            api_key_id = self.late_fields.caller.get().map(|caller| caller.api_key_id),
+            api_key_id = caller.and_then(Principal::api_key_id),
+            user_id = caller.and_then(Principal::user_id),
+            session_id = caller.and_then(Principal::session_id),
             cache_hit = self.late_fields.cache_hit.get(),
             correlation_id = self.correlation_id.as_str(),
             "request"

@@ -7,7 +7,7 @@ mod query;
 mod unread;
 
 pub(crate) use json::{BODY_MAX, BodyMax, Creation, Json};
-pub(crate) use parts::{Audited, Bearer, IDEMPOTENCY_KEY, IfMatch};
+pub(crate) use parts::{Anonymous, Audited, Bearer, IDEMPOTENCY_KEY, IfMatch};
 pub(crate) use path::Path;
 pub(crate) use query::{Paged, Query};
 pub(crate) use unread::take_in;

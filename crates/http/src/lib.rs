@@ -22,6 +22,7 @@ mod terminology;
 #[cfg(test)]
 mod testing;
 
+pub use authentication::{CallerSettings, RateLimit};
 pub use router::router;
 pub use serve::{Drained, Draining, ServeSettings, serve};
 pub use statements::Statements;

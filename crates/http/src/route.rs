@@ -34,11 +34,11 @@ pub(crate) const GRACE: Duration = Duration::from_secs(1);
 pub(crate) enum Access {
     /// Everybody.
     Open,
-    /// Callers whose API key has this scope.
+    /// Callers who have this scope.
     Scope(&'static str),
 }
 
-/// Effect of a route on the stored data. It determines how recently the caller's key must have been confirmed, and the
+/// Effect of a route on the stored data. It determines how recently the caller must have been confirmed, and the
 /// answer to a request that exceeds its deadline.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Effect {
@@ -364,13 +364,14 @@ impl<S> Endpoint<S> {
     }
 
     async fn handle(&self, request: Request, state: S) -> Response {
+        let Some(guard) = &self.guard else { return (self.handler)(request, state).await };
         let (parts, body) = request.into_parts();
-        if let Some(guard) = &self.guard
-            && let Err(problem) = authentication::require(guard, &parts).await
-        {
-            return problem.into_response();
-        }
-        (self.handler)(Request::from_parts(parts, body), state).await
+        let (mut response, rate) = match authentication::require(guard, &parts).await {
+            Ok(rate) => ((self.handler)(Request::from_parts(parts, body), state).await, rate),
+            Err(refusal) => (refusal.problem.into_response(), refusal.rate),
+        };
+        guard.callers.describe(rate, response.headers_mut());
+        response
     }
 }
 

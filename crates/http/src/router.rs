@@ -1,6 +1,7 @@
 //! The router of all routes, and the steps of every request.
 
-use crate::authentication::Callers;
+use crate::authentication::{CallerSettings, Callers};
+use crate::identity::LoginDesk;
 use crate::openapi::Document;
 use crate::problem::{Code, Problem};
 use crate::route::Route;
@@ -15,13 +16,15 @@ use axum::response::{IntoResponse, Response};
 use futures_util::FutureExt;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
-use steadfast_domain::identity::{Caller, KeyHash};
+use steadfast_domain::identity::{Caller, Credential, SessionLimits};
+use steadfast_repository::identity::Found;
 use steadfast_repository::{Error as RepositoryError, StatementCount, Store, identity as callers};
+use steadfast_services::identity::UseRecorder;
 use steadfast_services::keys::Checker;
 use steadfast_services::terminology::{Catalogue, SearchRecorder};
 
 /// Creates the router of the whole API over `store`, with `checker` for product keys and `catalogue` for the terminology,
-/// whose searches are recorded by `searches`. `draining` is the one that [`serve()`](crate::serve()) gets; it makes
+/// whose searches are recorded by `searches`. `settings` say how callers are admitted. `draining` is the one that [`serve()`](crate::serve()) gets; it makes
 /// `/health/ready` answer 503 during a shutdown.
 pub fn router(
     store: Store,
@@ -29,26 +32,53 @@ pub fn router(
     catalogue: Catalogue,
     searches: SearchRecorder,
     draining: Draining,
+    settings: CallerSettings,
 ) -> Router {
+    let CallerSettings { sessions, rate, uses } = settings;
     let callers = Callers::new({
         let store = store.clone();
         // It runs in its own task, which several requests may wait for. Its statements count for the one that started it.
-        move |hash| StatementCount::current().scope(look_up(store.clone(), hash))
-    });
+        move |credential| {
+            let look_up = look_up(store.clone(), credential, sessions, uses.clone());
+            StatementCount::current().scope(look_up)
+        }
+    })
+    .limited(rate);
     let routes = routes();
     let document = Document::of(&routes);
-    let services = Services { store, checker: Arc::new(checker), catalogue, searches, draining, document };
+    let logins = LoginDesk::new(store.clone(), sessions);
+    let services = Services {
+        store,
+        checker: Arc::new(checker),
+        catalogue,
+        searches,
+        callers: callers.clone(),
+        logins,
+        draining,
+        document,
+    };
     mount(routes, &callers).with_state(AppState::new(services))
 }
 
-/// Looks up the bearer of a key. A look-up that takes too long is reported as a database that is not available: the
-/// caller asked for nothing that could be made smaller.
-async fn look_up(store: Store, hash: KeyHash) -> Result<Option<Caller>, Problem> {
-    let found = callers::find_caller(&store, &hash).await;
-    Ok(found.map_err(|error| match error {
+/// Looks up the bearer of a key or token, and records its use. A look-up that takes too long is reported as a database
+/// that is not available: the caller asked for nothing that could be made smaller.
+async fn look_up(
+    store: Store,
+    credential: Credential,
+    limits: SessionLimits,
+    uses: UseRecorder,
+) -> Result<Option<Caller>, Problem> {
+    let found = callers::find_caller(&store, &credential, limits).await;
+    let found = found.map_err(|error| match error {
         RepositoryError::Timeout { cause } => RepositoryError::Unavailable { cause, retry_after: None },
         other => other,
-    })?)
+    })?;
+    Ok(found.map(|Found { caller, is_use_due }| {
+        if is_use_due {
+            uses.record(caller.principal);
+        }
+        caller
+    }))
 }
 
 /// Returns every route of the API.

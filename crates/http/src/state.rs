@@ -1,5 +1,7 @@
 //! The services that handlers use.
 
+use crate::authentication::Callers;
+use crate::identity::LoginDesk;
 use crate::openapi::Document;
 use crate::serve::Draining;
 use axum::extract::FromRef;
@@ -29,6 +31,10 @@ pub(crate) struct Services {
     pub(crate) catalogue: Catalogue,
     /// Recorder of searches.
     pub(crate) searches: SearchRecorder,
+    /// Callers that are remembered.
+    pub(crate) callers: Callers,
+    /// Logins and their limits.
+    pub(crate) logins: LoginDesk,
     /// State of the shutdown.
     pub(crate) draining: Draining,
     /// OpenAPI document.
@@ -56,6 +62,18 @@ impl FromRef<AppState> for Catalogue {
 impl FromRef<AppState> for SearchRecorder {
     fn from_ref(state: &AppState) -> Self {
         state.0.searches.clone()
+    }
+}
+
+impl FromRef<AppState> for Callers {
+    fn from_ref(state: &AppState) -> Self {
+        state.0.callers.clone()
+    }
+}
+
+impl FromRef<AppState> for LoginDesk {
+    fn from_ref(state: &AppState) -> Self {
+        state.0.logins.clone()
     }
 }
 

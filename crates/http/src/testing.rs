@@ -11,7 +11,7 @@ use http_body_util::BodyExt;
 use serde_json::Value;
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
-use steadfast_domain::identity::{Caller, KeyHash, Scope};
+use steadfast_domain::identity::{Caller, Credential, Principal, Scope};
 use tower::ServiceExt;
 
 /// Key that the toy routers know.
@@ -22,13 +22,14 @@ pub(crate) const UNKNOWN_KEY: &str = "sf_UnknownKeyOfTheTestsKeyOfTheTestsKeyOfT
 
 /// Returns a router of `routes` that knows one caller: the bearer of [`KEY`], with the scope `toys:read`.
 pub(crate) fn router(routes: Vec<Route<()>>) -> Router {
-    mount(routes, &Callers::new(|hash| async move { Ok(reader(hash)) })).with_state(())
+    mount(routes, &Callers::new(|credential| async move { Ok(reader(credential)) })).with_state(())
 }
 
-/// Returns the bearer of [`KEY`] if `hash` is the hash of it.
-pub(crate) fn reader(hash: KeyHash) -> Option<Caller> {
+/// Returns the bearer of [`KEY`] if `credential` is that key.
+pub(crate) fn reader(credential: Credential) -> Option<Caller> {
     let scopes = vec![Scope::parse("toys:read").expect("a scope")];
-    (Some(hash) == KeyHash::of_presented(KEY)).then_some(Caller { api_key_id: 7, scopes, expires_in: None })
+    let is_reader = Some(credential) == Credential::of_presented(KEY);
+    is_reader.then_some(Caller { principal: Principal::ApiKey(7), scopes, expires_in: None })
 }
 
 /// Returns a GET request.

@@ -1,6 +1,6 @@
 //! Health, drains and outages of the database, as seen by callers and load balancers.
 
-use crate::support::{Answered, Fixture, UNKNOWN_KEY, api_key, ask, catalogue, checker};
+use crate::support::{Answered, Fixture, UNKNOWN_KEY, api_key, ask, callers, catalogue, checker};
 use anyhow::{Result, ensure};
 use axum::Router;
 use axum::body::Body;
@@ -88,7 +88,8 @@ async fn outage_of_database_is_503_at_once_until_it_ends() -> Result<()> {
     let sandbox = pidkey_sandbox::start(([127, 0, 0, 1], 0).into()).await?;
     let (searches, _search_log) = search_log(store.clone());
     let catalogue = catalogue(&store)?;
-    let router = router(store, checker(&sandbox)?, catalogue, searches, Draining::default());
+    let callers = callers(&store);
+    let router = router(store, checker(&sandbox)?, catalogue, searches, Draining::default(), callers);
     assert_eq!(get(&router, "/api/pidms/products", &key).await.status, 200);
 
     for uri in SEARCHES {
@@ -142,7 +143,8 @@ async fn without_cache(url: &str) -> Result<(Router, Store)> {
     let sandbox = pidkey_sandbox::start(([127, 0, 0, 1], 0).into()).await?;
     let (searches, _search_log) = search_log(store.clone());
     let catalogue = Catalogue::new(store.clone(), None);
-    Ok((router(store.clone(), checker(&sandbox)?, catalogue, searches, Draining::default()), store))
+    let (callers, draining) = (callers(&store), Draining::default());
+    Ok((router(store.clone(), checker(&sandbox)?, catalogue, searches, draining, callers), store))
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -3,6 +3,7 @@
 mod api_keys;
 mod confirmation;
 mod rejection;
+mod sessions;
 
 use crate::support::{Answered, Fixture, UNKNOWN_KEY, api_key, ask};
 use anyhow::Result;
@@ -29,7 +30,7 @@ async fn key_permits_its_scopes() -> Result<()> {
     assert_eq!(get_with(&api, &reader, "/api/pidms/products").await.status, 200);
     let answer = get_with(&api, &reader, "/api/v1/code/E11").await;
     assert_eq!(answer.refusal(), (403, "FORBIDDEN", vec![]));
-    assert_eq!(answer.body["message"], "This API key lacks the scope terminology:read.");
+    assert_eq!(answer.body["message"], "The caller lacks the scope terminology:read.");
     assert_eq!(get_with(&api, UNKNOWN_KEY, "/api/pidms/products").await.refusal().0, 401);
     Ok(())
 }
@@ -46,7 +47,15 @@ async fn all_routes_but_those_about_the_service_need_a_key() -> Result<()> {
             let request = Request::builder().method(method.as_str()).uri(path.replace(['{', '}'], ""));
             let answer = ask(&api.router, request.body(Body::empty()).expect("fine")).await;
             let open = path.starts_with("/health/") || path == "/openapi.json";
-            assert_eq!(answer.status, if open { 200 } else { 401 }, "{method} {path}");
+            let is_login = method == "POST" && path == "/api/identity/sessions";
+            let expected = if is_login {
+                415
+            } else if open {
+                200
+            } else {
+                401
+            };
+            assert_eq!(answer.status, expected, "{method} {path}");
             let cached = if path == "/openapi.json" { "public, max-age=300" } else { "no-store" };
             assert_eq!(answer.headers["cache-control"], cached, "{method} {path}");
         }

@@ -10,7 +10,7 @@ use serde_json::Value;
 use std::fmt::Write as _;
 use std::path::Path;
 use steadfast_domain::audit::Origin;
-use steadfast_domain::identity::{ApiKeySettings, NewApiKey, Scope};
+use steadfast_domain::identity::{ApiKeySettings, NewApiKey, Role, Scope};
 use steadfast_repository::identity;
 
 /// Line after which a file is generated.
@@ -139,6 +139,7 @@ fn curl(operation: &Operation) -> String {
 async fn authorization_matrix_is_current() -> Result<()> {
     let api = filled().await?;
     let operations = operations(&api.get("/openapi.json").await.body)?;
+    api.user().await?;
     let mut table = "\n| route | scope | no key | unknown | revoked | expired | other scopes | its scope |\n\
         |---|---|---|---|---|---|---|---|\n"
         .to_owned();
@@ -151,7 +152,17 @@ async fn authorization_matrix_is_current() -> Result<()> {
             assert!(cells[5].starts_with('2'), "{}: {}", operation.name(), cells[5]);
         }
     }
-    check("authorization.md", &table)
+    check("authorization.md", &format!("{table}\n{}", roles()))
+}
+
+/// Returns the table of roles and their scopes.
+fn roles() -> String {
+    let row = |role: Role| {
+        let scopes: Vec<String> = role.scopes().map(|scope| format!("`{}`", scope.as_str())).collect();
+        format!("| `{}` | {} |\n", role.as_str(), scopes.join(", "))
+    };
+    let rows: String = Role::ALL.into_iter().map(row).collect();
+    format!("## Roles\n\n| role | scopes |\n|---|---|\n{rows}")
 }
 
 /// Returns the statuses of the example of `operation` with each kind of key, which was never used before.
@@ -160,8 +171,15 @@ async fn statuses(api: &Fixture, operation: &Operation) -> Result<Vec<String>> {
     let others: Vec<&str> = Scope::GRANTABLE.into_iter().filter(is_other).collect();
     // Callers grant what they have, so the bearer also has the scopes in the example's body.
     let granted = operation.body.as_ref().and_then(|body| body["scopes"].as_array());
-    let granted = granted.into_iter().flatten().filter_map(Value::as_str);
-    let own: Vec<&str> = operation.scope.as_deref().into_iter().chain(granted).collect();
+    let granted = granted.into_iter().flatten().filter_map(Value::as_str).map(str::to_owned);
+    let roles = operation.body.as_ref().and_then(|body| body["roles"].as_array()).into_iter().flatten();
+    let roles = roles.filter_map(|role| Role::of_name(role.as_str()?));
+    // The role of the user of the examples.
+    let managed = operation.path.starts_with("/api/identity/users/").then_some(Role::FrontDesk);
+    let roles = roles.chain(managed).flat_map(Role::scopes);
+    let granted: Vec<String> = granted.chain(roles.map(|scope| scope.as_str().to_owned())).collect();
+    let own: Vec<&str> =
+        operation.scope.as_deref().into_iter().chain(granted.iter().map(String::as_str)).collect();
     let own = if own.is_empty() { vec!["keys:read"] } else { own };
     let client = api.database.url();
     let (client, connection) = tokio_postgres::connect(&client, tokio_postgres::NoTls).await?;
@@ -176,6 +194,11 @@ async fn statuses(api: &Fixture, operation: &Operation) -> Result<Vec<String>> {
             client.batch_execute(&format!("UPDATE api_keys SET {change} WHERE id = {}", created.id)).await?;
         }
         keys.push(new.secret.expose_secret().to_owned());
+    }
+    if operation.scope.as_deref() == Some("identity:own") {
+        // Only users have sessions.
+        keys.pop();
+        keys.push(api.log_in().await?);
     }
     let mut cells = Vec::new();
     for key in keys {

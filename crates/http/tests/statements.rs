@@ -1,6 +1,6 @@
 //! Number of statements of each route, for a typical request and for the largest that it accepts.
 
-use crate::support::Fixture;
+use crate::support::{Fixture, PASSWORD, USER};
 use crate::terminology::filled;
 use anyhow::{Context, Result};
 use axum::body::Body;
@@ -10,6 +10,9 @@ use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use steadfast_http::Statements;
 use tower::ServiceExt;
+
+/// Route that needs a session.
+const CURRENT: &str = "/api/identity/sessions/current";
 
 /// Request and number of statements that it sends if nothing is cached: one for its API key, and those of its
 /// operations.
@@ -68,6 +71,7 @@ fn table() -> Vec<Costs> {
         get("/api/audit/entries", "/api/audit/entries", 3),
         get("/api/audit/entries", "/api/audit/entries?action=create&per_page=100&page=100", 3),
     ]);
+    table.extend(sessions_and_users());
     let search = |query, sent| get("/api/v1/search/icd10", query, sent);
     table.extend([
         search("/api/v1/search/icd10?query=E11", 2),
@@ -115,19 +119,53 @@ fn practice() -> Vec<Costs> {
     ]
 }
 
+fn sessions_and_users() -> Vec<Costs> {
+    let delete = |route, uri, sent| Costs { method: Method::DELETE, ..get(route, uri, sent) };
+    let put = |route, uri, body: &Value, sent| Costs {
+        method: Method::PUT,
+        header: Some("*"),
+        body: Some(body.clone()),
+        ..get(route, uri, sent)
+    };
+    let (sessions, users) = ("/api/identity/sessions", "/api/identity/users");
+    let (user, password) = ("/api/identity/users/{id}", "/api/identity/users/{id}/password");
+    let settings = |name: &str, active: bool| {
+        let email = format!("{name}@example.com");
+        json!({ "email": email, "display_name": name, "roles": ["user"], "is_active": active })
+    };
+    let login = |password: &str| json!({ "login": USER, "password": password });
+    vec![
+        post(sessions, login(PASSWORD), 6),
+        post(sessions, login(PASSWORD), 6),
+        get(sessions, sessions, 1),
+        get(users, users, 3),
+        get(user, "/api/identity/users/1", 2),
+        post(users, settings("grace", true), 3),
+        Costs { header: Some("user"), ..post(users, settings("joan", true), 4) },
+        put(user, "/api/identity/users/2", &settings("grace", true), 4),
+        put(user, "/api/identity/users/2", &settings("grace", false), 5),
+        put(password, "/api/identity/users/2/password", &json!({ "password": PASSWORD }), 5),
+        delete(CURRENT, CURRENT, 4),
+        delete("/api/identity/sessions/{id}", "/api/identity/sessions/2", 4),
+        delete("/api/identity/users/{id}/sessions", "/api/identity/users/1/sessions", 4),
+        delete(user, "/api/identity/users/3", 5),
+    ]
+}
+
 fn pasted(count: usize) -> String {
     (0..count).map(|n| format!("6NRGD-KHFCF-Y4TF7-PRWFD-{n:05}")).collect::<Vec<_>>().join("\n")
 }
 
 impl Costs {
     /// Sends the request and returns the counted statements.
-    async fn measure(&self, api: &Fixture) -> Result<Statements> {
+    async fn measure(&self, api: &Fixture, session: &str) -> Result<Statements> {
         let body = self.body.as_ref().map(Value::to_string).unwrap_or_default();
         let mut request = Request::builder().method(self.method.clone()).uri(self.uri);
         for name in ["idempotency-key", "if-match"] {
             request = self.header.into_iter().fold(request, |request, value| request.header(name, value));
         }
-        let request = request.header("x-api-key", api.key()).header(header::CONTENT_TYPE, "application/json");
+        let key = if self.route == CURRENT { session } else { api.key() };
+        let request = request.header("x-api-key", key).header(header::CONTENT_TYPE, "application/json");
         let response = api.cold_router()?.oneshot(request.body(Body::from(body))?).await?;
         let (head, body) = response.into_parts();
         assert!(head.status.is_success(), "{}: {:?}", self.uri, body.collect().await?.to_bytes());
@@ -138,9 +176,10 @@ impl Costs {
 #[tokio::test(flavor = "multi_thread")]
 async fn routes_send_the_statements_of_the_table() -> Result<()> {
     let api = filled().await?;
+    let session = api.user().await?;
     let mut differing = Vec::new();
     for costs in table() {
-        let Statements { sent, limit } = costs.measure(&api).await?;
+        let Statements { sent, limit } = costs.measure(&api, &session).await?;
         if sent != costs.sent || sent > limit {
             let (uri, expected) = (costs.uri, costs.sent);
             differing.push(format!("{uri}: sent {sent}, expected {expected}, declared {limit}"));

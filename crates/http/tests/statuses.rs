@@ -9,6 +9,7 @@ use axum::body::Body;
 use axum::extract::ConnectInfo;
 use axum::http::{Request, StatusCode};
 use pidkey_sandbox::{Control, Mode};
+use serde_json::json;
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -21,6 +22,8 @@ struct Seen<'a> {
     client: Client,
     /// Key with all scopes that no operation removes.
     key: String,
+    /// Token of a session of a user with all scopes, which only the logout ends.
+    session: String,
     operations: Vec<Operation>,
     statuses: BTreeSet<(String, u16)>,
 }
@@ -39,16 +42,18 @@ impl Seen<'_> {
 
     /// Sends the example of each operation to `router`.
     async fn send_examples(&mut self, router: &Router) {
-        let key = self.key.clone();
-        self.send(router, |operation| Some(example(operation, &key))).await;
+        let (key, session) = (self.key.clone(), self.session.clone());
+        self.send(router, |operation| Some(own_example(operation, &key, &session))).await;
     }
 
     /// Returns a router over `store` with nothing cached but the caller and the release in use.
     async fn cold_router(&self, store: &Store) -> Result<Router> {
         let router = self.api.router_over(store)?;
         // Another code than those of the examples. Afterwards the catalogue knows the release in use.
-        let request = Request::get("/api/v1/code/E11").header("x-api-key", &self.key);
-        assert_eq!(ask(&router, request.body(Body::empty())?).await.status, StatusCode::OK);
+        for (key, path) in [(&self.key, "/api/v1/code/E11"), (&self.session, "/api/identity/sessions")] {
+            let request = Request::get(path).header("x-api-key", key);
+            assert_eq!(ask(&router, request.body(Body::empty())?).await.status, StatusCode::OK);
+        }
         Ok(router)
     }
 
@@ -62,6 +67,12 @@ impl Seen<'_> {
     }
 }
 
+/// Returns the example with `session` if the operation is about the session of the request, and with `key` otherwise.
+fn own_example(operation: &Operation, key: &str, session: &str) -> Request<Body> {
+    let is_own = operation.scope.as_deref() == Some("identity:own") && !operation.path.ends_with("{id}");
+    example(operation, if is_own { session } else { key })
+}
+
 fn example(operation: &Operation, key: &str) -> Request<Body> {
     operation.request(key).body(operation.body()).expect("a request")
 }
@@ -73,7 +84,9 @@ async fn every_documented_status_is_sent() -> Result<()> {
     tokio::spawn(connection);
     let operations = operations(&api.get("/openapi.json").await.body)?;
     let key = api_key(&api.store, &["*"]).await?;
-    let mut seen = Seen { api: &api, client, key, operations, statuses: BTreeSet::new() };
+    let session = api.user().await?;
+    let mut seen = Seen { api: &api, client, key, session, operations, statuses: BTreeSet::new() };
+    refuse_logins(&mut seen).await?;
     refuse_callers(&mut seen).await?;
     refuse_inputs(&mut seen).await?;
     refuse_by_state(&mut seen).await?;
@@ -95,6 +108,9 @@ async fn refuse_callers(seen: &mut Seen<'_>) -> Result<()> {
         seen.send(&router, |operation| guarded(operation).then(|| example(operation, key))).await;
     }
     let key = seen.key.clone();
+    // An API key has no session.
+    seen.send(&router, |operation| operation.path.ends_with("/current").then(|| example(operation, &key)))
+        .await;
     seen.send(&router, |operation| {
         let request = operation.request(&key).header("authorization", format!("Bearer {UNKNOWN_KEY}"));
         guarded(operation).then(|| request.body(operation.body()).expect("a request"))
@@ -110,6 +126,28 @@ async fn refuse_callers(seen: &mut Seen<'_>) -> Result<()> {
         .await;
     }
     Ok(())
+}
+
+/// Sends logins until the address is locked: 401 and 429. Others cannot log in with this address, but with another.
+async fn refuse_logins(seen: &mut Seen<'_>) -> Result<()> {
+    let router = seen.api.router.clone();
+    for _ in 0..6 {
+        seen.send(&router, |operation| {
+            let body = json!({ "login": "unknown@example.com", "password": "wrong" }).to_string();
+            is_login(operation).then(|| operation.request("").body(body.into()).expect("a request"))
+        })
+        .await;
+    }
+    // An invalid input, because invalid keys do not matter.
+    seen.send(&router, |operation| {
+        is_login(operation).then(|| operation.request("").body("{}".into()).expect("a request"))
+    })
+    .await;
+    Ok(())
+}
+
+fn is_login(operation: &Operation) -> bool {
+    operation.path == "/api/identity/sessions" && operation.scope.is_none()
 }
 
 /// Sends invalid inputs: 404, 413 and 415.
@@ -158,6 +196,12 @@ async fn refuse_by_state(seen: &mut Seen<'_>) -> Result<()> {
         repeatable(operation, Body::from(operation.body.as_ref()?.to_string() + " "))
     })
     .await;
+    // With the address of another user.
+    seen.send(&router, |operation| {
+        let other = Operation { uri: operation.uri.replace("users/2", "users/1"), ..operation.clone() };
+        (operation.method == "PUT" && operation.path.ends_with("users/{id}")).then(|| example(&other, &key))
+    })
+    .await;
     seen.send(&router, |operation| {
         let mut request = example(operation, &key);
         let stale = "\"99\"".parse().expect("a header");
@@ -185,13 +229,17 @@ async fn fail_database(seen: &mut Seen<'_>) -> Result<()> {
         WHERE relkind IN ('r', 'p') AND relnamespace NOT IN ('pg_catalog'::regnamespace, 'information_schema'::regnamespace)";
     let tables: String = seen.client.query_one(tables, &[]).await?.get(0);
     let session = SessionSettings { lock_timeout: Duration::from_millis(20), ..SessionSettings::default() };
-    let (url, key) = (seen.api.database.application_url(), seen.key.clone());
+    let (url, key, session_token) =
+        (seen.api.database.application_url(), seen.key.clone(), seen.session.clone());
     let impatient = || Store::connect_with(&url, session.clone());
     for operation in seen.operations.clone() {
         // Each has its own, because a few timeouts open the circuit breaker.
         let router = seen.cold_router(&impatient()?).await?;
         seen.client.batch_execute(&format!("BEGIN; LOCK TABLE {tables} IN ACCESS EXCLUSIVE MODE")).await?;
-        seen.send(&router, |other| (other.name() == operation.name()).then(|| example(other, &key))).await;
+        seen.send(&router, |other| {
+            (other.name() == operation.name()).then(|| own_example(other, &key, &session_token))
+        })
+        .await;
         seen.client.batch_execute("ROLLBACK").await?;
     }
 

@@ -12,11 +12,15 @@ use serde_json::{Value, json};
 use std::sync::OnceLock;
 use std::time::Duration;
 use steadfast_domain::audit::Origin;
-use steadfast_domain::identity::{ApiKeySettings, NewApiKey};
-use steadfast_http::{Draining, router};
+use steadfast_domain::identity::{
+    ApiKeySettings, Caller, LoginName, NewApiKey, Password, SessionLimits, UserFields,
+};
+use steadfast_domain::version::Expected;
+use steadfast_http::{CallerSettings, Draining, router};
 use steadfast_pidkey::resilience::{Backoff, Jitter};
 use steadfast_repository::{Store, identity};
 use steadfast_services::cache::{Cache, CacheSettings};
+use steadfast_services::identity::{Logins, uses};
 use steadfast_services::keys::Checker;
 use steadfast_services::terminology::{Catalogue, search_log};
 use steadfast_testkit::TestDatabase;
@@ -24,6 +28,12 @@ use tower::ServiceExt;
 
 /// Well-formed key that does not exist.
 pub(crate) const UNKNOWN_KEY: &str = "sf_UnknownKeyOfTheTestsKeyOfTheTestsKeyOfTheTe1sjVMo";
+
+/// Address of the user of the document's examples.
+pub(crate) const USER: &str = "ada@example.com";
+
+/// Password of that user.
+pub(crate) const PASSWORD: &str = "correct horse battery staple";
 
 /// API with its dependencies, and an API key with all scopes.
 pub(crate) struct Fixture {
@@ -49,7 +59,11 @@ impl Fixture {
         // Ends with the last recorder, that is, with the router.
         tokio::spawn(search_log.run(std::future::pending()));
         let catalogue = catalogue(&store)?;
-        let router = router(store.clone(), checker(&sandbox)?, catalogue, searches, draining.clone());
+        let (uses, use_writer) = uses(store.clone());
+        tokio::spawn(use_writer.run());
+        let callers = CallerSettings { uses, ..callers(&store) };
+        let router =
+            router(store.clone(), checker(&sandbox)?, catalogue, searches, draining.clone(), callers);
         // Loaded before the test counts requests.
         document(&router).await;
         Ok(Self { router, store, sandbox, draining, key, database })
@@ -64,7 +78,29 @@ impl Fixture {
     pub(crate) fn router_over(&self, store: &Store) -> Result<Router> {
         let (searches, _search_log) = search_log(store.clone());
         let (checker, catalogue) = (checker(&self.sandbox)?, catalogue(store)?);
-        Ok(router(store.clone(), checker, catalogue, searches, self.draining.clone()))
+        let draining = self.draining.clone();
+        Ok(router(store.clone(), checker, catalogue, searches, draining, callers(store)))
+    }
+
+    /// Creates the user of the document's examples, with row id 1 and all scopes, and returns the token of a session, which
+    /// has row id 1 too.
+    pub(crate) async fn user(&self) -> Result<String> {
+        let fields = json!({ "email": USER, "display_name": "Ada", "roles": ["admin"] });
+        let settings = serde_json::from_value::<UserFields>(fields)?.parse()?;
+        let (origin, caller) = (Origin::operator("test"), Caller::operator());
+        identity::create_user(&self.store, &origin, &settings).await?;
+        let logins = Logins::new(self.store.clone(), SessionLimits::default());
+        let password = Password::from(PASSWORD.to_owned());
+        logins.set_password((&origin, &caller), (1, Expected::Any), password).await?;
+        self.log_in().await
+    }
+
+    /// Logs that user in and returns the token of the session.
+    pub(crate) async fn log_in(&self) -> Result<String> {
+        let logins = Logins::new(self.store.clone(), SessionLimits::default());
+        let (origin, password) = (Origin::operator("test"), Password::from(PASSWORD.to_owned()));
+        let logged_in = logins.log_in(&origin, &LoginName::parse(USER)?, password).await?;
+        Ok(logged_in.token.expose_secret().to_owned())
     }
 
     /// Returns the key with all scopes.
@@ -89,6 +125,12 @@ impl Fixture {
         let request = request.header(header::CONTENT_TYPE, "application/json");
         ask(&self.router, request.body(body.into()).expect("a request")).await
     }
+}
+
+/// Returns settings with default limits of sessions and no limit of the rate, which record no uses.
+pub(crate) fn callers(store: &Store) -> CallerSettings {
+    let (uses, _writer) = uses(store.clone());
+    CallerSettings { sessions: SessionLimits::default(), rate: None, uses }
 }
 
 /// Returns a catalogue of the codes in `store` with a cache in this process.

@@ -4,6 +4,7 @@
 pub(crate) mod cases;
 pub(crate) mod entries;
 pub(crate) mod idempotency;
+pub(crate) mod logins;
 mod partitions;
 mod seals;
 #[cfg(feature = "cases")]

@@ -45,6 +45,9 @@ pub enum Error {
     /// The resource does not exist.
     #[error("does not exist")]
     NotFound,
+    /// The caller may not do that with this resource.
+    #[error("the caller may not do that")]
+    Forbidden,
     /// The resource has another version than the request expects.
     #[error("has another version than expected")]
     VersionMismatch,
@@ -65,7 +68,10 @@ pub enum Error {
 impl Error {
     /// Returns true if the database answered and the stored data does not permit the request.
     pub const fn is_refusal(&self) -> bool {
-        matches!(self, Self::NotFound | Self::VersionMismatch | Self::KeyReused | Self::InProgress)
+        matches!(
+            self,
+            Self::NotFound | Self::Forbidden | Self::VersionMismatch | Self::KeyReused | Self::InProgress
+        )
     }
 }
 

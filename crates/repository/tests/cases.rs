@@ -56,7 +56,7 @@ fn case(operation: &str, name: &str) -> Case {
 }
 
 /// Number of rows that the main statement returns or changes, by operation and case.
-const ROWS_BY_CASE: [(&str, &str, RangeInclusive<u64>); 85] = [
+const ROWS_BY_CASE: [(&str, &str, RangeInclusive<u64>); 97] = [
     ("keys.search", "rare", 2..=2),
     ("keys.search", "common", 51..=51),
     ("keys.search", "absent", 0..=0),
@@ -93,6 +93,18 @@ const ROWS_BY_CASE: [(&str, &str, RangeInclusive<u64>); 85] = [
     ("identity.api_keys", "after a cursor", 51..=51),
     ("identity.api_key", "a key", 1..=1),
     ("identity.update_api_key", "a key that expires", 1..=1),
+    ("identity.find_session", "a session", 1..=1),
+    ("identity.find_session", "a revoked session", 0..=0),
+    ("identity.find_session", "an expired session", 0..=0),
+    ("identity.users", "first page", 51..=51),
+    ("identity.user", "a user", 1..=1),
+    ("identity.sessions", "some", 1..=10),
+    ("identity.sessions", "many", 100..=100),
+    ("identity.touch_session", "a session", 1..=1),
+    ("identity.touch_session", "a session in use", 0..=0),
+    ("identity.touch_api_key", "a new key", 1..=1),
+    ("identity.expire_sessions", "a full batch", 500..=500),
+    ("identity.expire_revoked_sessions", "a full batch", 500..=500),
     ("audit.expire_idempotency_records", "less than a batch", 1..=999),
     ("practice.clients", "active, first page", 51..=51),
     ("practice.clients", "all, past the last page", 0..=0),
@@ -162,7 +174,7 @@ async fn cases_run_their_operation_and_find_expected_rows() -> Result<()> {
         // The page is requested before its count; words are looked up before the terms.
         let has_count = matches!(
             case.operation.name(),
-            "keys.search" | "keys.products" | "identity.api_keys" | "audit.entries"
+            "keys.search" | "keys.products" | "identity.api_keys" | "identity.users" | "audit.entries"
         );
         let main = if has_count { own.first() } else { own.last() };
         found.insert((case.operation.name(), case.name), main.and_then(|statement| statement.rows()));

@@ -8,7 +8,9 @@ use anyhow::Result;
 use futures_util::future::join_all;
 use std::time::Duration;
 use steadfast_domain::audit::Origin;
-use steadfast_domain::identity::{ApiKeySettings, KeyHash, NewApiKey};
+use steadfast_domain::identity::{
+    ApiKeySettings, Caller, Credential, KeyHash, NewApiKey, Principal, SessionLimits,
+};
 use steadfast_domain::version::{Expected, Version};
 use steadfast_repository::{Error, identity};
 use support::Fixture;
@@ -17,17 +19,24 @@ fn new_key(scopes: &[&str]) -> NewApiKey {
     NewApiKey::generate(ApiKeySettings::parse("till", scopes, None).expect("settings"))
 }
 
+async fn find(fixture: &Fixture, hash: &KeyHash) -> Result<Option<Caller>, Error> {
+    let key = Credential::ApiKey(*hash);
+    let found = identity::find_caller(&fixture.store, &key, SessionLimits::default()).await?;
+    Ok(found.map(|found| found.caller))
+}
+
 #[tokio::test]
 async fn key_is_found_by_its_hash_until_it_is_revoked() -> Result<()> {
     let fixture = Fixture::new().await?;
     let new = new_key(&["keys:read", "terminology:read"]);
-    assert_eq!(identity::find_caller(&fixture.store, &new.record.hash).await?, None);
+    assert_eq!(find(&fixture, &new.record.hash).await?, None);
     let created = identity::create_api_key(&fixture.store, &Origin::operator("test"), &new.record).await?;
     let id: i64 = created.id.parse()?;
     let meter = fixture.meter().await?;
-    let (found, reading) = meter.read(identity::find_caller(&fixture.store, &new.record.hash)).await?;
+    let (found, reading) = meter.read(find(&fixture, &new.record.hash)).await?;
     let caller = found?.expect("the bearer");
-    assert_eq!((caller.api_key_id, caller.scopes), (id, new.record.settings.scopes.clone()));
+    assert_eq!(caller.principal, Principal::ApiKey(id));
+    assert_eq!(caller.scopes, new.record.settings.scopes);
     assert_eq!((reading.statements, reading.utility), (1, 0));
 
     identity::revoke_api_key(&fixture.store, &Origin::operator("test"), id).await?;
@@ -35,7 +44,7 @@ async fn key_is_found_by_its_hash_until_it_is_revoked() -> Result<()> {
     identity::revoke_api_key(&fixture.store, &Origin::operator("test"), id).await?;
     let key = identity::api_key(&fixture.store, id).await?;
     assert!(key.revoked_at.is_some() && key.revoked_at == revoked_at, "the first revocation counts");
-    assert_eq!(identity::find_caller(&fixture.store, &new.record.hash).await?, None);
+    assert_eq!(find(&fixture, &new.record.hash).await?, None);
     Ok(())
 }
 
@@ -46,8 +55,8 @@ async fn expired_and_unknown_keys_have_no_caller() -> Result<()> {
     identity::create_api_key(&fixture.store, &Origin::operator("test"), &new.record).await?;
     let client = fixture.client().await?;
     client.batch_execute("UPDATE api_keys SET expires_at = now() - interval '1 second'").await?;
-    assert_eq!(identity::find_caller(&fixture.store, &new.record.hash).await?, None);
-    assert_eq!(identity::find_caller(&fixture.store, &KeyHash::OF_NO_KEY).await?, None);
+    assert_eq!(find(&fixture, &new.record.hash).await?, None);
+    assert_eq!(find(&fixture, &KeyHash::OF_NO_KEY).await?, None);
     Ok(())
 }
 
@@ -75,7 +84,7 @@ async fn caller_says_how_long_its_key_is_valid() -> Result<()> {
         ("'9999-12-31 23:59:59+00'", Some(2_000_000 * day), Some(3_000_000 * day)),
     ] {
         client.batch_execute(&format!("UPDATE api_keys SET expires_at = {expires_at}")).await?;
-        let found = identity::find_caller(&fixture.store, &new.record.hash).await?.expect("the bearer");
+        let found = find(&fixture, &new.record.hash).await?.expect("the bearer");
         assert!((least..=most).contains(&found.expires_in), "{expires_at}: {:?}", found.expires_in);
     }
     Ok(())

@@ -21,6 +21,10 @@ diesel::table! {
         revoked_at -> Nullable<Timestamptz>,
         /// Number of the changes of the key, from 1.
         version -> Int4,
+        /// Caller that created the key, such as `user:7`; null if unknown.
+        created_by -> Nullable<Text>,
+        /// Time of the last use, to the minute; null if the key was not used.
+        last_used_at -> Nullable<Timestamptz>,
     }
 }
 
@@ -81,6 +85,40 @@ diesel::table! {
         sealed_at -> Timestamptz,
         /// SHA-256 of all other columns and of the hash of the seal before.
         hash -> Bytea,
+    }
+}
+
+diesel::table! {
+    /// Attempts to log in since the last success, by address.
+    auth_login_attempts (login_hash) {
+        /// SHA-256 of the e-mail address or phone number.
+        login_hash -> Bytea,
+        /// Number of the attempts. The sixth is refused.
+        attempts -> Int4,
+        /// Time at which the attempts are forgotten.
+        expires_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    /// Sessions of users. Only the hashes of their tokens are stored.
+    auth_session (id) {
+        /// Row id, which identifies the session in logs.
+        id -> Int8,
+        /// Row id of the user.
+        user_id -> Int8,
+        /// SHA-256 of the token.
+        session_token_hash -> Bytea,
+        /// Time of the login.
+        created_at -> Timestamptz,
+        /// Time of the last request, to the minute.
+        last_activity_at -> Timestamptz,
+        /// Time at which the session ends, however much it is used.
+        expires_at -> Timestamptz,
+        /// Time of the revocation; null if the session was not revoked.
+        revoked_at -> Nullable<Timestamptz>,
+        /// Header User-Agent of the login, cut to 512 characters.
+        user_agent -> Nullable<Text>,
     }
 }
 
@@ -288,10 +326,48 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    /// People who call the server. They log in with an e-mail address or a phone number.
+    users (id) {
+        /// Row id, which identifies the user in logs.
+        id -> Int8,
+        /// E-mail address in lower case; null if there is none.
+        email -> Nullable<Text>,
+        /// Phone number as in E.164; null if there is none.
+        phone_number -> Nullable<Text>,
+        /// Name as it is shown.
+        display_name -> Text,
+        /// Argon2id hash of the password in PHC format; null if the user has none.
+        password_hash -> Nullable<Text>,
+        /// True if the user has a password.
+        has_password -> Bool,
+        /// Roles, each of which gives scopes.
+        roles -> Array<Text>,
+        /// False if the user was deactivated and cannot log in.
+        is_active -> Bool,
+        /// Degree of trust: `new`, `standard` or `trusted`.
+        trust_level -> Text,
+        /// Token of the link by which the user refers others; null if there is none.
+        referral_share_token -> Nullable<Text>,
+        /// Place where the user signed up; null if unknown.
+        signup_source -> Nullable<Text>,
+        /// Time of the creation.
+        created_at -> Timestamptz,
+        /// Time of the last change.
+        updated_at -> Timestamptz,
+        /// Number of the changes of the user, from 1.
+        version -> Int4,
+    }
+}
+
+diesel::joinable!(auth_session -> users (user_id));
+
 diesel::allow_tables_to_appear_in_same_query! {
     api_keys,
     audit_log,
     audit_seals,
+    auth_login_attempts,
+    auth_session,
     clients,
     icd10_releases,
     idempotency_records,
@@ -299,4 +375,5 @@ diesel::allow_tables_to_appear_in_same_query! {
     pidms_products,
     search_logs,
     search_stats_daily,
+    users,
 }

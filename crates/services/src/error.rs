@@ -107,6 +107,7 @@ const fn class_of(error: &repository::Error) -> Class {
         repository::Error::NotFound
         | repository::Error::VersionMismatch
         | repository::Error::KeyReused
+        | repository::Error::Forbidden
         | repository::Error::InProgress => Class::Caller,
     }
 }

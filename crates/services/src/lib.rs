@@ -2,6 +2,7 @@
 
 pub mod audit;
 mod error;
+pub mod identity;
 pub mod keys;
 pub mod terminology;
 

@@ -73,6 +73,7 @@ impl Server {
             .env("DATABASE_URL", &data.url)
             .env("HTTP_PORT", port.to_string())
             .env("PIDKEY_API_KEY", "unused")
+            .env("RATE_LIMIT_PER_SECOND", "0")
             .env("CACHE_ENABLED", (name == "cached").to_string())
             .stdin(Stdio::null())
             .stdout(Stdio::null())

@@ -48,6 +48,7 @@ impl Service {
             ("HTTP_PORT", "0"),
             ("PIDKEY_API_KEY", "unused"),
             ("CACHE_ENABLED", "false"),
+            ("RATE_LIMIT_PER_SECOND", "0"),
         ];
         let read = |name: &str| {
             variables.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned())

@@ -6,6 +6,7 @@ use secrecy::ExposeSecret;
 use std::collections::HashSet;
 use std::time::Duration;
 use steadfast_cache::{RedisAddress, RedisSettings};
+use steadfast_domain::identity::SessionLimits;
 use steadfast_http::ServeSettings;
 use steadfast_postgres::{DbSettings, PoolSettings, TlsRoots};
 use steadfast_services::audit::RETENTION_DAYS;
@@ -52,6 +53,19 @@ fn connections_per_address_can_be_limited() {
     let limited = read_with(("HTTP_MAX_CONNECTIONS_PER_ADDRESS", "64")).expect("settings").http.serve;
     assert_eq!(limited.max_connections_per_address, Some(64));
     assert_eq!(ServeSettings::default().max_connections_per_address, None);
+}
+
+#[test]
+fn sessions_and_rates_are_limited_unless_rate_is_zero() {
+    let callers = read(&[URL]).expect("settings").callers;
+    assert_eq!(callers.sessions, SessionLimits::default());
+    assert_eq!(callers.rate.map(|rate| (rate.per_second.get(), rate.burst.get())), Some((100, 200)));
+    let changed =
+        [URL, ("SESSION_IDLE_MINUTES", "5"), ("SESSION_MAX_HOURS", "1"), ("RATE_LIMIT_PER_SECOND", "0")];
+    let callers = read(&changed).expect("settings").callers;
+    let minutes = |minutes: u64| Duration::from_secs(60 * minutes);
+    assert_eq!(callers.sessions, SessionLimits { idle: minutes(5), total: minutes(60) });
+    assert_eq!(callers.rate, None);
 }
 
 #[test]

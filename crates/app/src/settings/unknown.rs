@@ -5,7 +5,7 @@ use std::cell::RefCell;
 use std::fmt;
 
 /// Variables of other programs with the prefix of a setting.
-const OF_OTHERS: [&str; 2] = ["HTTP_PROXY", "PIDKEY_SANDBOX_LISTEN"];
+const OF_OTHERS: [&str; 3] = ["HTTP_PROXY", "PIDKEY_SANDBOX_LISTEN", "SESSION_MANAGER"];
 
 /// Variable that is not a setting.
 #[derive(Clone, Debug, PartialEq, Eq)]

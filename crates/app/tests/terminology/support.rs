@@ -70,6 +70,7 @@ impl Api {
             ("DATABASE_URL", url.to_owned()),
             ("DB_PROFILE", "development".into()),
             ("HTTP_PORT", "0".into()),
+            ("RATE_LIMIT_PER_SECOND", "0".into()),
         ];
         variables.extend(redis.map(|redis| ("REDIS_URL", redis.url())));
         Self::with(variables, new.secret.expose_secret().to_owned()).await

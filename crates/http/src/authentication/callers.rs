@@ -1,19 +1,21 @@
-//! Finds callers by their API key and remembers the answers.
+//! Finds callers by their API key or session token and remembers the answers.
 //!
 //! An answer counts from the moment at which its look-up began. For [`FRESH`] it serves every request. After that a
-//! request looks the key up again. If the database does not answer, writes are refused, and reads are served until
+//! request looks the key or session up again. If the database does not answer, writes are refused, and reads are served until
 //! [`READS_SERVED`] have passed since the last confirmation.
 
 use super::failures::FailureLimit;
+use super::{Rate, RateLimit, Rates};
 use crate::problem::{Code, Problem};
 use crate::route::Effect;
+use axum::http::HeaderMap;
 use futures_util::FutureExt;
 use futures_util::future::{BoxFuture, Shared};
 use moka::future::Cache;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
-use steadfast_domain::identity::{Caller, KeyHash};
+use steadfast_domain::identity::{Caller, Credential, Principal};
 use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout_at};
 use tracing::Instrument;
@@ -28,7 +30,13 @@ pub(crate) const READS_SERVED: Duration = Duration::from_secs(60);
 /// Longest time after the beginning of a look-up for which reads wait for it if an earlier answer can serve them.
 const READS_WAIT: Duration = Duration::from_secs(1);
 
-/// Maximum number of remembered keys.
+/// Number of invalid credentials that an address may present at once after a rest.
+const FAILURES_BURST: u32 = 100;
+
+/// Time after which an address may present one more.
+const FAILURE_REFILL: Duration = Duration::from_millis(100);
+
+/// Maximum number of remembered credentials.
 const REMEMBERED_MAX: u64 = 20_000;
 
 /// Time after which an unused key is forgotten.
@@ -37,58 +45,92 @@ const REMEMBERED_UNUSED: Duration = Duration::from_secs(3600);
 /// Maximum number of concurrent look-ups of keys that are not known to be valid.
 const FIRST_LOOK_UPS_MAX: usize = 10_000;
 
-type Lookup = Arc<dyn Fn(KeyHash) -> BoxFuture<'static, Result<Option<Caller>, Problem>> + Send + Sync>;
+type Lookup = Arc<dyn Fn(Credential) -> BoxFuture<'static, Result<Option<Caller>, Problem>> + Send + Sync>;
 
-/// Finds callers by their API key. Clones share what is remembered.
+/// Finds callers by their API key or session token. Clones share what is remembered.
 #[derive(Clone)]
 pub(crate) struct Callers {
     lookup: Lookup,
-    remembered: Cache<KeyHash, Arc<Remembered>>,
+    remembered: Cache<Credential, Arc<Remembered>>,
     failures: FailureLimit,
     first_look_ups: Arc<Semaphore>,
+    rates: Option<Rates>,
 }
 
 impl Callers {
-    /// Creates a finder that asks `lookup`. A look-up returns `None` for a key that is unknown, revoked or expired.
+    /// Creates a finder that asks `lookup`. A look-up returns `None` for a key or session that is
+    /// unknown, revoked or expired.
     pub(crate) fn new<L, F>(lookup: L) -> Self
     where
-        L: Fn(KeyHash) -> F + Send + Sync + 'static,
+        L: Fn(Credential) -> F + Send + Sync + 'static,
         F: Future<Output = Result<Option<Caller>, Problem>> + Send + 'static,
     {
         let remembered =
             Cache::builder().max_capacity(REMEMBERED_MAX).time_to_idle(REMEMBERED_UNUSED).build();
-        let lookup = Arc::new(move |hash| lookup(hash).boxed());
+        let lookup = Arc::new(move |credential| lookup(credential).boxed());
         let first_look_ups = Arc::new(Semaphore::new(FIRST_LOOK_UPS_MAX));
-        Self { lookup, remembered, failures: FailureLimit::new(), first_look_ups }
+        let failures = FailureLimit::new(FAILURES_BURST, FAILURE_REFILL);
+        Self { lookup, remembered, failures, first_look_ups, rates: None }
     }
 
-    /// Finds the caller who presents `key` from `address` to a route with this `effect`.
+    /// Limits the rate of each caller's requests.
+    #[must_use]
+    pub(crate) fn limited(self, limit: Option<RateLimit>) -> Self {
+        Self { rates: limit.map(Rates::new), ..self }
+    }
+
+    /// Counts a request of `principal`. Returns `None` if the rate is not limited.
+    pub(crate) fn rate(&self, principal: Principal) -> Option<Rate> {
+        self.rates.as_ref().map(|rates| rates.count(principal))
+    }
+
+    /// Adds the headers that describe the rate to an answer.
+    pub(crate) fn describe(&self, rate: Option<Rate>, headers: &mut HeaderMap) {
+        if let Some((rates, rate)) = self.rates.as_ref().zip(rate) {
+            rates.describe(rate, headers);
+        }
+    }
+
+    /// Forgets the remembered answers about callers that `is_meant` selects. Their next requests are looked up.
+    pub(crate) async fn forget(&self, is_meant: impl Fn(Principal) -> bool) {
+        let is_meant = |remembered: &Remembered| {
+            let last = remembered.lock().last.as_ref().and_then(|answer| answer.caller.clone());
+            last.is_some_and(|caller| is_meant(caller.principal))
+        };
+        let meant = self.remembered.iter().filter(|(_, remembered)| is_meant(remembered));
+        let meant: Vec<Credential> = meant.map(|(credential, _)| *credential).collect();
+        for credential in meant {
+            self.remembered.invalidate(&credential).await;
+        }
+    }
+
+    /// Finds the caller who presents `text`, a key or a token, from `address` to a route with this `effect`.
     ///
     /// # Errors
-    /// Returns 401 if the key is not valid, 429 if the address sent too many keys that are not, and 503 if the
+    /// Returns 401 if it is not valid, 429 if the address sent too many that are not, and 503 if the
     /// database would have to confirm the key and does not.
     pub(crate) async fn authenticate(
         &self,
-        key: &str,
+        text: &str,
         effect: Effect,
         address: Option<IpAddr>,
     ) -> Result<Arc<Caller>, Problem> {
-        let Some(hash) = KeyHash::of_presented(key) else {
+        let Some(credential) = Credential::of_presented(text) else {
             Box::pin(self.failures.charge(address)).await?;
             return Err(Problem::new(Code::Unauthorized));
         };
         // Keys in use are not limited: an address can be a proxy that good and bad callers share.
-        if let Some(known) = self.remembered.get(&hash).await.filter(|known| known.has_caller()) {
-            return confirm(&known, effect, || (self.lookup)(hash)).await;
+        if let Some(known) = self.remembered.get(&credential).await.filter(|known| known.has_caller()) {
+            return confirm(&known, effect, || (self.lookup)(credential)).await;
         }
         // Boxed, because it is rare and large: the future of every request would have its size.
-        Box::pin(self.authenticate_new(hash, effect, address)).await
+        Box::pin(self.authenticate_new(credential, effect, address)).await
     }
 
     /// Finds the caller of a key that is not known to be valid.
     async fn authenticate_new(
         &self,
-        hash: KeyHash,
+        credential: Credential,
         effect: Effect,
         address: Option<IpAddr>,
     ) -> Result<Arc<Caller>, Problem> {
@@ -98,10 +140,10 @@ impl Callers {
             charge.refund();
             return Err(Problem::new(Code::Overloaded).retry_after(None));
         };
-        let remembered = self.remembered.get_with(hash, async { Arc::default() }).await;
+        let remembered = self.remembered.get_with(credential, async { Arc::default() }).await;
         let confirmed = confirm(&remembered, effect, || {
             // Held by the look-up, which outlives a request that leaves.
-            (self.lookup)(hash).inspect(move |_| drop(permit))
+            (self.lookup)(credential).inspect(move |_| drop(permit))
         })
         .await;
         if !confirmed.as_ref().is_err_and(Problem::is_unauthorized) {
@@ -149,7 +191,7 @@ async fn land(last: Option<Answer>, flight: Flight, effect: Effect) -> Result<Ar
 /// Describes a database that does not answer a look-up in time.
 fn no_answer() -> Problem {
     let problem = Problem::new(Code::DbConnection).retry_after(None);
-    problem.caused("identity.look_up", "timeout", "the database did not confirm the API key in time")
+    problem.caused("identity.look_up", "timeout", "the database did not confirm the caller in time")
 }
 
 /// Answer of a look-up.
@@ -247,10 +289,11 @@ impl Remembered {
             return;
         }
         let known = state.last.as_ref().and_then(|answer| answer.caller.as_ref());
-        if let Some(api_key_id) = known.map(|caller| caller.api_key_id).filter(|_| !state.has_failed) {
+        if let Some(caller) = known.map(|caller| caller.principal).filter(|_| !state.has_failed) {
             tracing::warn!(
-                api_key_id,
-                "the API key cannot be confirmed; its reads are served for a minute at most"
+                api_key_id = caller.api_key_id(),
+                session_id = caller.session_id(),
+                "the caller cannot be confirmed; its reads are served for a minute at most"
             );
             state.has_failed = true;
         }

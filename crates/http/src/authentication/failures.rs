@@ -1,4 +1,4 @@
-//! Limits how many invalid keys an address may present.
+//! Limits how many failures an address may cause: invalid credentials and refused logins.
 
 use crate::problem::{Code, Problem};
 use moka::future::Cache;
@@ -7,62 +7,61 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// Number of failures that an address may cause at once after a rest.
-const BURST: u32 = 100;
-
-/// Time after which an address may cause one more failure.
-const REFILL: Duration = Duration::from_millis(100);
-
 /// Maximum number of addresses that are counted at once.
 const ADDRESSES_MAX: u64 = 10_000;
 
 /// Failures per address. Clones share the counts.
 #[derive(Clone)]
-pub(super) struct FailureLimit {
+pub(crate) struct FailureLimit {
+    /// Number of failures that an address may cause at once after a rest.
+    burst: u32,
+    /// Time after which an address may cause one more failure.
+    refill: Duration,
     budgets: Cache<IpAddr, Arc<Budget>>,
 }
 
-/// Moment at which the whole burst is available again. Each failure moves it by [`REFILL`].
+/// Moment at which the whole burst is available again. Each failure moves it by the refill time.
 struct Budget(Mutex<Instant>);
 
 /// Failure that was charged to an address.
-pub(super) struct Charge(Option<Arc<Budget>>);
+pub(crate) struct Charge(Option<(Arc<Budget>, Duration)>);
 
 impl FailureLimit {
-    pub(super) fn new() -> Self {
+    /// Creates a limit that an address exhausts with `burst` failures, and that permits one more after each `refill`.
+    pub(crate) fn new(burst: u32, refill: Duration) -> Self {
         // A budget that rested this long is full, as a new one is.
-        let budgets = Cache::builder().max_capacity(ADDRESSES_MAX).time_to_idle(REFILL * BURST).build();
-        Self { budgets }
+        let budgets = Cache::builder().max_capacity(ADDRESSES_MAX).time_to_idle(refill * burst).build();
+        Self { burst, refill, budgets }
     }
 
     /// Charges one failure to `address`. Without an address nothing is limited.
     ///
     /// # Errors
     /// Returns 429 if the address has no budget left.
-    pub(super) async fn charge(&self, address: Option<IpAddr>) -> Result<Charge, Problem> {
+    pub(crate) async fn charge(&self, address: Option<IpAddr>) -> Result<Charge, Problem> {
         let Some(address) = address else { return Ok(Charge(None)) };
         let now = Instant::now();
         let full = async { Arc::new(Budget(Mutex::new(now))) };
         let budget = self.budgets.get_with(network(address), full).await;
         {
             let mut full_at = budget.0.lock().unwrap_or_else(PoisonError::into_inner);
-            let charged = now.max(*full_at) + REFILL;
-            let over = charged.saturating_duration_since(now + REFILL * BURST);
+            let charged = now.max(*full_at) + self.refill;
+            let over = charged.saturating_duration_since(now + self.refill * self.burst);
             if !over.is_zero() {
                 return Err(Problem::new(Code::RateLimited).retry_after(Some(over)));
             }
             *full_at = charged;
         }
-        Ok(Charge(Some(budget)))
+        Ok(Charge(Some((budget, self.refill))))
     }
 }
 
 impl Charge {
     /// Takes the charge back: there was no failure.
-    pub(super) fn refund(self) {
-        let Some(budget) = self.0 else { return };
+    pub(crate) fn refund(self) {
+        let Some((budget, refill)) = self.0 else { return };
         let mut full_at = budget.0.lock().unwrap_or_else(PoisonError::into_inner);
-        *full_at = full_at.checked_sub(REFILL).unwrap_or(*full_at);
+        *full_at = full_at.checked_sub(refill).unwrap_or(*full_at);
     }
 }
 
@@ -89,7 +88,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn budget_is_spent_then_refilled_over_time() {
-        let limit = FailureLimit::new();
+        let limit = FailureLimit::new(100, Duration::from_millis(100));
         assert_eq!(charges(&limit, "192.0.2.1").await, 100);
         tokio::time::advance(Duration::from_millis(250)).await;
         assert_eq!(charges(&limit, "192.0.2.1").await, 2);
@@ -99,7 +98,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn refund_restores_the_budget() {
-        let limit = FailureLimit::new();
+        let limit = FailureLimit::new(100, Duration::from_millis(100));
         for _ in 0..1_000 {
             limit.charge(Some([192, 0, 2, 1].into())).await.expect("a charge").refund();
         }
@@ -108,7 +107,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn addresses_have_separate_budgets_except_within_an_ipv6_network() {
-        let limit = FailureLimit::new();
+        let limit = FailureLimit::new(100, Duration::from_millis(100));
         for address in ["192.0.2.1", "192.0.2.2", "2001:db8::1", "2001:db8:0:1::1"] {
             assert_eq!(charges(&limit, address).await, 100, "{address}");
         }
@@ -120,7 +119,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn refusal_says_when_to_come_back() {
         use axum::response::IntoResponse;
-        let limit = FailureLimit::new();
+        let limit = FailureLimit::new(100, Duration::from_millis(100));
         charges(&limit, "192.0.2.1").await;
         let refused = limit.charge(Some([192, 0, 2, 1].into())).await;
         let response = refused.map(|_| ()).expect_err("the budget is spent").into_response();

@@ -13,7 +13,7 @@ use std::future::pending;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
-use steadfast_domain::identity::{Caller, KeyHash};
+use steadfast_domain::identity::{Caller, Credential};
 use tokio::time::{Instant, advance, sleep};
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -44,7 +44,7 @@ struct Toys {
 impl Toys {
     fn new<L, F>(look_up: L) -> Self
     where
-        L: Fn(usize, KeyHash) -> F + Send + Sync + 'static,
+        L: Fn(usize, Credential) -> F + Send + Sync + 'static,
         F: Future<Output = Result<Option<Caller>, Problem>> + Send + 'static,
     {
         let look_ups = Arc::<AtomicUsize>::default();

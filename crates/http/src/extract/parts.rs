@@ -7,16 +7,17 @@ use crate::problem::{Code, Problem};
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use axum::http::{HeaderName, header};
+use std::convert::Infallible;
 use std::sync::Arc;
 use steadfast_domain::Invalid;
 use steadfast_domain::audit::{Origin, USER_AGENT_MAX};
-use steadfast_domain::identity::Caller;
+use steadfast_domain::identity::{Caller, Principal};
 use steadfast_domain::version::Expected;
 
 /// Header by which a repeated request is recognised.
 pub(crate) const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 
-/// The caller of a route that needs a key.
+/// The caller of a route that needs one.
 #[derive(Debug)]
 pub(crate) struct Bearer(pub(crate) Arc<Caller>);
 
@@ -46,16 +47,32 @@ impl<S: Sync> FromRequestParts<S> for Audited {
     }
 }
 
+/// The origin of a request without a caller.
+#[derive(Debug)]
+pub(crate) struct Anonymous(pub(crate) Origin);
+
+impl<S: Sync> FromRequestParts<S> for Anonymous {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
+        Ok(Self(origin_of(parts, Principal::Anonymous)))
+    }
+}
+
 /// Returns the origin of a request, without an idempotency key.
 pub(super) fn origin(parts: &Parts) -> Result<Origin, Problem> {
+    Ok(origin_of(parts, caller(parts)?.principal()))
+}
+
+fn origin_of(parts: &Parts, principal: Principal) -> Origin {
     let user_agent = parts.headers.get(header::USER_AGENT);
-    Ok(Origin {
-        principal: caller(parts)?.principal(),
+    Origin {
+        principal,
         correlation_id: correlation::current().as_str().to_owned(),
         address: address(parts),
         user_agent: user_agent.map(|agent| shown(agent.as_bytes())),
         repeatable: None,
-    })
+    }
 }
 
 /// Returns the text of a header as it can be stored, cut to [`USER_AGENT_MAX`] characters.

@@ -1,6 +1,7 @@
 //! API keys. Callers grant no more than their own scopes permit.
 
 use super::{READ, WRITE};
+use crate::authentication::Callers;
 use crate::prelude::*;
 use secrecy::ExposeSecret;
 use serde_json::json;
@@ -90,10 +91,12 @@ async fn update(
 
 async fn revoke(
     State(store): State<Store>,
+    State(callers): State<Callers>,
     Audited(origin): Audited,
     Path(KeyPath { id }): Path<KeyPath>,
 ) -> Result<StatusCode, Problem> {
     identity::revoke_api_key(&store, &origin, id).await?;
+    callers.forget(|caller| caller.api_key_id() == Some(id)).await;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -136,7 +139,7 @@ impl SettingsBody {
     fn parse(&self, caller: &Caller) -> Result<ApiKeySettings, Problem> {
         let settings = ApiKeySettings::parse(&self.name, &self.scopes, self.expires_at)?;
         if let Some(scope) = caller.cannot_grant(&settings.scopes) {
-            let message = format!("This API key lacks the scope {} and cannot grant it.", scope.as_str());
+            let message = format!("The caller lacks the scope {} and cannot grant it.", scope.as_str());
             return Err(Problem::says(Code::Forbidden, message));
         }
         Ok(settings)

@@ -60,9 +60,9 @@ impl Code {
             Self::Unauthorized => (
                 "UNAUTHORIZED",
                 StatusCode::UNAUTHORIZED,
-                "Send a valid API key in X-API-Key or as bearer token.",
+                "Send a valid API key in X-API-Key, or a session token as bearer token.",
             ),
-            Self::Forbidden => ("FORBIDDEN", StatusCode::FORBIDDEN, "This API key may not do that."),
+            Self::Forbidden => ("FORBIDDEN", StatusCode::FORBIDDEN, "The caller may not do that."),
             Self::NotFound => ("NOT_FOUND", StatusCode::NOT_FOUND, "There is nothing here."),
             Self::MethodNotAllowed => (
                 "METHOD_NOT_ALLOWED",
@@ -87,7 +87,7 @@ impl Code {
             Self::RateLimited => (
                 "RATE_LIMITED",
                 StatusCode::TOO_MANY_REQUESTS,
-                "Too many invalid API keys came from this address. Wait as long as Retry-After says, then send a valid one.",
+                "There were too many requests, or too many invalid keys and tokens from this address. Wait as long as Retry-After says.",
             ),
             Self::DbQuery => {
                 ("DB_QUERY_ERROR", StatusCode::INTERNAL_SERVER_ERROR, "The database refused a query.")

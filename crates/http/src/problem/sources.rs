@@ -3,6 +3,7 @@
 use super::{Code, Problem};
 use std::time::Duration;
 use steadfast_repository::Error as RepositoryError;
+use steadfast_services::identity::LoginError;
 use steadfast_services::{Error as ServiceError, Upstream};
 
 /// Time after which a request may be repeated whose first attempt is still running.
@@ -15,6 +16,10 @@ impl From<RepositoryError> for Problem {
             RepositoryError::Duplicate { .. } => Self::new(Code::DuplicateEntry),
             RepositoryError::Conflict { .. } => Self::new(Code::Conflict),
             RepositoryError::NotFound => Self::new(Code::NotFound),
+            RepositoryError::Forbidden => {
+                let message = "The roles of the user give scopes that the caller lacks.";
+                Self::says(Code::Forbidden, message)
+            }
             RepositoryError::VersionMismatch => Self::new(Code::PreconditionFailed),
             RepositoryError::KeyReused => Self::new(Code::IdempotencyKeyMismatch),
             RepositoryError::InProgress => {
@@ -38,6 +43,21 @@ impl From<RepositoryError> for Problem {
             RepositoryError::Query { .. } => {
                 Self::new(Code::DbQuery).caused("repository.query", "fault", text)
             }
+        }
+    }
+}
+
+impl From<LoginError> for Problem {
+    fn from(error: LoginError) -> Self {
+        match error {
+            LoginError::Refused => Self::says(Code::Unauthorized, "The address or the password is wrong."),
+            LoginError::Locked { retry_after } => {
+                let message = "There were too many attempts to log in. Wait as long as Retry-After says.";
+                Self::says(Code::RateLimited, message).retry_after(Some(retry_after))
+            }
+            LoginError::Busy => Self::new(Code::Overloaded).retry_after(None),
+            LoginError::Fault(cause) => Self::new(Code::InternalError).caused("password", "fault", cause),
+            LoginError::Repository(error) => error.into(),
         }
     }
 }

@@ -7,7 +7,7 @@ use axum::body::Body;
 use axum::extract::Path;
 use axum::http::{Request, StatusCode};
 use std::sync::Arc;
-use steadfast_domain::identity::KeyHash;
+use steadfast_domain::identity::{Credential, KeyHash, SessionLimits};
 use steadfast_repository::{Store, identity};
 use steadfast_testkit::TestDatabase;
 use tokio::sync::Notify;
@@ -25,8 +25,9 @@ async fn store() -> (TestDatabase, Store) {
 
 /// Runs an operation in a loop.
 async fn look_up(store: &Store, times: u32) {
+    let unknown = Credential::ApiKey(KeyHash::OF_NO_KEY);
     for _ in 0..times {
-        identity::find_caller(store, &KeyHash::OF_NO_KEY).await.expect("an answer");
+        identity::find_caller(store, &unknown, SessionLimits::default()).await.expect("an answer");
     }
 }
 

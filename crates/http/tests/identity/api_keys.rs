@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 const ALL: &str = "/api/identity/api-keys";
 
-async fn send(
+pub(super) async fn send(
     api: &Fixture,
     method: Method,
     uri: &str,
@@ -18,7 +18,7 @@ async fn send(
     let request = Request::builder().method(method).uri(uri).header("content-type", "application/json");
     let request = headers.iter().fold(request, |request, (name, value)| request.header(*name, *value));
     let body = body.map_or_else(Body::empty, |body| Body::from(body.to_string()));
-    let has_key = headers.iter().any(|(name, _)| *name == "x-api-key");
+    let has_key = headers.iter().any(|(name, _)| ["x-api-key", "authorization"].contains(name));
     let request = if has_key { request } else { request.header("x-api-key", api.key()) };
     ask(&api.router, request.body(body).expect("a request")).await
 }

@@ -1,7 +1,7 @@
 //! Statistics of searches, which are recorded after the answers.
 
 use super::filled;
-use crate::support::{Fixture, ask, catalogue, checker};
+use crate::support::{Fixture, ask, callers, catalogue, checker};
 use anyhow::Result;
 use axum::Router;
 use axum::body::Body;
@@ -17,7 +17,8 @@ const STATISTICS: &str = "/api/v1/analytics/search-stats";
 async fn with_log(api: &Fixture) -> Result<(Router, SearchLogWriter)> {
     let (searches, writer) = search_log(api.store.clone());
     let catalogue = catalogue(&api.store)?;
-    let router = router(api.store.clone(), checker(&api.sandbox)?, catalogue, searches, Draining::default());
+    let (callers, draining) = (callers(&api.store), Draining::default());
+    let router = router(api.store.clone(), checker(&api.sandbox)?, catalogue, searches, draining, callers);
     Ok((router, writer))
 }
 

@@ -52,7 +52,7 @@ pub(super) fn bind<'a>(sql: String, origin: &'a Origin, entry: &'a Entry) -> Box
     let (user, session, api_key) = match origin.principal {
         Principal::ApiKey(id) => (0, 0, id),
         Principal::User { id, session } => (id, session, 0),
-        Principal::Operator => (0, 0, 0),
+        Principal::Operator | Principal::Anonymous => (0, 0, 0),
     };
     sql_query(sql)
         .into_boxed()

@@ -5,10 +5,10 @@ use crate::audit::idempotency::{self, Created};
 use crate::prelude::*;
 use std::time::Duration;
 use steadfast_domain::audit::Origin;
-use steadfast_domain::identity::{ApiKey, ApiKeyRecord, ApiKeySettings, Caller, KeyHash, Scope};
+use steadfast_domain::identity::{ApiKey, ApiKeyRecord, ApiKeySettings, Caller, KeyHash, Principal, Scope};
 use steadfast_domain::version::{Expected, Version};
 use steadfast_postgres::diesel::dsl::now;
-use steadfast_postgres::diesel::sql_types::Timestamptz;
+use steadfast_postgres::diesel::sql_types::{Interval, Timestamptz};
 use steadfast_postgres::diesel::{insert_into, update};
 use steadfast_postgres::{Abort, Conn};
 use steadfast_schema::schema::api_keys;
@@ -39,18 +39,29 @@ pub const UPDATE_API_KEY: Operation<Write> =
 pub const REVOKE_API_KEY: Operation<Write> =
     Operation::write("identity.revoke_api_key").statements(3).served_by(&["api_keys_pkey"]);
 
-/// Finds the bearer of the key with `hash`, unless the key is revoked or expired. Served by `api_keys_key_hash_key`.
+/// Records the use of a key.
+pub const TOUCH_API_KEY: Operation<Write> =
+    Operation::write("identity.touch_api_key").served_by(&["api_keys_pkey"]);
+
+/// Finds the bearer of the key with `hash`, unless the key is revoked or expired. Returns the caller, and true if the use
+/// of the key is to be recorded. Served by `api_keys_key_hash_key`.
 ///
 /// # Errors
 /// Returns [`Error`] if the database does not answer, whether or not the key is valid.
-pub async fn find_caller(store: &Store, hash: &KeyHash) -> Result<Option<Caller>, Error> {
+pub(super) async fn find(store: &Store, hash: &KeyHash) -> Result<Option<(Caller, bool)>, Error> {
     let found: Option<CallerRow> = store
         .read(&FIND_CALLER, async |conn| {
             api_keys::table
                 .filter(api_keys::key_hash.eq(hash.as_bytes()))
                 .filter(api_keys::revoked_at.is_null())
                 .filter(api_keys::expires_at.is_null().or(api_keys::expires_at.gt(now)))
-                .select((api_keys::id, api_keys::scopes, api_keys::expires_at, now.into_sql::<Timestamptz>()))
+                .select((
+                    api_keys::id,
+                    api_keys::scopes,
+                    api_keys::last_used_at,
+                    api_keys::expires_at,
+                    now.into_sql::<Timestamptz>(),
+                ))
                 .first(conn)
                 .await
                 .optional()
@@ -59,12 +70,30 @@ pub async fn find_caller(store: &Store, hash: &KeyHash) -> Result<Option<Caller>
     found.map(caller).transpose()
 }
 
-/// Row id, scopes and expiry of a key, and the database's time.
-type CallerRow = (i64, Vec<String>, Option<DateTime<Utc>>, DateTime<Utc>);
+/// Row id, scopes, last use and expiry of a key, and the database's time.
+type CallerRow = (i64, Vec<String>, Option<DateTime<Utc>>, Option<DateTime<Utc>>, DateTime<Utc>);
 
-fn caller((api_key_id, scopes, expires_at, looked_up_at): CallerRow) -> Result<Caller, Error> {
+fn caller((id, scopes, used_at, expires_at, looked_up_at): CallerRow) -> Result<(Caller, bool), Error> {
     let left = |end: DateTime<Utc>| (end - looked_up_at).to_std().unwrap_or(Duration::ZERO);
-    Ok(Caller { api_key_id, scopes: scopes.parse("api_keys.scopes")?, expires_in: expires_at.map(left) })
+    let principal = Principal::ApiKey(id);
+    let scopes = scopes.parse("api_keys.scopes")?;
+    let is_due = used_at.is_none_or(|used_at| looked_up_at - used_at >= super::RECORDED_EVERY);
+    Ok((Caller { principal, scopes, expires_in: expires_at.map(left) }, is_due))
+}
+
+/// Records that the key `id` is in use, at most once a minute. Served by `api_keys_pkey`.
+///
+/// # Errors
+/// Returns [`Error`] if the database does not answer.
+pub async fn touch_api_key(store: &Store, id: i64) -> Result<(), Error> {
+    store
+        .write(&TOUCH_API_KEY, async |conn| {
+            let due = api_keys::last_used_at + super::RECORDED_EVERY.into_sql::<Interval>().nullable();
+            let used = api_keys::table.find(id).filter(api_keys::last_used_at.is_null().or(due.le(now)));
+            update(used).set(api_keys::last_used_at.eq(now)).execute(conn).await
+        })
+        .await
+        .map(drop)
 }
 
 /// Returns a page of the keys in the order of their creation, with the total. Served by `api_keys_pkey`.
@@ -93,8 +122,12 @@ pub async fn api_key(store: &Store, id: i64) -> Result<ApiKey, Error> {
 pub async fn create_api_key(store: &Store, origin: &Origin, record: &ApiKeyRecord) -> Result<Created, Error> {
     let ApiKeyRecord { hash, prefix, settings } = record;
     idempotency::create(store, &CREATE_API_KEY, origin, RESOURCE, async |conn| {
-        let new =
-            (api_keys::key_hash.eq(hash.as_bytes()), api_keys::key_prefix.eq(prefix), changes(settings));
+        let new = (
+            api_keys::key_hash.eq(hash.as_bytes()),
+            api_keys::key_prefix.eq(prefix),
+            api_keys::created_by.eq(origin.principal.to_string()),
+            changes(settings),
+        );
         let stored: ApiKeyRow = insert_into(api_keys::table)
             .values(new)
             .returning(ApiKeyRow::as_select())
@@ -124,8 +157,8 @@ pub async fn update_api_key(
 ) -> Result<ApiKey, Error> {
     entries::change(store, &UPDATE_API_KEY, origin, ("update", RESOURCE), async |conn| {
         let old = locked(conn, id).await?;
-        let change = update(api_keys::table.find(id))
-            .filter(api_keys::version.eq(expected.or(old.version).number()))
+        let expected = api_keys::version.eq(expected.or(old.version));
+        let change = update(api_keys::table.find(id).filter(expected))
             .set((changes(settings), api_keys::version.eq(api_keys::version + 1)))
             .returning(ApiKeyRow::as_select());
         let new = change.get_result(conn).await.optional()?.ok_or(Error::VersionMismatch)?.parse()?;
@@ -141,14 +174,12 @@ pub async fn update_api_key(
 pub async fn revoke_api_key(store: &Store, origin: &Origin, id: i64) -> Result<(), Error> {
     let revoked = entries::change(store, &REVOKE_API_KEY, origin, ("revoke", RESOURCE), async |conn| {
         let old = locked(conn, id).await?;
-        let change = update(api_keys::table.find(id))
-            .filter(api_keys::revoked_at.is_null())
-            .set(api_keys::revoked_at.eq(now))
-            .returning(ApiKeyRow::as_select());
-        Ok(match change.get_result(conn).await.optional()? {
-            Some(new) => Change::Updated { id: id.to_string(), old, new: new.parse()? },
-            None => Change::Unneeded(old),
-        })
+        let valid = api_keys::table.find(id).filter(api_keys::revoked_at.is_null());
+        let change = update(valid).set(api_keys::revoked_at.eq(now)).returning(ApiKeyRow::as_select());
+        match change.get_result(conn).await.optional()? {
+            Some(new) => Ok(Change::Updated { id: id.to_string(), old, new: new.parse()? }),
+            None => Ok(Change::Unneeded(old)),
+        }
     });
     revoked.await.map(drop)
 }
@@ -173,6 +204,8 @@ row! {
         key_prefix: String,
         scopes: Vec<String>,
         created_at: DateTime<Utc>,
+        created_by: Option<String>,
+        last_used_at: Option<DateTime<Utc>>,
         expires_at: Option<DateTime<Utc>>,
         revoked_at: Option<DateTime<Utc>>,
         version: i32,

@@ -123,7 +123,7 @@ pub async fn update_client(
     entries::change(store, &UPDATE_CLIENT, origin, ("update", RESOURCE), async |conn| {
         let old = locked(conn, id).await?;
         let change = update(clients::table.find(id.0))
-            .filter(clients::version.eq(expected.or(old.version).number()))
+            .filter(clients::version.eq(expected.or(old.version)))
             .set((
                 DetailsRow::of(details),
                 clients::updated_at.eq(now),

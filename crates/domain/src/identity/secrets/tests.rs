@@ -1,6 +1,7 @@
 //! The format of API keys and the errors that their checksum detects.
 
 use super::*;
+use crate::identity::{ApiKeySettings, NewApiKey, NewSession};
 use proptest::prelude::*;
 
 /// Key that was generated once. Keys that are in use depend on the format, so it must stay valid.
@@ -15,7 +16,7 @@ fn generated() -> impl Strategy<Value = String> {
 }
 
 fn is_accepted(presented: &str) -> bool {
-    KeyHash::of_presented(presented).is_some()
+    Credential::of_presented(presented).is_some()
 }
 
 #[test]
@@ -50,11 +51,12 @@ fn rejects_everything_that_is_no_key() {
 }
 
 #[test]
-fn each_wrong_part_is_named() {
-    let end = DateTime::<Utc>::MAX_UTC;
-    let invalid = ApiKeySettings::parse("", &["keys:reed"], Some(end)).expect_err("three faults");
-    let fields: Vec<&str> = invalid.fields().iter().map(|field| field.field.as_str()).collect();
-    assert_eq!(fields, ["name", "scopes", "expires_at"]);
+fn prefix_tells_session_tokens_from_api_keys() {
+    let session = NewSession::generate();
+    let token = session.token.expose_secret();
+    assert_eq!(Credential::of_presented(token), Some(Credential::Session(session.hash)));
+    assert_eq!(KeyHash::of_presented(token), None);
+    assert!(!is_accepted(&token.replacen("ss_", "sf_", 1)), "the checksum covers the prefix");
 }
 
 proptest! {
