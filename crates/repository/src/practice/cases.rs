@@ -96,6 +96,7 @@ fn searches() -> Result<Vec<Case>, Invalid> {
         [
             ("a phone number", phones, (search("555-3967419")?, at(1)?)),
             ("the end of phone numbers", phones, (search("0000")?, at(1)?)),
+            ("the end of phone numbers, later", phones, (search("0000")?, at(2)?)),
             ("no phone number", phones, (search("999999999999")?, at(1)?)),
             ("after a phone number", phones, (search("0000")?, after(0, "0000000555", ""))),
             ("after the last phone number", phones, (search("0000")?, after(0, "00009", ""))),
@@ -103,6 +104,7 @@ fn searches() -> Result<Vec<Case>, Invalid> {
             ("an address", emails, (search("victor.hofostein501@example.com")?, at(1)?)),
             ("no address", emails, (search("unknown@example.com")?, at(1)?)),
             ("many with an address", emails, (search("family@example.com")?, at(1)?)),
+            ("many with an address, later", emails, (search("family@example.com")?, at(2)?)),
             ("after an address", emails, (search("family@example.com")?, after(0, "f", ""))),
             (
                 "near the last address",

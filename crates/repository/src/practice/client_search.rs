@@ -49,7 +49,8 @@ pub(super) fn rows<'a>(
         Some(ClientSearch::Phone(_)) => looked_up(PHONE, cursor.is_some()),
         Some(ClientSearch::Parts(_)) => found(cursor.is_some()),
     };
-    let sql = format!("SELECT * FROM ({clients}) found ORDER BY {ORDER} LIMIT $1 OFFSET $2");
+    let offset = if cursor.is_some() { "" } else { "OFFSET $2" };
+    let sql = format!("SELECT * FROM ({clients}) found ORDER BY {ORDER} LIMIT $1 {offset}");
     let bound = sql_query(sql).into_boxed();
     let bound = bound.bind::<BigInt, _>(position.limit()).bind::<BigInt, _>(position.offset());
     let bound = with_search(bound, filter);
