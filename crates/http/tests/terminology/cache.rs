@@ -1,16 +1,35 @@
 //! Cached answers.
 
-use super::filled;
+use super::{TABLE, filled};
+use crate::support::Fixture;
 use anyhow::Result;
 use serde_json::{Value, json};
 use std::io::Write;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
+use tokio::time::{sleep, timeout};
+
+/// Returns an API that knows the release in use. One that does not know it yet caches answers for the release before.
+async fn in_use() -> Result<Fixture> {
+    let api = filled().await?;
+    let knows = async || {
+        let health = api.get("/health/detailed").await.body;
+        health["checks"]["data"]["icd10_codes"] == TABLE.len()
+    };
+    timeout(Duration::from_secs(20), async {
+        while !knows().await {
+            sleep(Duration::from_millis(20)).await;
+        }
+    })
+    .await?;
+    Ok(api)
+}
 
 const SEARCH: &str = "/api/v1/search/icd10?query=diabetes";
 
 #[tokio::test(flavor = "multi_thread")]
 async fn answers_with_failed_legs_are_not_cached() -> Result<()> {
-    let api = filled().await?;
+    let api = in_use().await?;
     let (client, connection) = tokio_postgres::connect(&api.database.url(), tokio_postgres::NoTls).await?;
     tokio::spawn(connection);
     client.batch_execute("ALTER VIEW icd10_words RENAME TO gone_words").await?;
@@ -49,7 +68,7 @@ impl Write for Lines {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn log_contains_cache_hits() -> Result<()> {
-    let api = filled().await?;
+    let api = in_use().await?;
     let (lines, batch) = (Lines::default(), json!({ "codes": ["I10"] }).to_string());
     let writer = lines.clone();
     let subscriber = tracing_subscriber::fmt().with_ansi(false).with_writer(move || writer.clone()).finish();
@@ -71,7 +90,7 @@ async fn log_contains_cache_hits() -> Result<()> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn cache_distinguishes_parameters_but_not_case() -> Result<()> {
-    let api = filled().await?;
+    let api = in_use().await?;
     for (more, status) in [
         ("", "miss"),
         ("&limit=10", "hit"),
@@ -92,7 +111,7 @@ async fn cache_distinguishes_parameters_but_not_case() -> Result<()> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn empty_answers_are_cached() -> Result<()> {
-    let api = filled().await?;
+    let api = in_use().await?;
     for (found, status) in [(0, "miss"), (0, "hit")] {
         let answer = api.get("/api/v1/search/icd10?query=zzqqxx").await;
         assert_eq!(
@@ -114,7 +133,7 @@ fn lookups(health: &Value) -> u64 {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn batch_looks_up_only_uncached_codes() -> Result<()> {
-    let api = filled().await?;
+    let api = in_use().await?;
     let whole = api.get("/api/v1/code/E116").await.data().clone();
     for (codes, hits, misses, status) in [
         (json!(["E116", "Z99"]), 0, 2, "miss"),
