@@ -1,7 +1,7 @@
 //! Statements of the program that belong to no operation.
 
 /// Purpose of each such statement, and a part of its text.
-const INTERNAL: [(&str, &str); 13] = [
+const INTERNAL: [(&str, &str); 14] = [
     ("internal.type_lookup", "pg_type"),
     ("internal.type_lookup", "pg_enum"),
     ("internal.capacity", "max_connections"),
@@ -15,8 +15,9 @@ const INTERNAL: [(&str, &str); 13] = [
     ("internal.migrations", "INSERT INTO pidms_products"),
     ("internal.migrations", "SELECT count(*), min(id) FROM pidms_keys WHERE keyname !~"),
     ("internal.migrations", "UPDATE api_keys SET expires_at = $1 WHERE expires_at >= $2"),
-    // Called once by a migration. The operation of the program selects the result under a name.
+    // Called once by migrations. The operations of the program select the results in another way.
     ("internal.migrations", "SELECT search_logs_upkeep()"),
+    ("internal.migrations", "SELECT audit_log_upkeep("),
 ];
 
 /// Returns true if a statement belongs to no operation.

@@ -128,7 +128,7 @@ macro_rules! details {
         $crate::row::row! {
             $(#[$meta])*
             #[derive(steadfast_postgres::diesel::Insertable, steadfast_postgres::diesel::AsChangeset)]
-            #[diesel(treat_none_as_null = true)]
+            #[diesel(treat_none_as_null = true, treat_none_as_default_value = false)]
             $Row of $table for $Domain {
                 $($(#[$attribute])* $field: $type,)+
             }

@@ -180,7 +180,7 @@ pub async fn deactivate_user(
 }
 
 #[derive(Insertable, AsChangeset)]
-#[diesel(table_name = users, treat_none_as_null = true)]
+#[diesel(table_name = users, treat_none_as_null = true, treat_none_as_default_value = false)]
 struct Changes<'a> {
     email: Option<&'a str>,
     phone_number: Option<&'a str>,
