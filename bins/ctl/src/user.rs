@@ -54,7 +54,7 @@ pub(crate) struct Settings {
     #[arg(long)]
     phone: Option<String>,
     /// Role, which gives scopes. Repeat the option for several.
-    #[arg(long = "role", required = true, value_parser = PossibleValuesParser::new(Role::ALL.map(Role::as_str)))]
+    #[arg(long = "role", required = true, value_parser = PossibleValuesParser::new(Role::ALL.iter().map(|role| role.as_str())))]
     roles: Vec<String>,
 }
 

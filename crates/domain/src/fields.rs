@@ -4,6 +4,7 @@
 //! checked; the repository takes nothing else.
 
 use crate::{Checks, Invalid};
+use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 use std::ops::Deref;
@@ -61,13 +62,14 @@ macro_rules! unchecked {
 
 pub(crate) use unchecked;
 
-unchecked!(bool, uuid::Uuid);
+unchecked!(bool);
 
-/// Declares the body of a request. Its check is that of all its fields.
+/// Declares the body of a request. Its check is that of all its fields, and then that of `rules`, a function which takes
+/// the body and the [`Checks`], for what involves several fields.
 macro_rules! fields {
     ($(#[$meta:meta])* $visibility:vis struct $Name:ident {
         $($(#[$attribute:meta])* pub $field:ident: $type:ty,)+
-    }) => {
+    } $(rules = $rules:expr)?) => {
         $(#[$meta])*
         #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize, utoipa::ToSchema)]
         #[serde(deny_unknown_fields)]
@@ -78,12 +80,53 @@ macro_rules! fields {
         impl $crate::fields::Check for $Name {
             fn check(&mut self, _: &str, checks: &mut $crate::Checks) {
                 $($crate::fields::Check::check(&mut self.$field, stringify!($field), checks);)+
+                $(
+                    let rules: fn(&Self, &mut $crate::Checks) = $rules;
+                    rules(self, checks);
+                )?
             }
         }
     };
 }
 
 pub(crate) use fields;
+
+/// Declares an enumeration that is stored and sent by its names: lower-case words joined by underscores.
+macro_rules! names {
+    ($(#[$meta:meta])* pub enum $Name:ident {
+        $($(#[$attribute:meta])* $Variant:ident = $name:tt,)+
+    }) => {
+        $(#[$meta])*
+        #[derive(
+            Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize,
+            utoipa::ToSchema,
+        )]
+        pub enum $Name {
+            $($(#[$attribute])* #[serde(rename = $name)] $Variant,)+
+        }
+
+        impl $Name {
+            /// All values, in the order of their declaration.
+            pub const ALL: &[Self] = &[$(Self::$Variant),+];
+
+            /// Returns the name.
+            pub const fn as_str(self) -> &'static str {
+                match self {
+                    $(Self::$Variant => $name,)+
+                }
+            }
+
+            /// Returns the value with this name, or `None` for another text.
+            pub fn of_name(name: &str) -> Option<Self> {
+                Self::ALL.iter().copied().find(|value| value.as_str() == name)
+            }
+        }
+
+        $crate::fields::unchecked!($Name);
+    };
+}
+
+pub(crate) use names;
 
 /// Declares a resource as it was recorded: the body of the request, whose fields come first, and further fields.
 macro_rules! recorded {
@@ -100,7 +143,7 @@ macro_rules! recorded {
         }
 
         const _: () = {
-            /// The further fields.
+            $(#[$meta])*
             #[derive(utoipa::ToSchema)]
             #[expect(dead_code, reason = "describes fields")]
             struct Further {
@@ -130,13 +173,14 @@ macro_rules! recorded {
 
 pub(crate) use recorded;
 
-/// Returns the schema of an object with the properties of both objects.
+/// Returns the schema of an object with the properties of both objects and the description of the second.
 pub(crate) fn joined(one: RefOr<Schema>, other: RefOr<Schema>) -> RefOr<Schema> {
     let (RefOr::T(Schema::Object(mut one)), RefOr::T(Schema::Object(other))) = (one, other) else {
         unreachable!("structs are described as objects");
     };
     one.properties.extend(other.properties);
     one.required.extend(other.required);
+    one.description = other.description;
     one.additional_properties = None;
     Schema::Object(one).into()
 }
@@ -266,6 +310,34 @@ impl ToSchema for EmailAddress {
     }
 }
 
+/// Amount of money in dollars, of at least a cent and less than a hundred million. In JSON it is a text such as
+/// `"120.50"`, because numbers of JSON are read as binary fractions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Amount(pub Decimal);
+
+impl Check for Amount {
+    fn check(&mut self, field: &str, checks: &mut Checks) {
+        let cents = self.0.normalize();
+        if cents.scale() > 2 || cents <= Decimal::ZERO || cents >= Decimal::from(100_000_000) {
+            checks.add(field, "must be from 0.01 to 99999999.99, with at most two decimals");
+        }
+    }
+}
+
+impl PartialSchema for Amount {
+    fn schema() -> RefOr<Schema> {
+        let text = ObjectBuilder::new().schema_type(Type::String).examples(["120.50"]);
+        text.pattern(Some(r"^(?!0+(\.0+)?$)\d{1,8}(\.\d{1,2})?$")).into()
+    }
+}
+
+impl ToSchema for Amount {
+    fn name() -> Cow<'static, str> {
+        Cow::Borrowed("Amount")
+    }
+}
+
 /// Declares the id of a resource, a UUID of version 7.
 macro_rules! id {
     ($(#[$meta:meta])* $Name:ident) => {
@@ -300,6 +372,7 @@ pub(crate) use id;
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::identity::Role;
 
     fields! {
         /// A body.
@@ -308,6 +381,11 @@ mod tests {
             pub name: Line<5>,
             /// A remark.
             pub remark: Option<Prose<5>>,
+        }
+        rules = |body, checks| {
+            if body.name.as_str() == "rule" {
+                checks.add("name", "is against the rules");
+            }
         }
     }
 
@@ -324,6 +402,36 @@ mod tests {
             invalid.to_string(),
             "name: must have 1 to 5 characters, has 0; remark: must not contain control characters"
         );
+    }
+
+    #[test]
+    fn rules_are_checked_with_the_fields() {
+        let invalid = body("rule", Some("")).expect_err("two errors");
+        assert_eq!(invalid.fields().iter().map(|f| f.field.as_str()).collect::<Vec<_>>(), ["remark", "name"]);
+    }
+
+    #[test]
+    fn names_are_those_of_the_json() {
+        assert_eq!(Role::ALL[..2], [Role::Admin, Role::Clinician]);
+        for role in Role::ALL {
+            assert_eq!(Role::of_name(role.as_str()), Some(*role));
+            assert_eq!(serde_json::to_value(role).expect("JSON"), role.as_str());
+        }
+        assert_eq!(Role::of_name("Admin"), None);
+    }
+
+    #[test]
+    fn amounts_are_positive_and_have_cents() {
+        let is_allowed = |text: &str| {
+            let mut checks = Checks::default();
+            Amount(text.parse().expect("a number")).check("amount", &mut checks);
+            checks.finish().is_ok()
+        };
+        assert!(["0.01", "120", "120.50", "7.100", "99999999.99"].into_iter().all(is_allowed));
+        assert!(!["0", "0.00", "-0.01", "0.001", "1.005", "100000000"].into_iter().any(is_allowed));
+        let amount: Amount = serde_json::from_str("\"120.50\"").expect("an amount");
+        assert_eq!(serde_json::to_string(&amount).expect("JSON"), "\"120.50\"");
+        assert!(serde_json::from_str::<Amount>("120.5").is_err(), "numbers are binary fractions");
     }
 
     #[test]

@@ -161,7 +161,7 @@ fn roles() -> String {
         let scopes: Vec<String> = role.scopes().map(|scope| format!("`{}`", scope.as_str())).collect();
         format!("| `{}` | {} |\n", role.as_str(), scopes.join(", "))
     };
-    let rows: String = Role::ALL.into_iter().map(row).collect();
+    let rows: String = Role::ALL.iter().copied().map(row).collect();
     format!("## Roles\n\n| role | scopes |\n|---|---|\n{rows}")
 }
 

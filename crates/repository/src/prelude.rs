@@ -1,7 +1,7 @@
 //! Names that most resources use.
 
 pub(crate) use crate::lists::{BoundedCount, all, page, page_at, paged};
-pub(crate) use crate::row::{Parse, details, invalid, row, wrapper};
+pub(crate) use crate::row::{Parse, details, invalid, named, row, wrapper};
 pub(crate) use crate::{Error, Store};
 pub(crate) use chrono::{DateTime, Utc};
 pub(crate) use steadfast_domain::page::{Page, Position};

@@ -1,8 +1,8 @@
 //! Rows and their conversion into the domain's types and back.
 
 use crate::Error;
-use chrono::{DateTime, NaiveDate, Utc};
-use steadfast_domain::fields::{EmailAddress, Line, Prose};
+use rust_decimal::Decimal;
+use steadfast_domain::fields::{Amount, EmailAddress, Line, Prose};
 
 /// Conversion of a stored value into the domain's type. Fails if the value is invalid, which the constraints of the
 /// schema prevent. The error names `column` but not the value.
@@ -71,18 +71,11 @@ pub(crate) trait Stored<T> {
     fn stored(&self) -> T;
 }
 
-/// Implements [`Stored`] for types that are stored as they are.
-macro_rules! stored_as_is {
-    ($($type:ty),+) => {
-        $(impl Stored<$type> for $type {
-            fn stored(&self) -> $type {
-                self.clone()
-            }
-        })+
-    };
+impl Stored<bool> for bool {
+    fn stored(&self) -> bool {
+        *self
+    }
 }
-
-stored_as_is!(bool, i32, String, Vec<String>, Option<NaiveDate>, DateTime<Utc>, Option<DateTime<Utc>>);
 
 /// Implements both conversions, also of optional values, for a type of the domain that wraps a stored value.
 macro_rules! wrapper {
@@ -119,6 +112,38 @@ pub(crate) use wrapper;
 wrapper!(Line<MAX>: Line::from_stored, |text| text.as_str().to_owned(), String, const MAX);
 wrapper!(Prose<MAX>: Prose::from_stored, |text| text.as_str().to_owned(), String, const MAX);
 wrapper!(EmailAddress: EmailAddress::from_stored, |address| address.as_str().to_owned(), String);
+wrapper!(Amount: Amount, |amount| amount.0, Decimal);
+
+/// Implements both conversions, also of optional values, for an enumeration of the domain, which is stored by its names.
+macro_rules! named {
+    ($Type:ty) => {
+        impl $crate::row::Parse<$Type> for String {
+            fn parse(self, column: &'static str) -> Result<$Type, $crate::Error> {
+                <$Type>::of_name(&self).ok_or_else(|| $crate::row::invalid(column))
+            }
+        }
+
+        impl $crate::row::Parse<Option<$Type>> for Option<String> {
+            fn parse(self, column: &'static str) -> Result<Option<$Type>, $crate::Error> {
+                self.map(|name| $crate::row::Parse::parse(name, column)).transpose()
+            }
+        }
+
+        impl $crate::row::Stored<String> for $Type {
+            fn stored(&self) -> String {
+                self.as_str().to_owned()
+            }
+        }
+
+        impl $crate::row::Stored<Option<String>> for Option<$Type> {
+            fn stored(&self) -> Option<String> {
+                self.map(|value| value.as_str().to_owned())
+            }
+        }
+    };
+}
+
+pub(crate) use named;
 
 /// Declares the columns that a request body sets, as [`row!`](crate::row::row) does, and converts the body into them.
 macro_rules! details {

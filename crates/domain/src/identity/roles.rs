@@ -1,71 +1,46 @@
 //! Roles of users and the scopes that they give.
 
 use super::{EVERYTHING, Scope};
-use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
+use crate::fields::names;
 
-/// Role of a user, which gives scopes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Role {
-    /// Manages the service, its users and all data.
-    Admin,
-    /// Treats clients, and writes and signs notes.
-    Clinician,
-    /// Keeps the ledger.
-    Biller,
-    /// Keeps clients and appointments.
-    FrontDesk,
-    /// Uses the service for personal purposes.
-    User,
+names! {
+    /// Role of a user, which gives scopes.
+    pub enum Role {
+        /// Manages the service, its users and all data.
+        Admin = "admin",
+        /// Treats clients, and writes and signs notes.
+        Clinician = "clinician",
+        /// Keeps the ledger.
+        Biller = "biller",
+        /// Keeps clients and appointments.
+        FrontDesk = "front_desk",
+        /// Uses the service for personal purposes.
+        User = "user",
+    }
 }
 
 impl Role {
-    /// All roles.
-    pub const ALL: [Self; 5] = [Self::Admin, Self::Clinician, Self::Biller, Self::FrontDesk, Self::User];
-
-    /// Returns the name and the scopes of the role. This is the only place that says which role gives which scopes.
-    const fn row(self) -> (&'static str, &'static [&'static str]) {
-        match self {
-            Self::Admin => ("admin", &[EVERYTHING]),
-            Self::Clinician => (
-                "clinician",
-                &[
-                    "identity:own",
-                    "ledger:read",
-                    "notes:read",
-                    "notes:sign",
-                    "notes:write",
-                    "practice:read",
-                    "practice:write",
-                    "terminology:read",
-                ],
-            ),
-            Self::Biller => {
-                let scopes =
-                    &["identity:own", "ledger:read", "ledger:write", "practice:read", "terminology:read"];
-                ("biller", scopes)
-            }
-            Self::FrontDesk => {
-                ("front_desk", &["identity:own", "practice:read", "practice:write", "terminology:read"])
-            }
-            Self::User => ("user", &["identity:own"]),
-        }
-    }
-
-    /// Returns the name, such as `front_desk`.
-    pub const fn as_str(self) -> &'static str {
-        self.row().0
-    }
-
-    /// Returns the role of this name, or `None` if there is none.
-    pub fn of_name(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|role| role.as_str() == name)
-    }
-
-    /// Returns the scopes that the role gives.
+    /// Returns the scopes that the role gives. This is the only place that says which role gives which scopes.
     pub fn scopes(self) -> impl Iterator<Item = Scope> {
-        self.row().1.iter().map(|scope| Scope((*scope).to_owned()))
+        let scopes: &[&str] = match self {
+            Self::Admin => &[EVERYTHING],
+            Self::Clinician => &[
+                "identity:own",
+                "ledger:read",
+                "notes:read",
+                "notes:sign",
+                "notes:write",
+                "practice:read",
+                "practice:write",
+                "terminology:read",
+            ],
+            Self::Biller => {
+                &["identity:own", "ledger:read", "ledger:write", "practice:read", "terminology:read"]
+            }
+            Self::FrontDesk => &["identity:own", "practice:read", "practice:write", "terminology:read"],
+            Self::User => &["identity:own"],
+        };
+        scopes.iter().map(|scope| Scope((*scope).to_owned()))
     }
 }
 
@@ -87,8 +62,6 @@ mod tests {
     #[test]
     fn roles_give_grantable_scopes() {
         for role in Role::ALL {
-            assert_eq!(Role::of_name(role.as_str()), Some(role));
-            assert_eq!(serde_json::to_value(role).expect("JSON"), role.as_str());
             assert!(role.scopes().all(|scope| Scope::GRANTABLE.contains(&scope.as_str())), "{role:?}");
         }
     }

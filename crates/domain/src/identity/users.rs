@@ -1,6 +1,7 @@
 //! Users: people who call the server.
 
 use super::{Role, Scope, scopes_of};
+use crate::fields::names;
 use crate::page::PageLimits;
 use crate::version::Version;
 use crate::{Checks, Invalid, text};
@@ -14,32 +15,17 @@ pub const USERS_PAGE: PageLimits = PageLimits { default: 50, max: 100 };
 /// Maximum length of an e-mail address.
 const EMAIL_MAX: usize = 254;
 
-/// Degree of trust in a user.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum TrustLevel {
-    /// Signed up a short time ago.
-    #[default]
-    New,
-    /// Has used the service without complaints.
-    Standard,
-    /// Was vouched for.
-    Trusted,
-}
-
-impl TrustLevel {
-    /// Returns the name, such as `standard`.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::New => "new",
-            Self::Standard => "standard",
-            Self::Trusted => "trusted",
-        }
-    }
-
-    /// Returns the level of this name, or `None` if there is none.
-    pub fn of_name(name: &str) -> Option<Self> {
-        [Self::New, Self::Standard, Self::Trusted].into_iter().find(|level| level.as_str() == name)
+names! {
+    /// Degree of trust in a user.
+    #[derive(Default)]
+    pub enum TrustLevel {
+        /// Signed up a short time ago.
+        #[default]
+        New = "new",
+        /// Has used the service without complaints.
+        Standard = "standard",
+        /// Was vouched for.
+        Trusted = "trusted",
     }
 }
 

@@ -226,8 +226,4 @@ impl Parse<Vec<Role>> for Vec<String> {
     }
 }
 
-impl Parse<TrustLevel> for String {
-    fn parse(self, column: &'static str) -> Result<TrustLevel, Error> {
-        TrustLevel::of_name(&self).ok_or_else(|| invalid(column))
-    }
-}
+named!(TrustLevel);
