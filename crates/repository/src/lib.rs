@@ -4,6 +4,7 @@ pub mod audit;
 #[cfg(feature = "cases")]
 pub mod cases;
 mod error;
+mod expiry;
 pub mod identity;
 pub mod keys;
 mod lists;

@@ -8,11 +8,11 @@ pub use logins::{LoggedIn, LoginError, Logins};
 pub use passwords::Passwords;
 pub use uses::{UseRecorder, UseWriter, uses};
 
+use crate::upkeep::times;
 use chrono::{TimeDelta, Utc};
 use std::time::Duration;
 use steadfast_repository::identity::{expire_login_attempts, expire_revoked_sessions, expire_sessions};
 use steadfast_repository::{Error, Store};
-use tokio::time::{Instant, MissedTickBehavior, interval_at};
 
 /// Time from the start to the first upkeep: the start has more urgent work.
 const UPKEEP_FIRST: Duration = Duration::from_secs(90);
@@ -29,8 +29,7 @@ const REVOKED_STORED: TimeDelta = TimeDelta::days(7);
 /// Deletes old sessions and forgotten attempts to log in every ten minutes. Servers that do so at the same time share
 /// the work. Never returns.
 pub async fn upkeep(store: Store) {
-    let mut times = interval_at(Instant::now() + UPKEEP_FIRST, UPKEEP_EVERY);
-    times.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut times = times(UPKEEP_FIRST, UPKEEP_EVERY);
     loop {
         times.tick().await;
         if let Err(error) = expire(&store).await {

@@ -5,6 +5,7 @@ mod error;
 pub mod identity;
 pub mod keys;
 pub mod terminology;
+mod upkeep;
 
 pub use error::{Error, Upstream};
 pub use steadfast_cache as cache;

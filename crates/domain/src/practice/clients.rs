@@ -222,7 +222,7 @@ impl ClientSearch {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ClientCursor {
     /// Rank of the match in a search, from 1; 0 without a search.
-    pub rank: u8,
+    pub rank: i32,
     /// The text by which the clients of this rank are sorted first.
     pub first: String,
     /// The text by which they are sorted next.

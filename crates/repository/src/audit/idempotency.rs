@@ -4,20 +4,18 @@
 //! server is killed, and no record has to say that a request is still running.
 
 use super::entries::{self, Entry, json, record};
+use crate::expiry::delete_before;
 use crate::prelude::*;
 use serde::Serialize;
 use serde_json::value::RawValue;
 use steadfast_domain::audit::Origin;
 use steadfast_domain::audit::idempotency::Repeatable;
-use steadfast_postgres::diesel::sql_types::{Array, BigInt, Binary, Bool, Nullable, Text, Timestamptz};
+use steadfast_postgres::diesel::sql_types::{Array, Binary, Bool, Nullable, Text};
 use steadfast_postgres::{Abort, Conn, UnitOfWork};
 
 /// Deletes expired records, in batches.
 pub const EXPIRE_IDEMPOTENCY_RECORDS: Operation<Write> =
     Operation::write("audit.expire_idempotency_records").served_by(&["idempotency_records_expires_at"]);
-
-/// Maximum number of records that one call of [`expire_idempotency_records`] deletes.
-const EXPIRE_BATCH: i64 = 1_000;
 
 /// Outcome of a creation.
 #[derive(Clone, Debug)]
@@ -131,18 +129,10 @@ async fn keep(
     if kept == 0 { Err(Error::InProgress)? } else { Ok(()) }
 }
 
-/// Deletes up to 1,000 records that expired before `time` and returns how many. Skips those that another call is deleting.
+/// Deletes up to 500 records that expired before `time` and returns how many. Skips those that another call is deleting.
 ///
 /// # Errors
 /// Returns [`Error`] if the database does not answer.
 pub async fn expire_idempotency_records(store: &Store, time: DateTime<Utc>) -> Result<usize, Error> {
-    // SQL, because the DSL has no DELETE with a limit.
-    let delete = "DELETE FROM idempotency_records WHERE ctid = ANY (ARRAY( \
-        SELECT ctid FROM idempotency_records WHERE expires_at < $1 \
-        ORDER BY expires_at LIMIT $2 FOR UPDATE SKIP LOCKED))";
-    store
-        .write(&EXPIRE_IDEMPOTENCY_RECORDS, async |conn| {
-            sql_query(delete).bind::<Timestamptz, _>(time).bind::<BigInt, _>(EXPIRE_BATCH).execute(conn).await
-        })
-        .await
+    delete_before(store, &EXPIRE_IDEMPOTENCY_RECORDS, ("idempotency_records", "expires_at"), time).await
 }

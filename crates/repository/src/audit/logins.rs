@@ -1,30 +1,9 @@
-//! Entries of the audit trail about logins. Their resource is the user.
+//! Entries of the audit trail about refused logins. Their resource is the user.
 
 use crate::prelude::*;
 use steadfast_domain::audit::Origin;
-use steadfast_postgres::diesel::sql_types::{BigInt, Nullable, Text};
+use steadfast_postgres::diesel::sql_types::{Nullable, Text};
 use steadfast_postgres::{Abort, Conn};
-
-/// Adds to the trail that the user has logged in.
-pub(crate) async fn accepted(
-    conn: &mut Conn,
-    origin: &Origin,
-    (user, session): (i64, i64),
-) -> Result<(), Abort<Error>> {
-    // SQL, because the DSL has no type for the address.
-    let insert = sql_query(
-        "INSERT INTO audit_log (correlation_id, user_id, session_id, action, resource_type, resource_id, \
-            ip_address, user_agent) VALUES ($1, $2, $3, 'login', 'user', $2::text, CAST($4 AS inet), $5)",
-    );
-    let insert = insert
-        .bind::<Text, _>(&origin.correlation_id)
-        .bind::<BigInt, _>(user)
-        .bind::<BigInt, _>(session)
-        .bind::<Nullable<Text>, _>(origin.address.map(|address| address.to_string()))
-        .bind::<Nullable<Text>, _>(origin.user_agent.as_deref());
-    insert.execute(conn).await?;
-    Ok(())
-}
 
 /// Adds to the trail that a login was refused because of `reason`. `user` is `None` if no user has the address.
 pub(crate) async fn refused(

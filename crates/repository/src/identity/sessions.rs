@@ -1,8 +1,9 @@
 //! Sessions of users, and the attempts to begin one.
 
 use super::users::RESOURCE as USER;
-use crate::audit::entries::{self, Change};
+use crate::audit::entries::{self, Change, Entry};
 use crate::audit::logins;
+use crate::expiry::delete_before;
 use crate::prelude::*;
 use chrono::TimeDelta;
 use serde::Serialize;
@@ -12,7 +13,7 @@ use steadfast_domain::identity::{
     Caller, KeyHash, LOGIN_ATTEMPTS_MAX, Principal, Role, SESSIONS_MAX, Session, SessionLimits, scopes_of,
 };
 use steadfast_postgres::diesel::dsl::now;
-use steadfast_postgres::diesel::sql_types::{BigInt, Binary, Integer, Interval, Timestamptz};
+use steadfast_postgres::diesel::sql_types::{Binary, Integer, Interval, Timestamptz};
 use steadfast_postgres::diesel::{insert_into, update};
 use steadfast_postgres::{Abort, Conn};
 use steadfast_schema::schema::{auth_login_attempts, auth_session, users};
@@ -69,9 +70,6 @@ pub const EXPIRE_REVOKED_SESSIONS: Operation<Write> =
 /// Deletes forgotten attempts to log in, in batches.
 pub const EXPIRE_LOGIN_ATTEMPTS: Operation<Write> =
     Operation::write("identity.expire_login_attempts").served_by(&["auth_login_attempts_expires_at"]);
-
-/// Maximum number of rows that one statement of an upkeep deletes.
-const EXPIRE_BATCH: i64 = 500;
 
 /// Finds the user of the session whose token has `hash`, unless the session has ended or the user is inactive. Returns
 /// the caller, and true if the use of the session is to be recorded. Served by `ix_auth_session_token_active`.
@@ -237,7 +235,10 @@ pub async fn create_session(
                 .get_result(conn)
                 .await?;
             let session: Session = stored.parse()?;
-            logins::accepted(conn, origin, (account.user_id, session.id)).await?;
+            let principal = Principal::User { id: account.user_id, session: session.id };
+            let user = Origin { principal, ..origin.clone() };
+            let (id, [old, new]) = (account.user_id.to_string(), [None, None]);
+            entries::record(conn, &user, &Entry { action: "login", resource: USER, id, old, new }).await?;
             Ok(session)
         })
         .await
@@ -371,15 +372,7 @@ pub async fn touch_session(store: &Store, id: i64) -> Result<(), Error> {
 /// # Errors
 /// Returns [`Error`] if the database does not answer.
 pub async fn expire_sessions(store: &Store, time: DateTime<Utc>) -> Result<usize, Error> {
-    // SQL, because the DSL has no DELETE with a limit.
-    let delete = "DELETE FROM auth_session WHERE ctid = ANY (ARRAY( \
-        SELECT ctid FROM auth_session WHERE created_at < $1 \
-        ORDER BY created_at LIMIT $2 FOR UPDATE SKIP LOCKED))";
-    store
-        .write(&EXPIRE_SESSIONS, async |conn| {
-            sql_query(delete).bind::<Timestamptz, _>(time).bind::<BigInt, _>(EXPIRE_BATCH).execute(conn).await
-        })
-        .await
+    delete_before(store, &EXPIRE_SESSIONS, ("auth_session", "created_at"), time).await
 }
 
 /// Deletes up to 500 sessions that were revoked before `time` and returns how many. Skips those that another call is
@@ -388,15 +381,7 @@ pub async fn expire_sessions(store: &Store, time: DateTime<Utc>) -> Result<usize
 /// # Errors
 /// Returns [`Error`] if the database does not answer.
 pub async fn expire_revoked_sessions(store: &Store, time: DateTime<Utc>) -> Result<usize, Error> {
-    // SQL, because the DSL has no DELETE with a limit.
-    let delete = "DELETE FROM auth_session WHERE ctid = ANY (ARRAY( \
-        SELECT ctid FROM auth_session WHERE revoked_at < $1 \
-        ORDER BY revoked_at LIMIT $2 FOR UPDATE SKIP LOCKED))";
-    store
-        .write(&EXPIRE_REVOKED_SESSIONS, async |conn| {
-            sql_query(delete).bind::<Timestamptz, _>(time).bind::<BigInt, _>(EXPIRE_BATCH).execute(conn).await
-        })
-        .await
+    delete_before(store, &EXPIRE_REVOKED_SESSIONS, ("auth_session", "revoked_at"), time).await
 }
 
 /// Deletes up to 500 counts of attempts that were forgotten before `time` and returns how many. Skips those that
@@ -405,15 +390,7 @@ pub async fn expire_revoked_sessions(store: &Store, time: DateTime<Utc>) -> Resu
 /// # Errors
 /// Returns [`Error`] if the database does not answer.
 pub async fn expire_login_attempts(store: &Store, time: DateTime<Utc>) -> Result<usize, Error> {
-    // SQL, because the DSL has no DELETE with a limit.
-    let delete = "DELETE FROM auth_login_attempts WHERE ctid = ANY (ARRAY( \
-        SELECT ctid FROM auth_login_attempts WHERE expires_at < $1 \
-        ORDER BY expires_at LIMIT $2 FOR UPDATE SKIP LOCKED))";
-    store
-        .write(&EXPIRE_LOGIN_ATTEMPTS, async |conn| {
-            sql_query(delete).bind::<Timestamptz, _>(time).bind::<BigInt, _>(EXPIRE_BATCH).execute(conn).await
-        })
-        .await
+    delete_before(store, &EXPIRE_LOGIN_ATTEMPTS, ("auth_login_attempts", "expires_at"), time).await
 }
 
 row! {

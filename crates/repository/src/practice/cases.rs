@@ -34,7 +34,7 @@ fn at(number: u32) -> Result<Position<ClientCursor>, Invalid> {
     Position::numbered(number, 50)
 }
 
-fn after(rank: u8, first: &str, second: &str) -> Position<ClientCursor> {
+fn after(rank: i32, first: &str, second: &str) -> Position<ClientCursor> {
     let (first, second) = (first.to_owned(), second.to_owned());
     Position::after(ClientCursor { rank, first, second, id: client_id(5) }, 50)
 }

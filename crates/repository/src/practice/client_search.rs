@@ -58,7 +58,7 @@ pub(super) fn rows<'a>(
     let bound = if is_parts { bound.bind::<Bool, _>(total >= MANY) } else { bound };
     let Some(ClientCursor { rank, first, second, id }) = cursor else { return bound };
     let bound = bound.bind::<Text, _>(first).bind::<Text, _>(second).bind::<Uuid, _>(id.0);
-    if is_parts { bound.bind::<Integer, _>(i32::from(*rank)) } else { bound }
+    if is_parts { bound.bind::<Integer, _>(*rank) } else { bound }
 }
 
 /// Selects the clients of a list without a search.

@@ -68,7 +68,7 @@ pub async fn clients(
         })
         .await?;
     let key = |row: &FoundRow| ClientCursor {
-        rank: row.rank.unsigned_abs() as u8,
+        rank: row.rank,
         first: row.first_key.clone(),
         second: row.second_key.clone(),
         id: ClientId(row.client.id),
@@ -193,18 +193,18 @@ wrapper!(BirthDate: BirthDate, |date| date.0, NaiveDate);
 pub(super) const SUMMARY: &str =
     "id, first_name, last_name, email, phone, date_of_birth, is_active, created_at";
 
-/// A client in a list.
-#[derive(QueryableByName)]
-#[diesel(table_name = clients)]
-struct SummaryRow {
-    id: Uuid,
-    first_name: String,
-    last_name: String,
-    email: Option<String>,
-    phone: Option<String>,
-    date_of_birth: Option<NaiveDate>,
-    is_active: bool,
-    created_at: DateTime<Utc>,
+row! {
+    /// A client in a list.
+    SummaryRow of clients for ClientSummary {
+        id: Uuid,
+        first_name: String,
+        last_name: String,
+        email: Option<String>,
+        phone: Option<String>,
+        date_of_birth: Option<NaiveDate>,
+        is_active: bool,
+        created_at: DateTime<Utc>,
+    }
 }
 
 /// A client in a list, with its place.
@@ -222,9 +222,6 @@ struct FoundRow {
 
 impl Parse<ClientSummary> for FoundRow {
     fn parse(self, _: &'static str) -> Result<ClientSummary, Error> {
-        let SummaryRow { id, first_name, last_name, email, phone, date_of_birth, is_active, created_at } =
-            self.client;
-        let id = ClientId(id);
-        Ok(ClientSummary { id, first_name, last_name, email, phone, date_of_birth, is_active, created_at })
+        self.client.parse()
     }
 }

@@ -1,10 +1,11 @@
 //! The task that seals the rows of the trail.
 
+use crate::upkeep::times;
 use std::time::Duration;
 use steadfast_domain::audit::seals::{ChainEnd, NotedSeal};
 use steadfast_repository::audit::{Horizon, Sealing, mark_horizon, seal};
 use steadfast_repository::{Error, Store};
-use tokio::time::{Instant, MissedTickBehavior, interval_at};
+use tokio::time::Instant;
 
 /// Time from one attempt to the next.
 const SEAL_EVERY: Duration = Duration::from_secs(1);
@@ -17,8 +18,7 @@ const DELAY_MAX: Duration = Duration::from_secs(300);
 
 /// Seals the rows of the trail every second, and logs the last seal once an hour. Never returns.
 pub(super) async fn seal_rows(store: &Store) {
-    let (mut sealer, mut ticks) = (Sealer::new(store), interval_at(Instant::now() + SEAL_EVERY, SEAL_EVERY));
-    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let (mut sealer, mut ticks) = (Sealer::new(store), times(SEAL_EVERY, SEAL_EVERY));
     loop {
         ticks.tick().await;
         match sealer.advance().await {

@@ -1,10 +1,10 @@
 //! Upkeep of idempotency records and of the partitions of the trail.
 
+use crate::upkeep::times;
 use chrono::Utc;
 use std::time::Duration;
 use steadfast_repository::audit::{expire_idempotency_records, maintain_partitions};
 use steadfast_repository::{Error, Store};
-use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at};
 
 /// Default number of days for which entries are retained: seven years.
 pub const RETENTION_DAYS: u32 = 2_555;
@@ -18,17 +18,11 @@ const EXPIRE_EVERY: Duration = Duration::from_secs(600);
 /// Time from one upkeep of the partitions to the next.
 const MAINTAIN_EVERY: Duration = Duration::from_secs(3_600);
 
-fn ticks(period: Duration) -> Interval {
-    let mut ticks = interval_at(Instant::now() + UPKEEP_FIRST, period);
-    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    ticks
-}
-
 /// Deletes expired idempotency records every ten minutes. Never returns.
 pub(super) async fn expire_records(store: &Store) {
-    let mut ticks = ticks(EXPIRE_EVERY);
+    let mut times = times(UPKEEP_FIRST, EXPIRE_EVERY);
     loop {
-        ticks.tick().await;
+        times.tick().await;
         if let Err(error) = expire(store).await {
             tracing::warn!(%error, "expired idempotency records were not deleted; the next attempt is in ten minutes");
         }
@@ -42,9 +36,9 @@ async fn expire(store: &Store) -> Result<(), Error> {
 
 /// Creates and detaches partitions of the trail once an hour. Never returns.
 pub(super) async fn maintain(store: &Store, retention_days: u32) {
-    let (mut ticks, mut reported) = (ticks(MAINTAIN_EVERY), Vec::new());
+    let (mut times, mut reported) = (times(UPKEEP_FIRST, MAINTAIN_EVERY), Vec::new());
     loop {
-        ticks.tick().await;
+        times.tick().await;
         match maintain_partitions(store, retention_days).await {
             Ok(detached) => report(detached.unwrap_or_default(), &mut reported),
             Err(error) => {

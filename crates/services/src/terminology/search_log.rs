@@ -1,6 +1,7 @@
 //! Write-behind log of searches: searches add their entries to a bounded queue without waiting, and a background task
 //! stores them in batches. Entries that do not fit into the queue or cannot be stored are dropped and counted.
 
+use crate::upkeep::times;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
@@ -8,7 +9,7 @@ use steadfast_domain::terminology::SearchLog;
 use steadfast_repository::terminology::{LOG_BATCH_MAX, log_searches, search_logs_upkeep};
 use steadfast_repository::{Error, Store};
 use tokio::sync::mpsc::{self, Receiver, Sender};
-use tokio::time::{Instant, MissedTickBehavior, interval_at, timeout};
+use tokio::time::timeout;
 
 /// Maximum number of queued entries: several seconds of searches.
 const QUEUE_MAX: usize = 10_000;
@@ -100,8 +101,7 @@ impl Archive for Store {
 
 /// Runs the upkeep of the log forever.
 async fn maintain(store: &Store) {
-    let mut ticks = interval_at(Instant::now() + UPKEEP_DELAY, UPKEEP_INTERVAL);
-    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut ticks = times(UPKEEP_DELAY, UPKEEP_INTERVAL);
     loop {
         ticks.tick().await;
         if let Err(error) = search_logs_upkeep(store).await {

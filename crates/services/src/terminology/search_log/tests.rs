@@ -4,6 +4,7 @@ use super::*;
 use std::future::{pending, ready};
 use std::sync::Mutex;
 use tokio::sync::Notify;
+use tokio::time::Instant;
 
 fn entry(number: usize) -> SearchLog {
     SearchLog::of(None, "asthma", number, Duration::ZERO, false)
