@@ -299,7 +299,8 @@ impl PartialSchema for EmailAddress {
     fn schema() -> RefOr<Schema> {
         let part = r"[^\s@.\x00-\x1f\x7f-\x9f]+";
         let local = r"[^\s@\x00-\x1f\x7f-\x9f]+";
-        let text = ObjectBuilder::new().schema_type(Type::String).max_length(Some(EMAIL_MAX));
+        let text = ObjectBuilder::new().schema_type(Type::String).examples(["someone@example.com"]);
+        let text = text.max_length(Some(EMAIL_MAX));
         text.pattern(Some(format!(r"^{local}@{part}(\.{part})+$"))).into()
     }
 }
@@ -307,6 +308,32 @@ impl PartialSchema for EmailAddress {
 impl ToSchema for EmailAddress {
     fn name() -> Cow<'static, str> {
         Cow::Borrowed("EmailAddress")
+    }
+}
+
+/// Integer from `MIN` to `MAX`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Number<const MIN: i32, const MAX: i32>(pub i32);
+
+impl<const MIN: i32, const MAX: i32> Check for Number<MIN, MAX> {
+    fn check(&mut self, field: &str, checks: &mut Checks) {
+        if !(MIN..=MAX).contains(&self.0) {
+            checks.add(field, format!("must be from {MIN} to {MAX}"));
+        }
+    }
+}
+
+impl<const MIN: i32, const MAX: i32> PartialSchema for Number<MIN, MAX> {
+    fn schema() -> RefOr<Schema> {
+        let number = ObjectBuilder::new().schema_type(Type::Integer).examples([MAX]);
+        number.minimum(Some(MIN)).maximum(Some(MAX)).into()
+    }
+}
+
+impl<const MIN: i32, const MAX: i32> ToSchema for Number<MIN, MAX> {
+    fn name() -> Cow<'static, str> {
+        format!("Number{MIN}To{MAX}").into()
     }
 }
 
@@ -347,7 +374,7 @@ macro_rules! id {
             utoipa::ToSchema,
         )]
         #[serde(transparent)]
-        #[schema(value_type = uuid::Uuid, example = "01980000-0000-7000-8000-000000000001")]
+        #[schema(value_type = uuid::Uuid, example = "00000000-0000-0000-0000-000000000001")]
         pub struct $Name(pub uuid::Uuid);
 
         impl $Name {
@@ -432,6 +459,16 @@ mod tests {
         let amount: Amount = serde_json::from_str("\"120.50\"").expect("an amount");
         assert_eq!(serde_json::to_string(&amount).expect("JSON"), "\"120.50\"");
         assert!(serde_json::from_str::<Amount>("120.5").is_err(), "numbers are binary fractions");
+    }
+
+    #[test]
+    fn numbers_are_within_their_bounds() {
+        let is_allowed = |number| {
+            let mut checks = Checks::default();
+            Number::<5, 480>(number).check("minutes", &mut checks);
+            checks.finish().is_ok()
+        };
+        assert_eq!([4, 5, 480, 481].map(is_allowed), [false, true, true, false]);
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Routes of the practice.
 
 mod clients;
+mod providers;
 
 use crate::route::{Access, Route};
 use crate::state::AppState;
@@ -10,5 +11,6 @@ const WRITE: Access = Access::Scope("practice:write");
 
 /// Returns the routes of this area.
 pub(crate) fn routes() -> Vec<Route<AppState>> {
-    clients::routes().into()
+    let (clients, providers) = (clients::routes(), providers::routes());
+    clients.into_iter().chain(providers).collect()
 }

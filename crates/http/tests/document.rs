@@ -91,12 +91,20 @@ fn read(document: &Value, method: &str, path: &str, operation: &Value) -> Result
         method: method.to_uppercase().parse()?,
         path: path.to_owned(),
         uri: if query.is_empty() { target } else { format!("{target}?{query}") },
-        body: body.map(|schema| example(document, schema)).transpose()?,
+        body: body.map(|schema| example(document, schema)).transpose()?.map(|body| distinct(path, body)),
         scope: operation.pointer("/security/0/api_key/0").and_then(text),
         statuses: statuses.map(|status| Ok(status.parse()?)).collect::<Result<_>>()?,
         is_conditional: named("if-match"),
         is_repeatable: named("idempotency-key"),
     })
+}
+
+/// Returns the example of a change without the unique values that the example of the creation has.
+fn distinct(path: &str, mut body: Value) -> Value {
+    if path == "/api/providers/{id}" {
+        (body["email"], body["npi_number"]) = ("another@example.com".into(), "1234567802".into());
+    }
+    body
 }
 
 fn text(value: &Value) -> Option<String> {

@@ -1,18 +1,34 @@
 //! The practice over the whole API.
 
 mod clients;
+mod providers;
 
-use crate::support::Fixture;
+use crate::support::{Answered, Fixture, ask};
 use anyhow::Result;
+use axum::body::Body;
+use axum::http::Request;
+use serde_json::Value;
 use tokio_postgres::{NoTls, connect};
 
 /// Id of the client that [`fill`] stores, as the examples of the document name it.
 pub(crate) const CLIENT: &str = "00000000-0000-0000-0000-000000000001";
 
+/// Id of the provider that [`fill`] stores.
+pub(crate) const PROVIDER: &str = CLIENT;
+
 /// Stores the resources that the examples of the document name.
 pub(crate) async fn fill(api: &Fixture) -> Result<()> {
     let (client, connection) = connect(&api.database.url(), NoTls).await?;
     tokio::spawn(connection);
-    let insert = "INSERT INTO clients (id, first_name, last_name) VALUES ('00000000-0000-0000-0000-000000000001', 'Ada', 'Lovelace')";
+    let insert = "INSERT INTO clients (id, first_name, last_name) VALUES ('00000000-0000-0000-0000-000000000001', 'Ada', 'Lovelace'); \
+        INSERT INTO providers (id, first_name, last_name, email) VALUES ('00000000-0000-0000-0000-000000000001', 'Grace', \
+            'Hopper', 'grace@example.com'), ('00000000-0000-0000-0000-000000000002', 'Joan', 'Clarke', 'joan@example.com')";
     Ok(client.batch_execute(insert).await?)
+}
+
+/// Sends `PUT` with `If-Match` and returns the answer.
+pub(crate) async fn put(api: &Fixture, uri: &str, etag: &str, body: &Value) -> Answered {
+    let request = Request::put(uri).header("x-api-key", api.key());
+    let request = request.header("content-type", "application/json").header("if-match", etag);
+    ask(&api.router, request.body(Body::from(body.to_string())).expect("a request")).await
 }

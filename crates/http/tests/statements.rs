@@ -66,7 +66,8 @@ fn table() -> Vec<Costs> {
         },
         Costs { method: Method::DELETE, ..get(one, "/api/identity/api-keys/2", 4) },
     ]);
-    table.extend(practice());
+    table.extend(clients());
+    table.extend(providers());
     table.extend([
         get("/api/audit/entries", "/api/audit/entries", 3),
         get("/api/audit/entries", "/api/audit/entries?action=create&per_page=100&page=100", 3),
@@ -104,8 +105,7 @@ fn table() -> Vec<Costs> {
     table
 }
 
-/// Returns the requests to routes of the practice.
-fn practice() -> Vec<Costs> {
+fn clients() -> Vec<Costs> {
     let (all, one) = ("/api/clients", "/api/clients/{id}");
     let client = json!({ "first_name": "Ada", "last_name": "Lovelace" });
     let stored = "/api/clients/00000000-0000-0000-0000-000000000001";
@@ -116,6 +116,21 @@ fn practice() -> Vec<Costs> {
         post(all, client.clone(), 3),
         Costs { header: Some("client"), ..post(all, client.clone(), 4) },
         Costs { method: Method::PUT, header: Some("*"), body: Some(client), ..get(one, stored, 4) },
+    ]
+}
+
+fn providers() -> Vec<Costs> {
+    let (all, one) = ("/api/providers", "/api/providers/{id}");
+    let stored = "/api/providers/00000000-0000-0000-0000-000000000001";
+    let provider = |email: &str| json!({ "first_name": "Ada", "last_name": "Lovelace", "email": email });
+    let changed = Some(provider("b@example.com"));
+    vec![
+        get(all, all, 3),
+        get(all, "/api/providers?specialty=a&is_active=true&accepts_new_patients=true&per_page=100", 3),
+        get(one, stored, 2),
+        post(all, provider("c@example.com"), 3),
+        Costs { header: Some("provider"), ..post(all, provider("d@example.com"), 4) },
+        Costs { method: Method::PUT, header: Some("*"), body: changed, ..get(one, stored, 4) },
     ]
 }
 

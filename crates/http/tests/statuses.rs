@@ -196,6 +196,13 @@ async fn refuse_by_state(seen: &mut Seen<'_>) -> Result<()> {
         repeatable(operation, Body::from(operation.body.as_ref()?.to_string() + " "))
     })
     .await;
+    // With the address of another provider.
+    seen.send(&router, |operation| {
+        let mut other = operation.clone();
+        other.body.as_mut()?["email"] = "joan@example.com".into();
+        (operation.name() == "PUT /api/providers/{id}").then(|| example(&other, &key))
+    })
+    .await;
     // With the address of another user.
     seen.send(&router, |operation| {
         let other = Operation { uri: operation.uri.replace("users/2", "users/1"), ..operation.clone() };

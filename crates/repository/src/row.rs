@@ -2,7 +2,7 @@
 
 use crate::Error;
 use rust_decimal::Decimal;
-use steadfast_domain::fields::{Amount, EmailAddress, Line, Prose};
+use steadfast_domain::fields::{Amount, EmailAddress, Line, Number, Prose};
 
 /// Conversion of a stored value into the domain's type. Fails if the value is invalid, which the constraints of the
 /// schema prevent. The error names `column` but not the value.
@@ -79,27 +79,27 @@ impl Stored<bool> for bool {
 
 /// Implements both conversions, also of optional values, for a type of the domain that wraps a stored value.
 macro_rules! wrapper {
-    ($Type:ty: $from:expr, $into:expr, $stored:ty $(, const $MAX:ident)?) => {
-        impl$(<const $MAX: usize>)? $crate::row::Parse<$Type> for $stored {
+    ($Type:ty: $from:expr, $into:expr, $stored:ty $(, const $LIMIT:ident: $limit:ty)*) => {
+        impl<$(const $LIMIT: $limit),*> $crate::row::Parse<$Type> for $stored {
             fn parse(self, _: &'static str) -> Result<$Type, $crate::Error> {
                 Ok($from(self))
             }
         }
 
-        impl$(<const $MAX: usize>)? $crate::row::Parse<Option<$Type>> for Option<$stored> {
+        impl<$(const $LIMIT: $limit),*> $crate::row::Parse<Option<$Type>> for Option<$stored> {
             fn parse(self, _: &'static str) -> Result<Option<$Type>, $crate::Error> {
                 Ok(self.map($from))
             }
         }
 
-        impl$(<const $MAX: usize>)? $crate::row::Stored<$stored> for $Type {
+        impl<$(const $LIMIT: $limit),*> $crate::row::Stored<$stored> for $Type {
             fn stored(&self) -> $stored {
                 let into: fn(&$Type) -> $stored = $into;
                 into(self)
             }
         }
 
-        impl$(<const $MAX: usize>)? $crate::row::Stored<Option<$stored>> for Option<$Type> {
+        impl<$(const $LIMIT: $limit),*> $crate::row::Stored<Option<$stored>> for Option<$Type> {
             fn stored(&self) -> Option<$stored> {
                 self.as_ref().map($into)
             }
@@ -109,9 +109,10 @@ macro_rules! wrapper {
 
 pub(crate) use wrapper;
 
-wrapper!(Line<MAX>: Line::from_stored, |text| text.as_str().to_owned(), String, const MAX);
-wrapper!(Prose<MAX>: Prose::from_stored, |text| text.as_str().to_owned(), String, const MAX);
+wrapper!(Line<MAX>: Line::from_stored, |text| text.as_str().to_owned(), String, const MAX: usize);
+wrapper!(Prose<MAX>: Prose::from_stored, |text| text.as_str().to_owned(), String, const MAX: usize);
 wrapper!(EmailAddress: EmailAddress::from_stored, |address| address.as_str().to_owned(), String);
+wrapper!(Number<MIN, MAX>: Number, |number| number.0, i32, const MIN: i32, const MAX: i32);
 wrapper!(Amount: Amount, |amount| amount.0, Decimal);
 
 /// Implements both conversions, also of optional values, for an enumeration of the domain, which is stored by its names.

@@ -56,7 +56,7 @@ fn case(operation: &str, name: &str) -> Case {
 }
 
 /// Number of rows that the main statement returns or changes, by operation and case.
-const ROWS_BY_CASE: [(&str, &str, RangeInclusive<u64>); 97] = [
+const ROWS_BY_CASE: [(&str, &str, RangeInclusive<u64>); 102] = [
     ("keys.search", "rare", 2..=2),
     ("keys.search", "common", 51..=51),
     ("keys.search", "absent", 0..=0),
@@ -113,6 +113,11 @@ const ROWS_BY_CASE: [(&str, &str, RangeInclusive<u64>); 97] = [
     ("practice.look_up_clients", "a phone number", 1..=1),
     ("practice.look_up_clients", "many with an address", 51..=51),
     ("practice.client", "a client", 1..=1),
+    ("practice.providers", "active", 51..=51),
+    ("practice.providers", "active and accepting, after a cursor", 51..=51),
+    ("practice.providers", "a specialty, third page", 51..=51),
+    ("practice.providers", "a rare specialty", 1..=10),
+    ("practice.provider", "a provider", 1..=1),
     ("audit.entries", "all", 51..=51),
     ("audit.entries", "all, the third page", 51..=51),
     ("audit.entries", "all, after a cursor", 51..=51),
@@ -174,7 +179,12 @@ async fn cases_run_their_operation_and_find_expected_rows() -> Result<()> {
         // The page is requested before its count; words are looked up before the terms.
         let has_count = matches!(
             case.operation.name(),
-            "keys.search" | "keys.products" | "identity.api_keys" | "identity.users" | "audit.entries"
+            "keys.search"
+                | "keys.products"
+                | "identity.api_keys"
+                | "identity.users"
+                | "practice.providers"
+                | "audit.entries"
         );
         let main = if has_count { own.first() } else { own.last() };
         found.insert((case.operation.name(), case.name), main.and_then(|statement| statement.rows()));

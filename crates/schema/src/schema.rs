@@ -291,6 +291,66 @@ diesel::table! {
 }
 
 diesel::table! {
+    /// Clinicians and other providers of the practice. They are never deleted.
+    providers (id) {
+        /// Id, a UUID of version 7.
+        id -> Uuid,
+        /// First name.
+        first_name -> Text,
+        /// Last name.
+        last_name -> Text,
+        /// Middle name.
+        middle_name -> Nullable<Text>,
+        /// Title.
+        title -> Nullable<Text>,
+        /// Credentials, such as PhD.
+        credentials -> Nullable<Text>,
+        /// Specialty.
+        specialty -> Nullable<Text>,
+        /// Number of the license.
+        license_number -> Nullable<Text>,
+        /// State that granted the license.
+        license_state -> Nullable<Text>,
+        /// E-mail address.
+        email -> Text,
+        /// Phone number.
+        phone -> Nullable<Text>,
+        /// Phone number of the office.
+        office_phone -> Nullable<Text>,
+        /// First line of the address of the office.
+        office_address_line1 -> Nullable<Text>,
+        /// Second line of the address of the office.
+        office_address_line2 -> Nullable<Text>,
+        /// City of the office.
+        office_city -> Nullable<Text>,
+        /// State of the office.
+        office_state -> Nullable<Text>,
+        /// Postal code of the office.
+        office_zip_code -> Nullable<Text>,
+        /// National Provider Identifier: ten digits.
+        npi_number -> Nullable<Text>,
+        /// Tax id.
+        tax_id -> Nullable<Text>,
+        /// Usual duration of an appointment, in minutes.
+        default_appointment_minutes -> Int4,
+        /// True if the provider accepts new clients.
+        accepts_new_patients -> Bool,
+        /// False if the provider has left the practice.
+        is_active -> Bool,
+        /// Description for clients.
+        bio -> Nullable<Text>,
+        /// Notes of the administration.
+        administrative_notes -> Nullable<Text>,
+        /// Time of the creation.
+        created_at -> Timestamptz,
+        /// Time of the last change.
+        updated_at -> Timestamptz,
+        /// Number of the changes of the provider, from 1.
+        version -> Int4,
+    }
+}
+
+diesel::table! {
     /// Searches of the terminology, stored for three months.
     search_logs (id, created_at) {
         /// Row id.
@@ -373,6 +433,7 @@ diesel::allow_tables_to_appear_in_same_query! {
     idempotency_records,
     pidms_keys,
     pidms_products,
+    providers,
     search_logs,
     search_stats_daily,
     users,

@@ -13,7 +13,7 @@ impl From<RepositoryError> for Problem {
     fn from(error: RepositoryError) -> Self {
         let text = error.to_string();
         match error {
-            RepositoryError::Duplicate { .. } => Self::new(Code::DuplicateEntry),
+            RepositoryError::Duplicate { constraint } => Self::duplicate(constraint.as_deref()),
             RepositoryError::Conflict { .. } => Self::new(Code::Conflict),
             RepositoryError::NotFound => Self::new(Code::NotFound),
             RepositoryError::Forbidden => {
@@ -43,6 +43,25 @@ impl From<RepositoryError> for Problem {
             RepositoryError::Query { .. } => {
                 Self::new(Code::DbQuery).caused("repository.query", "fault", text)
             }
+        }
+    }
+}
+
+/// Fields whose values are unique, by constraint.
+const UNIQUE: [(&str, &str); 4] = [
+    ("providers_email_key", "email"),
+    ("providers_npi_number_key", "npi_number"),
+    ("users_email_key", "email"),
+    ("users_phone_number_key", "phone_number"),
+];
+
+impl Problem {
+    /// Creates the answer to a request that violates the unique `constraint`. Names the field.
+    fn duplicate(constraint: Option<&str>) -> Self {
+        let problem = Self::new(Code::DuplicateEntry);
+        match UNIQUE.iter().find(|(name, _)| Some(*name) == constraint) {
+            Some((_, field)) => problem.field(field, "is that of another one"),
+            None => problem,
         }
     }
 }

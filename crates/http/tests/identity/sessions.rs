@@ -270,7 +270,7 @@ async fn addresses_are_unique_regardless_of_case() -> Result<()> {
     user(&api, "grace", &["user"]).await?;
     let again = json!({ "email": "GRACE@example.com", "display_name": "Grace", "roles": ["user"] });
     let answer = send(&api, Method::POST, USERS, &[], Some(again)).await;
-    assert_eq!(answer.refusal(), (409, "DUPLICATE_ENTRY", vec![]));
+    assert_eq!(answer.refusal(), (409, "DUPLICATE_ENTRY", vec!["email"]));
     Ok(())
 }
 

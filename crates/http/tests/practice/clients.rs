@@ -12,9 +12,7 @@ use tokio_postgres::{NoTls, connect};
 const ALL: &str = "/api/clients";
 
 async fn put(api: &Fixture, id: &str, etag: &str, body: Value) -> Answered {
-    let request = Request::put(format!("{ALL}/{id}")).header("x-api-key", api.key());
-    let request = request.header("content-type", "application/json").header("if-match", etag);
-    ask(&api.router, request.body(Body::from(body.to_string())).expect("a request")).await
+    super::put(api, &format!("{ALL}/{id}"), etag, &body).await
 }
 
 /// Returns first and last names of the clients on a page.

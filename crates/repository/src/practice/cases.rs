@@ -1,5 +1,7 @@
 //! Cases of the operations of the practice.
 
+mod providers;
+
 use super::seed::client_id;
 use super::{
     CLIENT, CLIENTS, CREATE_CLIENT, LOOK_UP_CLIENTS, SEARCH_CLIENTS, UPDATE_CLIENT, client, clients,
@@ -8,15 +10,17 @@ use super::{
 use crate::audit::cases::{keyed, origin, user};
 use crate::cases::{ANY, Case};
 use crate::prelude::*;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
 use steadfast_domain::Invalid;
 use steadfast_domain::audit::Origin;
-use steadfast_domain::fields::Valid;
+use steadfast_domain::fields::{Check, Valid};
 use steadfast_domain::practice::{ClientCursor, ClientDetails, ClientFilter, ClientId, ClientParameters};
 use steadfast_domain::version::{Expected, Version};
 
 /// Returns the cases of this area.
 pub(crate) fn all() -> Result<Vec<Case>, Invalid> {
-    let all = [lists()?, searches()?, changes()?];
+    let all = [lists()?, searches()?, changes()?, providers::all()?];
     Ok(all.into_iter().flatten().collect())
 }
 
@@ -191,14 +195,24 @@ const OPTIONAL: [&str; 21] = [
 
 /// Returns the details of a client with the `optional` ones.
 fn details(optional: &[&str]) -> Result<Valid<ClientDetails>, Invalid> {
-    let mut body = serde_json::json!({ "first_name": "Ada", "last_name": "Lovelace" });
-    for name in optional {
-        body[*name] = "a text".into();
-    }
+    let body = serde_json::json!({ "first_name": "Ada", "last_name": "Lovelace" });
+    let mut body = with_texts(body, optional);
     if !optional.is_empty() {
         body["email"] = "ada@example.com".into();
         body["date_of_birth"] = "1985-12-10".into();
     }
-    let body = serde_json::from_value(body).map_err(|error| Invalid::field("body", error.to_string()))?;
-    Valid::of(body)
+    self::body(body)
+}
+
+/// Returns `json` with a text in the fields `names`.
+fn with_texts(mut json: Value, names: &[&str]) -> Value {
+    for name in names {
+        json[*name] = "a text".into();
+    }
+    json
+}
+
+/// Returns the body of a request, checked.
+fn body<T: Check + DeserializeOwned>(json: Value) -> Result<Valid<T>, Invalid> {
+    Valid::of(serde_json::from_value(json).map_err(|error| Invalid::field("body", error.to_string()))?)
 }

@@ -1,11 +1,13 @@
 //! A practice as it is seeded: a tenth of its clients have left, and some share an address or a phone number.
 
 use crate::cases::{Rows, Table};
-use steadfast_domain::practice::ClientId;
+use steadfast_domain::practice::{ClientId, ProviderId};
 use uuid::Uuid;
 
 /// The tables of the area.
-pub(crate) const TABLES: &[Table] = &[Table {
+pub(crate) const TABLES: &[Table] = &[CLIENTS, PROVIDERS];
+
+const CLIENTS: Table = Table {
     name: "clients",
     columns: "id, first_name, last_name, email, phone, date_of_birth, is_active, administrative_notes, created_at, \
         updated_at",
@@ -30,9 +32,31 @@ pub(crate) const TABLES: &[Table] = &[Table {
             timestamptz '2020-01-01 00:00:00+00' + interval '20 minutes' * n AS made \
             FROM generate_series(1, $count) AS n) AS numbered",
     ),
-}];
+};
+
+/// Half of them are psychologists, an eighth has left, and one in a hundred is a hypnotherapist.
+const PROVIDERS: Table = Table {
+    name: "providers",
+    columns: "id, first_name, last_name, specialty, email, npi_number, accepts_new_patients, is_active, bio, created_at, \
+        updated_at",
+    per_mille: 60,
+    at_most: 1_000,
+    rows: Rows::Selected(
+        "SELECT lpad(to_hex(n), 32, '0')::uuid, (ARRAY['Ada', 'Ben', 'Carla', 'David', 'Elena'])[1 + n % 5], \
+            'Name ' || n * 7 % 100, CASE WHEN n % 100 = 9 THEN 'Hypnotherapy' WHEN n % 2 = 0 THEN 'Psychology' \
+                ELSE (ARRAY['Psychiatry', 'Counseling', 'Social work'])[1 + n % 3] END, \
+            'provider-' || n || '@example.com', lpad(n::text, 10, '0'), n % 3 > 0, n % 8 > 0, \
+            repeat('Speaks two languages. ', 5 + n % 20), timestamptz '2020-01-01 00:00:00+00', \
+            timestamptz '2020-01-01 00:00:00+00' FROM generate_series(1, $count) AS n",
+    ),
+};
 
 /// Returns the id of the seeded client `number`, from 1.
 pub(super) fn client_id(number: u128) -> ClientId {
     ClientId(Uuid::from_u128(number))
+}
+
+/// Returns the id of the seeded provider `number`, from 1.
+pub(super) fn provider_id(number: u128) -> ProviderId {
+    ProviderId(Uuid::from_u128(number))
 }
