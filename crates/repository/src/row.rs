@@ -2,7 +2,7 @@
 
 use crate::Error;
 use rust_decimal::Decimal;
-use steadfast_domain::fields::{Amount, EmailAddress, Line, Prose};
+use steadfast_domain::fields::{Amount, EmailAddress, Line, Prose, SignedAmount};
 
 /// Conversion of a stored value into the domain's type. Fails if the value is invalid, which the constraints of the
 /// schema prevent. The error names `column` but not the value.
@@ -113,6 +113,7 @@ wrapper!(Line<MAX>: Line::from_stored, |text| text.as_str().to_owned(), String, 
 wrapper!(Prose<MAX>: Prose::from_stored, |text| text.as_str().to_owned(), String, const MAX);
 wrapper!(EmailAddress: EmailAddress::from_stored, |address| address.as_str().to_owned(), String);
 wrapper!(Amount: Amount, |amount| amount.0, Decimal);
+wrapper!(SignedAmount: SignedAmount, |amount| amount.0, Decimal);
 
 /// Implements both conversions, also of optional values, for an enumeration of the domain, which is stored by its names.
 macro_rules! named {

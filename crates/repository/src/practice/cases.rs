@@ -1,5 +1,7 @@
 //! Cases of the operations of the practice.
 
+mod ledger;
+
 use super::seed::client_id;
 use super::{
     CLIENT, CLIENTS, CREATE_CLIENT, LOOK_UP_CLIENTS, SEARCH_CLIENTS, UPDATE_CLIENT, client, clients,
@@ -16,7 +18,7 @@ use steadfast_domain::version::{Expected, Version};
 
 /// Returns the cases of this area.
 pub(crate) fn all() -> Result<Vec<Case>, Invalid> {
-    let all = [lists()?, searches()?, changes()?];
+    let all = [lists()?, searches()?, changes()?, ledger::all()?];
     Ok(all.into_iter().flatten().collect())
 }
 
