@@ -13,7 +13,7 @@ use steadfast_domain::practice::{
     TransactionType,
 };
 use steadfast_domain::version::Expected;
-use steadfast_postgres::diesel::dsl::now;
+use steadfast_postgres::diesel::dsl::{not, now};
 use steadfast_postgres::diesel::sql_types::{Array, BigInt, Bool, Date, Text, Uuid as SqlUuid};
 use steadfast_postgres::diesel::{delete, insert_into, update};
 use steadfast_postgres::{Abort, Conn};
@@ -23,10 +23,14 @@ use uuid::Uuid;
 /// Name of the resource in the audit trail.
 const RESOURCE: &str = "ledger_entry";
 
+/// Index that the triggers use to maintain the balance of the client.
+const BALANCES: &[&str] = &["client_balances_pkey"];
+
 /// Lists a page of the entries of a client, with the total.
-pub const LEDGER_OF_CLIENT: Operation<Read> = paged(
-    Operation::read("practice.ledger_of_client").served_by(&["idx_ledger_client_type_date", "ledger_pkey"]),
-);
+pub const LEDGER_OF_CLIENT: Operation<Read> = Operation::read("practice.ledger_of_client")
+    .statements(2)
+    .served_by(&["idx_ledger_client_type_date", "ledger_pkey"])
+    .reads(Reads::PerMatch(800), "the total counts the entries of the client");
 
 /// Lists a page of the entries of all clients, with the total.
 pub const LEDGER: Operation<Read> = Operation::read("practice.ledger")
@@ -43,12 +47,16 @@ pub const CREATE_LEDGER_ENTRY: Operation<Write> =
     Operation::write("practice.create_ledger_entry").statements(3).served_by(&["idempotency_records_pkey"]);
 
 /// Changes an entry.
-pub const UPDATE_LEDGER_ENTRY: Operation<Write> =
-    Operation::write("practice.update_ledger_entry").statements(3).served_by(&["ledger_pkey"]);
+pub const UPDATE_LEDGER_ENTRY: Operation<Write> = Operation::write("practice.update_ledger_entry")
+    .statements(3)
+    .served_by(&["ledger_pkey"])
+    .supports_fk(BALANCES);
 
 /// Posts an entry.
-pub const POST_LEDGER_ENTRY: Operation<Write> =
-    Operation::write("practice.post_ledger_entry").statements(3).served_by(&["ledger_pkey"]);
+pub const POST_LEDGER_ENTRY: Operation<Write> = Operation::write("practice.post_ledger_entry")
+    .statements(3)
+    .served_by(&["ledger_pkey"])
+    .supports_fk(BALANCES);
 
 /// Reconciles an entry.
 pub const RECONCILE_LEDGER_ENTRY: Operation<Write> =
@@ -176,7 +184,16 @@ pub async fn update_ledger_entry(
         if old.details.is_posted && !details.is_posted {
             Err(Error::State("A posted entry stays posted. Create an adjustment or a refund."))?;
         }
-        replace(conn, (old, expected), details, None).await
+        let change = update(ledger::table.find(id.0))
+            .filter(ledger::version.eq(expected.or(old.version)))
+            .set((
+                DetailsRow::of(details),
+                ledger::updated_at.eq(now),
+                ledger::version.eq(ledger::version + 1),
+            ))
+            .returning(EntryRow::as_select());
+        let new = change.get_result(conn).await.optional()?.ok_or(Error::VersionMismatch)?.parse()?;
+        Ok(Change::Updated { id: id.to_string(), old, new })
     });
     changed.await.map_err(|error| error.naming(&REFERENCES))
 }
@@ -192,11 +209,16 @@ pub async fn post_ledger_entry(
 ) -> Result<LedgerEntry, Error> {
     entries::change(store, &POST_LEDGER_ENTRY, origin, ("post", RESOURCE), async |conn| {
         let old = locked(conn, id).await?;
-        if old.details.is_posted {
-            Err(Error::State("The entry is posted already."))?;
-        }
-        let details = LedgerDetails { is_posted: true, ..old.details.clone() };
-        replace(conn, (old, Expected::Any), &details, None).await
+        let change = update(ledger::table.find(id.0).filter(not(ledger::is_posted)))
+            .set((
+                ledger::is_posted.eq(true),
+                ledger::updated_at.eq(now),
+                ledger::version.eq(ledger::version + 1),
+            ))
+            .returning(EntryRow::as_select());
+        let posted = Error::State("The entry is posted already.");
+        let new = change.get_result(conn).await.optional()?.ok_or(posted)?.parse()?;
+        Ok(Change::Updated { id: id.to_string(), old, new })
     })
     .await
 }
@@ -213,14 +235,21 @@ pub async fn reconcile_ledger_entry(
 ) -> Result<LedgerEntry, Error> {
     entries::change(store, &RECONCILE_LEDGER_ENTRY, origin, ("reconcile", RESOURCE), async |conn| {
         let old = locked(conn, id).await?;
-        if old.is_reconciled {
-            Err(Error::Invalid(Invalid::field("is_reconciled", "the entry is reconciled already")))?;
-        }
-        if !old.details.is_posted {
-            Err(Error::State("The entry is not posted. Post it before it is reconciled."))?;
-        }
-        let details = old.details.clone();
-        replace(conn, (old, Expected::Any), &details, Some(Utc::now().date_naive())).await
+        let change = update(ledger::table.find(id.0))
+            .filter(ledger::is_posted.and(not(ledger::is_reconciled)))
+            .set((
+                ledger::reconciliation_date.eq(Utc::now().date_naive()),
+                ledger::updated_at.eq(now),
+                ledger::version.eq(ledger::version + 1),
+            ))
+            .returning(EntryRow::as_select());
+        let refused = if old.is_reconciled {
+            Error::Invalid(Invalid::field("is_reconciled", "the entry is reconciled already"))
+        } else {
+            Error::State("The entry is not posted. Post it before it is reconciled.")
+        };
+        let new = change.get_result(conn).await.optional()?.ok_or(refused)?.parse()?;
+        Ok(Change::Updated { id: id.to_string(), old, new })
     })
     .await
 }
@@ -232,10 +261,10 @@ pub async fn reconcile_ledger_entry(
 pub async fn delete_ledger_entry(store: &Store, origin: &Origin, id: LedgerEntryId) -> Result<(), Error> {
     let deleted = entries::change(store, &DELETE_LEDGER_ENTRY, origin, ("delete", RESOURCE), async |conn| {
         let old = locked(conn, id).await?;
-        if old.details.is_posted {
+        let draft = ledger::table.find(id.0).filter(not(ledger::is_posted));
+        if delete(draft).execute(conn).await? == 0 {
             Err(Error::State("A posted entry is never deleted. Create an adjustment or a refund."))?;
         }
-        delete(ledger::table.find(id.0)).execute(conn).await?;
         Ok(Change::Deleted { id: id.to_string(), old })
     });
     deleted.await.map(drop)
@@ -248,26 +277,6 @@ const REFERENCES: [(&str, &str); 1] = [("ledger_client_id_fkey", "client_id")];
 async fn locked(conn: &mut Conn, id: LedgerEntryId) -> Result<LedgerEntry, Abort<Error>> {
     let entry = ledger::table.find(id.0).select(EntryRow::as_select()).for_no_key_update();
     Ok(entry.first(conn).await.optional()?.ok_or(Error::NotFound)?.parse()?)
-}
-
-/// Changes a locked entry of the expected version to `details`, and sets the day of its reconciliation.
-async fn replace(
-    conn: &mut Conn,
-    (old, expected): (LedgerEntry, Expected),
-    details: &LedgerDetails,
-    reconciled_on: Option<NaiveDate>,
-) -> Result<Change<LedgerEntry>, Abort<Error>> {
-    let change = update(ledger::table.find(old.id.0))
-        .filter(ledger::version.eq(expected.or(old.version)))
-        .set((
-            DetailsRow::of(details),
-            ledger::reconciliation_date.eq(reconciled_on),
-            ledger::updated_at.eq(now),
-            ledger::version.eq(ledger::version + 1),
-        ))
-        .returning(EntryRow::as_select());
-    let new = change.get_result(conn).await.optional()?.ok_or(Error::VersionMismatch)?.parse()?;
-    Ok(Change::Updated { id: old.id.to_string(), old, new })
 }
 
 details! {

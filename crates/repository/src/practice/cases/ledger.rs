@@ -85,6 +85,9 @@ fn lists() -> Result<Vec<Case>, Invalid> {
         let (from, to) = ("2023-05-01", "2023-05-05");
         filter(json!({ "service_date_from": from, "service_date_to": to, "is_reconciled": reconciled }))
     };
+    let before_all = |reconciled: Option<bool>| {
+        filter(json!({ "service_date_to": "1999-12-31", "is_reconciled": reconciled }))
+    };
     let everything = || filter(json!({}));
     let unreconciled = || filter(json!({ "is_reconciled": false }));
     let cases = [
@@ -98,13 +101,14 @@ fn lists() -> Result<Vec<Case>, Invalid> {
         ("refunds", dates, (filter(json!({ "transaction_type": "refund" }))?, at(1)?)),
         ("posted", dates, (filter(json!({ "is_posted": true }))?, at(1)?)),
         ("reconciled", dates, (filter(json!({ "is_reconciled": true }))?, at(1)?)),
-        ("before all", dates, (filter(json!({ "service_date_to": "1999-12-31" }))?, at(1)?)),
+        ("before all", dates, (before_all(None)?, at(1)?)),
         ("unreconciled, first page", open, (unreconciled()?, at(1)?)),
         ("unreconciled, third page", open, (unreconciled()?, at(3)?)),
         ("unreconciled, after a cursor", open, (unreconciled()?, after("2025-11-30")?)),
         ("unreconciled, after the last cursor", open, (unreconciled()?, after("2020-01-01")?)),
-        ("five days, unreconciled", open, (days(Some(false))?, at(1)?)),
-        ("five days, unreconciled, past the last page", open, (days(Some(false))?, at(200)?)),
+        ("five days, unreconciled", ANY, (days(Some(false))?, at(1)?)),
+        ("five days, unreconciled, past the last page", ANY, (days(Some(false))?, at(200)?)),
+        ("unreconciled, before all", ANY, (before_all(Some(false))?, at(1)?)),
         ("drafts", open, (filter(json!({ "is_posted": false }))?, at(1)?)),
         (
             "unreconciled refunds",
