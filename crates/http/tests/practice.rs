@@ -1,6 +1,7 @@
 //! The practice over the whole API.
 
 mod clients;
+mod ledger;
 mod providers;
 
 use crate::support::{Answered, Fixture, ask};
@@ -20,9 +21,16 @@ pub(crate) const PROVIDER: &str = CLIENT;
 pub(crate) async fn fill(api: &Fixture) -> Result<()> {
     let (client, connection) = connect(&api.database.url(), NoTls).await?;
     tokio::spawn(connection);
-    let insert = "INSERT INTO clients (id, first_name, last_name) VALUES ('00000000-0000-0000-0000-000000000001', 'Ada', 'Lovelace'); \
-        INSERT INTO providers (id, first_name, last_name, email) VALUES ('00000000-0000-0000-0000-000000000001', 'Grace', \
-            'Hopper', 'grace@example.com'), ('00000000-0000-0000-0000-000000000002', 'Joan', 'Clarke', 'joan@example.com')";
+    // The first entry of the ledger is posted, the third reconciled; the others are drafts.
+    let insert = "INSERT INTO clients (id, first_name, last_name) VALUES \
+            ('00000000-0000-0000-0000-000000000001', 'Ada', 'Lovelace'), \
+            ('01980000-0000-7000-8000-000000000001', 'Grace', 'Hopper'); \
+        INSERT INTO providers (id, first_name, last_name, email) VALUES \
+            ('00000000-0000-0000-0000-000000000001', 'Grace', 'Hopper', 'grace@example.com'), \
+            ('00000000-0000-0000-0000-000000000002', 'Joan', 'Clarke', 'joan@example.com'); \
+        INSERT INTO ledger (id, client_id, transaction_type, amount, description, service_date, is_posted, reconciliation_date) \
+            SELECT lpad(n::text, 32, '0')::uuid, '00000000-0000-0000-0000-000000000001', 'charge', 120, 'A session', \
+                '2026-03-02', n IN (1, 3), CASE n WHEN 3 THEN date '2026-04-01' END FROM generate_series(1, 5) AS n";
     Ok(client.batch_execute(insert).await?)
 }
 

@@ -68,6 +68,7 @@ fn table() -> Vec<Costs> {
     ]);
     table.extend(clients());
     table.extend(providers());
+    table.extend(ledger());
     table.extend([
         get("/api/audit/entries", "/api/audit/entries", 3),
         get("/api/audit/entries", "/api/audit/entries?action=create&per_page=100&page=100", 3),
@@ -131,6 +132,51 @@ fn providers() -> Vec<Costs> {
         post(all, provider("c@example.com"), 3),
         Costs { header: Some("provider"), ..post(all, provider("d@example.com"), 4) },
         Costs { method: Method::PUT, header: Some("*"), body: changed, ..get(one, stored, 4) },
+    ]
+}
+
+/// Returns the requests to the ledger and its figures.
+fn ledger() -> Vec<Costs> {
+    let (all, one) = ("/api/ledger", "/api/ledger/{id}");
+    let client = "00000000-0000-0000-0000-000000000001";
+    let entry = json!({
+        "client_id": client, "transaction_type": "charge", "amount": "120.50", "description": "A session",
+        "service_date": "2026-03-02",
+    });
+    let first = "/api/ledger/00000000-0000-0000-0000-000000000001";
+    let act = |route, uri| Costs { method: Method::POST, ..get(route, uri, 4) };
+    vec![
+        get(all, all, 3),
+        get(
+            all,
+            "/api/ledger?client_id=00000000-0000-0000-0000-000000000001&transaction_type=charge&is_posted=true\
+                &is_reconciled=false&service_date_from=2026-01-01&service_date_to=2026-03-31&per_page=100",
+            3,
+        ),
+        get(all, "/api/ledger?is_reconciled=false&page=100&per_page=100", 3),
+        get(one, first, 2),
+        post(all, entry.clone(), 3),
+        Costs { header: Some("entry"), ..post(all, entry.clone(), 4) },
+        Costs { method: Method::PUT, header: Some("*"), body: Some(entry), ..get(one, first, 4) },
+        act("/api/ledger/{id}/reconcile", "/api/ledger/00000000-0000-0000-0000-000000000001/reconcile"),
+        act("/api/ledger/{id}/post", "/api/ledger/00000000-0000-0000-0000-000000000002/post"),
+        Costs { method: Method::DELETE, ..get(one, "/api/ledger/00000000-0000-0000-0000-000000000004", 4) },
+        get(
+            "/api/ledger/client/{id}/balance",
+            "/api/ledger/client/00000000-0000-0000-0000-000000000001/balance",
+            2,
+        ),
+        get("/api/ledger/revenue", "/api/ledger/revenue?date_from=2026-01-01&date_to=2026-03-31", 2),
+        get(
+            "/api/clients/{id}/financial-summary",
+            "/api/clients/00000000-0000-0000-0000-000000000001/financial-summary",
+            2,
+        ),
+        get(
+            "/api/clients/dashboard/financial",
+            "/api/clients/dashboard/financial?date_from=2026-01-01&date_to=2026-03-31",
+            3,
+        ),
     ]
 }
 

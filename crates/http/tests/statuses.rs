@@ -90,6 +90,7 @@ async fn every_documented_status_is_sent() -> Result<()> {
     refuse_callers(&mut seen).await?;
     refuse_inputs(&mut seen).await?;
     refuse_by_state(&mut seen).await?;
+    refuse_entries(&mut seen).await;
     fail_upstream(&mut seen).await;
     fail_database(&mut seen).await?;
     let router = api.cold_router()?;
@@ -217,6 +218,24 @@ async fn refuse_by_state(seen: &mut Seen<'_>) -> Result<()> {
     })
     .await;
     Ok(())
+}
+
+/// Sends requests about entries in the ledger whose state matters: 400, 409, and the success that a state permits.
+async fn refuse_entries(seen: &mut Seen<'_>) {
+    let (router, key) = (seen.api.router.clone(), seen.key.clone());
+    let on = |operation: &Operation, number: u32| {
+        let uri = operation.uri.replace("000000000001", &format!("{number:012}"));
+        example(&Operation { uri, ..operation.clone() }, &key)
+    };
+    let is_entry = |operation: &Operation| operation.path.starts_with("/api/ledger/{id}");
+    // The third is reconciled, and the others are drafts.
+    seen.send(&router, |operation| is_entry(operation).then(|| on(operation, 3))).await;
+    seen.send(&router, |operation| operation.path.ends_with("/{id}/post").then(|| on(operation, 2))).await;
+    seen.send(&router, |operation| {
+        let is_tried = operation.method == "DELETE" || operation.path.ends_with("/reconcile");
+        (is_entry(operation) && is_tried).then(|| on(operation, 4))
+    })
+    .await;
 }
 
 /// Makes PIDKey.com fail: 502 and 504.

@@ -2,7 +2,7 @@
 
 use crate::Error;
 use rust_decimal::Decimal;
-use steadfast_domain::fields::{Amount, EmailAddress, Line, Number, Prose};
+use steadfast_domain::fields::{Amount, EmailAddress, Line, Number, Prose, SignedAmount};
 
 /// Conversion of a stored value into the domain's type. Fails if the value is invalid, which the constraints of the
 /// schema prevent. The error names `column` but not the value.
@@ -114,6 +114,7 @@ wrapper!(Prose<MAX>: Prose::from_stored, |text| text.as_str().to_owned(), String
 wrapper!(EmailAddress: EmailAddress::from_stored, |address| address.as_str().to_owned(), String);
 wrapper!(Number<MIN, MAX>: Number, |number| number.0, i32, const MIN: i32, const MAX: i32);
 wrapper!(Amount: Amount, |amount| amount.0, Decimal);
+wrapper!(SignedAmount: SignedAmount, |amount| amount.0, Decimal);
 
 /// Implements both conversions, also of optional values, for an enumeration of the domain, which is stored by its names.
 macro_rules! named {

@@ -123,6 +123,16 @@ diesel::table! {
 }
 
 diesel::table! {
+    /// Balances of the clients with posted entries in the ledger, maintained by triggers.
+    client_balances (client_id) {
+        /// The client.
+        client_id -> Uuid,
+        /// Sum of the signed amounts: what the client owes, negative if the client has credit.
+        balance -> Numeric,
+    }
+}
+
+diesel::table! {
     /// Clients of the practice. They are never deleted.
     clients (id) {
         /// Id, a UUID of version 7.
@@ -233,6 +243,54 @@ diesel::table! {
         created_at -> Timestamptz,
         /// Time from which on the key can be used for another request.
         expires_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    /// Charges and payments of clients. Posted entries are never deleted, reconciled ones never changed.
+    ledger (id) {
+        /// Id, a UUID of version 7.
+        id -> Uuid,
+        /// The client.
+        client_id -> Uuid,
+        /// Kind of transaction.
+        transaction_type -> Text,
+        /// Amount in dollars; only an adjustment can be negative.
+        amount -> Numeric,
+        /// Amount by which the transaction changes the balance that the client owes.
+        signed_amount -> Numeric,
+        /// Description.
+        description -> Text,
+        /// Day of the service or of the payment.
+        service_date -> Date,
+        /// Billing code (CPT).
+        billing_code -> Nullable<Text>,
+        /// Code of ICD-10-CM.
+        diagnosis_code -> Nullable<Text>,
+        /// Means of payment.
+        payment_method -> Nullable<Text>,
+        /// Reference number.
+        reference_number -> Nullable<Text>,
+        /// Number of the check.
+        check_number -> Nullable<Text>,
+        /// Number of the insurance claim.
+        insurance_claim_number -> Nullable<Text>,
+        /// Authorization of the insurance.
+        insurance_authorization -> Nullable<Text>,
+        /// True if the entry counts in the balance.
+        is_posted -> Bool,
+        /// True if the entry was reconciled.
+        is_reconciled -> Bool,
+        /// Day of the reconciliation; null if the entry was not reconciled.
+        reconciliation_date -> Nullable<Date>,
+        /// Notes.
+        notes -> Nullable<Text>,
+        /// Time of the creation.
+        created_at -> Timestamptz,
+        /// Time of the last change.
+        updated_at -> Timestamptz,
+        /// Number of the changes of the entry, from 1.
+        version -> Int4,
     }
 }
 
@@ -421,6 +479,8 @@ diesel::table! {
 }
 
 diesel::joinable!(auth_session -> users (user_id));
+diesel::joinable!(client_balances -> clients (client_id));
+diesel::joinable!(ledger -> clients (client_id));
 
 diesel::allow_tables_to_appear_in_same_query! {
     api_keys,
@@ -428,9 +488,11 @@ diesel::allow_tables_to_appear_in_same_query! {
     audit_seals,
     auth_login_attempts,
     auth_session,
+    client_balances,
     clients,
     icd10_releases,
     idempotency_records,
+    ledger,
     pidms_keys,
     pidms_products,
     providers,

@@ -108,6 +108,9 @@ const fn class_of(error: &repository::Error) -> Class {
         | repository::Error::VersionMismatch
         | repository::Error::KeyReused
         | repository::Error::Forbidden
+        | repository::Error::State(_)
+        | repository::Error::Invalid(_)
+        | repository::Error::UnknownReference { .. }
         | repository::Error::InProgress => Class::Caller,
     }
 }

@@ -83,8 +83,8 @@ async fn update(
 
 /// Path parameters of a client.
 #[derive(Deserialize, IntoParams)]
-struct ClientPath {
+pub(super) struct ClientPath {
     /// Id of the client.
     #[param(value_type = uuid::Uuid, example = "00000000-0000-0000-0000-000000000001")]
-    id: ClientId,
+    pub(super) id: ClientId,
 }

@@ -21,6 +21,12 @@ impl From<RepositoryError> for Problem {
                 Self::says(Code::Forbidden, message)
             }
             RepositoryError::VersionMismatch => Self::new(Code::PreconditionFailed),
+            RepositoryError::State(message) => Self::says(Code::Conflict, message),
+            RepositoryError::Invalid(invalid) => invalid.into(),
+            RepositoryError::UnknownReference { field } => {
+                let message = "The request refers to a resource that does not exist; see field_errors.";
+                Self::says(Code::Conflict, message).field(field, "does not exist")
+            }
             RepositoryError::KeyReused => Self::new(Code::IdempotencyKeyMismatch),
             RepositoryError::InProgress => {
                 let message = "The first request with this Idempotency-Key is still running.";

@@ -34,6 +34,8 @@ pub(crate) struct Entry {
 pub(crate) enum Change<T> {
     /// The resource was changed.
     Updated { id: String, old: T, new: T },
+    /// The resource was deleted.
+    Deleted { id: String, old: T },
     /// The resource was in the wanted state already.
     Unneeded(T),
 }
@@ -78,7 +80,7 @@ pub(crate) async fn record(conn: &mut Conn, origin: &Origin, entry: &Entry) -> R
 }
 
 /// Runs `work`, which changes a `resource`, and adds the change to the trail: one statement more. Returns the resource
-/// after the change.
+/// after the change, or before its deletion.
 ///
 /// # Errors
 /// Returns the errors of `work`; nothing was stored then, except after [`Error::OutcomeUnknown`].
@@ -96,12 +98,13 @@ where
     store
         .try_write(operation, async |conn| {
             let (id, old, new) = match work(conn).await? {
-                Change::Updated { id, old, new } => (id, old, new),
+                Change::Updated { id, old, new } => (id, old, Some(new)),
+                Change::Deleted { id, old } => (id, old, None),
                 Change::Unneeded(resource) => return Ok(resource),
             };
-            let entry = Entry { action, resource, id, old: json(Some(&old))?, new: json(Some(&new))? };
+            let entry = Entry { action, resource, id, old: json(Some(&old))?, new: json(new.as_ref())? };
             record(conn, origin, &entry).await?;
-            Ok(new)
+            Ok(new.unwrap_or(old))
         })
         .await
 }

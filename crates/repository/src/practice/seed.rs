@@ -1,11 +1,12 @@
-//! A practice as it is seeded: a tenth of its clients have left, and some share an address or a phone number.
+//! A practice as it is seeded: a tenth of its clients have left, and some share an address or a phone number. Each client
+//! has about ten entries in the ledger of three years, and a busy one 400.
 
 use crate::cases::{Rows, Table};
-use steadfast_domain::practice::{ClientId, ProviderId};
+use steadfast_domain::practice::{ClientId, LedgerEntryId, ProviderId};
 use uuid::Uuid;
 
 /// The tables of the area.
-pub(crate) const TABLES: &[Table] = &[CLIENTS, PROVIDERS];
+pub(crate) const TABLES: &[Table] = &[CLIENTS, PROVIDERS, LEDGER];
 
 const CLIENTS: Table = Table {
     name: "clients",
@@ -50,6 +51,37 @@ const PROVIDERS: Table = Table {
             timestamptz '2020-01-01 00:00:00+00' FROM generate_series(1, $count) AS n",
     ),
 };
+/// Ten entries for each client. Old ones are reconciled, but one in a hundred; one in 200 is a draft.
+const LEDGER: Table = Table {
+    name: "ledger",
+    columns: "id, client_id, transaction_type, amount, description, service_date, billing_code, payment_method, \
+        is_posted, reconciliation_date, notes, created_at, updated_at",
+    per_mille: 950,
+    at_most: u64::MAX,
+    rows: Rows::Selected(
+        "SELECT lpad(to_hex(n), 32, '0')::uuid, lpad(to_hex(client), 32, '0')::uuid, kind, \
+            CASE WHEN kind = 'adjustment' AND n % 2 = 0 THEN -amount ELSE amount END, 'Session ' || n, day, \
+            CASE WHEN kind = 'charge' THEN '9083' || n % 10 END, \
+            CASE kind WHEN 'payment' THEN 'credit_card' WHEN 'copay' THEN 'cash' WHEN 'insurance_payment' THEN 'insurance' END, \
+            n % 200 <> 3, CASE WHEN n % 200 <> 3 AND n % 100 <> 1 AND n < $count * 9 / 10 THEN day + 30 END, \
+            CASE WHEN n % 3 = 0 THEN repeat('Statement sent. ', 1 + n % 8) END, made, made \
+         FROM (SELECT n, CASE WHEN n % greatest($count / 400, 1) = 0 THEN least(12, greatest($count / 10, 1)) \
+                ELSE 1 + n::bigint * 7919 % greatest($count / 10, 1) END AS client, \
+            (ARRAY['charge', 'charge', 'payment', 'charge', 'charge', 'insurance_payment', 'charge', 'copay', 'charge', \
+                'payment', 'charge', 'insurance_payment', 'charge', 'payment', 'charge', 'deductible', 'charge', 'copay', \
+                'adjustment', CASE n / 140 % 4 WHEN 0 THEN 'refund' WHEN 1 THEN 'write_off' ELSE 'payment' END])\
+                [1 + n / 7 % 20] AS kind, \
+            (5 + n::bigint * 7919 % 30000) / 100.0 + 1 AS amount, \
+            date '2023-01-02' + (n::bigint * 1095 / $count)::int - n % 5 AS day, \
+            timestamptz '2023-01-02 00:00:00+00' + interval '3 years' * (n / $count::float) AS made \
+            FROM generate_series(1, $count) AS n) AS numbered",
+    ),
+};
+
+/// Returns the id of the seeded entry `number` in the ledger, from 1.
+pub(super) fn entry_id(number: u128) -> LedgerEntryId {
+    LedgerEntryId(Uuid::from_u128(number))
+}
 
 /// Returns the id of the seeded client `number`, from 1.
 pub(super) fn client_id(number: u128) -> ClientId {
