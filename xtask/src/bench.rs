@@ -33,6 +33,12 @@ enum Benchmark {
         #[arg(long, conflicts_with = "quick")]
         count: bool,
     },
+    /// Every operation on a server with a million rows, alone and by 32 sessions at once. Takes ten minutes
+    Queries {
+        /// Use a tenth of the rows
+        #[arg(long)]
+        quick: bool,
+    },
     /// Seeding a million rows, beside a plain COPY of the same rows with CREATE INDEX and ANALYZE. Takes five minutes.
     Seed {
         /// Use a tenth of the rows and fewer rounds
@@ -60,6 +66,7 @@ pub(crate) fn run(workspace: &Workspace, arguments: &Arguments) -> anyhow::Resul
         Benchmark::Http { count: true, .. } => peers::run(workspace, "http", &["count"]),
         Benchmark::Http { quick: true, .. } => peers::run(workspace, "http", &["--quick"]),
         Benchmark::Http { .. } => peers::run(workspace, "http", &[]),
+        Benchmark::Queries { quick } => own(workspace, &["steadfast-verifier"], "queries", quick),
         Benchmark::Seed { quick } => {
             own(workspace, &["steadfast-repository", "--features", "cases"], "seed", quick)
         }

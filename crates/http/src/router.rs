@@ -24,8 +24,8 @@ use steadfast_services::keys::Checker;
 use steadfast_services::terminology::{Catalogue, SearchRecorder};
 
 /// Creates the router of the whole API over `store`, with `checker` for product keys and `catalogue` for the terminology,
-/// whose searches are recorded by `searches`. `settings` say how callers are admitted. `draining` is the one that [`serve()`](crate::serve()) gets; it makes
-/// `/health/ready` answer 503 during a shutdown.
+/// whose searches are recorded by `searches`. `settings` say how callers are admitted. `draining` is the one that
+/// [`serve()`](crate::serve()) gets; it makes `/health/ready` answer 503 during a shutdown.
 pub fn router(
     store: Store,
     checker: Checker,

@@ -15,6 +15,7 @@ mod foreign_keys;
 mod freeze;
 mod growth;
 mod judge;
+
 mod mutants;
 mod outcome;
 mod plan_kind;
@@ -24,6 +25,7 @@ mod replay_database;
 mod report;
 mod resolve;
 mod sequences;
+mod server_cost;
 mod steps;
 mod unproven;
 mod unseeded;
@@ -48,6 +50,7 @@ pub use finding::{Explanation, Finding, Occurrence, Rule, UnknownRule};
 pub use freeze::freeze;
 pub use growth::{Growth, growth};
 pub use judge::{Run, judge};
+
 pub use mutants::{
     Bound, KilledBy, Measured, Mutant, MutantKind, MutantOutcome, Refused, Score, Tally, judge_ablation,
     judge_mutant, mutants,
@@ -58,6 +61,7 @@ pub use replay_database::ReplayDatabase;
 pub use report::{AblationRow, CaseRow, DocumentedRow, OperationRow, Report};
 pub use resolve::resolved;
 pub use sequences::Sequences;
+pub use server_cost::ServerCost;
 pub use unproven::unproven;
 pub use unseeded::{SmallTable, unseeded};
 pub use unstable::unstable_plans;

@@ -94,7 +94,7 @@ impl ReplayDatabase {
         Ok(Ok(()))
     }
 
-    async fn explain_json(
+    pub(crate) async fn explain_json(
         &self,
         statement: &CapturedStatement,
     ) -> Result<serde_json::Value, tokio_postgres::Error> {

@@ -1,8 +1,8 @@
 //! Finds callers by their API key or session token and remembers the answers.
 //!
 //! An answer counts from the moment at which its look-up began. For [`FRESH`] it serves every request. After that a
-//! request looks the key or session up again. If the database does not answer, writes are refused, and reads are served until
-//! [`READS_SERVED`] have passed since the last confirmation.
+//! request looks the key or session up again. If the database does not answer, writes are refused, and reads are served
+//! until [`READS_SERVED`] have passed since the last confirmation.
 
 use super::failures::FailureLimit;
 use super::{Rate, RateLimit, Rates};
