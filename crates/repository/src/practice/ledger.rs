@@ -30,7 +30,7 @@ const BALANCES: &[&str] = &["client_balances_pkey"];
 pub const LEDGER_OF_CLIENT: Operation<Read> = Operation::read("practice.ledger_of_client")
     .statements(2)
     .served_by(&["idx_ledger_client_type_date", "ledger_pkey"])
-    .reads(Reads::PerMatch(800), "the total counts the entries of the client");
+    .reads(Reads::UpTo(800), "a client has hundreds of entries at most, which the total counts");
 
 /// Lists a page of the entries of all clients, with the total.
 pub const LEDGER: Operation<Read> = Operation::read("practice.ledger")
@@ -43,8 +43,10 @@ pub const LEDGER_ENTRY: Operation<Read> =
     Operation::read("practice.ledger_entry").served_by(&["ledger_pkey"]);
 
 /// Creates an entry.
-pub const CREATE_LEDGER_ENTRY: Operation<Write> =
-    Operation::write("practice.create_ledger_entry").statements(3).served_by(&["idempotency_records_pkey"]);
+pub const CREATE_LEDGER_ENTRY: Operation<Write> = Operation::write("practice.create_ledger_entry")
+    .statements(3)
+    .served_by(&["idempotency_records_pkey"])
+    .supports_fk(BALANCES);
 
 /// Changes an entry.
 pub const UPDATE_LEDGER_ENTRY: Operation<Write> = Operation::write("practice.update_ledger_entry")
