@@ -17,8 +17,9 @@ pub const CLIENT_BALANCE: Operation<Read> =
     Operation::read("practice.client_balance").served_by(&["client_balances_pkey", "clients_pkey"]);
 
 /// Adds up the account of a client.
-pub const FINANCIAL_SUMMARY: Operation<Read> =
-    Operation::read("practice.financial_summary").served_by(&["clients_pkey", "idx_ledger_client_type_date"]);
+pub const FINANCIAL_SUMMARY: Operation<Read> = Operation::read("practice.financial_summary")
+    .served_by(&["clients_pkey", "idx_ledger_client_type_date"])
+    .reads(Reads::UpTo(800), "adds up the entries of a client, hundreds at most, in an index alone");
 
 /// Adds up the revenue of each day.
 pub const REVENUE: Operation<Read> = Operation::read("practice.revenue")
