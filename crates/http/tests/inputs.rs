@@ -76,6 +76,19 @@ fn lists_of_audit_entries_never_fail_server() -> Result<()> {
 }
 
 #[test]
+fn lists_of_ledger_never_fail_server() -> Result<()> {
+    let names = "client_id|transaction_type|is_posted|is_reconciled|service_date_from|service_date_to|cursor";
+    let values =
+        "[+-]?[0-9]{1,6}-[01][0-9]-[0-3][0-9]|true|false|charge|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}";
+    let pair = (names, prop_oneof![1 => any::<String>(), 4 => values]);
+    let query = proptest::collection::vec(pair, 0..3)
+        .prop_map(|pairs| form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish());
+    check_inputs(prop_oneof![2 => query, 1 => queries()], async |api, query| {
+        api.get(&uri_or(format!("/api/ledger?{query}"), "/api/ledger")).await
+    })
+}
+
+#[test]
 fn searches_of_terminology_never_fail_server() -> Result<()> {
     // Mostly requests with one `query` and no other parameters, which are usually valid.
     let one = any::<String>().prop_map(|text| {

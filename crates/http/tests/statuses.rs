@@ -220,22 +220,20 @@ async fn refuse_by_state(seen: &mut Seen<'_>) -> Result<()> {
     Ok(())
 }
 
-/// Sends requests about entries in the ledger whose state matters: 400, 409, and the success that a state permits.
+/// Sends requests about entries in the ledger whose state does not permit them: 400 and 409.
 async fn refuse_entries(seen: &mut Seen<'_>) {
     let (router, key) = (seen.api.router.clone(), seen.key.clone());
-    let on = |operation: &Operation, number: u32| {
-        let uri = operation.uri.replace("000000000001", &format!("{number:012}"));
-        example(&Operation { uri, ..operation.clone() }, &key)
-    };
-    let is_entry = |operation: &Operation| operation.path.starts_with("/api/ledger/{id}");
-    // The third is reconciled, and the others are drafts.
-    seen.send(&router, |operation| is_entry(operation).then(|| on(operation, 3))).await;
-    seen.send(&router, |operation| operation.path.ends_with("/{id}/post").then(|| on(operation, 2))).await;
-    seen.send(&router, |operation| {
-        let is_tried = operation.method == "DELETE" || operation.path.ends_with("/reconcile");
-        (is_entry(operation) && is_tried).then(|| on(operation, 4))
-    })
-    .await;
+    // The third entry is reconciled, the fifth a draft.
+    for number in [3, 5] {
+        seen.send(&router, |operation| {
+            let is_refused = number == 3 || operation.path.ends_with("/reconcile");
+            let (path, _) = operation.uri.rsplit_once("00000000000")?;
+            let uri =
+                format!("{path}00000000000{number}{}", operation.path.strip_prefix("/api/ledger/{id}")?);
+            is_refused.then(|| example(&Operation { uri, ..operation.clone() }, &key))
+        })
+        .await;
+    }
 }
 
 /// Makes PIDKey.com fail: 502 and 504.

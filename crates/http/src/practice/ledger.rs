@@ -41,12 +41,12 @@ pub(super) fn routes() -> [Route<AppState>; 7] {
             .codes(&[Code::NotFound, Code::Conflict]),
         Route::delete(ONE, LEDGER_WRITE, remove)
             .summary("Delete an entry in the ledger that is not posted")
-            .path_parameters::<EntryPath>()
+            .path_parameters::<DeletionPath>()
             .answers_nothing()
             .codes(&[Code::NotFound, Code::Conflict]),
         Route::post(POST, LEDGER_WRITE, post)
             .summary("Post an entry in the ledger, which counts in the balance from then on")
-            .path_parameters::<EntryPath>()
+            .path_parameters::<DraftPath>()
             .answers::<LedgerEntry>()
             .versioned()
             .codes(&[Code::NotFound, Code::Conflict]),
@@ -95,7 +95,7 @@ async fn update(
 async fn remove(
     State(store): State<Store>,
     Audited(origin): Audited,
-    Path(EntryPath { id }): Path<EntryPath>,
+    Path(DeletionPath { id }): Path<DeletionPath>,
 ) -> Result<StatusCode, Problem> {
     practice::delete_ledger_entry(&store, &origin, id).await?;
     Ok(StatusCode::NO_CONTENT)
@@ -104,7 +104,7 @@ async fn remove(
 async fn post(
     State(store): State<Store>,
     Audited(origin): Audited,
-    Path(EntryPath { id }): Path<EntryPath>,
+    Path(DraftPath { id }): Path<DraftPath>,
 ) -> ApiResult<LedgerEntry> {
     Ok(answer(practice::post_ledger_entry(&store, &origin, id).await?, "Entry posted"))
 }
@@ -127,5 +127,21 @@ fn answer(entry: LedgerEntry, message: &'static str) -> Envelope<LedgerEntry> {
 struct EntryPath {
     /// Id of the entry.
     #[param(value_type = uuid::Uuid, example = "00000000-0000-0000-0000-000000000001")]
+    id: LedgerEntryId,
+}
+
+/// Path parameters of an entry to post.
+#[derive(Deserialize, IntoParams)]
+struct DraftPath {
+    /// Id of the entry.
+    #[param(value_type = uuid::Uuid, example = "00000000-0000-0000-0000-000000000002")]
+    id: LedgerEntryId,
+}
+
+/// Path parameters of an entry to delete.
+#[derive(Deserialize, IntoParams)]
+struct DeletionPath {
+    /// Id of the entry.
+    #[param(value_type = uuid::Uuid, example = "00000000-0000-0000-0000-000000000004")]
     id: LedgerEntryId,
 }

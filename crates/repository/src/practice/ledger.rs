@@ -30,7 +30,7 @@ const BALANCES: &[&str] = &["client_balances_pkey"];
 pub const LEDGER_OF_CLIENT: Operation<Read> = Operation::read("practice.ledger_of_client")
     .statements(2)
     .served_by(&["idx_ledger_client_type_date", "ledger_pkey"])
-    .reads(Reads::PerMatch(800), "the total counts the entries of the client");
+    .reads(Reads::UpTo(800), "a client has hundreds of entries at most, which the total counts");
 
 /// Lists a page of the entries of all clients, with the total.
 pub const LEDGER: Operation<Read> = Operation::read("practice.ledger")
@@ -43,8 +43,10 @@ pub const LEDGER_ENTRY: Operation<Read> =
     Operation::read("practice.ledger_entry").served_by(&["ledger_pkey"]);
 
 /// Creates an entry.
-pub const CREATE_LEDGER_ENTRY: Operation<Write> =
-    Operation::write("practice.create_ledger_entry").statements(3).served_by(&["idempotency_records_pkey"]);
+pub const CREATE_LEDGER_ENTRY: Operation<Write> = Operation::write("practice.create_ledger_entry")
+    .statements(3)
+    .served_by(&["idempotency_records_pkey"])
+    .supports_fk(BALANCES);
 
 /// Changes an entry.
 pub const UPDATE_LEDGER_ENTRY: Operation<Write> = Operation::write("practice.update_ledger_entry")
@@ -82,37 +84,41 @@ pub async fn ledger(
 /// Selects the entries of the page at `position`, and one more. Their ids are found first, in an index that has all
 /// columns of the filter. By hand, because the DSL has neither comparisons of rows nor arrays of sub-queries.
 fn rows<'a>(filter: &LedgerFilter, position: &Position<LedgerCursor>) -> BoxedSql<'a> {
-    let (_, last_date) = filter.dates;
-    // Without a cursor, the entries before the end of the range.
-    let end = LedgerCursor { service_date: last_date, id: LedgerEntryId(Uuid::max()) };
-    let last = position.cursor().filter(|last| last.service_date <= last_date).copied().unwrap_or(end);
-    let condition = condition(filter);
+    let (first_date, last_date) = filter.dates;
+    let (date, id) = match position.cursor() {
+        // Cursors can be forged, with dates that the database does not have.
+        Some(last) if last.service_date <= last_date => (last.service_date.max(first_date), last.id.0),
+        // The entries before the end of the range.
+        _ => (last_date, Uuid::max()),
+    };
+    let condition = condition(filter, "$9");
     let sql = sql_query(format!(
         "SELECT {COLUMNS} FROM ledger WHERE id = ANY (ARRAY( \
             SELECT id FROM ledger WHERE {condition} AND (service_date, id) < ($2, $6) \
             ORDER BY service_date DESC, id DESC LIMIT $7 OFFSET $8)) \
          ORDER BY service_date DESC, id DESC"
     ));
-    let bound = bind(sql.into_boxed(), filter, last.service_date).bind::<SqlUuid, _>(last.id.0);
+    let bound = bind(sql.into_boxed(), filter, date).bind::<SqlUuid, _>(id);
     let bound = bound.bind::<BigInt, _>(position.limit()).bind::<BigInt, _>(position.offset());
     filter.client.iter().fold(bound, |bound, client| bound.bind::<SqlUuid, _>(client.0))
 }
 
 /// Counts the matching entries, up to the limit of totals.
 fn count<'a>(filter: &LedgerFilter) -> BoundedCount<BoxedSql<'a>> {
-    let condition = condition(filter).replace("$9", "$6");
+    let condition = condition(filter, "$6");
     let sql = format!("SELECT FROM ledger WHERE {condition} ORDER BY service_date DESC, id DESC");
     let bound = bind(sql_query(sql).into_boxed(), filter, filter.dates.1);
     BoundedCount(filter.client.iter().fold(bound, |bound, client| bound.bind::<SqlUuid, _>(client.0)))
 }
 
 /// Returns the condition of a filter. The client or the predicate of the partial index decides which index is read.
-/// Filters that are not given allow all values, so they need no statements of their own.
-fn condition(filter: &LedgerFilter) -> String {
+/// Filters that are not given allow all values, so they need no statements of their own. `client` names the parameter of
+/// the client.
+fn condition(filter: &LedgerFilter, client: &str) -> String {
     let selection = match filter {
-        LedgerFilter { client: Some(_), .. } => "client_id = $9",
-        LedgerFilter { is_reconciled: Some(false), .. } => "NOT is_reconciled",
-        _ => "true",
+        LedgerFilter { client: Some(_), .. } => format!("client_id = {client}"),
+        LedgerFilter { is_reconciled: Some(false), .. } => "NOT is_reconciled".to_owned(),
+        _ => "true".to_owned(),
     };
     format!(
         "{selection} AND service_date >= $1 AND service_date <= $2 AND transaction_type = ANY ($3) \

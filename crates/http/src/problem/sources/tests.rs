@@ -27,6 +27,9 @@ fn each_failure_of_the_database_has_its_code() {
     let table = [
         (E::Duplicate { constraint: None }, (409, "DUPLICATE_ENTRY", None, 0)),
         (E::Conflict { constraint: None }, (409, "CONFLICT", None, 0)),
+        (E::State("It is done."), (409, "CONFLICT", None, 0)),
+        (E::UnknownReference { field: "client_id" }, (409, "CONFLICT", None, 0)),
+        (E::Invalid(steadfast_domain::Invalid::field("state", "is done")), (400, "INVALID_PARAMS", None, 0)),
         (E::Timeout { cause: cause() }, (408, "DB_TIMEOUT_ERROR", None, 1)),
         (
             E::Unavailable { cause: cause(), retry_after: Some(WAIT) },
