@@ -43,7 +43,7 @@ CREATE TABLE ledger (
 CREATE INDEX idx_ledger_client_type_date ON ledger (client_id, service_date, id)
     INCLUDE (transaction_type, is_posted, is_reconciled, signed_amount);
 CREATE INDEX idx_ledger_posted_reconciled ON ledger (service_date, id)
-    INCLUDE (transaction_type, is_posted) WHERE NOT is_reconciled;
+    INCLUDE (transaction_type, is_posted, is_reconciled) WHERE NOT is_reconciled;
 CREATE INDEX idx_ledger_service_date_posted ON ledger (service_date, id)
     INCLUDE (transaction_type, is_posted, is_reconciled, signed_amount);
 

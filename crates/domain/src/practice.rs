@@ -10,8 +10,8 @@ pub use clients::{
     ClientSearch, ClientSummary,
 };
 pub use finances::{
-    ClientBalance, DailyRevenue, FinancialDashboard, FinancialSummary, HIGHEST_BALANCES, OutstandingBalance,
-    REVENUE_DAYS_MAX, RevenueDays, RevenueParameters,
+    ClientBalance, DailyRevenue, FinancialDashboard, FinancialSummary, HIGHEST_BALANCES, NO_DOLLARS,
+    OutstandingBalance, REVENUE_DAYS_MAX, RevenueDays, RevenueParameters,
 };
 pub use ledger::{
     LEDGER_PAGE, LedgerCursor, LedgerDetails, LedgerEntry, LedgerEntryId, LedgerFilter, LedgerParameters,

@@ -11,6 +11,9 @@ use utoipa::{IntoParams, ToSchema};
 /// Maximum number of days whose revenue one request reads.
 pub const REVENUE_DAYS_MAX: i64 = 92;
 
+/// Zero, with cents like all amounts.
+pub const NO_DOLLARS: Decimal = Decimal::from_parts(0, 0, 0, false, 2);
+
 /// Number of clients with the highest balances.
 pub const HIGHEST_BALANCES: i64 = 10;
 
@@ -117,7 +120,7 @@ impl RevenueDays {
         let mut known = known.into_iter().peekable();
         let days = self.from.iter_days().take_while(|day| *day <= self.to);
         let mut revenue = |date| known.next_if(|known| known.date == date);
-        days.map(|date| revenue(date).unwrap_or(DailyRevenue { date, revenue: Decimal::ZERO })).collect()
+        days.map(|date| revenue(date).unwrap_or(DailyRevenue { date, revenue: NO_DOLLARS })).collect()
     }
 }
 

@@ -73,9 +73,8 @@ async fn figures_follow_the_sign_of_each_kind() -> Result<()> {
         let summary = api.get(&format!("/api/clients/{client}/financial-summary")).await;
         let dollars = |number: i32| json!(format!("{number}.00"));
         let figures = ["total_charges", "total_payments", "balance"].map(|name| summary.data()[name].clone());
-        let zero = |value: Value| if value == "0" { json!("0.00") } else { value };
         let expected = [charges, payments, charges - payments].map(dollars);
-        assert_eq!(figures.map(zero), expected, "{kind}");
+        assert_eq!(figures, expected, "{kind}");
         let balance = api.get(&format!("{ALL}/client/{client}/balance")).await;
         assert_eq!(balance.data()["balance"], dollars(charges - payments), "{kind}");
     }
@@ -91,7 +90,7 @@ async fn figures_follow_the_sign_of_each_kind() -> Result<()> {
         (&json!(9), &json!("2026-03-02"))
     );
     let revenue = api.get(&format!("{ALL}/revenue?date_from=2026-03-01&date_to=2026-03-03")).await;
-    let expected = [("2026-03-01", "0"), ("2026-03-02", "70.00"), ("2026-03-03", "0")];
+    let expected = [("2026-03-01", "0.00"), ("2026-03-02", "70.00"), ("2026-03-03", "0.00")];
     let expected = expected.map(|(date, revenue)| json!({ "date": date, "revenue": revenue }));
     assert_eq!(revenue.data(), &json!(expected), "100 + 50 + 20 paid, 100 refunded");
     Ok(())
@@ -204,7 +203,7 @@ async fn dashboard_shows_ten_highest_balances() -> Result<()> {
     assert_eq!(shown, [110, 100, 90, 80, 70, 60, 50, 40, 30, 20].map(|dollars| format!("{dollars}.00")));
     assert_eq!(balances[0]["last_name"], "Number9");
     let revenue =
-        json!([{ "date": "2026-03-01", "revenue": "120.00" }, { "date": "2026-03-02", "revenue": "0" }]);
+        json!([{ "date": "2026-03-01", "revenue": "120.00" }, { "date": "2026-03-02", "revenue": "0.00" }]);
     assert_eq!(dashboard.data()["daily_revenue"], revenue);
     Ok(())
 }

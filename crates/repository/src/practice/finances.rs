@@ -6,7 +6,7 @@ use futures_util::future::try_join;
 use rust_decimal::Decimal;
 use steadfast_domain::practice::{
     ClientBalance, ClientId, DailyRevenue, FinancialDashboard, FinancialSummary, HIGHEST_BALANCES,
-    OutstandingBalance, RevenueDays,
+    NO_DOLLARS, OutstandingBalance, RevenueDays,
 };
 use steadfast_postgres::diesel::sql_types::{BigInt, Bool, Date, Nullable, Numeric, Text, Uuid as SqlUuid};
 use steadfast_schema::schema::{client_balances, clients};
@@ -47,7 +47,7 @@ pub async fn client_balance(store: &Store, id: ClientId) -> Result<ClientBalance
             balance.select(client_balances::balance.nullable()).first(conn).await.optional()
         })
         .await?;
-    let balance = balance.ok_or(Error::NotFound)?.unwrap_or(Decimal::ZERO);
+    let balance = balance.ok_or(Error::NotFound)?.unwrap_or(NO_DOLLARS);
     Ok(ClientBalance { client_id: id, balance })
 }
 
@@ -58,8 +58,8 @@ pub async fn client_balance(store: &Store, id: ClientId) -> Result<ClientBalance
 pub async fn financial_summary(store: &Store, id: ClientId) -> Result<FinancialSummary, Error> {
     // SQL, because the DSL has no FILTER for sums of expressions.
     let summary = "SELECT EXISTS (SELECT FROM clients WHERE id = $1) AS is_known, \
-            coalesce(sum(signed_amount) FILTER (WHERE signed_amount > 0), 0) AS total_charges, \
-            coalesce(-sum(signed_amount) FILTER (WHERE signed_amount < 0), 0) AS total_payments, \
+            coalesce(sum(signed_amount) FILTER (WHERE signed_amount > 0), 0.00) AS total_charges, \
+            coalesce(-sum(signed_amount) FILTER (WHERE signed_amount < 0), 0.00) AS total_payments, \
             count(*) AS entry_count, max(service_date) AS last_service_date \
          FROM ledger WHERE client_id = $1 AND is_posted";
     let summary: SummaryRow = store
