@@ -1,5 +1,6 @@
 //! Routes of the practice.
 
+mod appointments;
 mod clients;
 mod providers;
 
@@ -11,6 +12,5 @@ const WRITE: Access = Access::Scope("practice:write");
 
 /// Returns the routes of this area.
 pub(crate) fn routes() -> Vec<Route<AppState>> {
-    let (clients, providers) = (clients::routes(), providers::routes());
-    clients.into_iter().chain(providers).collect()
+    clients::routes().into_iter().chain(providers::routes()).chain(appointments::routes()).collect()
 }

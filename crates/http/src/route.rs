@@ -19,7 +19,7 @@ use steadfast_domain::page::{NUMBERED_MAX, PageLimits};
 use steadfast_resilience::Deadline;
 use tokio::time::timeout_at;
 use utoipa::openapi::path::{Parameter, ParameterBuilder, ParameterIn};
-use utoipa::openapi::schema::{ObjectBuilder, Type};
+use utoipa::openapi::schema::{ArrayBuilder, ObjectBuilder, Type};
 use utoipa::openapi::{RefOr, Required, Schema};
 use utoipa::{IntoParams, PartialSchema, ToSchema};
 
@@ -224,6 +224,14 @@ impl<S: Clone + Send + Sync + 'static> Route<S> {
     #[must_use]
     pub(crate) fn answers<T: ToSchema>(mut self) -> Self {
         self.answer = Some(Answer::One(self.named::<T>()));
+        self
+    }
+
+    /// Describes the answer as any number of `T` in `data`.
+    #[must_use]
+    pub(crate) fn answers_all<T: ToSchema>(mut self) -> Self {
+        let items = ArrayBuilder::new().items(self.named::<T>());
+        self.answer = Some(Answer::One(items.into()));
         self
     }
 

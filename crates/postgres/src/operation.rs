@@ -151,8 +151,8 @@ impl<K> Operation<K> {
         Self::with(AnyOperation { served_by: indexes, ..self.any })
     }
 
-    /// Lists the indexes that find the child rows when parent rows are deleted or their keys change. Plans do not show
-    /// these, because the server checks foreign keys after the statement.
+    /// Lists the indexes that find the child rows when parent rows are deleted or their keys change, and those that
+    /// triggers use. Plans do not show these, because the server runs them after the statement.
     #[must_use]
     pub const fn supports_fk(self, indexes: &'static [&'static str]) -> Self {
         Self::with(AnyOperation { supports_fk: indexes, ..self.any })

@@ -1,6 +1,8 @@
 //! The error of this layer.
 
 use std::time::Duration;
+use steadfast_domain::Invalid;
+use steadfast_domain::practice::Overlap;
 use steadfast_postgres::resilience::{Class, Classify};
 use steadfast_postgres::{Abort, CallerError};
 
@@ -54,6 +56,21 @@ pub enum Error {
     /// The idempotency key was used for another request.
     #[error("the idempotency key was used for another request")]
     KeyReused,
+    /// The state of the resource does not allow the change. The text is for the caller.
+    #[error("the state of the resource does not allow the change: {0}")]
+    State(&'static str),
+    /// The stored data makes a part of the request invalid.
+    #[error(transparent)]
+    Invalid(Invalid),
+    /// A field refers to a resource that does not exist.
+    #[error("{field} refers to a resource that does not exist")]
+    UnknownReference {
+        /// Name of the field.
+        field: &'static str,
+    },
+    /// The provider has another appointment at this time.
+    #[error("the provider has another appointment at this time")]
+    Overlap(Overlap),
     /// A request with the same idempotency key is still running.
     #[error("a request with the same idempotency key is still running")]
     InProgress,
@@ -70,8 +87,23 @@ impl Error {
     pub const fn is_refusal(&self) -> bool {
         matches!(
             self,
-            Self::NotFound | Self::Forbidden | Self::VersionMismatch | Self::KeyReused | Self::InProgress
+            Self::NotFound
+                | Self::Forbidden
+                | Self::VersionMismatch
+                | Self::KeyReused
+                | Self::State(_)
+                | Self::Invalid(_)
+                | Self::UnknownReference { .. }
+                | Self::Overlap(_)
+                | Self::InProgress
         )
+    }
+
+    /// Returns the violation of one of `references`, foreign keys with their fields, as [`Error::UnknownReference`].
+    pub(crate) fn naming(self, references: &[(&str, &'static str)]) -> Self {
+        let Self::Conflict { constraint: Some(constraint) } = &self else { return self };
+        let violated = references.iter().find(|(name, _)| name == constraint);
+        violated.map(|(_, field)| Self::UnknownReference { field }).unwrap_or(self)
     }
 }
 

@@ -56,7 +56,7 @@ fn case(operation: &str, name: &str) -> Case {
 }
 
 /// Number of rows that the main statement returns or changes, by operation and case.
-const ROWS_BY_CASE: [(&str, &str, RangeInclusive<u64>); 102] = [
+const ROWS_BY_CASE: [(&str, &str, RangeInclusive<u64>); 114] = [
     ("keys.search", "rare", 2..=2),
     ("keys.search", "common", 51..=51),
     ("keys.search", "absent", 0..=0),
@@ -118,6 +118,18 @@ const ROWS_BY_CASE: [(&str, &str, RangeInclusive<u64>); 102] = [
     ("practice.providers", "a specialty, third page", 51..=51),
     ("practice.providers", "a rare specialty", 1..=10),
     ("practice.provider", "a provider", 1..=1),
+    ("practice.appointments", "a client", 1..=10),
+    ("practice.appointments", "a busy client, third page", 51..=51),
+    ("practice.appointments", "a client with a provider", 0..=1),
+    ("practice.appointments", "a busy provider, scheduled", 40..=51),
+    ("practice.appointments", "a rare status", 40..=51),
+    ("practice.appointments", "all, after a cursor", 51..=51),
+    ("practice.appointments", "never", 0..=0),
+    ("practice.calendar", "a week", 25..=75),
+    ("practice.find_overlap", "another appointment", 1..=1),
+    ("practice.find_overlap", "the appointment itself", 0..=0),
+    ("practice.find_overlap", "a group", 0..=0),
+    ("practice.reminders", "in an hour", 0..=500),
     ("audit.entries", "all", 51..=51),
     ("audit.entries", "all, the third page", 51..=51),
     ("audit.entries", "all, after a cursor", 51..=51),
@@ -184,6 +196,7 @@ async fn cases_run_their_operation_and_find_expected_rows() -> Result<()> {
                 | "identity.api_keys"
                 | "identity.users"
                 | "practice.providers"
+                | "practice.appointments"
                 | "audit.entries"
         );
         let main = if has_count { own.first() } else { own.last() };

@@ -108,7 +108,11 @@ const fn class_of(error: &repository::Error) -> Class {
         | repository::Error::VersionMismatch
         | repository::Error::KeyReused
         | repository::Error::Forbidden
-        | repository::Error::InProgress => Class::Caller,
+        | repository::Error::State(_)
+        | repository::Error::Invalid(_)
+        | repository::Error::UnknownReference { .. }
+        | repository::Error::InProgress
+        | repository::Error::Overlap(_) => Class::Caller,
     }
 }
 

@@ -1,5 +1,6 @@
 //! Cases of the operations of the practice.
 
+mod appointments;
 mod providers;
 
 use super::seed::client_id;
@@ -20,7 +21,7 @@ use steadfast_domain::version::{Expected, Version};
 
 /// Returns the cases of this area.
 pub(crate) fn all() -> Result<Vec<Case>, Invalid> {
-    let all = [lists()?, searches()?, changes()?, providers::all()?];
+    let all = [lists()?, searches()?, changes()?, providers::all()?, appointments::all()?];
     Ok(all.into_iter().flatten().collect())
 }
 
