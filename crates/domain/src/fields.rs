@@ -8,6 +8,7 @@ mod money;
 pub use money::{Amount, SignedAmount};
 
 use crate::{Checks, Invalid};
+use chrono::{DateTime, Datelike, Utc};
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 use std::ops::Deref;
@@ -66,6 +67,15 @@ macro_rules! unchecked {
 pub(crate) use unchecked;
 
 unchecked!(bool);
+
+/// Times of the years 1 to 9999. The database cannot store all others.
+impl Check for DateTime<Utc> {
+    fn check(&mut self, field: &str, checks: &mut Checks) {
+        if !(1..=9999).contains(&self.year()) {
+            checks.add(field, "must be in the years 1 to 9999");
+        }
+    }
+}
 
 /// Declares the body of a request. Its check is that of all its fields, and then that of `rules`, a function which takes
 /// the body and the [`Checks`], for what involves several fields.

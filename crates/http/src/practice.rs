@@ -1,5 +1,6 @@
 //! Routes of the practice.
 
+mod appointments;
 mod clients;
 mod finances;
 mod ledger;
@@ -15,6 +16,6 @@ const LEDGER_WRITE: Access = Access::Scope("ledger:write");
 
 /// Returns the routes of this area.
 pub(crate) fn routes() -> Vec<Route<AppState>> {
-    let (clients, providers) = (clients::routes(), providers::routes());
-    clients.into_iter().chain(providers).chain(ledger::routes()).chain(finances::routes()).collect()
+    let people = clients::routes().into_iter().chain(providers::routes()).chain(appointments::routes());
+    people.chain(ledger::routes()).chain(finances::routes()).collect()
 }

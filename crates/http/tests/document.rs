@@ -101,8 +101,15 @@ fn read(document: &Value, method: &str, path: &str, operation: &Value) -> Result
 
 /// Returns the example of a change without the unique values that the example of the creation has.
 fn distinct(path: &str, mut body: Value) -> Value {
-    if path == "/api/providers/{id}" {
-        (body["email"], body["npi_number"]) = ("another@example.com".into(), "1234567802".into());
+    match path {
+        "/api/providers/{id}" => {
+            (body["email"], body["npi_number"]) = ("another@example.com".into(), "1234567802".into());
+        }
+        "/api/appointments/{id}" => {
+            body["scheduled_start"] = "2030-05-08T09:00:00Z".into();
+            body["scheduled_end"] = "2030-05-08T09:50:00Z".into();
+        }
+        _ => {}
     }
     body
 }

@@ -1,5 +1,6 @@
 //! The practice over the whole API.
 
+mod appointments;
 mod clients;
 mod ledger;
 mod providers;
@@ -17,7 +18,7 @@ pub(crate) const CLIENT: &str = "00000000-0000-0000-0000-000000000001";
 /// Id of the provider that [`fill`] stores.
 pub(crate) const PROVIDER: &str = CLIENT;
 
-/// Stores the resources that the examples of the document name.
+/// Stores the resources that the examples of the document name. The second appointment is confirmed, the third completed.
 pub(crate) async fn fill(api: &Fixture) -> Result<()> {
     let (client, connection) = connect(&api.database.url(), NoTls).await?;
     tokio::spawn(connection);
@@ -28,6 +29,11 @@ pub(crate) async fn fill(api: &Fixture) -> Result<()> {
         INSERT INTO providers (id, first_name, last_name, email) VALUES \
             ('00000000-0000-0000-0000-000000000001', 'Grace', 'Hopper', 'grace@example.com'), \
             ('00000000-0000-0000-0000-000000000002', 'Joan', 'Clarke', 'joan@example.com'); \
+        INSERT INTO appointments (id, client_id, provider_id, scheduled_start, scheduled_end, status) \
+            SELECT lpad(n::text, 32, '0')::uuid, '00000000-0000-0000-0000-000000000001', '00000000-0000-0000-0000-000000000001', \
+                start, start + interval '50 minutes', status \
+            FROM (VALUES (1, timestamptz '2030-05-07 09:00Z', 'scheduled'), (2, '2030-05-07 11:00Z', 'confirmed'), \
+                (3, '2026-05-07 09:00Z', 'completed')) AS stored (n, start, status); \
         INSERT INTO ledger (id, client_id, transaction_type, amount, description, service_date, is_posted, reconciliation_date) \
             SELECT lpad(n::text, 32, '0')::uuid, '00000000-0000-0000-0000-000000000001', 'charge', 120, 'A session', \
                 '2026-03-02', n IN (1, 3), CASE n WHEN 3 THEN date '2026-04-01' END FROM generate_series(1, 5) AS n";

@@ -69,6 +69,7 @@ fn table() -> Vec<Costs> {
     table.extend(clients());
     table.extend(providers());
     table.extend(ledger());
+    table.extend(appointments());
     table.extend([
         get("/api/audit/entries", "/api/audit/entries", 3),
         get("/api/audit/entries", "/api/audit/entries?action=create&per_page=100&page=100", 3),
@@ -117,6 +118,49 @@ fn clients() -> Vec<Costs> {
         post(all, client.clone(), 3),
         Costs { header: Some("client"), ..post(all, client.clone(), 4) },
         Costs { method: Method::PUT, header: Some("*"), body: Some(client), ..get(one, stored, 4) },
+    ]
+}
+
+fn appointments() -> Vec<Costs> {
+    let (all, one) = ("/api/appointments", "/api/appointments/{id}");
+    let stored = "/api/appointments/00000000-0000-0000-0000-000000000001";
+    let (status, reminder) = ("/api/appointments/{id}/status", "/api/appointments/{id}/reminder");
+    let calendar = "/api/providers/{id}/calendar";
+    let week = "/api/providers/00000000-0000-0000-0000-000000000001/calendar?from=2030-05-06T00:00:00Z&to=2030-05-13T00:00:00Z";
+    let id = "00000000-0000-0000-0000-000000000001";
+    let at = |hour| {
+        let (start, end) = (format!("2030-05-09T{hour}:00:00Z"), format!("2030-05-09T{hour}:50:00Z"));
+        json!({ "client_id": id, "provider_id": id, "scheduled_start": start, "scheduled_end": end })
+    };
+    let put = |route, uri, body| Costs {
+        method: Method::PUT,
+        header: Some("*"),
+        body: Some(body),
+        ..get(route, uri, 4)
+    };
+    vec![
+        get(all, all, 3),
+        get(
+            all,
+            "/api/appointments?client_id=00000000-0000-0000-0000-000000000001&status=scheduled&per_page=100",
+            3,
+        ),
+        get(one, stored, 2),
+        post(all, at(10), 3),
+        Costs { header: Some("appointment"), ..post(all, at(11), 4) },
+        put(one, stored, at(12)),
+        get(calendar, week, 2),
+        get("/api/appointments/reminders", "/api/appointments/reminders", 2),
+        Costs {
+            method: Method::POST,
+            ..get(reminder, "/api/appointments/00000000-0000-0000-0000-000000000001/reminder", 4)
+        },
+        put(
+            status,
+            "/api/appointments/00000000-0000-0000-0000-000000000001/status",
+            json!({ "status": "confirmed" }),
+        ),
+        Costs { method: Method::DELETE, ..get(one, stored, 4) },
     ]
 }
 

@@ -197,6 +197,23 @@ async fn refuse_by_state(seen: &mut Seen<'_>) -> Result<()> {
         repeatable(operation, Body::from(operation.body.as_ref()?.to_string() + " "))
     })
     .await;
+    // At the time of the second appointment.
+    seen.send(&router, |operation| {
+        let mut other = operation.clone();
+        let body = other.body.as_mut()?;
+        body["scheduled_start"] = "2030-05-07T11:00:00Z".into();
+        body["scheduled_end"] = "2030-05-07T12:00:00Z".into();
+        (operation.name() == "PUT /api/appointments/{id}").then(|| example(&other, &key))
+    })
+    .await;
+    // The third appointment is completed.
+    seen.send(&router, |operation| {
+        let is_change = operation.method == "DELETE" || operation.path.ends_with("/status");
+        let uri = operation.uri.replace("000000000001", "000000000003");
+        let other = Operation { uri, ..operation.clone() };
+        (operation.path.starts_with("/api/appointments/{id}") && is_change).then(|| example(&other, &key))
+    })
+    .await;
     // With the address of another provider.
     seen.send(&router, |operation| {
         let mut other = operation.clone();

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 use steadfast_domain::Invalid;
+use steadfast_domain::practice::Overlap;
 use steadfast_postgres::resilience::{Class, Classify};
 use steadfast_postgres::{Abort, CallerError};
 
@@ -67,6 +68,9 @@ pub enum Error {
         /// Name of the field.
         field: &'static str,
     },
+    /// The provider has another appointment at this time.
+    #[error("the provider has another appointment at this time")]
+    Overlap(Overlap),
     /// A request with the same idempotency key is still running.
     #[error("a request with the same idempotency key is still running")]
     InProgress,
@@ -90,6 +94,7 @@ impl Error {
                 | Self::State(_)
                 | Self::Invalid(_)
                 | Self::UnknownReference { .. }
+                | Self::Overlap(_)
                 | Self::InProgress
         )
     }

@@ -1,5 +1,6 @@
 //! The practice.
 
+mod appointments;
 #[cfg(feature = "cases")]
 pub(crate) mod cases;
 mod client_search;
@@ -10,6 +11,11 @@ mod providers;
 #[cfg(feature = "cases")]
 pub(crate) mod seed;
 
+pub use appointments::{
+    APPOINTMENT, APPOINTMENTS, CALENDAR, CHANGE_STATUS, CREATE_APPOINTMENT, FIND_OVERLAP, RECORD_REMINDER,
+    REMINDERS, UPDATE_APPOINTMENT, appointment, appointments, calendar, change_status, create_appointment,
+    overlap, record_reminder, reminders, update_appointment,
+};
 pub use clients::{
     CLIENT, CLIENTS, CREATE_CLIENT, LOOK_UP_CLIENTS, SEARCH_CLIENTS, UPDATE_CLIENT, client, clients,
     create_client, update_client,

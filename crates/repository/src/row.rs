@@ -1,6 +1,7 @@
 //! Rows and their conversion into the domain's types and back.
 
 use crate::Error;
+use chrono::{DateTime, Utc};
 use rust_decimal::Decimal;
 use steadfast_domain::fields::{Amount, EmailAddress, Line, Number, Prose, SignedAmount};
 
@@ -71,11 +72,18 @@ pub(crate) trait Stored<T> {
     fn stored(&self) -> T;
 }
 
-impl Stored<bool> for bool {
-    fn stored(&self) -> bool {
-        *self
-    }
+/// Implements the conversion for types that are stored as they are.
+macro_rules! stored_as_is {
+    ($($Type:ty),+) => {
+        $(impl Stored<$Type> for $Type {
+            fn stored(&self) -> $Type {
+                *self
+            }
+        })+
+    };
 }
+
+stored_as_is!(bool, DateTime<Utc>, Option<DateTime<Utc>>);
 
 /// Implements both conversions, also of optional values, for a type of the domain that wraps a stored value.
 macro_rules! wrapper {

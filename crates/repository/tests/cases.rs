@@ -56,7 +56,7 @@ fn case(operation: &str, name: &str) -> Case {
 }
 
 /// Number of rows that the main statement returns or changes, by operation and case.
-const ROWS_BY_CASE: [(&str, &str, RangeInclusive<u64>); 122] = [
+const ROWS_BY_CASE: [(&str, &str, RangeInclusive<u64>); 134] = [
     ("keys.search", "rare", 2..=2),
     ("keys.search", "common", 51..=51),
     ("keys.search", "absent", 0..=0),
@@ -138,6 +138,18 @@ const ROWS_BY_CASE: [(&str, &str, RangeInclusive<u64>); 122] = [
     ("practice.revenue", "92 days", 92..=92),
     ("practice.revenue", "before all", 0..=0),
     ("practice.financial_dashboard", "92 days", 10..=10),
+    ("practice.appointments", "a client", 1..=10),
+    ("practice.appointments", "a busy client, third page", 51..=51),
+    ("practice.appointments", "a client with a provider", 0..=1),
+    ("practice.appointments", "a busy provider, scheduled", 40..=51),
+    ("practice.appointments", "a rare status", 40..=51),
+    ("practice.appointments", "all, after a cursor", 51..=51),
+    ("practice.appointments", "never", 0..=0),
+    ("practice.calendar", "a week", 25..=75),
+    ("practice.find_overlap", "another appointment", 1..=1),
+    ("practice.find_overlap", "the appointment itself", 0..=0),
+    ("practice.find_overlap", "a group", 0..=0),
+    ("practice.reminders", "in an hour", 0..=500),
     ("audit.entries", "all", 51..=51),
     ("audit.entries", "all, the third page", 51..=51),
     ("audit.entries", "all, after a cursor", 51..=51),
@@ -204,7 +216,7 @@ async fn cases_run_their_operation_and_find_expected_rows() -> Result<()> {
                 | "identity.api_keys"
                 | "identity.users"
                 | "practice.providers"
-                | "audit.entries"
+                | "practice.appointments"
                 | "audit.entries"
                 | "practice.ledger"
                 | "practice.ledger_of_client"

@@ -2,6 +2,8 @@
 
 #![expect(clippy::expect_used, reason = "a test fails by panicking")]
 
+#[path = "practice/appointments.rs"]
+mod appointments;
 #[path = "practice/ledger.rs"]
 mod ledger;
 mod support;

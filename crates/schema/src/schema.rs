@@ -29,6 +29,58 @@ diesel::table! {
 }
 
 diesel::table! {
+    /// Appointments of clients with providers. They are cancelled, never deleted.
+    appointments (id) {
+        /// Id, a UUID of version 7.
+        id -> Uuid,
+        /// The client.
+        client_id -> Uuid,
+        /// The provider.
+        provider_id -> Uuid,
+        /// Planned beginning.
+        scheduled_start -> Timestamptz,
+        /// Planned end.
+        scheduled_end -> Timestamptz,
+        /// Time at which the appointment began.
+        actual_start -> Nullable<Timestamptz>,
+        /// Time at which the appointment ended.
+        actual_end -> Nullable<Timestamptz>,
+        /// Kind of appointment.
+        appointment_type -> Text,
+        /// State of the appointment.
+        status -> Text,
+        /// Number of units to bill.
+        billable_units -> Int4,
+        /// Place.
+        location -> Nullable<Text>,
+        /// True if the appointment takes place online.
+        is_telehealth -> Bool,
+        /// Address of the online meeting.
+        meeting_link -> Nullable<Text>,
+        /// Reason, in the words of the client.
+        reason_for_visit -> Nullable<Text>,
+        /// Notes of the administration.
+        appointment_notes -> Nullable<Text>,
+        /// Reason for the cancellation.
+        cancellation_reason -> Nullable<Text>,
+        /// Time at which a reminder was sent.
+        reminder_sent_at -> Nullable<Timestamptz>,
+        /// Time at which a confirmation was sent.
+        confirmation_sent_at -> Nullable<Timestamptz>,
+        /// Share of the client, in dollars.
+        copay_amount -> Nullable<Numeric>,
+        /// Authorization of the insurance.
+        insurance_authorization -> Nullable<Text>,
+        /// Time of the creation.
+        created_at -> Timestamptz,
+        /// Time of the last change.
+        updated_at -> Timestamptz,
+        /// Number of the changes of the appointment, from 1.
+        version -> Int4,
+    }
+}
+
+diesel::table! {
     /// Changes, audited reads and logins, one row each, stored in the transaction of the effect.
     audit_log (id, created_at) {
         /// Row id, in the order of the writes.
@@ -478,12 +530,15 @@ diesel::table! {
     }
 }
 
+diesel::joinable!(appointments -> clients (client_id));
+diesel::joinable!(appointments -> providers (provider_id));
 diesel::joinable!(auth_session -> users (user_id));
 diesel::joinable!(client_balances -> clients (client_id));
 diesel::joinable!(ledger -> clients (client_id));
 
 diesel::allow_tables_to_appear_in_same_query! {
     api_keys,
+    appointments,
     audit_log,
     audit_seals,
     auth_login_attempts,

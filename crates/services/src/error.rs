@@ -111,7 +111,8 @@ const fn class_of(error: &repository::Error) -> Class {
         | repository::Error::State(_)
         | repository::Error::Invalid(_)
         | repository::Error::UnknownReference { .. }
-        | repository::Error::InProgress => Class::Caller,
+        | repository::Error::InProgress
+        | repository::Error::Overlap(_) => Class::Caller,
     }
 }
 

@@ -1,6 +1,7 @@
 //! Conversion of errors of the lower layers. Callers get the default text of the code; the log gets the text of the layer.
 
 use super::{Code, Problem};
+use chrono::SecondsFormat;
 use std::time::Duration;
 use steadfast_repository::Error as RepositoryError;
 use steadfast_services::identity::LoginError;
@@ -26,6 +27,15 @@ impl From<RepositoryError> for Problem {
             RepositoryError::UnknownReference { field } => {
                 let message = "The request refers to a resource that does not exist; see field_errors.";
                 Self::says(Code::Conflict, message).field(field, "does not exist")
+            }
+            RepositoryError::Overlap(overlap) => {
+                let message = format!(
+                    "The provider has the appointment {} from {} to {}.",
+                    overlap.id,
+                    overlap.scheduled_start.to_rfc3339_opts(SecondsFormat::AutoSi, true),
+                    overlap.scheduled_end.to_rfc3339_opts(SecondsFormat::AutoSi, true)
+                );
+                Self::says(Code::Conflict, message)
             }
             RepositoryError::KeyReused => Self::new(Code::IdempotencyKeyMismatch),
             RepositoryError::InProgress => {

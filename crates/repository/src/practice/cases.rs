@@ -1,5 +1,6 @@
 //! Cases of the operations of the practice.
 
+mod appointments;
 mod ledger;
 mod providers;
 
@@ -21,8 +22,9 @@ use steadfast_domain::version::{Expected, Version};
 
 /// Returns the cases of this area.
 pub(crate) fn all() -> Result<Vec<Case>, Invalid> {
-    let all = [lists()?, searches()?, changes()?, providers::all()?, ledger::all()?];
-    Ok(all.into_iter().flatten().collect())
+    let people = [lists()?, searches()?, changes()?, providers::all()?];
+    let all = people.into_iter().chain([appointments::all()?, ledger::all()?]);
+    Ok(all.flatten().collect())
 }
 
 /// Returns a list of clients with a search, or all clients if it is empty.

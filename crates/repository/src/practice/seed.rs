@@ -2,11 +2,11 @@
 //! has about ten entries in the ledger of three years, and a busy one 400.
 
 use crate::cases::{Rows, Table};
-use steadfast_domain::practice::{ClientId, LedgerEntryId, ProviderId};
+use steadfast_domain::practice::{AppointmentId, ClientId, LedgerEntryId, ProviderId};
 use uuid::Uuid;
 
 /// The tables of the area.
-pub(crate) const TABLES: &[Table] = &[CLIENTS, PROVIDERS, LEDGER];
+pub(crate) const TABLES: &[Table] = &[CLIENTS, PROVIDERS, APPOINTMENTS, LEDGER];
 
 const CLIENTS: Table = Table {
     name: "clients",
@@ -81,6 +81,40 @@ const LEDGER: Table = Table {
 /// Returns the id of the seeded entry `number` in the ledger, from 1.
 pub(super) fn entry_id(number: u128) -> LedgerEntryId {
     LedgerEntryId(Uuid::from_u128(number))
+}
+
+/// Five for each client. A tenth are with the busy provider 7, a twentieth are of the busy client 7, and a twentieth are
+/// groups of twenty clients with provider 11, every ten hours from 2026-03-02.
+const APPOINTMENTS: Table = Table {
+    name: "appointments",
+    columns: "id, client_id, provider_id, scheduled_start, scheduled_end, appointment_type, status, reason_for_visit, \
+        cancellation_reason, reminder_sent_at, created_at, updated_at",
+    per_mille: 475,
+    at_most: u64::MAX,
+    rows: Rows::Selected(
+        "SELECT lpad(to_hex(n), 32, '0')::uuid, lpad(to_hex(client), 32, '0')::uuid, lpad(to_hex(provider), 32, '0')::uuid, \
+            start, start + interval '25 minutes', kind, status, repeat('Asks for advice. ', 1 + n % 10), \
+            CASE WHEN status = 'cancelled' THEN 'Is ill.' END, \
+            CASE WHEN n % 3 = 0 THEN start - interval '1 day' END, made, made \
+         FROM (SELECT n, CASE WHEN n % 20 = 1 THEN 7 ELSE 1 + n::bigint * 7919 % greatest($count / 5, 1) END AS client, \
+            CASE WHEN n % 20 = 3 THEN 11 WHEN n % 10 = 7 THEN 7 ELSE 12 + n % others END AS provider, \
+            CASE WHEN n % 20 = 3 THEN timestamptz '2026-03-02 00:00:00+00' + n / 400 * interval '10 hours' \
+                WHEN n % 10 = 7 THEN timestamptz '2023-01-02 00:00:00+00' + n / 10 * interval '30 minutes' \
+                ELSE timestamptz '2024-01-01 00:00:00+00' + n / others * interval '25 hours' END AS start, \
+            CASE WHEN n % 20 = 3 THEN 'group_therapy' WHEN n % 3 = 0 THEN 'therapy_session' ELSE 'follow_up' END AS kind, \
+            CASE WHEN n % 20 = 3 THEN (ARRAY['scheduled', 'confirmed'])[1 + n / 20 % 2] \
+                WHEN n % 100 < 60 THEN 'completed' WHEN n % 100 < 75 THEN 'scheduled' WHEN n % 100 < 85 THEN 'confirmed' \
+                WHEN n % 100 < 92 THEN 'cancelled' WHEN n % 100 < 97 THEN 'no_show' WHEN n % 100 < 99 THEN 'rescheduled' \
+                ELSE 'in_progress' END AS status, \
+            timestamptz '2022-12-01 00:00:00+00' AS made \
+            FROM generate_series(1, $count) AS n, (SELECT greatest(count(*)::int - 11, 1) AS others FROM providers) AS counted) \
+            AS numbered",
+    ),
+};
+
+/// Returns the id of the seeded appointment `number`, from 1.
+pub(super) fn appointment_id(number: u128) -> AppointmentId {
+    AppointmentId(Uuid::from_u128(number))
 }
 
 /// Returns the id of the seeded client `number`, from 1.

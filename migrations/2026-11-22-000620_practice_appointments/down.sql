@@ -1,0 +1,2 @@
+DROP TABLE appointments;
+DROP EXTENSION btree_gist;
