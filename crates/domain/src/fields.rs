@@ -55,6 +55,14 @@ impl<T: Check> Check for Option<T> {
     }
 }
 
+impl<T: Check> Check for Vec<T> {
+    fn check(&mut self, field: &str, checks: &mut Checks) {
+        for (at, value) in self.iter_mut().enumerate() {
+            value.check(&format!("{field}[{at}]"), checks);
+        }
+    }
+}
+
 /// Implements [`Check`] for types of which every value is allowed.
 macro_rules! unchecked {
     ($($type:ty),+ $(,)?) => {

@@ -2,8 +2,10 @@
 
 mod appointments;
 mod clients;
+mod diagnoses;
 mod finances;
 mod ledger;
+mod notes;
 mod providers;
 
 pub use appointments::{
@@ -16,6 +18,7 @@ pub use clients::{
     BirthDate, CLIENTS_PAGE, Client, ClientCursor, ClientDetails, ClientFilter, ClientId, ClientParameters,
     ClientSearch, ClientSummary,
 };
+pub use diagnoses::DiagnosisCode;
 pub use finances::{
     ClientBalance, DailyRevenue, FinancialDashboard, FinancialSummary, HIGHEST_BALANCES, NO_DOLLARS,
     OutstandingBalance, REVENUE_DAYS_MAX, RevenueDays, RevenueParameters,
@@ -23,6 +26,9 @@ pub use finances::{
 pub use ledger::{
     LEDGER_PAGE, LedgerCursor, LedgerDetails, LedgerEntry, LedgerEntryId, LedgerFilter, LedgerParameters,
     PaymentMethod, ServiceDate, TransactionType,
+};
+pub use notes::{
+    NOTES_PAGE, Note, NoteCursor, NoteDetails, NoteFilter, NoteId, NoteStep, NoteSummary, NoteType,
 };
 pub use providers::{
     NpiNumber, PROVIDERS_PAGE, Provider, ProviderCursor, ProviderDetails, ProviderFilter, ProviderId,

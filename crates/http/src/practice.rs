@@ -4,10 +4,14 @@ mod appointments;
 mod clients;
 mod finances;
 mod ledger;
+mod notes;
 mod providers;
 
+use crate::problem::{Code, Problem};
 use crate::route::{Access, Route};
 use crate::state::AppState;
+use steadfast_domain::practice::DiagnosisCode;
+use steadfast_services::terminology::Catalogue;
 
 const READ: Access = Access::Scope("practice:read");
 const WRITE: Access = Access::Scope("practice:write");
@@ -17,5 +21,25 @@ const LEDGER_WRITE: Access = Access::Scope("ledger:write");
 /// Returns the routes of this area.
 pub(crate) fn routes() -> Vec<Route<AppState>> {
     let people = clients::routes().into_iter().chain(providers::routes()).chain(appointments::routes());
-    people.chain(ledger::routes()).chain(finances::routes()).collect()
+    people.chain(notes::routes()).chain(ledger::routes()).chain(finances::routes()).collect()
+}
+
+/// Checks that the terminology has the diagnoses of a request.
+///
+/// # Errors
+/// Returns a problem that names each unknown code by `field` and its place, such as `diagnosis_codes[1]`.
+async fn require_diagnoses(
+    catalogue: &Catalogue,
+    field: &str,
+    codes: &[DiagnosisCode],
+) -> Result<(), Problem> {
+    let codes: Vec<&str> = codes.iter().map(DiagnosisCode::as_str).collect();
+    let unknown = catalogue.unknown(&codes).await?;
+    if unknown.is_empty() {
+        return Ok(());
+    }
+    let problem = Problem::says(Code::Conflict, "The terminology lacks a diagnosis; see field_errors.");
+    let name =
+        |problem: Problem, at| problem.field(&format!("{field}[{at}]"), "is not a code of the terminology");
+    Err(unknown.into_iter().fold(problem, name))
 }

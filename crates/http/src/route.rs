@@ -206,6 +206,15 @@ impl<S: Clone + Send + Sync + 'static> Route<S> {
         self
     }
 
+    /// Replaces the example of the path's parameter. Routes whose effects exclude each other need different examples.
+    #[must_use]
+    pub(crate) fn example(mut self, value: &str) -> Self {
+        for parameter in self.parameters.iter_mut().filter(|one| one.parameter_in == ParameterIn::Path) {
+            *parameter = ParameterBuilder::from(parameter.clone()).example(Some(value.into())).build();
+        }
+        self
+    }
+
     /// Declares the parameters that select a page. The handler reads them with [`Paged`](crate::extract::Paged).
     #[must_use]
     pub(crate) fn paged(mut self, limits: PageLimits) -> Self {

@@ -3,6 +3,7 @@
 mod appointments;
 mod clients;
 mod ledger;
+mod notes;
 mod providers;
 
 use crate::support::{Answered, Fixture, ask};
@@ -34,6 +35,9 @@ pub(crate) async fn fill(api: &Fixture) -> Result<()> {
                 start, start + interval '50 minutes', status \
             FROM (VALUES (1, timestamptz '2030-05-07 09:00Z', 'scheduled'), (2, '2030-05-07 11:00Z', 'confirmed'), \
                 (3, '2026-05-07 09:00Z', 'completed')) AS stored (n, start, status); \
+        INSERT INTO notes (id, client_id, provider_id, title, content, is_locked) \
+            SELECT lpad(n::text, 32, '0')::uuid, '00000000-0000-0000-0000-000000000001', '00000000-0000-0000-0000-000000000001', \
+                'Session', 'A good session.', n = 5 FROM generate_series(1, 5) AS n; \
         INSERT INTO ledger (id, client_id, transaction_type, amount, description, service_date, is_posted, reconciliation_date) \
             SELECT lpad(n::text, 32, '0')::uuid, '00000000-0000-0000-0000-000000000001', 'charge', 120, 'A session', \
                 '2026-03-02', n IN (1, 3), CASE n WHEN 3 THEN date '2026-04-01' END FROM generate_series(1, 5) AS n";

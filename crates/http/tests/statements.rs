@@ -68,6 +68,7 @@ fn table() -> Vec<Costs> {
     ]);
     table.extend(clients());
     table.extend(providers());
+    table.extend(notes());
     table.extend(ledger());
     table.extend(appointments());
     table.extend([
@@ -176,6 +177,28 @@ fn providers() -> Vec<Costs> {
         post(all, provider("c@example.com"), 3),
         Costs { header: Some("provider"), ..post(all, provider("d@example.com"), 4) },
         Costs { method: Method::PUT, header: Some("*"), body: changed, ..get(one, stored, 4) },
+    ]
+}
+
+/// Returns the requests to notes. The diagnoses are looked up once, and then cached.
+fn notes() -> Vec<Costs> {
+    let (all, one) = ("/api/notes", "/api/notes/{id}");
+    let note = json!({
+        "client_id": "00000000-0000-0000-0000-000000000001", "provider_id": "00000000-0000-0000-0000-000000000001",
+        "title": "Session", "content": "A good session.", "diagnosis_codes": ["E11", "I10"],
+    });
+    let first = "/api/notes/00000000-0000-0000-0000-000000000001";
+    let act = |route, uri| Costs { method: Method::POST, header: Some("*"), ..get(route, uri, 4) };
+    vec![
+        get(all, all, 3),
+        get(all, "/api/notes?client_id=00000000-0000-0000-0000-000000000001&is_signed=false&per_page=100", 3),
+        get(one, first, 3),
+        post(all, note.clone(), 4),
+        Costs { header: Some("note"), ..post(all, note.clone(), 5) },
+        Costs { method: Method::PUT, header: Some("*"), body: Some(note), ..get(one, first, 5) },
+        act("/api/notes/{id}/sign", "/api/notes/00000000-0000-0000-0000-000000000001/sign"),
+        act("/api/notes/{id}/lock", "/api/notes/00000000-0000-0000-0000-000000000002/lock"),
+        Costs { method: Method::DELETE, ..get(one, "/api/notes/00000000-0000-0000-0000-000000000003", 4) },
     ]
 }
 

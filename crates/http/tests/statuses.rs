@@ -91,6 +91,7 @@ async fn every_documented_status_is_sent() -> Result<()> {
     refuse_inputs(&mut seen).await?;
     refuse_by_state(&mut seen).await?;
     refuse_entries(&mut seen).await;
+    refuse_notes(&mut seen).await;
     fail_upstream(&mut seen).await;
     fail_database(&mut seen).await?;
     let router = api.cold_router()?;
@@ -251,6 +252,17 @@ async fn refuse_entries(seen: &mut Seen<'_>) {
         })
         .await;
     }
+}
+
+/// Sends requests about a locked note: 409.
+async fn refuse_notes(seen: &mut Seen<'_>) {
+    let (router, key) = (seen.api.router.clone(), seen.key.clone());
+    seen.send(&router, |operation| {
+        let step = operation.path.strip_prefix("/api/notes/{id}")?;
+        let uri = format!("/api/notes/00000000-0000-0000-0000-000000000005{step}");
+        Some(example(&Operation { uri, ..operation.clone() }, &key))
+    })
+    .await;
 }
 
 /// Makes PIDKey.com fail: 502 and 504.

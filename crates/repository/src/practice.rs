@@ -7,6 +7,7 @@ mod client_search;
 pub(crate) mod clients;
 mod finances;
 mod ledger;
+mod notes;
 mod providers;
 #[cfg(feature = "cases")]
 pub(crate) mod seed;
@@ -28,6 +29,10 @@ pub use ledger::{
     CREATE_LEDGER_ENTRY, DELETE_LEDGER_ENTRY, LEDGER, LEDGER_ENTRY, LEDGER_OF_CLIENT, POST_LEDGER_ENTRY,
     RECONCILE_LEDGER_ENTRY, UPDATE_LEDGER_ENTRY, create_ledger_entry, delete_ledger_entry, ledger,
     ledger_entry, post_ledger_entry, reconcile_ledger_entry, update_ledger_entry,
+};
+pub use notes::{
+    ADVANCE_NOTE, CREATE_NOTE, DELETE_NOTE, NOTE, NOTES, UPDATE_NOTE, advance_note, create_note, delete_note,
+    note, notes, update_note,
 };
 pub use providers::{
     CREATE_PROVIDER, PROVIDER, PROVIDERS, UPDATE_PROVIDER, create_provider, provider, providers,

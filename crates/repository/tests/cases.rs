@@ -56,7 +56,7 @@ fn case(operation: &str, name: &str) -> Case {
 }
 
 /// Number of rows that the main statement returns or changes, by operation and case.
-const ROWS_BY_CASE: [(&str, &str, RangeInclusive<u64>); 134] = [
+const ROWS_BY_CASE: [(&str, &str, RangeInclusive<u64>); 144] = [
     ("keys.search", "rare", 2..=2),
     ("keys.search", "common", 51..=51),
     ("keys.search", "absent", 0..=0),
@@ -113,6 +113,16 @@ const ROWS_BY_CASE: [(&str, &str, RangeInclusive<u64>); 134] = [
     ("practice.look_up_clients", "a phone number", 1..=1),
     ("practice.look_up_clients", "many with an address", 51..=51),
     ("practice.client", "a client", 1..=1),
+    ("practice.notes", "all, third page", 51..=51),
+    ("practice.notes", "all, after the last cursor", 0..=0),
+    ("practice.notes", "a client", 1..=10),
+    ("practice.notes", "a busy client, third page", 51..=51),
+    ("practice.notes", "a client and a provider", 1..=51),
+    ("practice.notes", "a provider", 51..=51),
+    ("practice.notes", "an absent kind", 0..=0),
+    ("practice.notes", "not signed, third page", 51..=51),
+    ("practice.notes", "not billed, after a cursor", 51..=51),
+    ("practice.note", "a note", 1..=1),
     ("practice.providers", "active", 51..=51),
     ("practice.providers", "active and accepting, after a cursor", 51..=51),
     ("practice.providers", "a specialty, third page", 51..=51),
@@ -218,6 +228,7 @@ async fn cases_run_their_operation_and_find_expected_rows() -> Result<()> {
                 | "practice.providers"
                 | "practice.appointments"
                 | "audit.entries"
+                | "practice.notes"
                 | "practice.ledger"
                 | "practice.ledger_of_client"
         );

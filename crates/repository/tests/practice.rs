@@ -6,6 +6,8 @@
 mod appointments;
 #[path = "practice/ledger.rs"]
 mod ledger;
+#[path = "practice/notes.rs"]
+mod notes;
 mod support;
 
 use anyhow::Result;

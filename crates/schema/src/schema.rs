@@ -347,6 +347,56 @@ diesel::table! {
 }
 
 diesel::table! {
+    /// Clinical notes. They are neither changed nor deleted after they were signed or locked.
+    notes (id) {
+        /// Id, a UUID of version 7.
+        id -> Uuid,
+        /// The client.
+        client_id -> Uuid,
+        /// The provider who wrote the note.
+        provider_id -> Uuid,
+        /// Appointment that the note is about.
+        appointment_id -> Nullable<Uuid>,
+        /// Kind of note.
+        note_type -> Text,
+        /// Title.
+        title -> Text,
+        /// Text of the note.
+        content -> Text,
+        /// Codes of ICD-10-CM, without dot.
+        diagnosis_codes -> Array<Text>,
+        /// Goals of the treatment.
+        treatment_goals -> Nullable<Text>,
+        /// Interventions.
+        interventions -> Nullable<Text>,
+        /// Response of the client.
+        client_response -> Nullable<Text>,
+        /// Plan.
+        plan -> Nullable<Text>,
+        /// True if the provider has signed the note.
+        is_signed -> Bool,
+        /// Time of the signature.
+        signed_at -> Nullable<Timestamptz>,
+        /// User who signed the note; null if a program did.
+        signed_by -> Nullable<Int8>,
+        /// True if the note was locked.
+        is_locked -> Bool,
+        /// True if the note is to be reviewed.
+        requires_review -> Bool,
+        /// True if the note can be billed.
+        billable -> Bool,
+        /// Billing code (CPT).
+        billing_code -> Nullable<Text>,
+        /// Time of the creation.
+        created_at -> Timestamptz,
+        /// Time of the last change.
+        updated_at -> Timestamptz,
+        /// Number of the changes of the note, from 1.
+        version -> Int4,
+    }
+}
+
+diesel::table! {
     /// Product keys with their state at PIDKey.com when they were last checked.
     pidms_keys (id) {
         /// Row id.
@@ -535,6 +585,9 @@ diesel::joinable!(appointments -> providers (provider_id));
 diesel::joinable!(auth_session -> users (user_id));
 diesel::joinable!(client_balances -> clients (client_id));
 diesel::joinable!(ledger -> clients (client_id));
+diesel::joinable!(notes -> appointments (appointment_id));
+diesel::joinable!(notes -> clients (client_id));
+diesel::joinable!(notes -> providers (provider_id));
 
 diesel::allow_tables_to_appear_in_same_query! {
     api_keys,
@@ -548,6 +601,7 @@ diesel::allow_tables_to_appear_in_same_query! {
     icd10_releases,
     idempotency_records,
     ledger,
+    notes,
     pidms_keys,
     pidms_products,
     providers,

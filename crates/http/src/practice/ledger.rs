@@ -41,12 +41,14 @@ pub(super) fn routes() -> [Route<AppState>; 7] {
             .codes(&[Code::NotFound, Code::Conflict]),
         Route::delete(ONE, LEDGER_WRITE, remove)
             .summary("Delete an entry in the ledger that is not posted")
-            .path_parameters::<DeletionPath>()
+            .path_parameters::<EntryPath>()
+            .example("00000000-0000-0000-0000-000000000004")
             .answers_nothing()
             .codes(&[Code::NotFound, Code::Conflict]),
         Route::post(POST, LEDGER_WRITE, post)
             .summary("Post an entry in the ledger, which counts in the balance from then on")
-            .path_parameters::<DraftPath>()
+            .path_parameters::<EntryPath>()
+            .example("00000000-0000-0000-0000-000000000002")
             .answers::<LedgerEntry>()
             .versioned()
             .codes(&[Code::NotFound, Code::Conflict]),
@@ -95,7 +97,7 @@ async fn update(
 async fn remove(
     State(store): State<Store>,
     Audited(origin): Audited,
-    Path(DeletionPath { id }): Path<DeletionPath>,
+    Path(EntryPath { id }): Path<EntryPath>,
 ) -> Result<StatusCode, Problem> {
     practice::delete_ledger_entry(&store, &origin, id).await?;
     Ok(StatusCode::NO_CONTENT)
@@ -104,7 +106,7 @@ async fn remove(
 async fn post(
     State(store): State<Store>,
     Audited(origin): Audited,
-    Path(DraftPath { id }): Path<DraftPath>,
+    Path(EntryPath { id }): Path<EntryPath>,
 ) -> ApiResult<LedgerEntry> {
     Ok(answer(practice::post_ledger_entry(&store, &origin, id).await?, "Entry posted"))
 }
@@ -127,21 +129,5 @@ fn answer(entry: LedgerEntry, message: &'static str) -> Envelope<LedgerEntry> {
 struct EntryPath {
     /// Id of the entry.
     #[param(value_type = uuid::Uuid, example = "00000000-0000-0000-0000-000000000001")]
-    id: LedgerEntryId,
-}
-
-/// Path parameters of an entry to post.
-#[derive(Deserialize, IntoParams)]
-struct DraftPath {
-    /// Id of the entry.
-    #[param(value_type = uuid::Uuid, example = "00000000-0000-0000-0000-000000000002")]
-    id: LedgerEntryId,
-}
-
-/// Path parameters of an entry to delete.
-#[derive(Deserialize, IntoParams)]
-struct DeletionPath {
-    /// Id of the entry.
-    #[param(value_type = uuid::Uuid, example = "00000000-0000-0000-0000-000000000004")]
     id: LedgerEntryId,
 }

@@ -2,6 +2,7 @@
 
 mod appointments;
 mod ledger;
+mod notes;
 mod providers;
 
 use super::seed::client_id;
@@ -23,7 +24,7 @@ use steadfast_domain::version::{Expected, Version};
 /// Returns the cases of this area.
 pub(crate) fn all() -> Result<Vec<Case>, Invalid> {
     let people = [lists()?, searches()?, changes()?, providers::all()?];
-    let all = people.into_iter().chain([appointments::all()?, ledger::all()?]);
+    let all = people.into_iter().chain([appointments::all()?, notes::all()?, ledger::all()?]);
     Ok(all.flatten().collect())
 }
 

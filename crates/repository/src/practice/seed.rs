@@ -2,11 +2,11 @@
 //! has about ten entries in the ledger of three years, and a busy one 400.
 
 use crate::cases::{Rows, Table};
-use steadfast_domain::practice::{AppointmentId, ClientId, LedgerEntryId, ProviderId};
+use steadfast_domain::practice::{AppointmentId, ClientId, LedgerEntryId, NoteId, ProviderId};
 use uuid::Uuid;
 
 /// The tables of the area.
-pub(crate) const TABLES: &[Table] = &[CLIENTS, PROVIDERS, APPOINTMENTS, LEDGER];
+pub(crate) const TABLES: &[Table] = &[CLIENTS, PROVIDERS, APPOINTMENTS, NOTES, LEDGER];
 
 const CLIENTS: Table = Table {
     name: "clients",
@@ -51,6 +51,29 @@ const PROVIDERS: Table = Table {
             timestamptz '2020-01-01 00:00:00+00' FROM generate_series(1, $count) AS n",
     ),
 };
+/// Three notes for each client, and 400 by one provider about a busy one. Every fiftieth is not signed yet.
+const NOTES: Table = Table {
+    name: "notes",
+    columns: "id, client_id, provider_id, note_type, title, content, diagnosis_codes, is_signed, signed_at, billable, \
+        created_at, updated_at",
+    per_mille: 285,
+    at_most: u64::MAX,
+    rows: Rows::Selected(
+        "SELECT lpad(to_hex(n), 32, '0')::uuid, lpad(to_hex(CASE WHEN n % greatest($count / 400, 1) = 0 \
+                THEN least(12, clients) ELSE 1 + n * 7919 % clients END), 32, '0')::uuid, \
+            lpad(to_hex(CASE WHEN n % greatest($count / 400, 1) = 0 THEN least(9, providers) ELSE 1 + n * 31 % providers END), \
+                32, '0')::uuid, \
+            CASE WHEN n % 400 = 7 THEN 'discharge_summary' WHEN n % 100 = 9 THEN 'billing' WHEN n % 10 = 1 THEN 'assessment' \
+                WHEN n % 10 = 2 THEN 'treatment_plan' ELSE 'progress_note' END, \
+            'Session ' || n, repeat('The client reports better sleep. ', 3 + (n % 30)::int), \
+            CASE WHEN n % 4 = 0 THEN '{}' ELSE ARRAY['F411'] END, n % 50 > 0, \
+            CASE WHEN n % 50 > 0 THEN made + interval '1 day' END, n % 20 > 0, made, made \
+         FROM (SELECT n, (SELECT count(*) FROM clients) AS clients, (SELECT count(*) FROM providers) AS providers, \
+            timestamptz '2023-01-02 00:00:00+00' + interval '3 years' * (n / $count::float) AS made \
+            FROM generate_series(1, $count::bigint) AS n) AS numbered",
+    ),
+};
+
 /// Ten entries for each client. Old ones are reconciled, but one in a hundred; one in 200 is a draft.
 const LEDGER: Table = Table {
     name: "ledger",
@@ -125,4 +148,9 @@ pub(super) fn client_id(number: u128) -> ClientId {
 /// Returns the id of the seeded provider `number`, from 1.
 pub(super) fn provider_id(number: u128) -> ProviderId {
     ProviderId(Uuid::from_u128(number))
+}
+
+/// Returns the id of the seeded note `number`, from 1.
+pub(super) fn note_id(number: u128) -> NoteId {
+    NoteId(Uuid::from_u128(number))
 }

@@ -170,7 +170,7 @@ async fn progress_reaches_total_of_each_table() -> Result<()> {
         assert!(done >= before && done <= all, "{table}: {done} of {all} after {before}");
     })
     .await?;
-    assert_eq!(last.len(), 15);
+    assert_eq!(last.len(), 16);
     assert!(last.values().all(|(done, all)| done == all), "{last:?}");
     Ok(())
 }

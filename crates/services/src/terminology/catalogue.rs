@@ -186,6 +186,21 @@ impl Catalogue {
         Ok(FoundCodes::of(&found, known.is_confirmed))
     }
 
+    /// Returns the places of the `codes` that do not exist. Sends a statement only for codes that are not cached.
+    ///
+    /// # Errors
+    /// Returns [`Error::Invalid`] for a text that is no code, and the errors of [`find`](Self::find).
+    pub async fn unknown(&self, codes: &[&str]) -> Result<Vec<usize>, Error> {
+        if codes.is_empty() {
+            return Ok(Vec::new());
+        }
+        let codes: Vec<_> =
+            codes.iter().map(|code| IcdCode::parse("code", code)).collect::<Result<_, _>>()?;
+        let found = self.find(&codes).await?.found;
+        let is_unknown = |at: &usize| !found.iter().any(|concept| concept.code == codes[*at]);
+        Ok((0..codes.len()).filter(is_unknown).collect())
+    }
+
     /// Returns the state of the catalogue, without a request to the database or to Redis.
     pub fn health(&self) -> CatalogueHealth {
         let known = self.0.releases.last().filter(|known| known.is_confirmed);

@@ -1,0 +1,2 @@
+DROP TABLE notes;
+DROP FUNCTION notes_keep_signed;
