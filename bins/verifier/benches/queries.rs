@@ -42,7 +42,7 @@ const BARS: [(&str, &str, Duration); 8] = [
 /// Operations of the terminology have a benchmark and data of their own; those of partitions change the schema.
 const LEFT_OUT: [&str; 2] = ["terminology.", "audit.maintain_partitions"];
 
-/// What a case sends, and what it costs.
+/// Statements of a case, and their costs.
 struct Costs {
     operation: &'static str,
     case: String,

@@ -73,7 +73,7 @@ fields! {
         pub client_response: Option<Prose<10000>>,
         /// Plan.
         pub plan: Option<Prose<10000>>,
-        /// True if somebody is to review the note.
+        /// True if a colleague is to review the note.
         #[serde(default)]
         pub requires_review: bool,
         /// False for a note that is not billed.
@@ -134,7 +134,7 @@ pub struct NoteSummary {
     pub is_signed: bool,
     /// True if the note cannot be changed any more.
     pub is_locked: bool,
-    /// True if somebody is to review the note.
+    /// True if a colleague is to review the note.
     pub requires_review: bool,
     /// False for a note that is not billed.
     pub billable: bool,
@@ -201,7 +201,7 @@ pub struct NoteCursor {
 pub enum NoteStep {
     /// The provider signs the note.
     Sign,
-    /// Nobody may change the note any more.
+    /// No user may change the note any more.
     Lock,
 }
 

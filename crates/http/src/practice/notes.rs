@@ -44,7 +44,7 @@ pub(super) fn routes() -> [Route<AppState>; 7] {
             .summary("Sign a note, which can then only be locked")
             .example("00000000-0000-0000-0000-000000000002"),
         changes(Route::post("/api/notes/{id}/lock", SIGN, lock))
-            .summary("Lock a note, which nobody can change then")
+            .summary("Lock a note, so that it can never be changed")
             .example("00000000-0000-0000-0000-000000000004"),
     ]
 }

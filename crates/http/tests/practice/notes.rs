@@ -32,7 +32,7 @@ async fn signed_notes_can_only_be_locked() -> Result<()> {
     assert_eq!(
         send(&api, "POST", &sign, "\"7\"", &Value::Null).await.status,
         412,
-        "somebody changed it since"
+        "it was changed since"
     );
     let signed = send(&api, "POST", &sign, "\"1\"", &Value::Null).await;
     assert_eq!(
