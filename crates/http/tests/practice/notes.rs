@@ -29,11 +29,7 @@ async fn signed_notes_can_only_be_locked() -> Result<()> {
     assert_eq!(created.status, 201, "{}", created.body);
     let one = format!("{ALL}/{}", created.body["data"]["id"].as_str().expect("an id"));
     let (sign, lock) = (format!("{one}/sign"), format!("{one}/lock"));
-    assert_eq!(
-        send(&api, "POST", &sign, "\"7\"", &Value::Null).await.status,
-        412,
-        "it was changed since"
-    );
+    assert_eq!(send(&api, "POST", &sign, "\"7\"", &Value::Null).await.status, 412, "it was changed since");
     let signed = send(&api, "POST", &sign, "\"1\"", &Value::Null).await;
     assert_eq!(
         (signed.data()["is_signed"].as_bool(), signed.data()["version"].as_i64()),

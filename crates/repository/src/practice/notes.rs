@@ -12,7 +12,7 @@ use steadfast_domain::practice::{
     DiagnosisCode, Note, NoteCursor, NoteDetails, NoteFilter, NoteId, NoteStep, NoteSummary, NoteType,
 };
 use steadfast_domain::version::Expected;
-use steadfast_postgres::diesel::dsl::now;
+use steadfast_postgres::diesel::dsl::{not, now};
 use steadfast_postgres::diesel::sql_types::{self, Array, BigInt, Bool, Text, Timestamptz};
 use steadfast_postgres::diesel::{delete, insert_into, update};
 use steadfast_postgres::{Abort, Conn};
@@ -198,7 +198,10 @@ pub async fn update_note(
     details: &Valid<NoteDetails>,
 ) -> Result<Note, Error> {
     let changed = entries::change(store, &UPDATE_NOTE, origin, ("update", RESOURCE), async |conn| {
-        let old = open(conn, id).await?;
+        let old = locked(conn, id).await?;
+        if old.is_signed || old.is_locked {
+            Err(Error::State(CLOSED))?;
+        }
         let change = update(notes::table.find(id.0))
             .filter(notes::version.eq(expected.or(old.version)))
             .set((DetailsRow::of(details), notes::updated_at.eq(now), notes::version.eq(notes::version + 1)))
@@ -260,8 +263,11 @@ pub async fn advance_note(
 /// Returns [`Error::NotFound`] if there is no such note, and [`Error::State`] if it is signed or locked.
 pub async fn delete_note(store: &Store, origin: &Origin, id: NoteId) -> Result<(), Error> {
     let deleted = entries::change(store, &DELETE_NOTE, origin, ("delete", RESOURCE), async |conn| {
-        let old = open(conn, id).await?;
-        delete(notes::table.find(id.0)).execute(conn).await?;
+        let old = locked(conn, id).await?;
+        let draft = notes::table.find(id.0).filter(not(notes::is_signed.or(notes::is_locked)));
+        if delete(draft).execute(conn).await? == 0 {
+            Err(Error::State(CLOSED))?;
+        }
         Ok(Change::Deleted { id: id.to_string(), old })
     });
     deleted.await.map(drop)
@@ -281,12 +287,6 @@ const REFERENCES: [(&str, &str); 3] = [
 async fn locked(conn: &mut Conn, id: NoteId) -> Result<Note, Abort<Error>> {
     let note = notes::table.find(id.0).select(NoteRow::as_select()).for_no_key_update();
     Ok(note.first(conn).await.optional()?.ok_or(Error::NotFound)?.parse()?)
-}
-
-/// Returns the note `id`, which may be changed, locked until the end of the transaction.
-async fn open(conn: &mut Conn, id: NoteId) -> Result<Note, Abort<Error>> {
-    let note = locked(conn, id).await?;
-    if note.is_signed || note.is_locked { Err(Error::State(CLOSED))? } else { Ok(note) }
 }
 
 details! {
