@@ -165,8 +165,8 @@ macro_rules! recorded {
 
         const _: () = {
             $(#[$meta])*
-            #[derive(utoipa::ToSchema)]
-            #[expect(dead_code, reason = "describes fields")]
+            // `Serialize` permits the attributes of serde.
+            #[derive(serde::Serialize, utoipa::ToSchema)]
             struct Further {
                 $($(#[$attribute])* $field: $type,)+
             }

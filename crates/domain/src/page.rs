@@ -77,6 +77,11 @@ impl<C> Position<C> {
         Self { start: Start::After(key), per_page }
     }
 
+    /// Returns the position of the first page.
+    pub fn first(per_page: u32) -> Self {
+        Self { start: Start::Number(1), per_page }
+    }
+
     /// Returns the position of the page with a number.
     ///
     /// # Errors

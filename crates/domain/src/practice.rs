@@ -15,8 +15,8 @@ pub use appointments::{
     StatusChange,
 };
 pub use clients::{
-    BirthDate, CLIENTS_PAGE, Client, ClientCursor, ClientDetails, ClientFilter, ClientId, ClientParameters,
-    ClientSearch, ClientSummary,
+    BirthDate, CLIENTS_PAGE, Client, ClientCursor, ClientDetails, ClientFilter, ClientId, ClientInclusion,
+    ClientParameters, ClientRecord, ClientSearch, ClientSummary, RELATED_MAX,
 };
 pub use diagnoses::DiagnosisCode;
 pub use finances::{

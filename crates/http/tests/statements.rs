@@ -116,6 +116,12 @@ fn clients() -> Vec<Costs> {
         get(all, all, 3),
         get(all, "/api/clients?search=an&active_only=false&per_page=100", 3),
         get(one, stored, 3),
+        get(
+            one,
+            "/api/clients/00000000-0000-0000-0000-000000000001\
+                ?include_appointments=true&include_notes=true&include_ledger=true",
+            6,
+        ),
         post(all, client.clone(), 3),
         Costs { header: Some("client"), ..post(all, client.clone(), 4) },
         Costs { method: Method::PUT, header: Some("*"), body: Some(client), ..get(one, stored, 4) },

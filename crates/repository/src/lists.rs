@@ -17,7 +17,7 @@ use steadfast_postgres::diesel::query_dsl::methods::{FilterDsl, LimitDsl, Offset
 use steadfast_postgres::diesel::sql_types::BigInt;
 use steadfast_postgres::diesel_async::RunQueryDsl;
 use steadfast_postgres::diesel_async::methods::LoadQuery;
-use steadfast_postgres::{Conn, Operation, Read, Reads};
+use steadfast_postgres::{Abort, Conn, Operation, Read, Reads};
 
 /// Declares that `operation` sends the two statements of [`page()`].
 pub(crate) const fn paged(operation: Operation<Read>) -> Operation<Read> {
@@ -61,6 +61,23 @@ where
             })
             .await?;
         Page::new(rows, count, position, key).try_map(|row: R| row.parse("a row"))
+    }
+}
+
+/// Returns the first `max` items of a list, whose `rows` selects one row more: one statement in the unit of work of `conn`.
+pub(crate) fn newest<'q, R, T, Q>(
+    conn: &Conn,
+    rows: Q,
+    max: u32,
+) -> impl Future<Output = Result<Vec<T>, Abort<Error>>> + Send
+where
+    Q: for<'c> LoadQuery<'q, &'c Conn, R> + Send + 'q,
+    R: Parse<T> + Send,
+{
+    async move {
+        let mut rows: Vec<R> = rows.get_results(&mut &*conn).await?;
+        rows.truncate(max as usize);
+        Ok(rows.into_iter().map(|row| row.parse("a row")).collect::<Result<_, _>>()?)
     }
 }
 

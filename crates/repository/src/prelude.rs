@@ -1,6 +1,6 @@
 //! Names that most resources use.
 
-pub(crate) use crate::lists::{BoundedCount, all, page, page_at, paged};
+pub(crate) use crate::lists::{BoundedCount, all, newest, page, page_at, paged};
 pub(crate) use crate::row::{Parse, details, invalid, named, row, wrapper};
 pub(crate) use crate::{Error, Store};
 pub(crate) use chrono::{DateTime, Utc};

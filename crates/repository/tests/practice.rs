@@ -16,7 +16,9 @@ use std::collections::BTreeSet;
 use steadfast_domain::audit::Origin;
 use steadfast_domain::fields::Valid;
 use steadfast_domain::page::{PageParameters, Position};
-use steadfast_domain::practice::{CLIENTS_PAGE, ClientCursor, ClientDetails, ClientId, ClientParameters};
+use steadfast_domain::practice::{
+    CLIENTS_PAGE, ClientCursor, ClientDetails, ClientId, ClientInclusion, ClientParameters,
+};
 use steadfast_domain::version::{Expected, Version};
 use steadfast_repository::{Error, practice};
 use support::Fixture;
@@ -98,8 +100,12 @@ async fn statements_stay_within_their_budgets() -> Result<()> {
         found?;
         assert_eq!(reading.statements, 2, "{text:?}");
     }
-    let (client, reading) = meter.read(practice::client(store, &origin, id)).await?;
-    assert_eq!((client?.id, reading.statements), (id, 2), "the client and the entry of the audit trail");
+    let none = ClientInclusion::default();
+    let all = ClientInclusion { include_appointments: true, include_notes: true, include_ledger: true };
+    for (inclusion, statements) in [(none, 2), (all, 5)] {
+        let (client, reading) = meter.read(practice::client(store, &origin, id, inclusion)).await?;
+        assert_eq!((client?.details.id, reading.statements), (id, statements), "{inclusion:?}");
+    }
     Ok(())
 }
 
@@ -116,7 +122,8 @@ async fn one_of_concurrent_changes_of_a_client_succeeds() -> Result<()> {
     };
     let outcomes = join_all((0..8).map(change)).await;
     let (changed, refused): (Vec<_>, Vec<_>) = outcomes.into_iter().partition(Result::is_ok);
-    assert_eq!(changed, [practice::client(&fixture.store, &origin, id).await]);
+    let stored = practice::client(&fixture.store, &origin, id, ClientInclusion::default()).await?;
+    assert_eq!(changed, [Ok(stored.details)]);
     assert!(refused.iter().all(|outcome| *outcome == Err(Error::VersionMismatch)), "{refused:?}");
     Ok(())
 }

@@ -1,5 +1,6 @@
 //! Clients of the practice.
 
+use super::{Appointment, LedgerEntry, NoteSummary};
 use crate::fields::{Check, EmailAddress, Line, Prose, fields, id, recorded};
 use crate::page::PageLimits;
 use crate::version::Version;
@@ -13,6 +14,9 @@ use utoipa::{IntoParams, PartialSchema, ToSchema};
 
 /// Page sizes of the list of clients.
 pub const CLIENTS_PAGE: PageLimits = PageLimits { default: 50, max: 100 };
+
+/// Maximum number of items of each relation in a [`ClientRecord`].
+pub const RELATED_MAX: u32 = 100;
 
 id! {
     /// Id of a client.
@@ -99,6 +103,36 @@ recorded! {
         /// Number of changes, from 1. The `ETag` of the client.
         pub version: Version,
     }
+}
+
+recorded! {
+    /// A client with the requested relations. The lists of appointments, notes and entries in the ledger have all items.
+    pub struct ClientRecord: Client {
+        /// The 100 latest appointments; absent unless requested.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pub appointments: Option<Vec<Appointment>>,
+        /// The 100 newest notes, without their texts; absent unless requested.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pub notes: Option<Vec<NoteSummary>>,
+        /// The 100 newest entries in the ledger; absent unless requested.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pub ledger: Option<Vec<LedgerEntry>>,
+    }
+}
+
+/// Relations of a client that a read includes.
+#[derive(Clone, Copy, Debug, Default, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields, default)]
+pub struct ClientInclusion {
+    /// True to include the 100 latest appointments.
+    #[param(default = false)]
+    pub include_appointments: bool,
+    /// True to include the 100 newest notes, without their texts. Needs the scope `notes:read`.
+    #[param(default = false)]
+    pub include_notes: bool,
+    /// True to include the 100 newest entries in the ledger. Needs the scope `ledger:read`.
+    #[param(default = false)]
+    pub include_ledger: bool,
 }
 
 /// Date of birth: from 1850-01-01 to today (UTC).

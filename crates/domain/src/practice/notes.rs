@@ -116,7 +116,7 @@ recorded! {
 }
 
 /// A note in a list, without its text.
-#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct NoteSummary {
     /// Id of the note.
     pub id: NoteId,

@@ -5,7 +5,8 @@ use crate::prelude::*;
 use serde_json::value::RawValue;
 use steadfast_domain::fields::Valid;
 use steadfast_domain::practice::{
-    CLIENTS_PAGE, Client, ClientDetails, ClientId, ClientParameters, ClientSummary,
+    CLIENTS_PAGE, Client, ClientDetails, ClientId, ClientInclusion, ClientParameters, ClientRecord,
+    ClientSummary,
 };
 use steadfast_repository::practice;
 
@@ -26,9 +27,12 @@ pub(super) fn routes() -> [Route<AppState>; 4] {
             .creates::<Client>()
             .links_to(ONE, "id", "/data/id"),
         Route::get(ONE, READ, get)
-            .summary("Get a client")
+            .summary(
+                "Get a client, with its newest appointments, notes and entries in the ledger if requested",
+            )
             .path_parameters::<ClientPath>()
-            .answers::<Client>()
+            .query::<ClientInclusion>()
+            .answers::<ClientRecord>()
             .versioned()
             .codes(&[Code::NotFound]),
         Route::put(ONE, WRITE, update)
@@ -61,11 +65,18 @@ async fn create(
 
 async fn get(
     State(store): State<Store>,
+    Bearer(caller): Bearer,
     Audited(origin): Audited,
     Path(ClientPath { id }): Path<ClientPath>,
-) -> ApiResult<Client> {
-    let client = practice::client(&store, &origin, id).await?;
-    let version = client.version;
+    Query(inclusion): Query<ClientInclusion>,
+) -> ApiResult<ClientRecord> {
+    let needed = [(inclusion.include_notes, "notes:read"), (inclusion.include_ledger, "ledger:read")];
+    if let Some((_, scope)) = needed.iter().find(|(is_needed, scope)| *is_needed && !caller.may(scope)) {
+        let message = format!("The caller lacks the scope {scope} and cannot include the relation.");
+        return Err(Problem::says(Code::Forbidden, message));
+    }
+    let client = practice::client(&store, &origin, id, inclusion).await?;
+    let version = client.details.version;
     Ok(Envelope::new(client, "Client").of_version(version))
 }
 

@@ -1,7 +1,7 @@
 //! Clients: search, changes by version, and audited reads.
 
 use super::{CLIENT, fill};
-use crate::support::{Answered, Fixture, ask};
+use crate::support::{Answered, Fixture, api_key, ask};
 use anyhow::Result;
 use axum::body::Body;
 use axum::http::Request;
@@ -137,6 +137,66 @@ async fn changes_need_the_current_version() -> Result<()> {
     assert_eq!(put(&api, &CLIENT.replace('1', "2"), "*", body).await.refusal().0, 404);
     let listed = api.get(ALL).await;
     assert_eq!(names(&listed), ["Grace Hopper"], "clients who have left are not in the list");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn client_includes_requested_relations_newest_first() -> Result<()> {
+    let api = Fixture::new().await?;
+    fill(&api).await?;
+    let (client, connection) = connect(&api.database.url(), NoTls).await?;
+    tokio::spawn(connection);
+    let insert = "INSERT INTO ledger (id, client_id, transaction_type, amount, description, service_date) \
+        SELECT gen_random_uuid(), '00000000-0000-0000-0000-000000000001', 'charge', n, 'A session', date '2026-03-02' + n \
+        FROM generate_series(1, 120) AS n";
+    client.batch_execute(insert).await?;
+    let one = format!("{ALL}/{CLIENT}");
+    let get = async |query: &str| api.get(&format!("{one}?{query}")).await;
+    let client = get("include_notes=false").await;
+    for relation in ["appointments", "notes", "ledger"] {
+        assert_eq!(client.data().get(relation), None, "{relation}");
+    }
+    let client = get("include_appointments=true&include_notes=true&include_ledger=true").await;
+    assert_eq!(client.headers["etag"], "\"1\"");
+    let of = |relation: &str, field: &str| {
+        let items = client.data()[relation].as_array().expect("a relation").iter();
+        items.map(|item| text(&item[field]).to_owned()).collect::<Vec<_>>()
+    };
+    let id = |number: u128| uuid::Uuid::from_u128(number).to_string();
+    assert_eq!(of("appointments", "id"), [id(2), id(1), id(3)]);
+    assert_eq!(of("notes", "id"), [5, 4, 3, 2, 1].map(id));
+    assert_eq!(client.data()["notes"][0].get("content"), None);
+    let days = of("ledger", "service_date");
+    assert!(days.is_sorted_by(|one, next| one > next), "{days:?}");
+    assert_eq!((days.len(), days[0].as_str()), (100, "2026-06-30"));
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn included_relations_need_their_scopes() -> Result<()> {
+    let api = Fixture::new().await?;
+    fill(&api).await?;
+    for (scopes, refused) in [
+        (vec!["practice:read"], vec!["notes", "ledger"]),
+        (vec!["practice:read", "notes:read"], vec!["ledger"]),
+        (vec!["practice:read", "ledger:read"], vec!["notes"]),
+    ] {
+        let key = api_key(&api.store, &scopes).await?;
+        for relation in ["appointments", "notes", "ledger"] {
+            let request = Request::get(format!("{ALL}/{CLIENT}?include_{relation}=true"));
+            let answer = ask(&api.router, request.header("x-api-key", &key).body(Body::empty())?).await;
+            if refused.contains(&relation) {
+                assert_eq!(answer.refusal().0, 403, "{scopes:?}");
+                assert!(
+                    text(&answer.body["message"]).contains(&format!("{relation}:read")),
+                    "{}",
+                    answer.body
+                );
+            } else {
+                assert!(answer.data()[relation].is_array(), "{scopes:?}");
+            }
+        }
+    }
     Ok(())
 }
 

@@ -11,13 +11,16 @@ pub use schedule::{CALENDAR, FIND_OVERLAP, REMINDERS, calendar, overlap, reminde
 
 use crate::prelude::*;
 use rust_decimal::Decimal;
+use steadfast_domain::audit::entries::all_times;
 use steadfast_domain::practice::{
     Appointment, AppointmentCursor, AppointmentDetails, AppointmentFilter, AppointmentId, AppointmentStatus,
-    AppointmentType,
+    AppointmentType, ClientId, RELATED_MAX,
 };
-use steadfast_postgres::diesel::dsl::sql;
+use steadfast_postgres::diesel::dsl::{Desc, sql};
 use steadfast_postgres::diesel::pg::Pg;
 use steadfast_postgres::diesel::sql_types::{Bool, Timestamptz, Uuid as SqlUuid};
+use steadfast_postgres::diesel_async::methods::LoadQuery;
+use steadfast_postgres::{Abort, Conn};
 use steadfast_schema::schema::appointments;
 use uuid::Uuid;
 
@@ -42,8 +45,24 @@ pub async fn appointments(
     filter: &AppointmentFilter,
     position: &Position<AppointmentCursor>,
 ) -> Result<Page<Appointment>, Error> {
-    let order = (appointments::scheduled_start.desc(), appointments::id.desc());
-    let selected = || filtered(filter).select(AppointmentRow::as_select()).order(order);
+    let rows = || rows(filter, position);
+    let count = || BoundedCount(filtered(filter).select(appointments::id).order(ORDER()));
+    let key = |AppointmentRow { details, id, .. }: &AppointmentRow| AppointmentCursor {
+        scheduled_start: details.scheduled_start,
+        id: AppointmentId(*id),
+    };
+    page(store, &APPOINTMENTS, position, (rows, count), key).await
+}
+
+/// Order of a list.
+const ORDER: fn() -> (Desc<appointments::scheduled_start>, Desc<appointments::id>) =
+    || (appointments::scheduled_start.desc(), appointments::id.desc());
+
+/// Selects the appointments of the page at `position`, and one more.
+fn rows<'a>(
+    filter: &'a AppointmentFilter,
+    position: &'a Position<AppointmentCursor>,
+) -> impl for<'c> LoadQuery<'a, &'c Conn, AppointmentRow> + Send + 'a {
     // The DSL has no comparison of rows.
     let after = |last: &AppointmentCursor| {
         sql::<Bool>("(scheduled_start, id) < (")
@@ -52,13 +71,16 @@ pub async fn appointments(
             .bind::<SqlUuid, _>(last.id.0)
             .sql(")")
     };
-    let rows = || page_at(selected(), position, after);
-    let count = || BoundedCount(filtered(filter).select(appointments::id).order(order));
-    let key = |AppointmentRow { details, id, .. }: &AppointmentRow| AppointmentCursor {
-        scheduled_start: details.scheduled_start,
-        id: AppointmentId(*id),
-    };
-    page(store, &APPOINTMENTS, position, (rows, count), key).await
+    page_at(filtered(filter).select(AppointmentRow::as_select()).order(ORDER()), position, after)
+}
+
+/// Returns the latest appointments of `client`, up to [`RELATED_MAX`].
+pub(super) async fn of_client(conn: &Conn, client: ClientId) -> Result<Vec<Appointment>, Abort<Error>> {
+    let (from, to) = all_times();
+    let filter = AppointmentFilter { client_id: Some(client), provider_id: None, status: None, from, to };
+    // The statement of a page after a cursor, which has no OFFSET.
+    let end = AppointmentCursor { scheduled_start: to, id: AppointmentId(Uuid::max()) };
+    newest(conn, rows(&filter, &Position::after(end, RELATED_MAX)), RELATED_MAX).await
 }
 
 /// Restricts the appointments to those that match `filter`. The leading condition chooses the statement; the others are in

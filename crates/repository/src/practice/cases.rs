@@ -18,7 +18,9 @@ use serde_json::Value;
 use steadfast_domain::Invalid;
 use steadfast_domain::audit::Origin;
 use steadfast_domain::fields::{Check, Valid};
-use steadfast_domain::practice::{ClientCursor, ClientDetails, ClientFilter, ClientId, ClientParameters};
+use steadfast_domain::practice::{
+    ClientCursor, ClientDetails, ClientFilter, ClientId, ClientInclusion, ClientParameters,
+};
 use steadfast_domain::version::{Expected, Version};
 
 /// Returns the cases of this area.
@@ -127,7 +129,9 @@ fn searches() -> Result<Vec<Case>, Invalid> {
 
 /// Returns the cases of a single client.
 fn changes() -> Result<Vec<Case>, Invalid> {
-    let get = async |store: Store, (origin, id): (Origin, ClientId)| client(&store, &origin, id).await;
+    let get = async |store: Store, (origin, id, inclusion): (Origin, ClientId, ClientInclusion)| {
+        client(&store, &origin, id, inclusion).await
+    };
     let create = async |store: Store, (origin, details): (Origin, Valid<ClientDetails>)| {
         create_client(&store, &origin, &details).await
     };
@@ -139,13 +143,21 @@ fn changes() -> Result<Vec<Case>, Invalid> {
         };
     let (known, unknown) = (client_id(30), client_id(u128::MAX));
     let (short, long) = (|| details(&[]), || details(&OPTIONAL));
+    let none = ClientInclusion::default();
+    let all = ClientInclusion { include_appointments: true, include_notes: true, include_ledger: true };
+    let relations: &[_] =
+        &["idx_appointments_client_date_status", "idx_ledger_client_type_date", "idx_notes_client_type_date"];
     let mut cases = Case::each(
         &CLIENT,
         get,
         [
-            ("a client", ANY, (user(), known)),
-            ("a client, by a program", ANY, (origin(None)?, known)),
-            ("no client", ANY, (user(), unknown)),
+            ("a client", ANY, (user(), known, none)),
+            ("a client, by a program", ANY, (origin(None)?, known, none)),
+            ("a client with all relations", relations, (user(), known, all)),
+            ("busy with appointments", relations, (user(), client_id(7), all)),
+            ("busy with notes and entries", relations, (user(), client_id(12), all)),
+            ("no client", ANY, (user(), unknown, none)),
+            ("no client with all relations", relations, (user(), unknown, all)),
         ],
     );
     cases.extend(Case::each(

@@ -1,14 +1,17 @@
 //! Clients.
 
 use super::client_search as search;
+use super::{appointments, ledger, notes};
 use crate::audit::entries::{self, Change};
 use crate::audit::idempotency::{self, Created};
 use crate::prelude::*;
 use chrono::NaiveDate;
+use futures_util::future::try_join4;
 use steadfast_domain::audit::Origin;
 use steadfast_domain::fields::Valid;
 use steadfast_domain::practice::{
-    BirthDate, Client, ClientCursor, ClientDetails, ClientFilter, ClientId, ClientSearch, ClientSummary,
+    BirthDate, Client, ClientCursor, ClientDetails, ClientFilter, ClientId, ClientInclusion, ClientRecord,
+    ClientSearch, ClientSummary,
 };
 use steadfast_domain::version::Expected;
 use steadfast_postgres::diesel::dsl::now;
@@ -37,9 +40,15 @@ pub const LOOK_UP_CLIENTS: Operation<Read> = Operation::read("practice.look_up_c
     .statements(2)
     .served_by(&["idx_clients_email_active", "idx_clients_phone_active"]);
 
-/// Reads a client, and adds the read to the audit trail.
-pub const CLIENT: Operation<Write> =
-    Operation::write("practice.client").statements(2).served_by(&["clients_pkey"]);
+/// Reads a client with up to three relations, and adds the read to the audit trail.
+pub const CLIENT: Operation<Write> = Operation::write("practice.client").statements(5).served_by(&[
+    "clients_pkey",
+    "idx_appointments_client_date_status",
+    "idx_ledger_client_type_date",
+    "idx_notes_client_type_date",
+    "ledger_pkey",
+    "notes_pkey",
+]);
 
 /// Creates a client.
 pub const CREATE_CLIENT: Operation<Write> =
@@ -76,16 +85,45 @@ pub async fn clients(
     Page::new(rows, count, position, key).try_map(|row| row.parse("a row"))
 }
 
-/// Returns the client `id`, and adds the read to the audit trail. Served by `clients_pkey`.
+/// Returns the client `id` with the relations in `inclusion`, and adds the read to the audit trail. The client, served by
+/// `clients_pkey`, and the relations are read in one round trip.
 ///
 /// # Errors
 /// Returns [`Error::NotFound`] if there is no such client.
-pub async fn client(store: &Store, origin: &Origin, id: ClientId) -> Result<Client, Error> {
+pub async fn client(
+    store: &Store,
+    origin: &Origin,
+    id: ClientId,
+    inclusion: ClientInclusion,
+) -> Result<ClientRecord, Error> {
+    let ClientInclusion { include_appointments, include_notes, include_ledger } = inclusion;
     entries::read(store, &CLIENT, origin, (RESOURCE, id.to_string()), async |conn| {
-        let client = clients::table.find(id.0).select(ClientRow::as_select()).first(conn).await;
-        Ok(client.optional()?.ok_or(Error::NotFound)?.parse()?)
+        let conn = &*conn;
+        let (details, appointments, notes, ledger) = try_join4(
+            found(conn, id),
+            included(include_appointments, appointments::of_client(conn, id)),
+            included(include_notes, notes::of_client(conn, id)),
+            included(include_ledger, ledger::of_client(conn, id)),
+        )
+        .await?;
+        Ok(ClientRecord { details: details.ok_or(Error::NotFound)?, appointments, notes, ledger })
     })
     .await
+}
+
+/// Returns the client `id`, if there is one.
+async fn found(conn: &Conn, id: ClientId) -> Result<Option<Client>, Abort<Error>> {
+    let client = clients::table.find(id.0).select(ClientRow::as_select());
+    let client = client.first(&mut &*conn).await.optional()?;
+    Ok(client.map(ClientRow::parse).transpose()?)
+}
+
+/// Returns the items of `relation` if it is included. Otherwise, its statement is not sent.
+async fn included<T>(
+    is_included: bool,
+    relation: impl Future<Output = Result<Vec<T>, Abort<Error>>>,
+) -> Result<Option<Vec<T>>, Abort<Error>> {
+    if is_included { relation.await.map(Some) } else { Ok(None) }
 }
 
 /// Stores a new client.

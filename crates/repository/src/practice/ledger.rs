@@ -9,8 +9,8 @@ use steadfast_domain::Invalid;
 use steadfast_domain::audit::Origin;
 use steadfast_domain::fields::Valid;
 use steadfast_domain::practice::{
-    LedgerCursor, LedgerDetails, LedgerEntry, LedgerEntryId, LedgerFilter, PaymentMethod, ServiceDate,
-    TransactionType,
+    ClientId, LedgerCursor, LedgerDetails, LedgerEntry, LedgerEntryId, LedgerFilter, PaymentMethod,
+    RELATED_MAX, ServiceDate, TransactionType,
 };
 use steadfast_domain::version::Expected;
 use steadfast_postgres::diesel::dsl::{not, now};
@@ -79,6 +79,18 @@ pub async fn ledger(
     let key =
         |row: &EntryRow| LedgerCursor { service_date: row.details.service_date, id: LedgerEntryId(row.id) };
     page(store, operation, position, statements, key).await
+}
+
+/// Returns the newest entries of `client`, up to [`RELATED_MAX`].
+pub(super) async fn of_client(conn: &Conn, client: ClientId) -> Result<Vec<LedgerEntry>, Abort<Error>> {
+    let filter = LedgerFilter {
+        client: Some(client),
+        transaction_type: None,
+        is_posted: None,
+        is_reconciled: None,
+        dates: (ServiceDate::MIN.0, ServiceDate::MAX.0),
+    };
+    newest::<EntryRow, _, _>(conn, rows(&filter, &Position::first(RELATED_MAX)), RELATED_MAX).await
 }
 
 /// Selects the entries of the page at `position`, and one more. Their ids are found first, in an index that has all

@@ -9,7 +9,8 @@ use steadfast_domain::fields::Valid;
 use steadfast_domain::identity::Principal;
 use steadfast_domain::page::NUMBERED_MAX;
 use steadfast_domain::practice::{
-    DiagnosisCode, Note, NoteCursor, NoteDetails, NoteFilter, NoteId, NoteStep, NoteSummary, NoteType,
+    ClientId, DiagnosisCode, Note, NoteCursor, NoteDetails, NoteFilter, NoteId, NoteStep, NoteSummary,
+    NoteType, RELATED_MAX,
 };
 use steadfast_domain::version::Expected;
 use steadfast_postgres::diesel::dsl::{not, now};
@@ -60,6 +61,12 @@ pub async fn notes(
     let statements = (|| rows(filter, position), || count(filter));
     let key = |row: &SummaryRow| NoteCursor { created_at: row.created_at, id: NoteId(row.id) };
     page(store, &NOTES, position, statements, key).await
+}
+
+/// Returns the newest notes about `client`, up to [`RELATED_MAX`].
+pub(super) async fn of_client(conn: &Conn, client: ClientId) -> Result<Vec<NoteSummary>, Abort<Error>> {
+    let filter = NoteFilter { client_id: Some(client), ..NoteFilter::default() };
+    newest::<SummaryRow, _, _>(conn, rows(&filter, &Position::first(RELATED_MAX)), RELATED_MAX).await
 }
 
 /// Order of a list, whose indexes are read backwards.
