@@ -33,7 +33,7 @@ CREATE TABLE ledger (
     CONSTRAINT ledger_reconciled_is_posted CHECK (is_posted OR reconciliation_date IS NULL),
     CONSTRAINT ledger_date_is_plausible CHECK (service_date BETWEEN '1900-01-01' AND '2099-12-31'),
     CONSTRAINT ledger_texts_are_bounded CHECK (
-        length(description) BETWEEN 1 AND 500 AND length(billing_code) <= 20 AND length(diagnosis_code) <= 20
+        length(description) BETWEEN 1 AND 500 AND length(billing_code) <= 20 AND length(diagnosis_code) <= 7
         AND length(reference_number) <= 100 AND length(check_number) <= 50 AND length(insurance_claim_number) <= 100
         AND length(insurance_authorization) <= 100)
 );
@@ -111,7 +111,7 @@ COMMENT ON COLUMN ledger.signed_amount IS 'Amount by which the transaction chang
 COMMENT ON COLUMN ledger.description IS 'Description.';
 COMMENT ON COLUMN ledger.service_date IS 'Day of the service or of the payment.';
 COMMENT ON COLUMN ledger.billing_code IS 'Billing code (CPT).';
-COMMENT ON COLUMN ledger.diagnosis_code IS 'Code of ICD-10-CM.';
+COMMENT ON COLUMN ledger.diagnosis_code IS 'Code of ICD-10-CM, without dot.';
 COMMENT ON COLUMN ledger.payment_method IS 'Means of payment.';
 COMMENT ON COLUMN ledger.reference_number IS 'Reference number.';
 COMMENT ON COLUMN ledger.check_number IS 'Number of the check.';

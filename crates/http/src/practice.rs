@@ -27,19 +27,17 @@ pub(crate) fn routes() -> Vec<Route<AppState>> {
 /// Checks that the terminology has the diagnoses of a request.
 ///
 /// # Errors
-/// Returns a problem that names each unknown code by `field` and its place, such as `diagnosis_codes[1]`.
-async fn require_diagnoses(
+/// Returns a problem that names the field of each unknown code.
+async fn require_diagnoses<'a>(
     catalogue: &Catalogue,
-    field: &str,
-    codes: &[DiagnosisCode],
+    codes: impl Iterator<Item = (String, &'a DiagnosisCode)>,
 ) -> Result<(), Problem> {
-    let codes: Vec<&str> = codes.iter().map(DiagnosisCode::as_str).collect();
+    let (fields, codes): (Vec<_>, Vec<_>) = codes.map(|(field, code)| (field, code.as_str())).unzip();
     let unknown = catalogue.unknown(&codes).await?;
     if unknown.is_empty() {
         return Ok(());
     }
     let problem = Problem::says(Code::Conflict, "The terminology lacks a diagnosis; see field_errors.");
-    let name =
-        |problem: Problem, at| problem.field(&format!("{field}[{at}]"), "is not a code of the terminology");
+    let name = |problem: Problem, at: usize| problem.field(&fields[at], "is not a code of the terminology");
     Err(unknown.into_iter().fold(problem, name))
 }

@@ -216,6 +216,8 @@ fn ledger() -> Vec<Costs> {
         "client_id": client, "transaction_type": "charge", "amount": "120.50", "description": "A session",
         "service_date": "2026-03-02",
     });
+    let mut diagnosed = entry.clone();
+    diagnosed["diagnosis_code"] = json!("E11");
     let first = "/api/ledger/00000000-0000-0000-0000-000000000001";
     let act = |route, uri| Costs { method: Method::POST, ..get(route, uri, 4) };
     vec![
@@ -230,7 +232,9 @@ fn ledger() -> Vec<Costs> {
         get(one, first, 2),
         post(all, entry.clone(), 3),
         Costs { header: Some("entry"), ..post(all, entry.clone(), 4) },
+        post(all, diagnosed.clone(), 4),
         Costs { method: Method::PUT, header: Some("*"), body: Some(entry), ..get(one, first, 4) },
+        Costs { method: Method::PUT, header: Some("*"), body: Some(diagnosed), ..get(one, first, 5) },
         act("/api/ledger/{id}/reconcile", "/api/ledger/00000000-0000-0000-0000-000000000001/reconcile"),
         act("/api/ledger/{id}/post", "/api/ledger/00000000-0000-0000-0000-000000000002/post"),
         Costs { method: Method::DELETE, ..get(one, "/api/ledger/00000000-0000-0000-0000-000000000004", 4) },

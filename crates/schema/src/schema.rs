@@ -317,7 +317,7 @@ diesel::table! {
         service_date -> Date,
         /// Billing code (CPT).
         billing_code -> Nullable<Text>,
-        /// Code of ICD-10-CM.
+        /// Code of ICD-10-CM, without dot.
         diagnosis_code -> Nullable<Text>,
         /// Means of payment.
         payment_method -> Nullable<Text>,

@@ -1,6 +1,6 @@
 //! Ledger of the practice: charges and payments of clients.
 
-use super::ClientId;
+use super::{ClientId, DiagnosisCode};
 use crate::fields::{Check, Line, Prose, SignedAmount, fields, id, names, recorded};
 use crate::page::PageLimits;
 use crate::version::Version;
@@ -80,8 +80,8 @@ fields! {
         pub service_date: ServiceDate,
         /// Billing code (CPT).
         pub billing_code: Option<Line<20>>,
-        /// Code of ICD-10-CM.
-        pub diagnosis_code: Option<Line<20>>,
+        /// Code of ICD-10-CM, which the terminology must have.
+        pub diagnosis_code: Option<DiagnosisCode>,
         /// Means of payment.
         pub payment_method: Option<PaymentMethod>,
         /// Reference number.

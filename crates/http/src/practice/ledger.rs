@@ -1,11 +1,12 @@
 //! Entries in the ledger. Posted entries are never deleted, and reconciled ones never changed.
 
-use super::{LEDGER_READ, LEDGER_WRITE};
+use super::{LEDGER_READ, LEDGER_WRITE, require_diagnoses};
 use crate::prelude::*;
 use serde_json::value::RawValue;
 use steadfast_domain::fields::Valid;
 use steadfast_domain::practice::{LEDGER_PAGE, LedgerDetails, LedgerEntry, LedgerEntryId, LedgerParameters};
 use steadfast_repository::practice;
+use steadfast_services::terminology::Catalogue;
 
 const ALL: &str = "/api/ledger";
 const ONE: &str = "/api/ledger/{id}";
@@ -72,9 +73,11 @@ async fn list(
 
 async fn create(
     State(store): State<Store>,
+    State(catalogue): State<Catalogue>,
     Creation(details, origin): Creation<LedgerDetails>,
 ) -> ApiResult<Box<RawValue>> {
-    let created = practice::create_ledger_entry(&store, &origin, &Valid::of(details)?).await?;
+    let details = checked(&catalogue, details).await?;
+    let created = practice::create_ledger_entry(&store, &origin, &details).await?;
     Ok(Envelope::created(ONE, &created, created.body.clone(), "Entry created"))
 }
 
@@ -84,12 +87,13 @@ async fn get(State(store): State<Store>, Path(EntryPath { id }): Path<EntryPath>
 
 async fn update(
     State(store): State<Store>,
+    State(catalogue): State<Catalogue>,
     Audited(origin): Audited,
     Path(EntryPath { id }): Path<EntryPath>,
     IfMatch(expected): IfMatch,
     Json(details): Json<LedgerDetails>,
 ) -> ApiResult<LedgerEntry> {
-    let details = Valid::of(details)?;
+    let details = checked(&catalogue, details).await?;
     let entry = practice::update_ledger_entry(&store, &origin, (id, expected), &details).await?;
     Ok(answer(entry, "Entry changed"))
 }
@@ -122,6 +126,14 @@ async fn reconcile(
 fn answer(entry: LedgerEntry, message: &'static str) -> Envelope<LedgerEntry> {
     let version = entry.version;
     Envelope::new(entry, message).of_version(version)
+}
+
+/// Checks the fields of an entry, and that its diagnosis exists.
+async fn checked(catalogue: &Catalogue, details: LedgerDetails) -> Result<Valid<LedgerDetails>, Problem> {
+    let details = Valid::of(details)?;
+    let code = details.diagnosis_code.iter().map(|code| ("diagnosis_code".to_owned(), code));
+    require_diagnoses(catalogue, code).await?;
+    Ok(details)
 }
 
 /// Path parameters of an entry.

@@ -125,7 +125,8 @@ fn answer(note: Note, message: &'static str) -> Envelope<Note> {
 /// Checks the fields of a note, and that its diagnoses exist.
 async fn checked(catalogue: &Catalogue, details: NoteDetails) -> Result<Valid<NoteDetails>, Problem> {
     let details = Valid::of(details)?;
-    require_diagnoses(catalogue, "diagnosis_codes", &details.diagnosis_codes).await?;
+    let codes = details.diagnosis_codes.iter().enumerate();
+    require_diagnoses(catalogue, codes.map(|(at, code)| (format!("diagnosis_codes[{at}]"), code))).await?;
     Ok(details)
 }
 

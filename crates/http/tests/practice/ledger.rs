@@ -2,6 +2,7 @@
 
 use super::{CLIENT, fill};
 use crate::support::{Answered, Fixture, ask};
+use crate::terminology::filled;
 use anyhow::Result;
 use axum::body::Body;
 use axum::http::{Method, Request};
@@ -182,6 +183,30 @@ async fn wrong_requests_name_their_fields() -> Result<()> {
     }
     let reversed = api.get(&format!("{ALL}?service_date_from=2026-01-02&service_date_to=2026-01-01")).await;
     assert_eq!(reversed.refusal(), (400, "INVALID_PARAMS", vec!["service_date_to"]));
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn diagnoses_must_exist() -> Result<()> {
+    let api = filled().await?;
+    let with = |code: &str| {
+        let mut body = entry(CLIENT, "charge", "1", "2026-03-02");
+        body["diagnosis_code"] = json!(code);
+        body
+    };
+    for notation in ["E11.9", "e119"] {
+        let id = create(&api, &with(notation)).await;
+        let one = format!("{ALL}/{id}");
+        assert_eq!(api.get(&one).await.data()["diagnosis_code"], "E119", "{notation}");
+        let changed = send(&api, Method::PUT, &one, with("E1165")).await;
+        assert_eq!(changed.data()["diagnosis_code"], "E1165");
+        let refused = send(&api, Method::PUT, &one, with("Z99.9")).await;
+        assert_eq!(refused.refusal(), (409, "CONFLICT", vec!["diagnosis_code"]));
+    }
+    for (code, status, name) in [("Z99.9", 409, "CONFLICT"), ("a text", 400, "INVALID_PARAMS")] {
+        let refused = api.post(ALL, with(code).to_string()).await;
+        assert_eq!(refused.refusal(), (status, name, vec!["diagnosis_code"]));
+    }
     Ok(())
 }
 

@@ -129,7 +129,6 @@ fn details(client: u128, has_all: bool) -> Result<Valid<LedgerDetails>, Invalid>
     if has_all {
         let texts = [
             "billing_code",
-            "diagnosis_code",
             "reference_number",
             "check_number",
             "insurance_claim_number",
@@ -139,6 +138,7 @@ fn details(client: u128, has_all: bool) -> Result<Valid<LedgerDetails>, Invalid>
         for name in texts {
             body[name] = "a text".into();
         }
+        body["diagnosis_code"] = "F41.1".into();
         body["payment_method"] = "check".into();
     }
     Valid::of(read(body)?)
