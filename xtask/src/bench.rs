@@ -45,6 +45,13 @@ enum Benchmark {
         #[arg(long)]
         quick: bool,
     },
+    /// 1,000 connections at once on the list of 100,000 clients: time of the answers and memory of the server. Takes three
+    /// minutes
+    Load {
+        /// Use a tenth of the rows and a third of the time
+        #[arg(long)]
+        quick: bool,
+    },
     /// Speed and quality of the ICD-10-CM search over HTTP, compared with the statement of the previous system. Takes six
     /// minutes
     Terminology {
@@ -70,6 +77,7 @@ pub(crate) fn run(workspace: &Workspace, arguments: &Arguments) -> anyhow::Resul
         Benchmark::Seed { quick } => {
             own(workspace, &["steadfast-repository", "--features", "cases"], "seed", quick)
         }
+        Benchmark::Load { quick } => own(workspace, &["steadfast-api"], "load", quick),
         Benchmark::Terminology { quick } => own(workspace, &["steadfast-api"], "terminology", quick),
     }
 }

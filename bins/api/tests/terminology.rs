@@ -1,5 +1,7 @@
 //! Quality of the search, with the full table and over HTTP.
 
+#[path = "../benches/terminology/database.rs"]
+mod database;
 #[path = "../benches/terminology/questions.rs"]
 mod questions;
 #[path = "../benches/terminology/service.rs"]

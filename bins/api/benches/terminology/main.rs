@@ -4,6 +4,7 @@
 //! results in the same run.
 
 mod classes;
+mod database;
 mod import;
 mod questions;
 mod service;

@@ -1,16 +1,14 @@
 //! The whole service with a private database that contains the full table.
 
+use crate::database::{create_key, migrated};
 use anyhow::{Context as _, Result, ensure};
 use flate2::read::MultiGzDecoder;
 use reqwest::Client;
-use secrecy::ExposeSecret as _;
 use serde_json::Value;
 use std::fs::File;
 use steadfast_app::{Running, Settings, start};
-use steadfast_domain::audit::Origin;
-use steadfast_domain::identity::{ApiKeySettings, NewApiKey};
 use steadfast_domain::terminology::ImportRow;
-use steadfast_repository::{Store, identity};
+use steadfast_repository::Store;
 use steadfast_services::terminology::{import_icd10cm, read_icd10cm};
 use steadfast_testkit::TestDatabase;
 
@@ -34,14 +32,11 @@ pub(crate) struct Service {
 impl Service {
     /// Imports the table and starts the service.
     pub(crate) async fn start() -> Result<Self> {
-        let migrate = async |url: &str| steadfast_schema::migrate(url).await.map(|_| ());
-        let fingerprint = steadfast_schema::fingerprint();
-        let database = TestDatabase::from_template("steadfast", fingerprint, migrate).await?;
+        let database = migrated().await?;
         let store = Store::connect(&database.url())?;
         let rows = read_table()?;
         import_icd10cm(&store, "full table", &rows, |_| ()).await?;
-        let new = NewApiKey::generate(ApiKeySettings::parse("bench", &["terminology:read"], None)?);
-        identity::create_api_key(&store, &Origin::operator("test"), &new.record).await?;
+        let key = create_key(&store, "terminology:read").await?;
         let url = database.url();
         let variables = [
             ("DATABASE_URL", url.as_str()),
@@ -54,7 +49,6 @@ impl Service {
             variables.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned())
         };
         let running = start(Settings::read(&read)?).await?;
-        let key = new.secret.expose_secret().to_owned();
         Ok(Self { running, client: Client::new(), key, database, rows })
     }
 
