@@ -16,7 +16,7 @@ pub use appointments::{
 };
 pub use clients::{
     BirthDate, CLIENTS_PAGE, Client, ClientCursor, ClientDetails, ClientFilter, ClientId, ClientInclusion,
-    ClientParameters, ClientRecord, ClientSearch, ClientSummary, RELATED_MAX,
+    ClientParameters, ClientRecord, ClientSearch, ClientStats, ClientSummary, ListedClient, RELATED_MAX,
 };
 pub use diagnoses::DiagnosisCode;
 pub use finances::{

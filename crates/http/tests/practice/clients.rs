@@ -173,6 +173,41 @@ async fn client_includes_requested_relations_newest_first() -> Result<()> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn list_has_requested_figures_that_caller_may_see() -> Result<()> {
+    let api = Fixture::new().await?;
+    fill(&api).await?;
+    let list = async |key: &str, query: &str| {
+        let request = Request::get(format!("{ALL}?{query}")).header("x-api-key", key);
+        ask(&api.router, request.body(Body::empty()).expect("a request")).await
+    };
+    assert_eq!(list(api.key(), "").await.data()[0].get("stats"), None);
+    let of_ada = json!({
+        "appointments": 3, "upcoming_appointments": 2, "last_appointment_at": "2026-05-07T09:00:00Z", "notes": 5,
+        "balance": "240.00",
+    });
+    let of_grace = json!({
+        "appointments": 0, "upcoming_appointments": 0, "last_appointment_at": null, "notes": 0, "balance": "0.00",
+    });
+    for (query, expected) in [
+        ("", vec![&of_grace, &of_ada]),
+        ("search=lovelace", vec![&of_ada]),
+        ("page=2&per_page=1", vec![&of_ada]),
+    ] {
+        let answer = list(api.key(), &format!("{query}&include_stats=true")).await;
+        let clients = answer.data().as_array().expect("clients").iter();
+        assert_eq!(clients.map(|client| &client["stats"]).collect::<Vec<_>>(), expected, "{query}");
+    }
+    let key = api_key(&api.store, &["practice:read"]).await?;
+    let answer = list(&key, "search=lovelace&include_stats=true").await;
+    let stats = &answer.data()[0]["stats"];
+    assert_eq!(
+        (&stats["appointments"], &stats["notes"], &stats["balance"]),
+        (&json!(3), &Value::Null, &Value::Null)
+    );
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn included_relations_need_their_scopes() -> Result<()> {
     let api = Fixture::new().await?;
     fill(&api).await?;
