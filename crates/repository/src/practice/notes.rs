@@ -13,7 +13,7 @@ use steadfast_domain::practice::{
     NoteType, RELATED_MAX,
 };
 use steadfast_domain::version::Expected;
-use steadfast_postgres::diesel::dsl::now;
+use steadfast_postgres::diesel::dsl::{not, now};
 use steadfast_postgres::diesel::sql_types::{self, Array, BigInt, Bool, Text, Timestamptz};
 use steadfast_postgres::diesel::{delete, insert_into, update};
 use steadfast_postgres::{Abort, Conn};
@@ -267,8 +267,11 @@ pub async fn advance_note(
 /// Returns [`Error::NotFound`] if there is no such note, and [`Error::State`] if it is signed or locked.
 pub async fn delete_note(store: &Store, origin: &Origin, id: NoteId) -> Result<(), Error> {
     let deleted = entries::change(store, &DELETE_NOTE, origin, ("delete", RESOURCE), async |conn| {
-        let old = open(conn, id).await?;
-        delete(notes::table.find(id.0)).execute(conn).await?;
+        let old = locked(conn, id).await?;
+        let open = notes::table.find(id.0).filter(not(notes::is_signed.or(notes::is_locked)));
+        if delete(open).execute(conn).await? == 0 {
+            Err(Error::State(CLOSED))?;
+        }
         Ok(Change::Deleted { id: id.to_string(), old })
     });
     deleted.await.map(drop)
