@@ -7,6 +7,7 @@ mod finances;
 mod ledger;
 mod notes;
 mod providers;
+mod statistics;
 
 pub use appointments::{
     APPOINTMENTS_PAGE, Appointment, AppointmentCursor, AppointmentDetails, AppointmentFilter, AppointmentId,
@@ -34,3 +35,4 @@ pub use providers::{
     NpiNumber, PROVIDERS_PAGE, Provider, ProviderCursor, ProviderDetails, ProviderFilter, ProviderId,
     ProviderParameters,
 };
+pub use statistics::{PracticeStatistics, RECENT_MAX};

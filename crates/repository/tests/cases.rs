@@ -56,7 +56,7 @@ fn case(operation: &str, name: &str) -> Case {
 }
 
 /// Number of rows that the main statement returns or changes, by operation and case.
-const ROWS_BY_CASE: [(&str, &str, RangeInclusive<u64>); 149] = [
+const ROWS_BY_CASE: [(&str, &str, RangeInclusive<u64>); 150] = [
     ("keys.search", "rare", 2..=2),
     ("keys.search", "common", 51..=51),
     ("keys.search", "absent", 0..=0),
@@ -116,6 +116,7 @@ const ROWS_BY_CASE: [(&str, &str, RangeInclusive<u64>); 149] = [
     ("practice.search_clients", "few, with figures", 1..=50),
     ("practice.look_up_clients", "busy with appointments, with figures", 1..=1),
     ("practice.look_up_clients", "busy with notes, with figures", 1..=1),
+    ("practice.statistics", "a busy day", 1..=1),
     ("practice.client", "a client", 1..=1),
     ("practice.client", "no client with all relations", 0..=0),
     ("practice.notes", "all, third page", 51..=51),

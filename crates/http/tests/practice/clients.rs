@@ -208,6 +208,30 @@ async fn list_has_requested_figures_that_caller_may_see() -> Result<()> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn statistics_have_estimates_and_counts_of_last_day() -> Result<()> {
+    let api = Fixture::new().await?;
+    fill(&api).await?;
+    let (client, connection) = connect(&api.database.url(), NoTls).await?;
+    tokio::spawn(connection);
+    let change = "INSERT INTO appointments (id, client_id, provider_id, scheduled_start, scheduled_end) \
+            SELECT gen_random_uuid(), client_id, provider_id, start, start + interval '20 minutes' FROM appointments, \
+            (VALUES (now() - interval '23 hours'), (now() - interval '1 hour'), (now() - interval '25 hours'), \
+                (now() + interval '1 hour')) AS times (start) WHERE status = 'scheduled'; \
+        UPDATE notes SET created_at = now() - interval '25 hours' WHERE title = 'Session' AND NOT is_locked \
+            AND id = '00000000-0000-0000-0000-000000000001'; \
+        UPDATE notes SET billable = false WHERE id = '00000000-0000-0000-0000-000000000002'; \
+        ANALYZE clients, providers, appointments, notes";
+    client.batch_execute(change).await?;
+    let answer = api.get(&format!("{ALL}/performance/stats")).await;
+    let expected = json!({
+        "clients": 2, "providers": 2, "appointments": 7, "notes": 5, "ledger": null,
+        "appointments_of_last_day": 2, "notes_of_last_day": 4,
+    });
+    assert_eq!(answer.data(), &expected);
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn included_relations_need_their_scopes() -> Result<()> {
     let api = Fixture::new().await?;
     fill(&api).await?;

@@ -7,12 +7,13 @@ mod providers;
 
 use super::seed::client_id;
 use super::{
-    CLIENT, CLIENTS, CREATE_CLIENT, LOOK_UP_CLIENTS, SEARCH_CLIENTS, UPDATE_CLIENT, client, clients,
-    create_client, update_client,
+    CLIENT, CLIENTS, CREATE_CLIENT, LOOK_UP_CLIENTS, PRACTICE_STATISTICS, SEARCH_CLIENTS, UPDATE_CLIENT,
+    client, clients, create_client, practice_statistics, update_client,
 };
 use crate::audit::cases::{keyed, origin, user};
 use crate::cases::{ANY, Case};
 use crate::prelude::*;
+use chrono::{NaiveDate, NaiveTime};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use steadfast_domain::Invalid;
@@ -27,7 +28,7 @@ use steadfast_domain::version::{Expected, Version};
 pub(crate) fn all() -> Result<Vec<Case>, Invalid> {
     let people = [lists()?, searches()?, changes()?, providers::all()?];
     let all = people.into_iter().chain([appointments::all()?, notes::all()?, ledger::all()?]);
-    Ok(all.flatten().collect())
+    Ok(all.flatten().chain(statistics()).collect())
 }
 
 /// Returns a list of clients with a search, or all clients if it is empty.
@@ -207,6 +208,15 @@ fn changes() -> Result<Vec<Case>, Invalid> {
         ],
     ));
     Ok(cases)
+}
+
+/// Returns the cases of the statistics.
+fn statistics() -> Vec<Case> {
+    let read = async |store: Store, now: DateTime<Utc>| practice_statistics(&store, now).await;
+    let day =
+        |year| NaiveDate::from_ymd_opt(year, 1, 15).unwrap_or_default().and_time(NaiveTime::MIN).and_utc();
+    let cases = [("a busy day", ANY, day(2024)), ("a quiet day", ANY, day(2035))];
+    Case::each(&PRACTICE_STATISTICS, read, cases)
 }
 
 /// Names of the optional details that are text of a short line.
