@@ -114,7 +114,7 @@ async fn captured(url: &str) -> Result<Vec<Costs>> {
     }
     for (first, second) in ('a'..='z').flat_map(|first| ('a'..='z').map(move |second| (first, second))) {
         let search = Some(format!("{first}{second}"));
-        let filter = ClientParameters { search, active_only: None }.parse()?;
+        let filter = ClientParameters { search, ..ClientParameters::default() }.parse()?;
         recorder.start();
         practice::clients(&store, &filter, &Position::numbered(1, 50)?).await?;
         add(practice::SEARCH_CLIENTS.name(), format!("\"{first}{second}\""), recorder.take());

@@ -7,6 +7,7 @@ mod finances;
 mod ledger;
 mod notes;
 mod providers;
+mod statistics;
 
 pub use appointments::{
     APPOINTMENTS_PAGE, Appointment, AppointmentCursor, AppointmentDetails, AppointmentFilter, AppointmentId,
@@ -16,7 +17,7 @@ pub use appointments::{
 };
 pub use clients::{
     BirthDate, CLIENTS_PAGE, Client, ClientCursor, ClientDetails, ClientFilter, ClientId, ClientInclusion,
-    ClientParameters, ClientRecord, ClientSearch, ClientSummary, RELATED_MAX,
+    ClientParameters, ClientRecord, ClientSearch, ClientStats, ClientSummary, ListedClient, RELATED_MAX,
 };
 pub use diagnoses::DiagnosisCode;
 pub use finances::{
@@ -34,3 +35,4 @@ pub use providers::{
     NpiNumber, PROVIDERS_PAGE, Provider, ProviderCursor, ProviderDetails, ProviderFilter, ProviderId,
     ProviderParameters,
 };
+pub use statistics::{PracticeStatistics, RECENT_MAX};

@@ -6,6 +6,7 @@ mod finances;
 mod ledger;
 mod notes;
 mod providers;
+mod statistics;
 
 use crate::problem::{Code, Problem};
 use crate::route::{Access, Route};
@@ -21,7 +22,8 @@ const LEDGER_WRITE: Access = Access::Scope("ledger:write");
 /// Returns the routes of this area.
 pub(crate) fn routes() -> Vec<Route<AppState>> {
     let people = clients::routes().into_iter().chain(providers::routes()).chain(appointments::routes());
-    people.chain(notes::routes()).chain(ledger::routes()).chain(finances::routes()).collect()
+    let accounts = ledger::routes().into_iter().chain(finances::routes());
+    people.chain(notes::routes()).chain(accounts).chain([statistics::route()]).collect()
 }
 
 /// Checks that the terminology has the diagnoses of a request.

@@ -115,6 +115,8 @@ fn clients() -> Vec<Costs> {
     vec![
         get(all, all, 3),
         get(all, "/api/clients?search=an&active_only=false&per_page=100", 3),
+        get(all, "/api/clients?search=an&include_stats=true&active_only=false&per_page=100", 3),
+        get("/api/clients/performance/stats", "/api/clients/performance/stats", 2),
         get(one, stored, 3),
         get(
             one,

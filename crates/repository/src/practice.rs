@@ -11,6 +11,7 @@ mod notes;
 mod providers;
 #[cfg(feature = "cases")]
 pub(crate) mod seed;
+mod statistics;
 
 pub use appointments::{
     APPOINTMENT, APPOINTMENTS, CALENDAR, CHANGE_STATUS, CREATE_APPOINTMENT, FIND_OVERLAP, RECORD_REMINDER,
@@ -38,3 +39,4 @@ pub use providers::{
     CREATE_PROVIDER, PROVIDER, PROVIDERS, UPDATE_PROVIDER, create_provider, provider, providers,
     update_provider,
 };
+pub use statistics::{PRACTICE_STATISTICS, practice_statistics};

@@ -56,7 +56,7 @@ fn case(operation: &str, name: &str) -> Case {
 }
 
 /// Number of rows that the main statement returns or changes, by operation and case.
-const ROWS_BY_CASE: [(&str, &str, RangeInclusive<u64>); 145] = [
+const ROWS_BY_CASE: [(&str, &str, RangeInclusive<u64>); 150] = [
     ("keys.search", "rare", 2..=2),
     ("keys.search", "common", 51..=51),
     ("keys.search", "absent", 0..=0),
@@ -112,6 +112,11 @@ const ROWS_BY_CASE: [(&str, &str, RangeInclusive<u64>); 145] = [
     ("practice.search_clients", "absent", 0..=0),
     ("practice.look_up_clients", "a phone number", 1..=1),
     ("practice.look_up_clients", "many with an address", 51..=51),
+    ("practice.clients", "with figures, third page", 51..=51),
+    ("practice.search_clients", "few, with figures", 1..=50),
+    ("practice.look_up_clients", "busy with appointments, with figures", 1..=1),
+    ("practice.look_up_clients", "busy with notes, with figures", 1..=1),
+    ("practice.statistics", "a busy day", 1..=1),
     ("practice.client", "a client", 1..=1),
     ("practice.client", "no client with all relations", 0..=0),
     ("practice.notes", "all, third page", 51..=51),

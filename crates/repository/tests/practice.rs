@@ -30,13 +30,17 @@ fn details(first_name: &str, last_name: &str) -> Valid<ClientDetails> {
 
 /// Returns the ids of all clients that a search finds, page by page.
 async fn search(fixture: &Fixture, text: &str, per_page: u64) -> Result<Vec<ClientId>> {
-    let parameters = ClientParameters { search: Some(text.to_owned()), active_only: Some(false) };
+    let parameters = ClientParameters {
+        search: Some(text.to_owned()),
+        active_only: Some(false),
+        include_stats: Some(text.contains(' ')),
+    };
     let (filter, mut found, mut cursor) = (parameters.parse()?, Vec::new(), None);
     loop {
         let page = PageParameters { per_page: Some(per_page), cursor, ..PageParameters::default() };
         let position: Position<ClientCursor> = page.position(CLIENTS_PAGE)?;
         let page = practice::clients(&fixture.store, &filter, &position).await?;
-        found.extend(page.items.iter().map(|client| client.id));
+        found.extend(page.items.iter().map(|client| client.details.id));
         cursor = page.pagination.next_cursor;
         if cursor.is_none() {
             assert_eq!(page.pagination.total_items as usize, found.len(), "{text}");
@@ -94,7 +98,8 @@ async fn statements_stay_within_their_budgets() -> Result<()> {
     let id = ClientId(created.id.parse()?);
     let meter = fixture.meter().await?;
     for text in [None, Some("ada"), Some("0142233")] {
-        let parameters = ClientParameters { search: text.map(str::to_owned), active_only: None };
+        let search = text.map(str::to_owned);
+        let parameters = ClientParameters { search, active_only: None, include_stats: Some(true) };
         let (filter, first_page) = (parameters.parse()?, PageParameters::default().position(CLIENTS_PAGE)?);
         let (found, reading) = meter.read(practice::clients(store, &filter, &first_page)).await?;
         found?;

@@ -6,6 +6,7 @@ use crate::page::PageLimits;
 use crate::version::Version;
 use crate::{Checks, Invalid, text};
 use chrono::{DateTime, Datelike, NaiveDate, Utc};
+use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 use utoipa::openapi::schema::{KnownFormat, ObjectBuilder, SchemaFormat, Type};
@@ -162,8 +163,8 @@ impl ToSchema for BirthDate {
     }
 }
 
-/// A client in a list.
-#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
+/// Summary of a client.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct ClientSummary {
     /// Id of the client.
     pub id: ClientId,
@@ -183,6 +184,32 @@ pub struct ClientSummary {
     pub created_at: DateTime<Utc>,
 }
 
+recorded! {
+    /// A client in a list, with figures if they are requested.
+    pub struct ListedClient: ClientSummary {
+        /// Figures about the client; absent unless requested.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pub stats: Option<ClientStats>,
+    }
+}
+
+/// Figures about a client.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+pub struct ClientStats {
+    /// Number of appointments.
+    pub appointments: i64,
+    /// Number of appointments from now on that are scheduled or confirmed.
+    pub upcoming_appointments: i64,
+    /// Planned beginning of the latest appointment before now; null if there is none.
+    pub last_appointment_at: Option<DateTime<Utc>>,
+    /// Number of notes; null if the caller lacks the scope `notes:read`.
+    pub notes: Option<i64>,
+    /// Amount in dollars that the client owes, negative if the client has credit; null if the caller lacks the scope
+    /// `ledger:read`.
+    #[schema(value_type = Option<String>, example = "120.50")]
+    pub balance: Option<Decimal>,
+}
+
 /// Unvalidated parameters of the list of clients.
 #[derive(Clone, Debug, Default, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
@@ -199,6 +226,9 @@ pub struct ClientParameters {
         pattern = r"^[^\x00-\x1f\x7f-\x9f]*[^\s\x00-\x1f\x7f-\x9f]{2}[^\x00-\x1f\x7f-\x9f]*$"
     )]
     pub search: Option<String>,
+    /// True to add figures about each client.
+    #[param(default = false)]
+    pub include_stats: Option<bool>,
 }
 
 /// Conditions of the list of clients.
@@ -208,6 +238,8 @@ pub struct ClientFilter {
     pub active_only: bool,
     /// Search, if there is one.
     pub search: Option<ClientSearch>,
+    /// True to add figures about each client.
+    pub include_stats: bool,
 }
 
 /// Search for clients.
@@ -228,7 +260,9 @@ impl ClientParameters {
     /// Returns [`Invalid`] naming `search` if it has no part of two characters.
     pub fn parse(&self) -> Result<ClientFilter, Invalid> {
         let search = self.search.as_deref().map(ClientSearch::parse).transpose()?;
-        Ok(ClientFilter { active_only: self.active_only.unwrap_or(true), search })
+        let (active_only, include_stats) =
+            (self.active_only.unwrap_or(true), self.include_stats.unwrap_or(false));
+        Ok(ClientFilter { active_only, search, include_stats })
     }
 }
 

@@ -6,20 +6,24 @@ use serde_json::value::RawValue;
 use steadfast_domain::fields::Valid;
 use steadfast_domain::practice::{
     CLIENTS_PAGE, Client, ClientDetails, ClientId, ClientInclusion, ClientParameters, ClientRecord,
-    ClientSummary,
+    ListedClient,
 };
 use steadfast_repository::practice;
 
 const ALL: &str = "/api/clients";
 const ONE: &str = "/api/clients/{id}";
 
+/// Scopes of what a client includes on request.
+const NOTES_READ: &str = "notes:read";
+const LEDGER_READ: &str = "ledger:read";
+
 pub(super) fn routes() -> [Route<AppState>; 4] {
     [
         Route::get(ALL, READ, list)
-            .summary("List and search the clients, ordered by last and first name")
+            .summary("List and search the clients, ordered by last and first name, with figures if requested")
             .query::<ClientParameters>()
             .paged(CLIENTS_PAGE)
-            .lists::<ClientSummary>()
+            .lists::<ListedClient>()
             .links_to(ONE, "id", "/data/0/id"),
         Route::post(ALL, WRITE, create)
             .summary("Create a client")
@@ -48,10 +52,16 @@ pub(super) fn routes() -> [Route<AppState>; 4] {
 
 async fn list(
     State(store): State<Store>,
+    Bearer(caller): Bearer,
     Paged(parameters, page): Paged<ClientParameters>,
-) -> ApiResult<Vec<ClientSummary>> {
+) -> ApiResult<Vec<ListedClient>> {
     let (filter, position) = Invalid::both(parameters.parse(), page.position(CLIENTS_PAGE))?;
-    let found = practice::clients(&store, &filter, &position).await?;
+    let mut found = practice::clients(&store, &filter, &position).await?;
+    let (sees_notes, sees_ledger) = (caller.may(NOTES_READ), caller.may(LEDGER_READ));
+    for stats in found.items.iter_mut().filter_map(|client| client.stats.as_mut()) {
+        stats.notes = stats.notes.filter(|_| sees_notes);
+        stats.balance = stats.balance.filter(|_| sees_ledger);
+    }
     Ok(Envelope::page(found, "clients", |clients| clients))
 }
 
@@ -70,7 +80,7 @@ async fn get(
     Path(ClientPath { id }): Path<ClientPath>,
     Query(inclusion): Query<ClientInclusion>,
 ) -> ApiResult<ClientRecord> {
-    let needed = [(inclusion.include_notes, "notes:read"), (inclusion.include_ledger, "ledger:read")];
+    let needed = [(inclusion.include_notes, NOTES_READ), (inclusion.include_ledger, LEDGER_READ)];
     if let Some((_, scope)) = needed.iter().find(|(is_needed, scope)| *is_needed && !caller.may(scope)) {
         let message = format!("The caller lacks the scope {scope} and cannot include the relation.");
         return Err(Problem::says(Code::Forbidden, message));

@@ -173,6 +173,65 @@ async fn client_includes_requested_relations_newest_first() -> Result<()> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn list_has_requested_figures_that_caller_may_see() -> Result<()> {
+    let api = Fixture::new().await?;
+    fill(&api).await?;
+    let list = async |key: &str, query: &str| {
+        let request = Request::get(format!("{ALL}?{query}")).header("x-api-key", key);
+        ask(&api.router, request.body(Body::empty()).expect("a request")).await
+    };
+    assert_eq!(list(api.key(), "").await.data()[0].get("stats"), None);
+    let of_ada = json!({
+        "appointments": 3, "upcoming_appointments": 2, "last_appointment_at": "2026-05-07T09:00:00Z", "notes": 5,
+        "balance": "240.00",
+    });
+    let of_grace = json!({
+        "appointments": 0, "upcoming_appointments": 0, "last_appointment_at": null, "notes": 0, "balance": "0.00",
+    });
+    for (query, expected) in [
+        ("", vec![&of_grace, &of_ada]),
+        ("search=lovelace", vec![&of_ada]),
+        ("page=2&per_page=1", vec![&of_ada]),
+    ] {
+        let answer = list(api.key(), &format!("{query}&include_stats=true")).await;
+        let clients = answer.data().as_array().expect("clients").iter();
+        assert_eq!(clients.map(|client| &client["stats"]).collect::<Vec<_>>(), expected, "{query}");
+    }
+    let key = api_key(&api.store, &["practice:read"]).await?;
+    let answer = list(&key, "search=lovelace&include_stats=true").await;
+    let stats = &answer.data()[0]["stats"];
+    assert_eq!(
+        (&stats["appointments"], &stats["notes"], &stats["balance"]),
+        (&json!(3), &Value::Null, &Value::Null)
+    );
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn statistics_have_estimates_and_counts_of_last_day() -> Result<()> {
+    let api = Fixture::new().await?;
+    fill(&api).await?;
+    let (client, connection) = connect(&api.database.url(), NoTls).await?;
+    tokio::spawn(connection);
+    let change = "INSERT INTO appointments (id, client_id, provider_id, scheduled_start, scheduled_end) \
+            SELECT gen_random_uuid(), client_id, provider_id, start, start + interval '20 minutes' FROM appointments, \
+            (VALUES (now() - interval '23 hours'), (now() - interval '1 hour'), (now() - interval '25 hours'), \
+                (now() + interval '1 hour')) AS times (start) WHERE status = 'scheduled'; \
+        UPDATE notes SET created_at = now() - interval '25 hours' WHERE title = 'Session' AND NOT is_locked \
+            AND id = '00000000-0000-0000-0000-000000000001'; \
+        UPDATE notes SET billable = false WHERE id = '00000000-0000-0000-0000-000000000002'; \
+        ANALYZE clients, providers, appointments, notes";
+    client.batch_execute(change).await?;
+    let answer = api.get(&format!("{ALL}/performance/stats")).await;
+    let expected = json!({
+        "clients": 2, "providers": 2, "appointments": 7, "notes": 5, "ledger": null,
+        "appointments_of_last_day": 2, "notes_of_last_day": 4,
+    });
+    assert_eq!(answer.data(), &expected);
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn included_relations_need_their_scopes() -> Result<()> {
     let api = Fixture::new().await?;
     fill(&api).await?;

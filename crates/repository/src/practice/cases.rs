@@ -7,12 +7,13 @@ mod providers;
 
 use super::seed::client_id;
 use super::{
-    CLIENT, CLIENTS, CREATE_CLIENT, LOOK_UP_CLIENTS, SEARCH_CLIENTS, UPDATE_CLIENT, client, clients,
-    create_client, update_client,
+    CLIENT, CLIENTS, CREATE_CLIENT, LOOK_UP_CLIENTS, PRACTICE_STATISTICS, SEARCH_CLIENTS, UPDATE_CLIENT,
+    client, clients, create_client, practice_statistics, update_client,
 };
 use crate::audit::cases::{keyed, origin, user};
 use crate::cases::{ANY, Case};
 use crate::prelude::*;
+use chrono::{NaiveDate, NaiveTime};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use steadfast_domain::Invalid;
@@ -27,13 +28,19 @@ use steadfast_domain::version::{Expected, Version};
 pub(crate) fn all() -> Result<Vec<Case>, Invalid> {
     let people = [lists()?, searches()?, changes()?, providers::all()?];
     let all = people.into_iter().chain([appointments::all()?, notes::all()?, ledger::all()?]);
-    Ok(all.flatten().collect())
+    Ok(all.flatten().chain(statistics()).collect())
 }
 
 /// Returns a list of clients with a search, or all clients if it is empty.
 fn filter(search: &str, active_only: bool) -> Result<ClientFilter, Invalid> {
     let search = (!search.is_empty()).then(|| search.to_owned());
-    ClientParameters::parse(&ClientParameters { search, active_only: Some(active_only) })
+    let parameters = ClientParameters { search, active_only: Some(active_only), include_stats: None };
+    ClientParameters::parse(&parameters)
+}
+
+/// Returns a list of clients, of whom some have left, with figures about them.
+fn with_stats(search: &str) -> Result<ClientFilter, Invalid> {
+    Ok(ClientFilter { include_stats: true, ..filter(search, false)? })
 }
 
 fn search(search: &str) -> Result<ClientFilter, Invalid> {
@@ -52,6 +59,10 @@ fn after(rank: i32, first: &str, second: &str) -> Position<ClientCursor> {
 async fn list(store: Store, (filter, position): (ClientFilter, Position<ClientCursor>)) -> Result<(), Error> {
     clients(&store, &filter, &position).await.map(drop)
 }
+
+/// Indexes of the figures about clients.
+const FIGURES: &[&str] =
+    &["client_balances_pkey", "idx_appointments_client_date_status", "idx_notes_client_type_date"];
 
 /// Returns the cases of the list of clients.
 fn lists() -> Result<Vec<Case>, Invalid> {
@@ -73,6 +84,10 @@ fn lists() -> Result<Vec<Case>, Invalid> {
             ("all, after a cursor", of_all, (all.clone(), after(0, "Morlaer", "Ada"))),
             ("all, near the end", of_all, (all.clone(), after(0, "Weithewitz", "Victor"))),
             ("all, after the last cursor", of_all, (all, after(0, "Zz", ""))),
+            ("with figures, first page", FIGURES, (with_stats("")?, at(1)?)),
+            ("with figures, third page", FIGURES, (with_stats("")?, at(3)?)),
+            ("with figures, past the last page", of_all, (with_stats("")?, at(200)?)),
+            ("with figures, after a cursor", FIGURES, (with_stats("")?, after(0, "Morlaer", "Ada"))),
         ],
     );
     Ok(cases)
@@ -97,6 +112,13 @@ fn searches() -> Result<Vec<Case>, Invalid> {
             ("of all clients", ANY, (filter("stein", false)?, at(1)?)),
             ("few, after a cursor", pairs, (search("elena smi")?, after(1, "smila", "elena"))),
             ("few, after the last match", pairs, (search("elena smi")?, after(2, "zz", ""))),
+            ("few, with figures", FIGURES, (with_stats("elena smi")?, at(1)?)),
+            (
+                "few, with figures, after a cursor",
+                FIGURES,
+                (with_stats("elena smi")?, after(1, "smila", "elena")),
+            ),
+            ("many, with figures", FIGURES, (with_stats("example")?, at(1)?)),
         ],
     );
     let (phones, emails): (&[_], &[_]) = (&["idx_clients_phone_active"], &["idx_clients_email_active"]);
@@ -122,6 +144,10 @@ fn searches() -> Result<Vec<Case>, Invalid> {
                 (search("victor.hofostein501@example.com")?, after(0, "v", "")),
             ),
             ("after the last address", emails, (search("family@example.com")?, after(0, "g", ""))),
+            ("busy with appointments, with figures", FIGURES, (with_stats("555-0055433")?, at(1)?)),
+            ("busy with notes, with figures", FIGURES, (with_stats("555-0095028")?, at(1)?)),
+            ("many with an address, with figures", FIGURES, (with_stats("family@example.com")?, at(1)?)),
+            ("no address, with figures", emails, (with_stats("unknown@example.com")?, at(1)?)),
         ],
     ));
     Ok(cases)
@@ -182,6 +208,15 @@ fn changes() -> Result<Vec<Case>, Invalid> {
         ],
     ));
     Ok(cases)
+}
+
+/// Returns the cases of the statistics.
+fn statistics() -> Vec<Case> {
+    let read = async |store: Store, now: DateTime<Utc>| practice_statistics(&store, now).await;
+    let day =
+        |year| NaiveDate::from_ymd_opt(year, 1, 15).unwrap_or_default().and_time(NaiveTime::MIN).and_utc();
+    let cases = [("a busy day", ANY, day(2024)), ("a quiet day", ANY, day(2035))];
+    Case::each(&PRACTICE_STATISTICS, read, cases)
 }
 
 /// Names of the optional details that are text of a short line.

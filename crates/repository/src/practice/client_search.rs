@@ -7,7 +7,7 @@
 use super::clients::SUMMARY;
 use crate::prelude::*;
 use steadfast_domain::practice::{ClientCursor, ClientFilter, ClientSearch};
-use steadfast_postgres::diesel::sql_types::{Array, BigInt, Bool, Integer, Text, Uuid};
+use steadfast_postgres::diesel::sql_types::{Array, BigInt, Bool, Integer, Text, Timestamptz, Uuid};
 
 /// Number of matches from which on the index on the names is walked.
 const MANY: i64 = 5_000;
@@ -36,11 +36,13 @@ fn begins(key: &str) -> String {
     format!("{key} >= $4 AND {key} < $5")
 }
 
-/// Selects the clients of a page, and one more, with their ranks and sort keys. A search has `total` matches.
+/// Selects the clients of a page, and one more, with their ranks and sort keys. A search has `total` matches. Figures are
+/// those at the time `now`.
 pub(super) fn rows<'a>(
     filter: &ClientFilter,
     total: i64,
     position: &'a Position<ClientCursor>,
+    now: DateTime<Utc>,
 ) -> BoxedSql<'a> {
     let cursor = position.cursor();
     let clients = match &filter.search {
@@ -50,15 +52,40 @@ pub(super) fn rows<'a>(
         Some(ClientSearch::Parts(_)) => found(cursor.is_some()),
     };
     let offset = if cursor.is_some() { "" } else { "OFFSET $2" };
-    let sql = format!("SELECT * FROM ({clients}) found ORDER BY {ORDER} LIMIT $1 {offset}");
+    let is_parts = matches!(filter.search, Some(ClientSearch::Parts(_)));
+    let searched = filter.search.as_ref().map_or(0, |_| if is_parts { 6 } else { 3 });
+    let after = cursor.map_or(0, |_| if is_parts { 4 } else { 3 });
+    let stats = stats(3 + searched + after);
+    let sql = format!(
+        "SELECT * FROM (SELECT * FROM ({clients}) found ORDER BY {ORDER} LIMIT $1 {offset}) page {stats} ORDER BY {ORDER}"
+    );
     let bound = sql_query(sql).into_boxed();
     let bound = bound.bind::<BigInt, _>(position.limit()).bind::<BigInt, _>(position.offset());
     let bound = with_search(bound, filter);
-    let is_parts = matches!(filter.search, Some(ClientSearch::Parts(_)));
     let bound = if is_parts { bound.bind::<Bool, _>(total >= MANY) } else { bound };
-    let Some(ClientCursor { rank, first, second, id }) = cursor else { return bound };
-    let bound = bound.bind::<Text, _>(first).bind::<Text, _>(second).bind::<Uuid, _>(id.0);
-    if is_parts { bound.bind::<Integer, _>(*rank) } else { bound }
+    let bound = if let Some(ClientCursor { rank, first, second, id }) = cursor {
+        let bound = bound.bind::<Text, _>(first).bind::<Text, _>(second).bind::<Uuid, _>(id.0);
+        if is_parts { bound.bind::<Integer, _>(*rank) } else { bound }
+    } else {
+        bound
+    };
+    bound.bind::<Bool, _>(filter.include_stats).bind::<Timestamptz, _>(now)
+}
+
+/// Joins the figures about each client of a page. The parameter `first` says whether they are requested; nothing is read
+/// otherwise. The next parameter is the current time.
+fn stats(first: usize) -> String {
+    let (is_requested, now) = (format!("${first}"), format!("${}", first + 1));
+    format!(
+        "CROSS JOIN LATERAL (SELECT count(*) AS appointments, \
+            count(*) FILTER (WHERE scheduled_start >= {now} AND status IN ('scheduled', 'confirmed')) \
+                AS upcoming_appointments, \
+            max(scheduled_start) FILTER (WHERE scheduled_start < {now}) AS last_appointment_at \
+            FROM appointments WHERE client_id = page.id AND {is_requested}) met \
+         CROSS JOIN LATERAL (SELECT count(*) AS notes FROM notes WHERE client_id = page.id AND {is_requested}) written \
+         CROSS JOIN LATERAL (SELECT coalesce(sum(balance), 0.00) AS balance FROM client_balances \
+            WHERE client_id = page.id AND {is_requested}) owed"
+    )
 }
 
 /// Selects the clients of a list without a search.

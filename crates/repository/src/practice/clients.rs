@@ -7,15 +7,16 @@ use crate::audit::idempotency::{self, Created};
 use crate::prelude::*;
 use chrono::NaiveDate;
 use futures_util::future::try_join4;
+use rust_decimal::Decimal;
 use steadfast_domain::audit::Origin;
 use steadfast_domain::fields::Valid;
 use steadfast_domain::practice::{
     BirthDate, Client, ClientCursor, ClientDetails, ClientFilter, ClientId, ClientInclusion, ClientRecord,
-    ClientSearch, ClientSummary,
+    ClientSearch, ClientStats, ClientSummary, ListedClient,
 };
 use steadfast_domain::version::Expected;
 use steadfast_postgres::diesel::dsl::now;
-use steadfast_postgres::diesel::sql_types::{Integer, Text};
+use steadfast_postgres::diesel::sql_types::{BigInt, Integer, Nullable, Numeric, Text, Timestamptz};
 use steadfast_postgres::diesel::{insert_into, update};
 use steadfast_postgres::{Abort, Conn};
 use steadfast_schema::schema::clients;
@@ -25,20 +26,39 @@ use uuid::Uuid;
 const RESOURCE: &str = "client";
 
 /// Lists a page of the clients, with the total.
-pub const CLIENTS: Operation<Read> = paged(
-    Operation::read("practice.clients").served_by(&["idx_clients_active_only", "idx_clients_name_search"]),
-);
+pub const CLIENTS: Operation<Read> = paged(Operation::read("practice.clients").served_by(&[
+    "idx_clients_active_only",
+    "idx_clients_name_search",
+    // Of the figures about each client, also below.
+    "client_balances_pkey",
+    "idx_appointments_client_date_status",
+    "idx_notes_client_type_date",
+]));
 
 /// Finds a page of the clients by parts of their names or addresses, with the total.
 pub const SEARCH_CLIENTS: Operation<Read> = Operation::read("practice.search_clients")
     .statements(2)
-    .served_by(&["idx_clients_text_pairs", "idx_clients_last_name", "clients_pkey"])
+    .served_by(&[
+        "idx_clients_text_pairs",
+        "idx_clients_last_name",
+        "clients_pkey",
+        "client_balances_pkey",
+        "idx_appointments_client_date_status",
+        "idx_notes_client_type_date",
+    ])
     .reads(Reads::All, "two characters can occur in most clients, who are counted up to 10,001");
 
 /// Finds a page of the clients by their e-mail address or phone number, with the total.
 pub const LOOK_UP_CLIENTS: Operation<Read> = Operation::read("practice.look_up_clients")
     .statements(2)
-    .served_by(&["idx_clients_email_active", "idx_clients_phone_active"]);
+    .served_by(&[
+        "idx_clients_email_active",
+        "idx_clients_phone_active",
+        "client_balances_pkey",
+        "idx_appointments_client_date_status",
+        "idx_notes_client_type_date",
+    ])
+    .reads(Reads::UpTo(800), "counts the appointments and notes of each client, hundreds at most");
 
 /// Reads a client with up to three relations, and adds the read to the audit trail.
 pub const CLIENT: Operation<Write> = Operation::write("practice.client").statements(5).served_by(&[
@@ -59,12 +79,13 @@ pub const UPDATE_CLIENT: Operation<Write> =
     Operation::write("practice.update_client").statements(3).served_by(&["clients_pkey"]);
 
 /// Returns a page of the clients that match `filter`, with the total, sorted by last and first name. A search sorts by
-/// rank first, see [`ClientParameters`](steadfast_domain::practice::ClientParameters).
+/// rank first, see [`ClientParameters`](steadfast_domain::practice::ClientParameters). Figures about the clients are read
+/// only for those of the page.
 pub async fn clients(
     store: &Store,
     filter: &ClientFilter,
     position: &Position<ClientCursor>,
-) -> Result<Page<ClientSummary>, Error> {
+) -> Result<Page<ListedClient>, Error> {
     let operation = match &filter.search {
         None => &CLIENTS,
         Some(ClientSearch::Parts(_)) => &SEARCH_CLIENTS,
@@ -73,7 +94,7 @@ pub async fn clients(
     let (rows, count): (Vec<FoundRow>, i64) = store
         .read(operation, async |conn| {
             let count = search::count(filter).get_result(conn).await?;
-            Ok((search::rows(filter, count, position).get_results(conn).await?, count))
+            Ok((search::rows(filter, count, position, Utc::now()).get_results(conn).await?, count))
         })
         .await?;
     let key = |row: &FoundRow| ClientCursor {
@@ -82,7 +103,7 @@ pub async fn clients(
         second: row.second_key.clone(),
         id: ClientId(row.client.id),
     };
-    Page::new(rows, count, position, key).try_map(|row| row.parse("a row"))
+    Page::new(rows, count, position, key).try_map(|row| row.listed(filter.include_stats))
 }
 
 /// Returns the client `id` with the relations in `inclusion`, and adds the read to the audit trail. The client, served by
@@ -256,10 +277,37 @@ struct FoundRow {
     second_key: String,
     #[diesel(embed)]
     client: SummaryRow,
+    #[diesel(embed)]
+    stats: StatsRow,
 }
 
-impl Parse<ClientSummary> for FoundRow {
-    fn parse(self, _: &'static str) -> Result<ClientSummary, Error> {
-        self.client.parse()
+/// Figures about a client, which are zero unless they are requested.
+#[derive(QueryableByName)]
+struct StatsRow {
+    #[diesel(sql_type = BigInt)]
+    appointments: i64,
+    #[diesel(sql_type = BigInt)]
+    upcoming_appointments: i64,
+    #[diesel(sql_type = Nullable<Timestamptz>)]
+    last_appointment_at: Option<DateTime<Utc>>,
+    #[diesel(sql_type = BigInt)]
+    notes: i64,
+    #[diesel(sql_type = Numeric)]
+    balance: Decimal,
+}
+
+impl FoundRow {
+    /// Converts the row, with the figures if they are requested.
+    fn listed(self, has_stats: bool) -> Result<ListedClient, Error> {
+        let StatsRow { appointments, upcoming_appointments, last_appointment_at, notes, balance } =
+            self.stats;
+        let stats = has_stats.then_some(ClientStats {
+            appointments,
+            upcoming_appointments,
+            last_appointment_at,
+            notes: Some(notes),
+            balance: Some(balance),
+        });
+        Ok(ListedClient { details: self.client.parse()?, stats })
     }
 }

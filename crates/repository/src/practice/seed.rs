@@ -106,8 +106,8 @@ pub(super) fn entry_id(number: u128) -> LedgerEntryId {
     LedgerEntryId(Uuid::from_u128(number))
 }
 
-/// Five for each client. A tenth are with the busy provider 7, a twentieth are of the busy client 7, and a twentieth are
-/// groups of twenty clients with provider 11, every ten hours from 2026-03-02.
+/// Five for each client. A twentieth are groups of twenty clients with provider 11, every ten hours from 2026-03-02. Up to
+/// 4,000 are with the busy provider 7, and up to 400 of the busy client 7, at all sizes of the data.
 const APPOINTMENTS: Table = Table {
     name: "appointments",
     columns: "id, client_id, provider_id, scheduled_start, scheduled_end, appointment_type, status, reason_for_visit, \
@@ -119,10 +119,10 @@ const APPOINTMENTS: Table = Table {
             start, start + interval '25 minutes', kind, status, repeat('Asks for advice. ', 1 + n % 10), \
             CASE WHEN status = 'cancelled' THEN 'Is ill.' END, \
             CASE WHEN n % 3 = 0 THEN start - interval '1 day' END, made, made \
-         FROM (SELECT n, CASE WHEN n % 20 = 1 THEN 7 ELSE 1 + n::bigint * 7919 % greatest($count / 5, 1) END AS client, \
-            CASE WHEN n % 20 = 3 THEN 11 WHEN n % 10 = 7 THEN 7 ELSE 12 + n % others END AS provider, \
+         FROM (SELECT n, CASE WHEN n <= 8000 AND n % 20 = 1 THEN 7 ELSE 1 + n::bigint * 7919 % greatest($count / 5, 1) END AS client, \
+            CASE WHEN n % 20 = 3 THEN 11 WHEN n <= 40000 AND n % 10 = 7 THEN 7 ELSE 12 + n % others END AS provider, \
             CASE WHEN n % 20 = 3 THEN timestamptz '2026-03-02 00:00:00+00' + n / 400 * interval '10 hours' \
-                WHEN n % 10 = 7 THEN timestamptz '2023-01-02 00:00:00+00' + n / 10 * interval '30 minutes' \
+                WHEN n <= 40000 AND n % 10 = 7 THEN timestamptz '2023-01-02 00:00:00+00' + n / 10 * interval '30 minutes' \
                 ELSE timestamptz '2024-01-01 00:00:00+00' + n / others * interval '25 hours' END AS start, \
             CASE WHEN n % 20 = 3 THEN 'group_therapy' WHEN n % 3 = 0 THEN 'therapy_session' ELSE 'follow_up' END AS kind, \
             CASE WHEN n % 20 = 3 THEN (ARRAY['scheduled', 'confirmed'])[1 + n / 20 % 2] \

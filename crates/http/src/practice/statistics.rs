@@ -1,0 +1,17 @@
+//! Statistics of the practice.
+
+use super::READ;
+use crate::prelude::*;
+use chrono::Utc;
+use steadfast_domain::practice::PracticeStatistics;
+use steadfast_repository::practice;
+
+pub(super) fn route() -> Route<AppState> {
+    Route::get("/api/clients/performance/stats", READ, statistics)
+        .summary("Get the estimated sizes of the tables, and the appointments and notes of the last 24 hours")
+        .answers::<PracticeStatistics>()
+}
+
+async fn statistics(State(store): State<Store>) -> ApiResult<PracticeStatistics> {
+    Ok(Envelope::new(practice::practice_statistics(&store, Utc::now()).await?, "Statistics"))
+}
