@@ -116,7 +116,7 @@ fn clients() -> Vec<Costs> {
         get(all, all, 3),
         get(all, "/api/clients?search=an&active_only=false&per_page=100", 3),
         get(all, "/api/clients?search=an&include_stats=true&active_only=false&per_page=100", 3),
-        get("/api/clients/performance/stats", "/api/clients/performance/stats", 2),
+        get("/api/clients/performance/stats", "/api/clients/performance/stats", 3),
         get(one, stored, 3),
         get(
             one,

@@ -2,7 +2,7 @@
 
 use super::READ;
 use crate::prelude::*;
-use chrono::Utc;
+use chrono::{TimeDelta, Utc};
 use steadfast_domain::practice::PracticeStatistics;
 use steadfast_repository::practice;
 
@@ -13,5 +13,7 @@ pub(super) fn route() -> Route<AppState> {
 }
 
 async fn statistics(State(store): State<Store>) -> ApiResult<PracticeStatistics> {
-    Ok(Envelope::new(practice::practice_statistics(&store, Utc::now()).await?, "Statistics"))
+    let now = Utc::now();
+    let statistics = practice::practice_statistics(&store, now - TimeDelta::days(1), now).await?;
+    Ok(Envelope::new(statistics, "Statistics"))
 }

@@ -212,10 +212,15 @@ fn changes() -> Result<Vec<Case>, Invalid> {
 
 /// Returns the cases of the statistics.
 fn statistics() -> Vec<Case> {
-    let read = async |store: Store, now: DateTime<Utc>| practice_statistics(&store, now).await;
-    let day =
-        |year| NaiveDate::from_ymd_opt(year, 1, 15).unwrap_or_default().and_time(NaiveTime::MIN).and_utc();
-    let cases = [("a busy day", ANY, day(2024)), ("a quiet day", ANY, day(2035))];
+    let read = async |store: Store, (from, to)| practice_statistics(&store, from, to).await;
+    let january = |year, day| {
+        NaiveDate::from_ymd_opt(year, 1, day).unwrap_or_default().and_time(NaiveTime::MIN).and_utc()
+    };
+    let cases = [
+        ("a busy day", ANY, (january(2024, 15), january(2024, 16))),
+        ("a quiet day", ANY, (january(2035, 15), january(2035, 16))),
+        ("all times", ANY, (january(2020, 1), january(2035, 1))),
+    ];
     Case::each(&PRACTICE_STATISTICS, read, cases)
 }
 
