@@ -40,7 +40,7 @@ CREATE INDEX idx_notes_provider_type_date ON notes (provider_id, created_at, id)
 CREATE INDEX idx_notes_type_date ON notes (note_type, created_at, id);
 CREATE INDEX idx_notes_signed_date ON notes (is_signed, created_at, id);
 CREATE INDEX idx_notes_billable_date ON notes (billable, created_at, id);
--- The foreign key.
+-- The foreign key. Appointments are never deleted, so that no statement needs it.
 CREATE INDEX idx_notes_appointment_signed ON notes (appointment_id, is_signed) WHERE appointment_id IS NOT NULL;
 
 -- What was signed or locked stays as it is. A signed note can still be locked.

@@ -133,7 +133,7 @@ pub fn all() -> Result<Vec<Case>, Invalid> {
 
 /// Returns the indexes that no case needs but a document requires, each with the document.
 pub fn documented() -> Vec<(&'static str, &'static str)> {
-    [identity::cases::DOCUMENTED, terminology::cases::DOCUMENTED].concat()
+    [identity::cases::DOCUMENTED, practice::cases::DOCUMENTED, terminology::cases::DOCUMENTED].concat()
 }
 
 /// Returns the tables that stay small: the name, the maximum number of rows, and the reason.

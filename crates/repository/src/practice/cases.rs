@@ -24,6 +24,10 @@ use steadfast_domain::practice::{
 };
 use steadfast_domain::version::{Expected, Version};
 
+/// Indexes that no case needs, but a requirement document: name and document.
+pub(crate) const DOCUMENTED: &[(&str, &str)] =
+    &[("idx_notes_appointment_signed", "requirements of the practice")];
+
 /// Returns the cases of this area.
 pub(crate) fn all() -> Result<Vec<Case>, Invalid> {
     let people = [lists()?, searches()?, changes()?, providers::all()?];
