@@ -40,6 +40,21 @@ pub(crate) enum Change<T> {
     Unneeded(T),
 }
 
+impl<T> Change<T> {
+    /// Returns the change of the resource `id` from `old` to the row that an UPDATE of the expected version returned.
+    ///
+    /// # Errors
+    /// Returns [`Error::VersionMismatch`] if the UPDATE found no row, and the error of the statement.
+    pub(crate) fn updated<R: Parse<T>>(
+        id: impl ToString,
+        old: T,
+        row: QueryResult<R>,
+    ) -> Result<Self, Abort<Error>> {
+        let new = row.optional()?.ok_or(Error::VersionMismatch)?.parse("a row")?;
+        Ok(Self::Updated { id: id.to_string(), old, new })
+    }
+}
+
 /// Columns that [`bind`] binds to the parameters `$1` to `$11`.
 pub(super) const COLUMNS: &str = "correlation_id, user_id, session_id, api_key_id, action, resource_type, resource_id, \
      old_values, new_values, ip_address, user_agent";

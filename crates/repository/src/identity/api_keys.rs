@@ -161,8 +161,7 @@ pub async fn update_api_key(
         let change = update(api_keys::table.find(id).filter(expected))
             .set((changes(settings), api_keys::version.eq(api_keys::version + 1)))
             .returning(ApiKeyRow::as_select());
-        let new = change.get_result(conn).await.optional()?.ok_or(Error::VersionMismatch)?.parse()?;
-        Ok(Change::Updated { id: id.to_string(), old, new })
+        Change::updated(id, old, change.get_result(conn).await)
     })
     .await
 }

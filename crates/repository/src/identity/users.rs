@@ -111,11 +111,11 @@ pub async fn update_user(
                 users::version.eq(users::version + 1),
             ))
             .returning(UserRow::as_select());
-        let new = change.get_result(conn).await.optional()?.ok_or(Error::VersionMismatch)?.parse()?;
+        let changed = Change::updated(id, old, change.get_result(conn).await)?;
         if !is_active {
             revoke_all(conn, id).await?;
         }
-        Ok(Change::Updated { id: id.to_string(), old, new })
+        Ok(changed)
     })
     .await
 }
@@ -141,9 +141,9 @@ pub async fn set_password(
                 users::version.eq(users::version + 1),
             ))
             .returning(UserRow::as_select());
-        let new = change.get_result(conn).await.optional()?.ok_or(Error::VersionMismatch)?.parse()?;
+        let changed = Change::updated(id, old, change.get_result(conn).await)?;
         revoke_all(conn, id).await?;
-        Ok(Change::Updated { id: id.to_string(), old, new })
+        Ok(changed)
     })
     .await
 }

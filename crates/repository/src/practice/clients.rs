@@ -189,8 +189,7 @@ pub async fn update_client(
                 clients::version.eq(clients::version + 1),
             ))
             .returning(ClientRow::as_select());
-        let new = change.get_result(conn).await.optional()?.ok_or(Error::VersionMismatch)?.parse()?;
-        Ok(Change::Updated { id: id.to_string(), old, new })
+        Change::updated(id, old, change.get_result(conn).await)
     })
     .await
 }

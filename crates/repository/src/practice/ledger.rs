@@ -210,8 +210,7 @@ pub async fn update_ledger_entry(
                 ledger::version.eq(ledger::version + 1),
             ))
             .returning(EntryRow::as_select());
-        let new = change.get_result(conn).await.optional()?.ok_or(Error::VersionMismatch)?.parse()?;
-        Ok(Change::Updated { id: id.to_string(), old, new })
+        Change::updated(id, old, change.get_result(conn).await)
     });
     changed.await.map_err(|error| error.naming(&REFERENCES))
 }

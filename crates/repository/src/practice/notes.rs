@@ -213,8 +213,7 @@ pub async fn update_note(
             .filter(notes::version.eq(expected.or(old.version)))
             .set((DetailsRow::of(details), notes::updated_at.eq(now), notes::version.eq(notes::version + 1)))
             .returning(NoteRow::as_select());
-        let new = change.get_result(conn).await.optional()?.ok_or(Error::VersionMismatch)?.parse()?;
-        Ok(Change::Updated { id: id.to_string(), old, new })
+        Change::updated(id, old, change.get_result(conn).await)
     });
     changed.await.map_err(|error| error.naming(&REFERENCES))
 }
@@ -258,8 +257,7 @@ pub async fn advance_note(
                 notes::version.eq(notes::version + 1),
             ))
             .returning(NoteRow::as_select());
-        let new = change.get_result(conn).await.optional()?.ok_or(Error::VersionMismatch)?.parse()?;
-        Ok(Change::Updated { id: id.to_string(), old, new })
+        Change::updated(id, old, change.get_result(conn).await)
     })
     .await
 }

@@ -130,8 +130,7 @@ pub async fn update_provider(
                 providers::version.eq(providers::version + 1),
             ))
             .returning(ProviderRow::as_select());
-        let new = change.get_result(conn).await.optional()?.ok_or(Error::VersionMismatch)?.parse()?;
-        Ok(Change::Updated { id: id.to_string(), old, new })
+        Change::updated(id, old, change.get_result(conn).await)
     })
     .await
 }

@@ -107,8 +107,7 @@ pub async fn update_appointment(
                 appointments::version.eq(appointments::version + 1),
             ))
             .returning(AppointmentRow::as_select());
-        let new = change.get_result(conn).await.optional()?.ok_or(Error::VersionMismatch)?.parse()?;
-        Ok(Change::Updated { id: id.to_string(), old, new })
+        Change::updated(id, old, change.get_result(conn).await)
     });
     match changed.await {
         Ok(appointment) => Ok(appointment),
@@ -155,8 +154,7 @@ pub async fn change_status(
                 appointments::version.eq(appointments::version + 1),
             ))
             .returning(AppointmentRow::as_select());
-        let new = change.get_result(conn).await.optional()?.ok_or(Error::VersionMismatch)?.parse()?;
-        Ok(Change::Updated { id: id.to_string(), old, new })
+        Change::updated(id, old, change.get_result(conn).await)
     });
     match changed.await {
         Err(error @ Error::Conflict { .. }) => {
