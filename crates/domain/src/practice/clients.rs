@@ -200,7 +200,7 @@ pub struct ClientStats {
     pub appointments: i64,
     /// Number of appointments from now on that are scheduled or confirmed.
     pub upcoming_appointments: i64,
-    /// Planned beginning of the latest appointment before now; null if there is none.
+    /// Planned beginning of the latest appointment before now; null without one.
     pub last_appointment_at: Option<DateTime<Utc>>,
     /// Number of notes; null if the caller lacks the scope `notes:read`.
     pub notes: Option<i64>,

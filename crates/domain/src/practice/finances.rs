@@ -41,7 +41,7 @@ pub struct FinancialSummary {
     pub balance: Decimal,
     /// Number of entries.
     pub entry_count: i64,
-    /// Latest day of an entry; null if there is none.
+    /// Latest day of an entry; null without entries.
     pub last_service_date: Option<NaiveDate>,
 }
 

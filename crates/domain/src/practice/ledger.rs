@@ -116,7 +116,7 @@ recorded! {
         pub id: LedgerEntryId,
         /// Amount by which the entry changes the balance that the client owes.
         pub signed_amount: SignedAmount,
-        /// True if the entry was reconciled. It cannot be changed any more.
+        /// True if the entry was reconciled and can no longer be changed.
         pub is_reconciled: bool,
         /// Day of the reconciliation; null if the entry was not reconciled.
         pub reconciliation_date: Option<NaiveDate>,

@@ -104,7 +104,7 @@ recorded! {
         pub signed_at: Option<DateTime<Utc>>,
         /// Row id of the user who signed; null if a program did.
         pub signed_by: Option<i64>,
-        /// True if the note cannot be changed any more.
+        /// True if the note can no longer be changed.
         pub is_locked: bool,
         /// Time of the creation.
         pub created_at: DateTime<Utc>,
@@ -132,7 +132,7 @@ pub struct NoteSummary {
     pub title: String,
     /// True after the signature.
     pub is_signed: bool,
-    /// True if the note cannot be changed any more.
+    /// True if the note can no longer be changed.
     pub is_locked: bool,
     /// True if a colleague is to review the note.
     pub requires_review: bool,
@@ -201,7 +201,7 @@ pub struct NoteCursor {
 pub enum NoteStep {
     /// The provider signs the note.
     Sign,
-    /// No user may change the note any more.
+    /// The note is closed for good.
     Lock,
 }
 
